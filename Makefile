@@ -1,0 +1,51 @@
+# `make demo` and `make test` set everything up on a machine with Python >= 3.11 and make.
+PYTHON ?= python3
+PACKAGES := common model index jobs service cli
+BIN := .venv/bin
+
+.PHONY: setup demo test check lint types layering format lock clean
+
+setup: .venv/.done build/typing/.done
+
+.venv/.done: pyproject.toml requirements.lock
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	touch $@
+
+# The type checker sees the packages under the names that they are imported by.
+build/typing/.done: Makefile
+	mkdir -p build/typing/unitscope
+	for package in $(PACKAGES); do ln -sfn ../../../$$package build/typing/unitscope/$$package; done
+	touch $@
+
+demo: setup
+	$(BIN)/unitscope demo
+
+test: setup
+	$(BIN)/python -P -m pytest
+
+check: setup lint types layering
+
+lint:
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types:
+	$(BIN)/basedpyright --level error
+
+layering:
+	$(BIN)/python -P -m pytest -q tests/test_layering.py
+
+format:
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Pins what pyproject.toml allows, for every platform, without naming where it comes from.
+lock:
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-annotate --no-header \
+	    --extra s3 --group dev pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf .venv build demo test-artifacts

@@ -1,0 +1,90 @@
+"""The exceptions of Unitscope, in one tree.
+
+    UnitscopeError                something that the user can mend; exit code 1
+    ├── UsageError                a wrong argument; exit code 2
+    │   ├── ModelSpecError        a model that cannot be found or loaded as it was named
+    │   ├── LayerError            a layer or unit that the model or store does not have
+    │   └── FilterError           a filter that cannot be parsed or names an unknown column
+    ├── DatasetError              a dataset that cannot be read or has changed since the plan
+    ├── StorageError              the disk or bucket failed, after retries: never a bad image
+    ├── StoreError                a store that cannot be used as asked
+    │   ├── StoreNotFoundError    nothing there, or no finished store
+    │   ├── StoreBusyError        another sweep is writing it
+    │   └── StoreDamagedError     a file that differs from the manifest
+    ├── SweepError                a sweep that must stop: NaN, too many bad images, a worker that differs
+    └── ImageError                one image that cannot be used; carries its status
+
+Every message names the bad value, what was allowed, and what to do next.
+"""
+
+from enum import StrEnum
+
+
+class ImageStatus(StrEnum):
+    """What became of an image: exactly one of these."""
+
+    OK = "ok"
+    UNDECODABLE = "undecodable"
+    UNREADABLE = "unreadable"
+    TOO_LARGE = "too_large"
+
+
+class UnitscopeError(Exception):
+    """Something that the user can mend; the message says how."""
+
+    exit_code = 1
+
+
+class UsageError(UnitscopeError):
+    """A wrong argument."""
+
+    exit_code = 2
+
+
+class ModelSpecError(UsageError):
+    """A model that cannot be found or loaded as it was named."""
+
+
+class LayerError(UsageError):
+    """A layer or unit that the model or store does not have."""
+
+
+class FilterError(UsageError):
+    """A filter that cannot be parsed or names an unknown column."""
+
+
+class DatasetError(UnitscopeError):
+    """A dataset that cannot be read or has changed since the plan."""
+
+
+class StorageError(UnitscopeError):
+    """The disk or bucket failed, after retries."""
+
+
+class StoreError(UnitscopeError):
+    """A store that cannot be used as asked."""
+
+
+class StoreNotFoundError(StoreError):
+    """No finished store there."""
+
+
+class StoreBusyError(StoreError):
+    """Another sweep is writing this store."""
+
+
+class StoreDamagedError(StoreError):
+    """A file of the store differs from its manifest."""
+
+
+class SweepError(UnitscopeError):
+    """A sweep that must stop."""
+
+
+class ImageError(UnitscopeError):
+    """One image that cannot be used."""
+
+    def __init__(self, status: ImageStatus, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason

@@ -1,0 +1,1 @@
+"""Batch work: plan, sweep, run many on Ray, merge, build."""
