@@ -1,0 +1,222 @@
+"""The columns of every table of a store, format version 1, and the names of its files.
+
+The order and the types of the columns are the format: docs/store.md explains them to whoever reads the files.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+
+import pyarrow as pa
+
+FORMAT_VERSION = 1
+
+MANIFEST = "manifest.json"
+LAYERS = "layers.parquet"
+UNITS = "units.parquet"
+ERRORS = "errors.parquet"
+IMAGES = "images"
+FEATURES = "features"
+MAXIMA = "maxima"
+PLAN = "plan"
+THUMBS = "thumbs"
+PATCHES = "patches"
+WORK = ".work"
+SHARDS = f"{WORK}/shards"
+MERGED = f"{WORK}/merged"
+
+PART_IMAGES = 2**20
+"""Images of one part, at most."""
+
+VECTOR = "vector"
+"""The kind of layer that has no positions."""
+
+_INT32 = pa.int32()
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """One row of layers.parquet. Lengths are pixels of the model's input.
+
+    Position (y, x) sees rows start_y + y * stride_y … + rf_height - 1, and columns alike, not clipped.
+    """
+
+    layer: str
+    kind: str
+    units: int
+    height: int
+    width: int
+    rf_height: int
+    rf_width: int
+    stride_y: int
+    stride_x: int
+    start_y: int
+    start_x: int
+    local_rf_height: int
+    local_rf_width: int
+    view_height: int
+    view_width: int
+
+    @property
+    def has_positions(self) -> bool:
+        return self.kind != VECTOR
+
+    @property
+    def position_type(self) -> pa.DataType:
+        """The type of a flat position y * width + x."""
+        return pa.uint16() if self.height * self.width <= 2**16 else pa.uint32()
+
+
+LAYERS_SCHEMA = pa.schema(
+    [
+        pa.field(column.name, pa.string() if column.name in ("layer", "kind") else _INT32, nullable=False)
+        for column in fields(LayerRow)
+    ]
+)
+
+PATCH_TYPE = pa.struct(
+    [
+        pa.field("value", pa.float32()),
+        pa.field("image_id", pa.int64()),
+        *(pa.field(name, _INT32) for name in ("y", "x", "x0", "y0", "x1", "y1", "vx0", "vy0", "vx1", "vy1")),
+    ]
+)
+
+UNIT_STATISTICS: tuple[str, ...] = ("layer", "unit", "images", "mean", "std", "min", "max", "active")
+
+UNITS_SCHEMA = pa.schema(
+    [
+        ("layer", pa.string()),
+        ("unit", _INT32),
+        ("images", pa.int64()),
+        ("mean", pa.float64()),
+        ("std", pa.float64()),
+        ("min", pa.float32()),
+        ("max", pa.float32()),
+        ("active", pa.float64()),
+        ("top", pa.list_(PATCH_TYPE)),
+    ]
+)
+
+ERRORS_SCHEMA = pa.schema(
+    [("image_id", pa.int64()), ("uri", pa.string()), ("status", pa.string()), ("reason", pa.string())]
+)
+
+_PLAN_FIELDS = (
+    pa.field("image_id", pa.int64(), nullable=False),
+    pa.field("uri", pa.string(), nullable=False),
+    pa.field("size", pa.int64()),
+    pa.field("etag", pa.string()),
+    pa.field("label", pa.string()),
+    pa.field("label_index", _INT32),
+    pa.field("file", pa.string()),
+    pa.field("offset", pa.int64()),
+    pa.field("length", pa.int64()),
+)
+
+_IMAGE_FIELDS = (
+    pa.field("image_id", pa.int64(), nullable=False),
+    pa.field("uri", pa.string(), nullable=False),
+    pa.field("sha256", pa.string()),
+    pa.field("width", _INT32),
+    pa.field("height", _INT32),
+    pa.field("label", pa.string()),
+    pa.field("label_index", _INT32),
+    pa.field("predicted", _INT32),
+    pa.field("probability", pa.float32()),
+    pa.field("loss", pa.float32()),
+    pa.field("status", pa.string(), nullable=False),
+)
+
+PLAN_COLUMNS: tuple[str, ...] = tuple(field.name for field in _PLAN_FIELDS)
+IMAGE_COLUMNS: tuple[str, ...] = tuple(field.name for field in _IMAGE_FIELDS)
+RESERVED_COLUMNS: frozenset[str] = frozenset((*PLAN_COLUMNS, *IMAGE_COLUMNS, "reason", "correct"))
+"""Names that a dataset's own metadata column cannot have; see `metadata_names`."""
+
+
+def metadata_names(names: Iterable[str]) -> dict[str, str]:
+    """Dataset column → its name in the store: the same, or with `dataset_` before it where the store has that name."""
+    names = list(names)
+    taken = RESERVED_COLUMNS | set(names)
+    chosen: dict[str, str] = {}
+    for name in names:
+        new = name
+        while new in RESERVED_COLUMNS or (new != name and new in taken):
+            new = f"dataset_{new}"
+        chosen[name] = new
+        taken |= {new}
+    return chosen
+
+
+def plan_schema(metadata: Sequence[pa.Field] = ()) -> pa.Schema:
+    """`plan/part-*.parquet`: where each image is; `metadata` are the dataset's own columns under their names here."""
+    return pa.schema([*_PLAN_FIELDS, *metadata])
+
+
+def metadata_fields(plan: pa.Schema) -> list[pa.Field]:
+    """The dataset's own columns in a plan's schema."""
+    return [plan.field(name) for name in plan.names if name not in PLAN_COLUMNS]
+
+
+def images_schema(metadata: Sequence[pa.Field] = ()) -> pa.Schema:
+    """`images/part-*.parquet`."""
+    return pa.schema([*_IMAGE_FIELDS, *metadata])
+
+
+def features_schema(width: int, feature_type: pa.DataType) -> pa.Schema:
+    """`features/part-*.parquet`; the feature is null where the image failed."""
+    return pa.schema(
+        [pa.field("image_id", pa.int64(), nullable=False), ("feature", pa.list_(feature_type, width))]
+    )
+
+
+def maxima_schema(layer: LayerRow, maxima_type: pa.DataType) -> pa.Schema:
+    """`maxima/<layer>/part-*.parquet`: image_id, u0 … , and p0 … where the layer has positions."""
+    columns = [pa.field("image_id", pa.int64(), nullable=False)]
+    columns += [pa.field(f"u{unit}", maxima_type) for unit in range(layer.units)]
+    if layer.has_positions:
+        columns += [pa.field(f"p{unit}", layer.position_type) for unit in range(layer.units)]
+    return pa.schema(columns)
+
+
+def shard_schema(
+    layers: Sequence[LayerRow], feature_width: int, feature_type: pa.DataType, maxima_type: pa.DataType
+) -> pa.Schema:
+    """`.work/shards/shard-*.arrow`: one row per image; m{i} and p{i} hold all units of layer number i.
+
+    A failed image is null in all but image_id, status, reason and, where known, sha256, width and height.
+    """
+    columns = [
+        pa.field("image_id", pa.int64(), nullable=False),
+        pa.field("sha256", pa.string()),
+        pa.field("width", _INT32),
+        pa.field("height", _INT32),
+        pa.field("predicted", _INT32),
+        pa.field("probability", pa.float32()),
+        pa.field("loss", pa.float32()),
+        pa.field("status", pa.string(), nullable=False),
+        pa.field("reason", pa.string()),
+        pa.field("feature", pa.list_(feature_type, feature_width)),
+    ]
+    for number, layer in enumerate(layers):
+        columns.append(pa.field(f"m{number}", pa.list_(maxima_type, layer.units)))
+        if layer.has_positions:
+            columns.append(pa.field(f"p{number}", pa.list_(layer.position_type, layer.units)))
+    return pa.schema(columns)
+
+
+def part_name(number: int) -> str:
+    """The file of part `number` in a table's folder."""
+    return f"part-{number:05d}.parquet"
+
+
+def part_path(table: str, number: int) -> str:
+    return f"{table}/{part_name(number)}"
+
+
+def shard_path(number: int) -> str:
+    return f"{SHARDS}/shard-{number:06d}.arrow"
+
+
+def maxima_table(layer: str) -> str:
+    """The folder of a layer's maxima. A layer's name never holds '/'; ':' is fine on POSIX and in buckets."""
+    return f"{MAXIMA}/{layer}"
