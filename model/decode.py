@@ -1,0 +1,112 @@
+"""Decodes JPEGs faster than Pillow, and only where every pixel equals Pillow's.
+
+Pillow is the reference for every pixel. torchcodec brings the same decoder, libjpeg-turbo, without Pillow's detours, so a
+well-formed 8-bit grayscale or three-component JPEG comes out identical. Everything else is None, and the caller asks Pillow:
+formats other than JPEG, CMYK, 12 bits, arithmetic coding, lossless, and any file whose structure is not whole from its first
+marker to its last (ITU-T T.81, annex B). So a truncated file is never half an image here.
+"""
+
+import re
+from collections.abc import Callable
+from functools import cache
+from typing import cast
+
+import torch
+from torch import Tensor
+
+MAX_PIXELS = 178_956_970
+"""Above this Pillow refuses an image as a decompression bomb; the reference decides, so nothing is decoded here."""
+
+_START = b"\xff\xd8"
+_END = 0xD9
+_SCAN = 0xDA
+_FRAMES = frozenset({0xC0, 0xC1, 0xC2})  # baseline, extended sequential and progressive, all Huffman-coded
+_TABLES = frozenset({0xC4, 0xDB, 0xDD, 0xFE})  # Huffman, quantisation, restart interval, comment
+_APPLICATION = frozenset(range(0xE0, 0xF0))
+_EXIF = 0xE1
+_COMPONENTS = frozenset({1, 3})
+# A marker inside a scan that ends it: not a stuffed 0xFF (FF 00), and not a restart marker (FF D0 to FF D7).
+_SCAN_END = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")
+
+
+def decode(data: bytes) -> Tensor | None:
+    """The pixels of a JPEG file, equal to `PIL.Image.open(…).convert("RGB")`, or None where that is not certain.
+
+    Returns (3, H, W) uint8 in RGB order, channels last in memory. EXIF orientation is not applied. May be called from several
+    threads at once; the decoder holds no Python lock.
+    """
+    decoder = _decoder()
+    if decoder is None:
+        return None
+    exif = _check_structure(data)
+    if exif is None:
+        return None
+    # A copy, because torch warns of read-only memory; it is also where orientation is hidden from the decoder.
+    buffer = bytearray(data)
+    for offset in exif:
+        buffer[offset : offset + 4] = b"hide"
+    try:
+        return decoder(torch.frombuffer(buffer, dtype=torch.uint8))
+    except RuntimeError:  # what is wrong with the file is the reference's to say
+        return None
+
+
+def is_available() -> bool:
+    """Whether torchcodec's decoder can be used here; without it `decode` gives None for everything."""
+    return _decoder() is not None
+
+
+@cache
+def _decoder() -> Callable[[Tensor], Tensor] | None:
+    try:
+        from torchcodec.decoders import decode_jpeg
+    except (ImportError, OSError, RuntimeError):  # not installed, too old, or its libraries do not load here
+        return None
+    return cast("Callable[[Tensor], Tensor]", decode_jpeg)
+
+
+def _check_structure(data: bytes) -> list[int] | None:
+    """Where the EXIF identifiers are, if this is a whole JPEG of a kind that is decoded here; else None."""
+    if data[:2] != _START:
+        return None
+    exif: list[int] = []
+    position, framed, scanned = 2, False, False
+    while True:
+        marker, position = _next_marker(data, position)
+        if marker == _END:
+            return exif if scanned else None
+        length = int.from_bytes(data[position : position + 2], "big")
+        segment_end = position + length
+        if length < 2 or segment_end > len(data):
+            return None
+        if marker in _FRAMES:
+            if framed or not _is_plain_frame(data[position:segment_end]):
+                return None
+            framed = True
+        elif marker == _SCAN:
+            found = _SCAN_END.search(data, segment_end)
+            if not framed or found is None:
+                return None
+            scanned, segment_end = True, found.start()
+        elif marker == _EXIF and data[position + 2 : position + 6] == b"Exif":
+            exif.append(position + 2)
+        elif marker not in _TABLES and marker not in _APPLICATION:
+            return None
+        position = segment_end
+
+
+def _next_marker(data: bytes, position: int) -> tuple[int, int]:
+    """(marker, position after it); marker 0 where there is none. A marker may be preceded by any number of 0xFF."""
+    if data[position : position + 1] != b"\xff":
+        return 0, position
+    while data[position : position + 1] == b"\xff":
+        position += 1
+    return (data[position] if position < len(data) else 0), position + 1
+
+
+def _is_plain_frame(frame: bytes) -> bool:
+    """Whether a frame header (T.81, B.2.2) says 8 bits, one or three components, and a size that is decoded here."""
+    if len(frame) < 8:
+        return False
+    height, width = int.from_bytes(frame[3:5], "big"), int.from_bytes(frame[5:7], "big")
+    return frame[2] == 8 and frame[7] in _COMPONENTS and 0 < height * width <= MAX_PIXELS
