@@ -3,7 +3,7 @@
 The order and the types of the columns are the format: docs/store.md explains them to whoever reads the files.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import pyarrow as pa
@@ -129,22 +129,6 @@ _IMAGE_FIELDS = (
 
 PLAN_COLUMNS: tuple[str, ...] = tuple(field.name for field in _PLAN_FIELDS)
 IMAGE_COLUMNS: tuple[str, ...] = tuple(field.name for field in _IMAGE_FIELDS)
-RESERVED_COLUMNS: frozenset[str] = frozenset((*PLAN_COLUMNS, *IMAGE_COLUMNS, "reason", "correct"))
-"""Names that a dataset's own metadata column cannot have; see `metadata_names`."""
-
-
-def metadata_names(names: Iterable[str]) -> dict[str, str]:
-    """Dataset column → its name in the store: the same, or with `dataset_` before it where the store has that name."""
-    names = list(names)
-    taken = RESERVED_COLUMNS | set(names)
-    chosen: dict[str, str] = {}
-    for name in names:
-        new = name
-        while new in RESERVED_COLUMNS or (new != name and new in taken):
-            new = f"dataset_{new}"
-        chosen[name] = new
-        taken |= {new}
-    return chosen
 
 
 def plan_schema(metadata: Sequence[pa.Field] = ()) -> pa.Schema:
