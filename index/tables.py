@@ -1,70 +1,138 @@
-"""Writes one part of each table from the shard files of that part. Each function may run in any process, in any order."""
+"""Writes one part of each table from the shard files of that part. Any process may call each, in any order.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+Each is resumable: what it made is noted under `.work/merged/`, and a second call gives the note back. What a function
+needs to be there first, its docstring says. The same shards give the same bytes.
+"""
 
-from ..common.frame import Frame
+from collections.abc import Iterator, Sequence
+from dataclasses import astuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..common.errors import ImageStatus, StoreDamagedError
 from .files import Folder
-from .schema import LayerRow
-from .statistics import Statistics
-from .topk import TopK
+from .manifest import PartRecord
+from .maxima_table import write_maxima
+from .merged import Merged, Part, resume
+from .parquet_files import IMAGE_ROWS, feature_rows, features_settings, table_file, text_settings
+from .schema import (
+    ERRORS,
+    ERRORS_SCHEMA,
+    FEATURES,
+    IMAGES,
+    LAYERS,
+    LAYERS_SCHEMA,
+    PLAN,
+    LayerRow,
+    features_schema,
+    images_schema,
+    metadata_fields,
+    part_path,
+)
+from .shard_files import regroup, shard_blocks, shard_types
+from .units_table import write_units
 
+__all__ = [
+    "Merged",
+    "Part",
+    "PartRecord",
+    "write_errors",
+    "write_features",
+    "write_images",
+    "write_layers",
+    "write_maxima",
+    "write_units",
+]
 
-@dataclass(frozen=True)
-class Part:
-    """A fixed run of whole shards. `shards`: paths of its shard files, in order; images first … first + images - 1."""
-
-    number: int
-    first: int
-    images: int
-    shards: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class PartRecord:
-    """A finished file, as the manifest lists it."""
-
-    path: str
-    rows: int
-    bytes: int
-    sha256: str
-
-
-@dataclass(frozen=True)
-class Merged:
-    """What one task made: the file and, for maxima, each unit's top-k and statistics over the part's images."""
-
-    record: PartRecord
-    top: TopK | None = None
-    statistics: Statistics | None = None
-
-
-# Each is resumable: what it made is noted under `.work/merged/`, and a second call gives the note back.
+_SHARD_COLUMNS = ("sha256", "width", "height", "predicted", "probability", "loss", "status")
 
 
 def write_images(folder: Folder, part: Part) -> Merged:
-    """Writes `images/part-N.parquet` from `plan/part-N.parquet` and the shards."""
-    raise NotImplementedError
+    """Writes `images/part-N.parquet` from `plan/part-N.parquet` and the shards. Holds one row group in memory."""
+    return resume(folder, f"images-{part.number:05d}", lambda: _write_images(folder, part))
+
+
+def _write_images(folder: Folder, part: Part) -> Merged:
+    plan_path = part_path(PLAN, part.number)
+    with folder.open(plan_path) as source, pq.ParquetFile(source) as plan:
+        schema = images_schema([field.remove_metadata() for field in metadata_fields(plan.schema_arrow)])
+        planned = regroup(plan.iter_batches(IMAGE_ROWS), IMAGE_ROWS)
+        swept = shard_blocks(folder, part, _SHARD_COLUMNS, IMAGE_ROWS)
+        with table_file(folder, part_path(IMAGES, part.number), schema, text_settings()) as table:
+            for rows, pieces in zip(planned, swept, strict=True):
+                table.write(
+                    _join(pa.Table.from_batches(rows), pa.Table.from_batches(pieces), schema, plan_path)
+                )
+    return Merged(table.record)
+
+
+def _join(planned: pa.Table, swept: pa.Table, schema: pa.Schema, path: str) -> pa.Table:
+    """The columns of images/: from the sweep where it has them, else from the plan."""
+    if not planned["image_id"].equals(swept["image_id"]):
+        raise StoreDamagedError(f"{path} and the shards list different images; sweep again into a new folder")
+    columns = [(swept if name in _SHARD_COLUMNS else planned)[name] for name in schema.names]
+    return pa.Table.from_arrays(
+        [column.cast(field.type) for column, field in zip(columns, schema, strict=True)], schema=schema
+    )
 
 
 def write_features(folder: Folder, part: Part) -> Merged:
-    raise NotImplementedError
+    """Writes `features/part-N.parquet` from the shards."""
+    return resume(folder, f"features-{part.number:05d}", lambda: _write_features(folder, part))
 
 
-def write_maxima(folder: Folder, part: Part, layers: Sequence[LayerRow], number: int, *, k: int) -> Merged:
-    """Writes `maxima/<layer>/part-N.parquet` for layers[number]."""
-    raise NotImplementedError
+def _write_features(folder: Folder, part: Part) -> Merged:
+    feature = shard_types(folder, part).field("feature").type
+    schema = features_schema(feature.list_size, feature.value_type)
+    rows = feature_rows(feature.list_size)
+    with table_file(folder, part_path(FEATURES, part.number), schema, features_settings()) as table:
+        for pieces in shard_blocks(folder, part, ["feature"], IMAGE_ROWS):
+            block = pa.Table.from_batches(pieces).cast(schema)
+            for start in range(0, block.num_rows, rows):
+                table.write(block.slice(start, rows))
+    return Merged(table.record)
 
 
 def write_errors(folder: Folder, parts: Sequence[Part]) -> Merged:
-    """Writes `errors.parquet` of all parts (after all write_images)."""
-    raise NotImplementedError
+    """Writes `errors.parquet` of all parts. Needs every `write_images` done and the shards, for the reasons."""
+    return resume(folder, "errors", lambda: _write_errors(folder, parts))
+
+
+def _write_errors(folder: Folder, parts: Sequence[Part]) -> Merged:
+    with table_file(folder, ERRORS, ERRORS_SCHEMA, text_settings()) as table:
+        written = False
+        for part in parts:
+            for failed in _failed(folder, part):
+                table.write(failed)
+                written = True
+        if not written:
+            table.write(ERRORS_SCHEMA.empty_table())
+    return Merged(table.record)
+
+
+def _failed(folder: Folder, part: Part) -> Iterator[pa.Table]:
+    """The failed images of each row group that has some."""
+    with folder.open(part_path(IMAGES, part.number)) as source, pq.ParquetFile(source) as images:
+        blocks = shard_blocks(folder, part, ["status", "reason"], IMAGE_ROWS)
+        for group, pieces in enumerate(blocks):
+            swept = pa.Table.from_batches(pieces)
+            failed = np.flatnonzero(np.array(swept["status"].to_pylist()) != ImageStatus.OK.value)
+            if len(failed):
+                uris = images.read_row_group(group, columns=["uri"], use_threads=False)["uri"]
+                rows = swept.take(failed).append_column("uri", uris.take(failed))
+                yield rows.select(ERRORS_SCHEMA.names).cast(ERRORS_SCHEMA)
 
 
 def write_layers(folder: Folder, layers: Sequence[LayerRow]) -> Merged:
-    raise NotImplementedError
+    """Writes `layers.parquet`, in the order given: the number of a layer is its row."""
+    return resume(folder, "layers", lambda: _write_layers(folder, layers))
 
 
-def write_units(folder: Folder, parts: Sequence[Part], layers: Sequence[LayerRow], frame: Frame, *, k: int) -> Merged:
-    """Writes `units.parquet` (after all write_images and write_maxima)."""
-    raise NotImplementedError
+def _write_layers(folder: Folder, layers: Sequence[LayerRow]) -> Merged:
+    columns = list(zip(*(astuple(layer) for layer in layers), strict=True)) or [()] * len(LAYERS_SCHEMA)
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, LAYERS_SCHEMA, strict=True)]
+    with table_file(folder, LAYERS, LAYERS_SCHEMA, text_settings()) as table:
+        table.write(pa.Table.from_arrays(arrays, schema=LAYERS_SCHEMA))
+    return Merged(table.record)

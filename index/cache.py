@@ -1,0 +1,37 @@
+"""A cache that forgets what was used longest ago once it holds too many bytes. Safe to use from several threads."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from threading import Lock
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class ByteCache:
+    """Values by key, at most `limit` bytes of them; what alone is larger than that is not kept."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._held = 0
+        self._values: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, key: Hashable, make: Callable[[], T], size: Callable[[T], int]) -> T:
+        """The value of `key`, made by `make` where it is not held; two threads may make the same value at once."""
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+                return self._values[key][0]
+        value = make()
+        self._keep(key, value, size(value))
+        return value
+
+    def _keep(self, key: Hashable, value: object, size: int) -> None:
+        with self._lock:
+            if key in self._values or size > self._limit:
+                return
+            self._values[key] = (value, size)
+            self._held += size
+            while self._held > self._limit:
+                self._held -= self._values.popitem(last=False)[1][1]

@@ -1,0 +1,172 @@
+"""Reads single columns of a table of many parts, a row group at a time, and keeps what was read in a bounded cache.
+
+Rows are numbered through all parts: for per-image tables a row's number is its image_id.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..common.errors import StoreDamagedError
+from .cache import ByteCache
+from .files import Folder, MissingFileError
+
+_FOOTER_FACTOR = 6
+"""Bytes in memory of an open file, for each byte of its footer."""
+
+
+@dataclass(frozen=True)
+class RowGroup:
+    """One row group: `rows` rows from `first`, group `number` of the file `path`."""
+
+    path: str
+    number: int
+    first: int
+    rows: int
+
+
+class _OpenFile:
+    """An open Parquet file; one thread reads it at a time."""
+
+    def __init__(self, folder: Folder, path: str) -> None:
+        local = folder.local_path(path)
+        source = pa.memory_map(str(local)) if local is not None else folder.open(path)
+        self.file = pq.ParquetFile(source)
+        self.lock = Lock()
+
+    @property
+    def bytes(self) -> int:
+        return int(self.file.metadata.serialized_size) * _FOOTER_FACTOR
+
+
+class FileCache:
+    """Open files and columns of one store, each within its own number of bytes; any threads may share one."""
+
+    def __init__(self, folder: Folder, *, footer_bytes: int, column_bytes: int) -> None:
+        self.folder = folder
+        self._files = ByteCache(footer_bytes)
+        self._columns = ByteCache(column_bytes)
+
+    def read(self, group: RowGroup, names: Sequence[str]) -> dict[str, pa.Array]:
+        """Columns of a row group by name, from the cache where they are there.
+
+        Raises StoreDamagedError where the file is missing or cannot be read.
+        """
+        return {name: self._column(group, name) for name in names}
+
+    def _column(self, group: RowGroup, name: str) -> pa.Array:
+        key = (group.path, group.number, name)
+        return self._columns.get(key, lambda: self.read_new(group, [name])[name].combine_chunks(), _bytes)
+
+    def read_new(self, group: RowGroup, names: Sequence[str]) -> pa.Table:
+        """Columns of a row group, read without the cache."""
+        opened = self.open(group.path)
+        with opened.lock:
+            return self._guarded(
+                group.path,
+                lambda: opened.file.read_row_group(group.number, columns=list(names), use_threads=False),
+            )
+
+    def open(self, path: str) -> _OpenFile:
+        """The open file."""
+        return self._files.get(
+            path,
+            lambda: self._guarded(path, lambda: _OpenFile(self.folder, path)),
+            lambda opened: opened.bytes,
+        )
+
+    def schema(self, path: str) -> pa.Schema:
+        """The file's columns."""
+        return self.open(path).file.schema_arrow
+
+    def _guarded(self, path: str, action: Any) -> Any:
+        try:
+            return self.folder.attempt(path, action)
+        except (MissingFileError, pa.ArrowInvalid, OSError) as error:
+            raise StoreDamagedError(
+                f"{self.folder.path(path)} cannot be read ({error}); `unitscope verify {self.folder.url}` lists what is damaged"
+            ) from error
+
+
+class Columns:
+    """One table. paths and rows: of its parts, in order."""
+
+    def __init__(self, cache: FileCache, paths: Sequence[str], rows: Sequence[int]) -> None:
+        self._cache = cache
+        self._paths = tuple(paths)
+        self._ends = np.cumsum([0, *rows], dtype=np.int64)
+        self._groups: dict[int, tuple[RowGroup, ...]] = {}
+
+    @property
+    def rows(self) -> int:
+        """Rows of all parts."""
+        return int(self._ends[-1])
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns, as the first part has them."""
+        return self._cache.schema(self._paths[0])
+
+    def groups(self) -> Iterator[RowGroup]:
+        """All row groups, in order."""
+        for part in range(len(self._paths)):
+            yield from self._part_groups(part)
+
+    def read(self, group: RowGroup, names: Sequence[str]) -> dict[str, pa.Array]:
+        """Columns of a row group, cached."""
+        return self._cache.read(group, names)
+
+    def read_new(self, group: RowGroup, names: Sequence[str]) -> pa.Table:
+        """Columns of a row group, not cached: for passes over a whole table."""
+        return self._cache.read_new(group, names)
+
+    def group_of(self, row: int) -> RowGroup:
+        """The row group of a row."""
+        part = int(np.searchsorted(self._ends, row, side="right")) - 1
+        groups = self._part_groups(part)
+        firsts = [group.first for group in groups]
+        return groups[int(np.searchsorted(firsts, row, side="right")) - 1]
+
+    def take(self, name: str, rows: np.ndarray) -> pa.ChunkedArray:
+        """The values of a column at `rows` ((n,) int64, any order), in their order; reads the row groups that hold them."""
+        order = np.argsort(rows, kind="stable")
+        ascending = rows[order]
+        chunks: list[pa.Array] = []
+        position = 0
+        while position < len(order):
+            group = self.group_of(int(ascending[position]))
+            stop = int(np.searchsorted(ascending, group.first + group.rows))
+            column = self.read(group, [name])[name]
+            chunks.append(column.take(pa.array(ascending[position:stop] - group.first)))
+            position = stop
+        if not chunks:
+            return pa.chunked_array([], self.schema.field(name).type)
+        back = np.empty(len(order), np.int64)
+        back[order] = np.arange(len(order))
+        return pa.chunked_array(chunks).take(pa.array(back))
+
+    def _part_groups(self, part: int) -> tuple[RowGroup, ...]:
+        """The row groups of a part."""
+        if part not in self._groups:
+            path, first = self._paths[part], int(self._ends[part])
+            metadata = self._cache.open(path).file.metadata
+            groups: list[RowGroup] = []
+            for number in range(metadata.num_row_groups):
+                rows = int(metadata.row_group(number).num_rows)
+                groups.append(RowGroup(path, number, first, rows))
+                first += rows
+            if first != self._ends[part + 1]:
+                raise StoreDamagedError(
+                    f"{path} has {first - int(self._ends[part])} rows, not those of the manifest"
+                )
+            self._groups[part] = tuple(groups)
+        return self._groups[part]
+
+
+def _bytes(array: pa.Array) -> int:
+    return int(array.nbytes) + 200

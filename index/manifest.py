@@ -1,0 +1,159 @@
+"""`manifest.json`: what a finished store is made of. It is written last, so a folder that has one is whole.
+
+It holds nothing that differs between two runs of one plan: times and hosts are in the log.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from typing import Any, cast
+
+from ..common.errors import StoreDamagedError, StoreError, StoreNotFoundError
+from ..common.frame import Frame
+from .files import Folder, MissingFileError
+from .schema import FORMAT_VERSION, MANIFEST
+
+Json = dict[str, Any]
+"""A JSON object."""
+
+
+@dataclass(frozen=True)
+class PartRecord:
+    """One finished file. rows: of its table (images, for packs; 0 for what has no rows)."""
+
+    path: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a store was made from, with what, and every file of it.
+
+    fingerprints: SHA-256 of `weights`, `preprocessing`, `dataset` and `plan`.
+    model: `spec`, `weights`, `random`, `classes` (names or null), `preprocess`, `input_size` [height, width], `feature`.
+    frame: `resize` and `crop`, as in `Frame`. dataset: `path`, `kind`, ….
+    options: `k`, `batch_size`, `maxima_dtype`, `feature_dtype`, `allow_nonfinite`, ….
+    counts: `images`, `ok`, `layers`, `units`, and `errors`: the number of images with each status but `ok`.
+    files: path → its record, of every file of the store but this one.
+    """
+
+    fingerprints: dict[str, str]
+    model: Json
+    frame: Json
+    dataset: Json
+    labels: Any
+    options: Json
+    software: dict[str, str]
+    machine: Json
+    counts: Json
+    files: dict[str, PartRecord]
+    format_version: int = FORMAT_VERSION
+
+    @property
+    def errors(self) -> dict[str, int]:
+        """The number of images with each status but `ok`."""
+        return dict(self.counts.get("errors", {}))
+
+    @property
+    def preprocessing(self) -> Frame:
+        """The geometry of the model's preprocessing."""
+        return frame_from_json(self.frame)
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the manifest's bytes: two stores with the same hash hold the same bytes."""
+        return hashlib.sha256(self.to_bytes()).hexdigest()
+
+    def parts(self, table: str) -> list[PartRecord]:
+        """The records of a table's files, in order."""
+        records = (record for path, record in self.files.items() if path.startswith(f"{table}/"))
+        return sorted(
+            (one for one in records if one.path.count("/") == table.count("/") + 1), key=lambda one: one.path
+        )
+
+    def to_bytes(self) -> bytes:
+        """The file's content: the same manifest gives the same bytes."""
+        content = asdict(self)
+        content["files"] = {
+            path: {"rows": record.rows, "bytes": record.bytes, "sha256": record.sha256}
+            for path, record in self.files.items()
+        }
+        text = json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
+        return f"{text}\n".encode()
+
+    def write(self, folder: Folder) -> None:
+        """Publishes the manifest: from here on the store is finished."""
+        folder.publish(MANIFEST, self.to_bytes())
+
+    @staticmethod
+    def read(folder: Folder) -> "Manifest":
+        """The manifest of the store in `folder`.
+
+        Raises StoreNotFoundError where there is none, StoreError for a newer format, StoreDamagedError for nonsense.
+        """
+        try:
+            data = folder.read(MANIFEST)
+        except MissingFileError:
+            raise StoreNotFoundError(
+                f"{folder.url} holds no finished store (no {MANIFEST}); `unitscope sweep DATA {folder.url}` makes one"
+            ) from None
+        return Manifest.from_bytes(data, where=folder.path(MANIFEST))
+
+    @staticmethod
+    def from_bytes(data: bytes, where: str = MANIFEST) -> "Manifest":
+        """As `read`, from the file's content; `where` is for messages."""
+        try:
+            content = json.loads(data)
+            version = content["format_version"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise StoreDamagedError(
+                f"{where} is no manifest ({error!r}); sweep again into a new folder"
+            ) from error
+        if not isinstance(version, int) or version > FORMAT_VERSION:
+            raise StoreError(
+                f"{where} has store format version {version}; this Unitscope reads version {FORMAT_VERSION}: install a newer one"
+            )
+        try:
+            return Manifest(**_known(content) | {"files": _files(content["files"])})
+        except (KeyError, TypeError, AttributeError) as error:
+            raise StoreDamagedError(
+                f"{where} lacks parts of a manifest ({error}); sweep again into a new folder"
+            ) from error
+
+
+def files_of(records: Iterable[PartRecord]) -> dict[str, PartRecord]:
+    """path → record, in the order of the paths."""
+    return {record.path: record for record in sorted(records, key=lambda record: record.path)}
+
+
+def frame_to_json(frame: Frame) -> Json:
+    """What `Manifest.frame` holds."""
+    return {
+        "resize": list(frame.resize) if isinstance(frame.resize, tuple) else frame.resize,
+        "crop": list(frame.crop) if frame.crop is not None else None,
+    }
+
+
+def frame_from_json(content: Json) -> Frame:
+    """The Frame that `frame_to_json` was given."""
+    resize, crop = content["resize"], content["crop"]
+    return Frame(
+        resize=cast("tuple[int, int]", tuple(resize)) if isinstance(resize, list) else resize,
+        crop=cast("tuple[int, int]", tuple(crop)) if crop is not None else None,
+    )
+
+
+def _known(content: Json) -> Json:
+    """Only what this version knows: a later minor addition does no harm."""
+    names = {field.name for field in fields(Manifest)}
+    return {name: value for name, value in content.items() if name in names}
+
+
+def _files(content: Json) -> dict[str, PartRecord]:
+    return files_of(
+        PartRecord(path, int(entry["rows"]), int(entry["bytes"]), str(entry["sha256"]))
+        for path, entry in content.items()
+    )

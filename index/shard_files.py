@@ -1,0 +1,96 @@
+"""Reads the shard files of one part, in order and a given number of rows at a time, only the columns asked for."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import pyarrow as pa
+
+from ..common.errors import StoreDamagedError
+from .files import Folder
+from .merged import Part
+
+
+def shard_blocks(
+    folder: Folder, part: Part, columns: Sequence[str], rows: int
+) -> Iterator[list[pa.RecordBatch]]:
+    """The part's rows in image_id order, `rows` at a time (fewer at the end), each block in pieces of one shard.
+
+    Local files are mapped, not read: a block's memory is that of the columns that the caller looks at.
+    Raises StoreDamagedError for a shard file whose images are not the ones expected.
+    """
+    return regroup(_shards(folder, part, columns), rows)
+
+
+def shard_types(folder: Folder, part: Part) -> pa.Schema:
+    """The schema of the part's shard files."""
+    path = part.shards[0]
+    return folder.attempt(path, lambda: _schema(folder, path))
+
+
+def regroup(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[list[pa.RecordBatch]]:
+    """The same rows in blocks of exactly `rows` rows, but for the last, without a copy."""
+    block: list[pa.RecordBatch] = []
+    held = 0
+    for batch in batches:
+        offset = 0
+        while offset < batch.num_rows:
+            piece = batch.slice(offset, rows - held)
+            block.append(piece)
+            offset += piece.num_rows
+            held += piece.num_rows
+            if held == rows:
+                yield block
+                block, held = [], 0
+    if block:
+        yield block
+
+
+def list_values(column: pa.Array) -> np.ndarray:
+    """(rows, width) of a fixed-size list column, without a copy; rows that are null hold anything."""
+    width = column.type.list_size
+    flat = column.values.to_numpy(zero_copy_only=True)
+    return flat.reshape(-1, width)[column.offset : column.offset + len(column)]
+
+
+def _shards(folder: Folder, part: Part, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """Each shard's batch with image_id and `columns`."""
+    expected = part.first
+    for path in part.shards:
+        batch = folder.attempt(path, lambda path=path: _read(folder, path, ["image_id", *columns]))
+        ids = batch["image_id"].to_numpy()
+        if not np.array_equal(ids, np.arange(expected, expected + len(ids))):
+            raise _damaged(folder, path, f"holds images {ids[:1]} …, not {expected} …")
+        expected += len(ids)
+        yield batch
+    if expected != part.first + part.images:
+        raise _damaged(folder, part.shards[-1], f"ends at image {expected}, not {part.first + part.images}")
+
+
+def _read(folder: Folder, path: str, columns: Sequence[str]) -> pa.RecordBatch:
+    schema = _schema(folder, path)
+    options = pa.ipc.IpcReadOptions(included_fields=[schema.get_field_index(name) for name in columns])
+    with _open(folder, path, options) as reader:
+        return reader.get_batch(0)
+
+
+def _schema(folder: Folder, path: str) -> pa.Schema:
+    with _open(folder, path) as reader:
+        return reader.schema
+
+
+@contextmanager
+def _open(
+    folder: Folder, path: str, options: pa.ipc.IpcReadOptions | None = None
+) -> Iterator[pa.ipc.RecordBatchFileReader]:
+    local = folder.local_path(path)
+    source = pa.memory_map(str(local)) if local is not None else folder.open(path)
+    try:
+        with pa.ipc.open_file(source, options=options) as reader:
+            yield reader
+    except pa.ArrowInvalid as error:
+        raise _damaged(folder, path, str(error)) from error
+
+
+def _damaged(folder: Folder, path: str, what: str) -> StoreDamagedError:
+    return StoreDamagedError(f"{folder.path(path)} {what}: remove this file and sweep again to resume")

@@ -1,0 +1,103 @@
+"""Writes `units.parquet` from what the maxima's tasks noted: each unit's statistics and its strongest patches."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from ..common.errors import StoreError
+from ..common.frame import Frame
+from . import statistics, topk
+from .columns import Columns, FileCache
+from .files import Folder
+from .geometry import patches
+from .maxima_table import note_name
+from .merged import Merged, Part, load, resume
+from .parquet_files import UNIT_ROWS, table_file, units_settings
+from .schema import IMAGES, PATCH_TYPE, UNITS, UNITS_SCHEMA, LayerRow, part_path
+from .shard_files import regroup
+from .statistics import Statistics
+from .topk import TopK
+
+_CACHE = 2**26
+
+
+def write_units(
+    folder: Folder, parts: Sequence[Part], layers: Sequence[LayerRow], frame: Frame, *, k: int
+) -> Merged:
+    """Writes `units.parquet`: the units of each layer in turn, in row groups of UNIT_ROWS.
+
+    Holds one layer's top-k's. Needs every `write_images` and `write_maxima` done; raises StoreError where one is not.
+    """
+    return resume(folder, "units", lambda: _write(folder, parts, layers, frame, k))
+
+
+def _write(folder: Folder, parts: Sequence[Part], layers: Sequence[LayerRow], frame: Frame, k: int) -> Merged:
+    cache = FileCache(folder, footer_bytes=_CACHE, column_bytes=_CACHE)
+    images = Columns(
+        cache, [part_path(IMAGES, part.number) for part in parts], [part.images for part in parts]
+    )
+    rows = _rows(folder, parts, layers, frame, k, images)
+    with table_file(folder, UNITS, UNITS_SCHEMA, units_settings()) as table:
+        for block in regroup(rows, UNIT_ROWS):
+            table.write(pa.Table.from_batches(block).combine_chunks())
+    return Merged(table.record)
+
+
+def _rows(
+    folder: Folder,
+    parts: Sequence[Part],
+    layers: Sequence[LayerRow],
+    frame: Frame,
+    k: int,
+    images: Columns,
+) -> Iterator[pa.RecordBatch]:
+    for number, layer in enumerate(layers):
+        top, measured = _merge_notes(folder, parts, number, layer, k)
+        columns = _statistics(layer, measured)
+        columns["top"] = top_column(top, layer, frame, images)
+        yield pa.record_batch([columns[name] for name in UNITS_SCHEMA.names], schema=UNITS_SCHEMA)
+
+
+def _merge_notes(
+    folder: Folder, parts: Sequence[Part], number: int, layer: LayerRow, k: int
+) -> tuple[TopK, Statistics]:
+    top, measured = TopK.empty(layer.units), Statistics.empty(layer.units)
+    for part in parts:
+        note = load(folder, note_name(part, number))
+        if note is None or note.top is None or note.statistics is None:
+            raise StoreError(
+                f"the maxima of {layer.layer}, part {part.number}, are not merged yet; run the sweep again to resume"
+            )
+        top = topk.merge(top, note.top, k)
+        measured = statistics.merge(measured, note.statistics)
+    return top, measured
+
+
+def _statistics(layer: LayerRow, measured: Statistics) -> dict[str, pa.Array]:
+    """All columns but `top`; null where no image has a value."""
+    none = np.full(layer.units, not measured.images)
+    return {
+        "layer": pa.array([layer.layer] * layer.units, pa.string()),
+        "unit": pa.array(np.arange(layer.units, dtype=np.int32)),
+        "images": pa.array(np.full(layer.units, measured.images, np.int64)),
+        "mean": pa.array(measured.means, mask=none),
+        "std": pa.array(measured.std, mask=none),
+        "min": pa.array(measured.minima, mask=none),
+        "max": pa.array(measured.maxima, mask=none),
+        "active": pa.array(measured.active_share, mask=none),
+    }
+
+
+def top_column(top: TopK, layer: LayerRow, frame: Frame, images: Columns) -> pa.ListArray:
+    """(units,) list<PATCH_TYPE>: the patches of a selection, with their boxes in the original images."""
+    there = top.image_ids >= 0
+    ids, flat = top.image_ids[there], top.positions[there]
+    widths, heights = (images.take(name, ids).to_numpy() for name in ("width", "height"))
+    where = patches(flat, layer, frame, widths, heights)
+    columns = [top.values[there], ids, where.y, where.x, *where.boxes.T, *where.views.T]
+    structs = pa.StructArray.from_arrays(
+        [pa.array(np.ascontiguousarray(column)) for column in columns], fields=list(PATCH_TYPE)
+    )
+    offsets = np.concatenate([[0], np.cumsum(there.sum(axis=1))]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), structs)
