@@ -1,21 +1,24 @@
 """Decodes JPEGs faster than Pillow, and only where every pixel equals Pillow's.
 
-Pillow is the reference for every pixel. torchcodec brings the same decoder, libjpeg-turbo, without Pillow's detours, so a
-well-formed 8-bit grayscale or three-component JPEG comes out identical. Everything else is None, and the caller asks Pillow:
-formats other than JPEG, CMYK, 12 bits, arithmetic coding, lossless, and any file whose structure is not whole from its first
-marker to its last (ITU-T T.81, annex B). So a truncated file is never half an image here.
+Pillow is the reference for every pixel. torchcodec brings the same decoder, libjpeg-turbo, without Pillow's
+detours, so an 8-bit grayscale or three-component JPEG comes out identical. Everything else is None, and the
+caller asks Pillow: formats other than JPEG, CMYK, 12 bits, arithmetic coding, lossless, and any file whose
+structure is not whole from its first marker to its last (ITU-T T.81, annex B). So a truncated file is never
+half an image here.
 """
 
-import re
+from bisect import bisect_left
 from collections.abc import Callable
 from functools import cache
 from typing import cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 MAX_PIXELS = 178_956_970
-"""Above this Pillow refuses an image as a decompression bomb; the reference decides, so nothing is decoded here."""
+"""Above this Pillow refuses an image as a decompression bomb: the reference decides."""
 
 _START = b"\xff\xd8"
 _END = 0xD9
@@ -25,28 +28,27 @@ _TABLES = frozenset({0xC4, 0xDB, 0xDD, 0xFE})  # Huffman, quantisation, restart 
 _APPLICATION = frozenset(range(0xE0, 0xF0))
 _EXIF = 0xE1
 _COMPONENTS = frozenset({1, 3})
-# A marker inside a scan that ends it: not a stuffed 0xFF (FF 00), and not a restart marker (FF D0 to FF D7).
-_SCAN_END = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")
 
 
 def decode(data: bytes) -> Tensor | None:
-    """The pixels of a JPEG file, equal to `PIL.Image.open(…).convert("RGB")`, or None where that is not certain.
+    """A JPEG's pixels, equal to Pillow's after `convert("RGB")`, or None where that is not certain.
 
-    Returns (3, H, W) uint8 in RGB order, channels last in memory. EXIF orientation is not applied. May be called from several
-    threads at once; the decoder holds no Python lock.
+    Returns (3, H, W) uint8 in RGB order, channels last in memory. EXIF orientation is not applied. Several
+    threads may call this at once: the decoder does not hold Python's lock.
     """
     decoder = _decoder()
-    if decoder is None:
+    if decoder is None or data[:2] != _START:
         return None
-    exif = _check_structure(data)
+    # A copy, because torch warns of read-only memory; in it orientation is hidden from the decoder.
+    buffer = bytearray(data)
+    encoded = torch.frombuffer(buffer, dtype=torch.uint8)
+    exif = _check_structure(data, _find_markers(encoded.numpy()))
     if exif is None:
         return None
-    # A copy, because torch warns of read-only memory; it is also where orientation is hidden from the decoder.
-    buffer = bytearray(data)
     for offset in exif:
-        buffer[offset : offset + 4] = b"hide"
+        buffer[offset : offset + 4] = b"none"
     try:
-        return decoder(torch.frombuffer(buffer, dtype=torch.uint8))
+        return decoder(encoded)
     except RuntimeError:  # what is wrong with the file is the reference's to say
         return None
 
@@ -59,16 +61,21 @@ def is_available() -> bool:
 @cache
 def _decoder() -> Callable[[Tensor], Tensor] | None:
     try:
-        from torchcodec.decoders import decode_jpeg
+        from torchcodec.decoders import decode_jpeg  # pyright: ignore[reportPrivateImportUsage]
     except (ImportError, OSError, RuntimeError):  # not installed, too old, or its libraries do not load here
         return None
     return cast("Callable[[Tensor], Tensor]", decode_jpeg)
 
 
-def _check_structure(data: bytes) -> list[int] | None:
+def _find_markers(encoded: NDArray[np.uint8]) -> list[int]:
+    """Every offset of a 0xFF that may begin a marker: neither stuffed (FF 00) nor a restart (FF D0 to D7)."""
+    offsets = np.flatnonzero(encoded[:-1] == 0xFF)
+    following = encoded[offsets + 1]
+    return offsets[(following != 0) & ((following < 0xD0) | (following > 0xD7))].tolist()
+
+
+def _check_structure(data: bytes, markers: list[int]) -> list[int] | None:
     """Where the EXIF identifiers are, if this is a whole JPEG of a kind that is decoded here; else None."""
-    if data[:2] != _START:
-        return None
     exif: list[int] = []
     position, framed, scanned = 2, False, False
     while True:
@@ -84,10 +91,10 @@ def _check_structure(data: bytes) -> list[int] | None:
                 return None
             framed = True
         elif marker == _SCAN:
-            found = _SCAN_END.search(data, segment_end)
-            if not framed or found is None:
+            after = bisect_left(markers, segment_end)
+            if not framed or after == len(markers):
                 return None
-            scanned, segment_end = True, found.start()
+            scanned, segment_end = True, markers[after]
         elif marker == _EXIF and data[position + 2 : position + 6] == b"Exif":
             exif.append(position + 2)
         elif marker not in _TABLES and marker not in _APPLICATION:
@@ -96,7 +103,7 @@ def _check_structure(data: bytes) -> list[int] | None:
 
 
 def _next_marker(data: bytes, position: int) -> tuple[int, int]:
-    """(marker, position after it); marker 0 where there is none. A marker may be preceded by any number of 0xFF."""
+    """(marker, position after it); marker 0 where there is none. Any number of 0xFF may precede a marker."""
     if data[position : position + 1] != b"\xff":
         return 0, position
     while data[position : position + 1] == b"\xff":
@@ -105,7 +112,7 @@ def _next_marker(data: bytes, position: int) -> tuple[int, int]:
 
 
 def _is_plain_frame(frame: bytes) -> bool:
-    """Whether a frame header (T.81, B.2.2) says 8 bits, one or three components, and a size that is decoded here."""
+    """Whether a frame header (T.81, B.2.2) says 8 bits, one or three components, and an allowed size."""
     if len(frame) < 8:
         return False
     height, width = int.from_bytes(frame[3:5], "big"), int.from_bytes(frame[5:7], "big")

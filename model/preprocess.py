@@ -1,7 +1,8 @@
 """The preprocessing that a model declares: from an image's pixels to the tensor that the network takes.
 
-Geometry is `Frame`'s alone, so that a patch is cut from the pixels that the network saw. Pixels are torchvision's: its resize
-of uint8 with antialiasing, which follows Pillow's, then the centred crop, then (x / 255 - mean) / std.
+Geometry is `Frame`'s alone, so that a patch is cut from the pixels that the network saw. Pixels are
+torchvision's: its resize of uint8 with antialiasing, which follows Pillow's, then the centred crop, then
+(x / 255 - mean) / std.
 """
 
 import hashlib
@@ -28,10 +29,13 @@ INTERPOLATIONS = {
     "bicubic": InterpolationMode.BICUBIC,
 }
 MAX_RESIZED_PIXELS = 178_956_970
-"""A resize to more than this is refused: a shorter side of one pixel would otherwise become millions on the longer."""
+"""A resize to more than this is refused: one image of 1 x 20,000 pixels would otherwise take gigabytes."""
 
 _KEYS = ("resize", "crop", "mean", "std", "interpolation", "antialias")
-_EXAMPLE = '{"resize": 256, "crop": 224, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225], "interpolation": "bilinear"}'
+_EXAMPLE = (
+    '{"resize": 256, "crop": 224, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225], '
+    '"interpolation": "bilinear"}'
+)
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ class Preprocess:
         return self.frame.input_size(1, 1)
 
     def fit(self, image: Tensor) -> Tensor:
-        """image: (3, H, W) uint8 → (3, height, width) uint8: resized, cut from the centre, zeros where it is too small.
+        """image: (3, H, W) uint8 → (3, height, width) uint8: resized, cut from the centre, padded with zeros.
 
         Raises ImageError (too_large) where the resize would need more than MAX_RESIZED_PIXELS.
         """
@@ -71,17 +75,22 @@ class Preprocess:
         left, top = self.frame.offset(image_width, image_height)
         return _cut(resized, top, left, *self.frame.input_size(image_width, image_height))
 
-    def normalise(self, batch: Tensor) -> Tensor:
-        """batch: (N, 3, h, w) uint8 → (N, 3, h, w) float32, channels last, on the batch's device: (x / 255 - mean) / std."""
-        white, mean, std = _constants(self.mean, self.std, batch.device)
-        result = torch.empty(
-            batch.shape, dtype=torch.float32, device=batch.device, memory_format=torch.channels_last
-        )
+    def normalise(self, batch: Tensor, out: Tensor | None = None) -> Tensor:
+        """batch: (N, 3, h, w) uint8 → (N, 3, h, w) float32, channels last: (x / 255 - mean) / std.
+
+        Fastest where the batch is channels last too, and where `out` (float32, channels last) is used again.
+        """
+        if out is None:
+            channels_last = torch.channels_last
+            out = torch.empty(
+                batch.shape, dtype=torch.float32, device=batch.device, memory_format=channels_last
+            )
+        white, mean, std = _constants(self.mean, self.std, batch.device, tuple(batch.shape[-2:]))
         # On a CPU image by image, so that the four passes stay in the cache.
-        parts = zip(result, batch, strict=True) if batch.device.type == "cpu" else [(result, batch)]
-        for to, image in parts:
-            to.copy_(image).div_(white).sub_(mean).div_(std)
-        return result
+        parts = zip(out, batch, strict=True) if batch.device.type == "cpu" else [(out, batch)]
+        for result, image in parts:
+            result.copy_(image).div_(white).sub_(mean).div_(std)
+        return out
 
     def to_dict(self) -> dict[str, Any]:
         """For manifests; `from_dict` reads it back."""
@@ -98,8 +107,8 @@ class Preprocess:
     def from_dict(cls, declared: Mapping[str, Any]) -> "Preprocess":
         """Reads a manifest's preprocessing, or the PREPROCESS of a factory's module.
 
-        `resize` is the shorter side, [height, width] or None; `crop` a side, [height, width] or None; together they must give
-        one size to every image. `mean` and `std` are required. Raises ModelSpecError.
+        `resize` is the shorter side, [height, width] or None; `crop` a side, [height, width] or None;
+        together they must give one size to every image. `mean` and `std` are required. Raises ModelSpecError.
         """
         _check_keys(declared)
         frame = Frame(_read_size(declared, "resize"), _read_pair(declared, "crop"))
@@ -140,20 +149,18 @@ def _cut(image: Tensor, top: int, left: int, height: int, width: int) -> Tensor:
     return window
 
 
-@lru_cache(maxsize=64)
-def _constants(mean: Triple, std: Triple, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    """255, mean and std as tensors on the device, made once: a copy for every batch would make it wait.
+@lru_cache(maxsize=16)
+def _constants(mean: Triple, std: Triple, device: torch.device, size: tuple[int, int]) -> tuple[Tensor, ...]:
+    """255, mean and std, each (3, height, width) float32, channels last, on the device.
 
-    255 is a tensor too because CUDA multiplies by a Python number's reciprocal, which rounds differently.
+    Made once: a copy in every batch would make it wait. As large as an image because broadcasting along the
+    innermost axis is not vectorised. 255 is a tensor because CUDA multiplies by the reciprocal of a number,
+    which rounds differently.
     """
     with torch.inference_mode(mode=False):
-        shape = (3, 1, 1)
-        white = torch.full(shape, 255.0, device=device)
-        return (
-            white,
-            torch.tensor(mean, device=device).view(shape),
-            torch.tensor(std, device=device).view(shape),
-        )
+        triples = torch.tensor([(255.0,) * 3, mean, std], dtype=torch.float32, device=device)
+        images = triples[:, None, None, :].expand(3, *size, 3).contiguous().permute(0, 3, 1, 2)
+        return tuple(images.unbind())
 
 
 def _check_keys(declared: object) -> None:
@@ -166,8 +173,8 @@ def _check_keys(declared: object) -> None:
     missing = [key for key in ("mean", "std") if key not in keys]
     if missing:
         raise ModelSpecError(
-            f"PREPROCESS lacks {' and '.join(missing)} (for plain values of 0 to 1: mean [0, 0, 0], std [1, 1, 1]); "
-            f"an example: {_EXAMPLE}"
+            f"PREPROCESS lacks {' and '.join(missing)} (for plain values of 0 to 1: mean [0, 0, 0], "
+            f"std [1, 1, 1]); an example: {_EXAMPLE}"
         )
 
 
@@ -204,4 +211,4 @@ def _read_triple(declared: Mapping[str, Any], key: str) -> Triple:
         raise ModelSpecError(
             f'PREPROCESS["{key}"] is {value!r}; it must be three numbers{above}: red, green, blue'
         )
-    return cast("Triple", numbers)
+    return numbers[0], numbers[1], numbers[2]

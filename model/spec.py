@@ -1,11 +1,12 @@
 """Parses the names that models are asked for by. No I/O, and torch is not imported.
 
-    torchvision:NAME[@WEIGHTS]           WEIGHTS: DEFAULT, one of torchvision's tags (IMAGENET1K_V2), or random
+    torchvision:NAME[@WEIGHTS]           DEFAULT, a tag such as IMAGENET1K_V2, or random
     timm:NAME[.TAG][@random]             timm's own names and tags; no tag means timm's default tag
     path/to/file.py:FACTORY[@own|@random]
     package.module:FACTORY[@own|@random]
 
-`@random` asks for untrained weights, made from a fixed seed. `@own` says that the factory returns a trained network itself.
+`@random` asks for untrained weights, made from a fixed seed. `@own` says that the factory returns a trained
+network itself.
 """
 
 import re
@@ -121,7 +122,7 @@ def _factory(match: re.Match[str], text: str) -> ModelSpec:
         )
     if weights not in (None, RANDOM, OWN):
         raise ModelSpecError(
-            f"{text!r}: after @ a factory takes {RANDOM!r} (untrained) or {OWN!r} (it returns trained weights itself), "
-            f"not {weights!r}; a checkpoint is given with --weights FILE"
+            f"{text!r}: after @ a factory takes {RANDOM!r} (untrained) or {OWN!r} (it returns trained "
+            f"weights itself), not {weights!r}; a checkpoint is given with --weights FILE"
         )
     return ModelSpec("file" if place.endswith(".py") else "module", f"{place}:{factory}", weights)
