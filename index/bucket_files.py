@@ -1,10 +1,10 @@
 """Files under a bucket prefix (S3, GCS, any fsspec URL): the raw verbs behind `Folder`, without retries."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 import fsspec
 import pyarrow as pa
@@ -47,11 +47,11 @@ class BucketFiles:
         file = self._system.open(self._path(name), "rb", block_size=_READ_AHEAD, cache_type="readahead")
         return pa.PythonFile(file, "r")
 
-    def size(self, name: str) -> int:
+    def entry(self, name: str) -> Entry:
         found = self._system.info(self._path(name))
         if found["type"] != "file":
             raise FileNotFoundError(self._path(name))
-        return int(found["size"])
+        return Entry(name, int(found["size"]), _etag(found))
 
     def entries(self, prefix: str, *, hidden: bool) -> Iterator[Entry]:
         found = self._paged(prefix) if self._protocol in {"s3", "s3a"} else self._by_folder(prefix)
@@ -64,7 +64,7 @@ class BucketFiles:
             yield entry
 
     @contextmanager
-    def aside(self, name: str) -> Iterator[Path]:
+    def aside(self, name: str) -> Generator[Path]:
         """A local file that `commit` uploads."""
         del name
         with tempfile.TemporaryDirectory(prefix="unitscope-") as folder:
@@ -181,4 +181,4 @@ def _connect(url: str, protocol: str) -> tuple[Any, str]:
         raise UsageError(
             f"{url}: {error}. Give a local path, s3://bucket/prefix or gs://bucket/prefix."
         ) from error
-    return cast("Any", system), str(root).rstrip("/")
+    return system, str(root).rstrip("/")

@@ -1,11 +1,13 @@
-"""`Folder`: one local folder or bucket prefix, and the only place where a write goes aside and is then renamed.
+"""`Folder`: one local folder or bucket prefix, where every write goes aside and is then renamed.
 
-Names are relative POSIX paths (`shards/00001.arrow`). Every method raises `MissingFileError` (a FileNotFoundError) where the name
-is missing, and `StorageError` where the disk or bucket still fails after retries.
+Names are relative POSIX paths (`shards/00001.arrow`). Every method raises `MissingFileError`, which is a
+FileNotFoundError, where the name is missing, and `StorageError` where the disk or bucket fails even after
+retries.
+The raw verbs are in `local_files.py` and `bucket_files.py`, the retries in `storage_errors.py`.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -26,7 +28,7 @@ _CHUNK = 1 << 20
 
 
 class Folder:
-    """A local folder (`path`, `file://path`) or a bucket prefix (`s3://bucket/prefix`, `gs://…`, any fsspec URL).
+    """A local folder (a path or `file://` URL) or a bucket prefix (`s3://bucket/prefix`, any fsspec URL).
 
     It need not exist: the first write makes it. Can be pickled, and used by several threads.
     """
@@ -82,7 +84,12 @@ class Folder:
 
     def size(self, name: str) -> int:
         """The file's length in bytes."""
-        return self.attempt(name, lambda: self._files.size(_checked(name)))
+        size = self.entry(name).size
+        return 0 if size is None else size
+
+    def entry(self, name: str) -> Entry:
+        """The file's size and etag."""
+        return self.attempt(name, lambda: self._files.entry(_checked(name)))
 
     def sha256(self, name: str) -> str:
         """The hexadecimal SHA-256 of the file, read in pieces."""
@@ -101,10 +108,10 @@ class Folder:
         return (entry.name for entry in self.entries(prefix))
 
     def entries(self, prefix: str = "", *, hidden: bool = True) -> Iterator[Entry]:
-        """As `list`, with size and etag; `hidden=False` leaves out files and folders whose name begins with a dot.
+        """As `list`, with size and etag; `hidden=False` leaves out what has a name that begins with a dot.
 
-        Never holds more than one folder's names (a bucket: one page). A symbolic link to a folder is followed unless it
-        leads back to a folder that it lies in. Files that other processes are still writing aside are left out.
+        Never holds more than one folder's names (of S3: one page). A symbolic link to a folder is followed,
+        unless it leads back to a folder that it lies in. Files still being written aside are left out.
         """
         if prefix:
             _checked(prefix.removesuffix("/"))
@@ -113,8 +120,8 @@ class Folder:
     # Writing
 
     @contextmanager
-    def writer(self, name: str) -> Iterator[BinaryIO]:
-        """A local binary file (read and write) whose content appears under `name` at a clean exit, by one atomic rename.
+    def writer(self, name: str) -> Generator[BinaryIO]:
+        """A local binary file whose content appears under `name` at a clean exit, by one atomic rename.
 
         On an exception nothing appears. A bucket gets the file at the exit.
         """
@@ -156,7 +163,7 @@ class Folder:
             return self._files.commit(aside, name, new=new)
 
     @contextmanager
-    def _failing_as(self, name: str) -> Iterator[None]:
+    def _failing_as(self, name: str) -> Generator[None]:
         """Turns failures of the disk in the body into our own errors, and leaves all others as they are."""
         try:
             yield
@@ -173,6 +180,6 @@ def _checked(name: str) -> str:
     """
     if "\0" in name or any(component in {"", ".", ".."} for component in name.split("/")):
         raise UsageError(
-            f"{name!r} is no name of a file in the folder: give a relative path without '..', such as 'a/b.txt'."
+            f"{name!r} is no name of a file in the folder: give a relative path without '..', such as 'a/b'."
         )
     return name

@@ -1,4 +1,4 @@
-"""Files of a local folder: the raw verbs behind `Folder`, without retries. Raises OSError as the system does."""
+"""Files of a local folder: the raw verbs behind `Folder`, without retries; they raise OSError."""
 
 import errno
 import logging
@@ -8,8 +8,9 @@ import shutil
 import socket
 import stat
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
+from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,7 +20,7 @@ from .storage_errors import attempt
 from .stored_file import Entry
 
 ASIDE_PREFIX = ".aside-"
-"""An aside-file is `.aside-<machine>-<pid>-<random>`: hidden, and of a length that every file system takes."""
+"""An aside-file is `.aside-<machine>-<pid>-<random>`: hidden, and short enough for every file system."""
 
 _NO_HARD_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV})
 
@@ -40,7 +41,7 @@ class LocalFiles:
 
     def read(self, name: str, offset: int, length: int | None) -> bytes:
         # Opened without blocking: a named pipe must not hang, and a regular file is read the same either way.
-        with Path(self._path(name)).open("rb", buffering=0, opener=_open_without_blocking) as file:
+        with FileIO(self._path(name), opener=_open_without_blocking) as file:
             if offset:
                 file.seek(offset)
             if length is None:
@@ -50,11 +51,11 @@ class LocalFiles:
     def open(self, name: str) -> pa.NativeFile:
         return pa.OSFile(self._path(name), "rb")
 
-    def size(self, name: str) -> int:
-        status = os.stat(self._path(name))  # noqa: PTH116  # Path cannot hold the name any better, and is slower
+    def entry(self, name: str) -> Entry:
+        status = self.local_path(name).stat()
         if stat.S_ISDIR(status.st_mode):
             raise FileNotFoundError(errno.ENOENT, "is a folder", self._path(name))
-        return status.st_size
+        return Entry(name, status.st_size if stat.S_ISREG(status.st_mode) else None)
 
     def entries(self, prefix: str, *, hidden: bool) -> Iterator[Entry]:
         start, wanted = os.fsencode(prefix.rpartition("/")[0]), os.fsencode(prefix)
@@ -62,7 +63,7 @@ class LocalFiles:
             yield Entry(os.fsdecode(name), _regular_size(os.fsencode(self.url) + b"/" + name))
 
     @contextmanager
-    def aside(self, name: str) -> Iterator[Path]:
+    def aside(self, name: str) -> Generator[Path]:
         """A new path in the folder that `name` lies in; whatever is there at the end is removed."""
         folder = self.local_path(name).parent
         folder.mkdir(parents=True, exist_ok=True)
@@ -105,7 +106,7 @@ def _open_without_blocking(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
-def _read_exactly(file: BinaryIO, length: int) -> bytes:
+def _read_exactly(file: FileIO, length: int) -> bytes:
     """`length` bytes; one unbuffered read may give fewer, and the system caps it at 2 GiB."""
     data = file.read(length)
     if len(data) == length or not data:

@@ -1,4 +1,4 @@
-"""What a failing disk or bucket raises: transient failures are tried again, and each ends in one of our own errors.
+"""Failures of a disk or bucket: the transient ones are tried again, each ends in one of our own errors.
 
 StorageError
 └── NoAccessError (also PermissionError)     the permissions forbid it
@@ -45,7 +45,7 @@ TRANSIENT = frozenset(
 
 ADVICE = {
     errno.ENOSPC: "The disk is full: free space there, or choose another place, and run the command again.",
-    errno.EDQUOT: "The disk quota is used up: free space there, or choose another place, and run the command again.",
+    errno.EDQUOT: "The disk quota is used up: free space, or choose another place, and run it again.",
     errno.EFBIG: "The file would be larger than this system or process may write (see `ulimit -f`).",
     errno.EROFS: "The file system is mounted read-only: mount it for writing, or choose another place.",
     errno.EMFILE: "The process has too many open files: raise the limit (`ulimit -n`).",

@@ -1,11 +1,80 @@
 """`open_dataset`: finds out what kind of dataset a path is."""
 
+from collections import Counter
+from itertools import islice
+from pathlib import Path
+
+from ...common.errors import UsageError
+from ..files import Entry, Folder
+from .folder import ImageFolder
+from .kinds import ALLOWED, IMAGES, OTHERS, PARQUET, TAR, extension, hint, no_images
+from .parquet import ParquetDataset
 from .records import Dataset
+from .webdataset import TarDataset
+
+__all__ = ["Dataset", "open_dataset"]
+
+_LOOK_AT = 20_000
+"""Files that are looked at to find the kind; where none of them tells, all are taken for images."""
 
 
 def open_dataset(path: str) -> Dataset:
     """The image folder, Parquet file or folder, or WebDataset tar(s) at a local path or bucket URL.
 
-    raises: UsageError where nothing is there; DatasetError where what is there is no dataset of one kind.
+    A folder is of the kind of its first file that tells; a later file of another kind ends the listing with
+    an error.
+
+    raises: UsageError where nothing is there or a single file is of no kind; DatasetError where a folder is
+    empty or holds no images.
     """
-    raise NotImplementedError(path)
+    single = _single_file(path)
+    if single is not None:
+        return _open_file(path, *single)
+    folder = Folder(path)
+    if folder.is_local and not Path(folder.url).is_dir():
+        raise UsageError(f"{path} does not exist. {ALLOWED}")
+    kind = _kind_of(path, folder)
+    return kind(path, folder)
+
+
+def _single_file(path: str) -> tuple[Folder, Entry] | None:
+    """The folder and the entry of the file that the path names, or None where it names no file."""
+    parent, _, name = path.rstrip("/").rpartition("/")
+    if path.endswith("/") or parent.endswith(":/") or name in {"", ".", ".."}:
+        return None
+    folder = Folder(parent or ("/" if path.startswith("/") else "."))
+    local = folder.local_path(name)
+    if local is not None and not local.is_file():
+        if local.exists() and not local.is_dir():
+            raise UsageError(f"{path} is neither a file nor a folder. {ALLOWED}")
+        return None
+    if local is None and not folder.exists(name):
+        return None
+    return folder, folder.entry(name)
+
+
+def _open_file(path: str, folder: Folder, entry: Entry) -> Dataset:
+    found = extension(entry.name)
+    if found in PARQUET:
+        return ParquetDataset(path, folder, entry)
+    if found in TAR:
+        return TarDataset(path, folder, entry)
+    if found in IMAGES:
+        raise UsageError(f"{path} is a single image: give the folder that it lies in. {ALLOWED}")
+    raise UsageError(f"{path} is a file of the kind {found or 'without extension'}. {hint([found])}")
+
+
+def _kind_of(path: str, folder: Folder) -> type[Dataset]:
+    found: Counter[str] = Counter()
+    for entry in islice(folder.entries(hidden=False), _LOOK_AT):
+        each = extension(entry.name)
+        if each in PARQUET:
+            return ParquetDataset
+        if each in TAR:
+            return TarDataset
+        if each in IMAGES:
+            return ImageFolder
+        found[each] += 1
+    if found.keys() <= OTHERS:
+        raise no_images(path, found)
+    return ImageFolder

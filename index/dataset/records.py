@@ -1,14 +1,15 @@
 """What every kind of dataset offers: `Dataset`, and the columns in which it lists its images."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from typing import Literal
+from collections.abc import Iterator, Sequence
+from typing import ClassVar, Literal
 from urllib.parse import quote, unquote_to_bytes
 
 import pyarrow as pa
 
-from ...common.errors import ImageError
+from ...common.errors import ImageError, ImageStatus
 from ..files import Folder
+from ..schema import IMAGE_COLUMNS, PLAN_COLUMNS
 
 RECORD_SCHEMA = pa.schema(
     [
@@ -23,44 +24,35 @@ RECORD_SCHEMA = pa.schema(
 )
 """The columns of `Dataset.batches`, before the dataset's own metadata columns."""
 
-STORE_COLUMNS = frozenset(
-    {
-        *RECORD_SCHEMA.names,
-        "image_id",
-        "sha256",
-        "width",
-        "height",
-        "label_index",
-        "predicted",
-        "probability",
-        "loss",
-        "status",
-        "reason",
-        "correct",
-    }
-)
-"""Column names that metadata may not take, in any case: SQL engines do not tell `Label` from `label`."""
+RESERVED_COLUMNS = frozenset({*PLAN_COLUMNS, *IMAGE_COLUMNS, "reason", "correct"})
+"""Names of the store's own columns, which metadata cannot have."""
 
 ROWS = 8192
+"""Rows of a batch."""
+
+MAX_IMAGE_BYTES = 1 << 30
+"""An encoded image that is larger is not read."""
 
 Kind = Literal["folder", "parquet", "webdataset"]
 
 
 class Dataset(ABC):
-    """A dataset, opened for listing and for reading. Can be pickled, and read by several threads.
+    """A dataset, opened for listing and for reading. Can be pickled, and used by several threads.
 
-    image_id order: UTF-8 byte order of the files' relative paths; within a Parquet file the rows, within a tar the members.
+    image_id order: UTF-8 byte order of the files' relative paths, then Parquet rows or tar members in order.
     """
 
-    kind: Kind
+    kind: ClassVar[Kind]
 
-    def __init__(self, folder: Folder) -> None:
+    def __init__(self, path: str, folder: Folder) -> None:
+        """path: as it was given to `open_dataset`; folder: where the relative paths begin."""
+        self.path = path
         self.folder = folder
 
     @property
-    @abstractmethod
     def metadata_schema(self) -> pa.Schema:
         """The dataset's own columns, under the names that they have in the store."""
+        return pa.schema([])
 
     @property
     def class_names(self) -> tuple[str, ...] | None:
@@ -69,12 +61,12 @@ class Dataset(ABC):
 
     @abstractmethod
     def batches(self, rows: int = ROWS) -> Iterator[pa.RecordBatch]:
-        """All images in image_id order, at most `rows` a batch: RECORD_SCHEMA's columns, then `metadata_schema`'s.
+        """All images in image_id order, at most `rows` a batch: RECORD_SCHEMA's columns and the metadata.
 
-        uri: the file's relative path; `path.parquet#row` or `path.tar#member` for images inside a file. A path that is no
-        valid UTF-8 begins with `./` and is percent-encoded.
-        size, etag: of the image file or tar member; size is null for Parquet rows, etag is null on local disks.
-        file, offset, length: what `read` needs; the row of a Parquet file, or the byte range of a tar member.
+        uri: the file's relative path; `path.parquet#row` or `path.tar#member` for images inside a file.
+        A path that is no valid UTF-8 begins with `./` and is percent-encoded.
+        size: bytes of the image file or tar member, null for Parquet rows. etag: null on local disks.
+        file, offset, length: what `read` needs; the row of a Parquet file, or the byte range in a file.
 
         raises: DatasetError where the dataset cannot be listed.
         """
@@ -85,10 +77,11 @@ class Dataset(ABC):
 
     @abstractmethod
     def read(self, batch: pa.RecordBatch | pa.Table) -> Iterator[bytes | ImageError]:
-        """The encoded bytes of these rows of `batches` (the columns file, offset and length), or why there are none, in order.
+        """The encoded bytes of these rows of `batches`, in order, or why there are none.
 
-        Contiguous rows are cheap. raises: StorageError where the disk or bucket fails, DatasetError where a Parquet file
-        or tar is damaged or has changed since it was listed.
+        Needs the columns file, offset and length; contiguous rows are cheap.
+        raises: StorageError where the disk or bucket fails; DatasetError where a Parquet file or tar is
+        damaged, or has changed since it was listed.
         """
 
     @abstractmethod
@@ -96,39 +89,55 @@ class Dataset(ABC):
         """What was found, for the log: one line for each thing that a user should know."""
 
 
+def unreadable(reason: str) -> ImageError:
+    """An image whose bytes cannot be had."""
+    return ImageError(ImageStatus.UNREADABLE, reason)
+
+
+GONE = "the file is not there any more"
+NO_PERMISSION = "no permission to read the file"
+
+
+def too_large(size: int) -> ImageError:
+    """An image of more than MAX_IMAGE_BYTES."""
+    return ImageError(ImageStatus.TOO_LARGE, f"{size:,} bytes; at most {MAX_IMAGE_BYTES:,} are read")
+
+
 def to_uri(name: str) -> str:
     """The name as valid UTF-8 text; `from_uri` gives the name back."""
-    if name.isascii() or _is_text(name):
-        return name
-    return "./" + quote(name.encode(errors="surrogateescape"), safe="/ ")
+    return name if is_text(name) else "./" + quote(name.encode(errors="surrogateescape"), safe="/# ")
 
 
 def from_uri(uri: str) -> str:
-    """The name that `to_uri` was given. No name of a file in a folder begins with `./`."""
+    """The name that `to_uri` was given; no name of a file in a folder begins with `./`."""
     if not uri.startswith("./"):
         return uri
     return unquote_to_bytes(uri[2:]).decode(errors="surrogateescape")
 
 
-def metadata_names(columns: list[str]) -> list[str]:
-    """Names for metadata columns: `meta_` before those that the store has itself, all of them distinct in any case."""
-    taken: set[str] = set(STORE_COLUMNS) | {
-        column.lower() for column in columns if column.lower() not in STORE_COLUMNS
-    }
-    names: list[str] = []
-    for column in columns:
-        name = column
-        if name.lower() in STORE_COLUMNS:
-            while name.lower() in taken:
-                name = f"meta_{name}"
-            taken.add(name.lower())
-        names.append(name)
-    return names
-
-
-def _is_text(name: str) -> bool:
+def is_text(name: str) -> bool:
+    """Whether the name is valid Unicode: one of a local file may hold bytes that are not."""
+    if name.isascii():
+        return True
     try:
         name.encode()
     except UnicodeEncodeError:
         return False
     return True
+
+
+def metadata_names(columns: Sequence[str]) -> list[str]:
+    """Names for metadata columns: `meta_` before those that the store has itself, whatever their case.
+
+    SQL engines do not tell `Label` from `label`.
+    """
+    taken = RESERVED_COLUMNS | {column.lower() for column in columns}
+    names: list[str] = []
+    for column in columns:
+        name = column
+        if name.lower() in RESERVED_COLUMNS:
+            while name.lower() in taken:
+                name = f"meta_{name}"
+            taken |= {name.lower()}
+        names.append(name)
+    return names

@@ -1,0 +1,130 @@
+"""An image folder of any depth: every file that is not hidden is an image, its first folder is its label."""
+
+import errno
+import stat
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+
+import pyarrow as pa
+
+from ...common.errors import ImageError, UsageError
+from ..files import Entry, MissingFileError, NoAccessError
+from ..storage_errors import attempt
+from .kinds import PARQUET, TAR, extension, mixed
+from .records import (
+    GONE,
+    MAX_IMAGE_BYTES,
+    NO_PERMISSION,
+    RECORD_SCHEMA,
+    ROWS,
+    Dataset,
+    from_uri,
+    to_uri,
+    too_large,
+    unreadable,
+)
+
+_BUCKET_READS = 16
+"""Requests to a bucket at a time."""
+
+_FILE_TYPES = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFBLK: "a device",
+    stat.S_IFCHR: "a device",
+}
+
+
+class ImageFolder(Dataset):
+    """Image files below one folder or bucket prefix."""
+
+    kind = "folder"
+
+    def batches(self, rows: int = ROWS) -> Iterator[pa.RecordBatch]:
+        entries = self._entries()
+        while chunk := list(islice(entries, rows)):
+            uris = [to_uri(entry.name) for entry in chunk]
+            sizes = [entry.size for entry in chunk]
+            columns = [
+                uris,
+                sizes,
+                [entry.etag for entry in chunk],
+                [_label(entry.name) for entry in chunk],
+                uris,
+                [0] * len(chunk),
+                sizes,
+            ]
+            arrays = [
+                pa.array(column, field.type) for column, field in zip(columns, RECORD_SCHEMA, strict=True)
+            ]
+            yield pa.record_batch(arrays, schema=RECORD_SCHEMA)
+
+    def files(self) -> Iterator[tuple[str, int | None, str | None]]:
+        return ((to_uri(entry.name), entry.size, entry.etag) for entry in self._entries())
+
+    def read(self, batch: pa.RecordBatch | pa.Table) -> Iterator[bytes | ImageError]:
+        names = [from_uri(uri) for uri in batch.column("file").to_pylist()]
+        if self.folder.is_local:
+            yield from map(self._read_local, names)
+            return
+        lengths = batch.column("length").to_pylist()
+        with ThreadPoolExecutor(_BUCKET_READS) as pool:
+            for start in range(0, len(names), _BUCKET_READS):  # bounds what is read ahead of the caller
+                chunk = slice(start, start + _BUCKET_READS)
+                yield from pool.map(self._read_object, names[chunk], lengths[chunk])
+
+    def describe(self) -> str:
+        return f"image folder {self.folder.url}; the label of an image is the first folder of its path"
+
+    def _entries(self) -> Iterator[Entry]:
+        for entry in self.folder.entries(hidden=False):
+            if extension(entry.name) in PARQUET | TAR:
+                raise mixed(self.folder, entry.name, "image files")
+            yield entry
+
+    def _read_local(self, name: str) -> bytes | ImageError:
+        refused = _refusal(Path(self.folder.path(name)))
+        return refused or self._read(name)
+
+    def _read_object(self, name: str, length: int | None) -> bytes | ImageError:
+        if length is not None and length > MAX_IMAGE_BYTES:
+            return too_large(length)
+        return self._read(name)
+
+    def _read(self, name: str) -> bytes | ImageError:
+        try:
+            return self.folder.read(name)
+        except MissingFileError:
+            return unreadable(GONE)
+        except NoAccessError:
+            return unreadable(NO_PERMISSION)
+        except UsageError as error:  # a bucket may hold keys such as a//b, which are no paths
+            return unreadable(str(error))
+
+
+def _label(name: str) -> str | None:
+    """The first folder of the path; bytes that are no UTF-8 are percent-encoded."""
+    first, slash, _ = name.partition("/")
+    return to_uri(first).removeprefix("./") if slash else None
+
+
+def _refusal(path: Path) -> ImageError | None:
+    """Why this file must not be opened: a pipe would hang, and a device may act on it."""
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return unreadable("a symbolic link that leads nowhere" if path.is_symlink() else GONE)
+    except PermissionError:
+        return unreadable(NO_PERMISSION)
+    except OSError as error:
+        if path.is_symlink() and error.errno == errno.ELOOP:
+            return unreadable("symbolic links that lead in a circle")
+        status = attempt(str(path), path.stat)
+    if not stat.S_ISREG(status.st_mode):
+        return unreadable(
+            f"no regular file: {_FILE_TYPES.get(stat.S_IFMT(status.st_mode), 'something else')}"
+        )
+    return too_large(status.st_size) if status.st_size > MAX_IMAGE_BYTES else None

@@ -1,0 +1,154 @@
+"""The index of WebDataset tars: one pass over their headers, spooled to a temporary file of the local disk.
+
+One pass, because only the last sample settles the types of the metadata, and reading a bucket twice is dear.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Lock
+from typing import Any
+
+import pyarrow as pa
+
+from ..files import Entry, Folder
+from ..storage_errors import storage_failures, translate
+from .records import RECORD_SCHEMA, ROWS, metadata_names, to_uri
+from .tar_members import Sample, samples
+
+_SPOOL_SCHEMA = pa.schema([*RECORD_SCHEMA, pa.field("json", pa.string())])
+
+Scalar = str | int | float | bool
+
+
+class TarIndex:
+    """The rows of a dataset of tars; `made` makes them at the first call."""
+
+    def __init__(self, folder: Folder) -> None:
+        self._folder = folder
+        self._lock = Lock()
+        self._spool: TemporaryDirectory[str] | None = None
+        self._fields: dict[str, set[type]] = {}
+        self._ignored: Counter[str] = Counter()
+        self._names: dict[str, tuple[str, pa.DataType]] = {}
+
+    def made(self, entries: Callable[[], Iterator[Entry]]) -> "TarIndex":
+        """This index, made from the tars unless it is already. raises: DatasetError for a damaged tar."""
+        with self._lock:
+            if self._spool is None:
+                spool = TemporaryDirectory(prefix="unitscope-tar-")
+                self._write(Path(spool.name) / "index", entries())
+                self._names = _column_types(self._fields)
+                self._spool = spool
+        return self
+
+    @property
+    def metadata_schema(self) -> pa.Schema:
+        """The scalar top-level fields of the samples' .json members."""
+        return pa.schema(list(self._names.values()))
+
+    def batches(self, rows: int) -> Iterator[pa.RecordBatch]:
+        """As `Dataset.batches`."""
+        assert self._spool is not None, "made() comes first"
+        with (
+            pa.OSFile(str(Path(self._spool.name) / "index"), "rb") as file,
+            pa.ipc.open_stream(file) as reader,
+        ):
+            for spooled in reader:
+                for start in range(0, spooled.num_rows, rows):
+                    yield self._with_metadata(spooled.slice(start, rows))
+
+    def describe(self) -> list[str]:
+        """Lines for the log."""
+        lines: list[str] = []
+        if self._names:
+            renamed = (old if old == new else f"{old} as {new}" for old, (new, _) in self._names.items())
+            lines.append(f"metadata: {', '.join(renamed)}")
+        nested = sorted(name for name in self._fields if name not in self._names)
+        if nested:
+            lines.append(f"not kept, being nested: {', '.join(nested)}")
+        lines += [f"{count} {what}" for what, count in sorted(self._ignored.items())]
+        return lines
+
+    def _write(self, path: Path, entries: Iterator[Entry]) -> None:
+        self._fields, self._ignored = {}, Counter()
+        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, _SPOOL_SCHEMA) as writer:
+            for entry in entries:
+                found = self._samples(entry)
+                while chunk := list(islice(found, ROWS)):
+                    writer.write_batch(self._spooled(entry, chunk))
+
+    def _samples(self, entry: Entry) -> Iterator[Sample]:
+        """raises: StorageError, DatasetError naming the tar"""
+        where = self._folder.path(entry.name)
+        try:
+            with self._folder.open(entry.name) as file:
+                yield from samples(file, where, self._ignored)
+        except storage_failures() as error:
+            raise translate(where, error) from error
+
+    def _spooled(self, entry: Entry, chunk: list[Sample]) -> pa.RecordBatch:
+        count = len(chunk)
+        fields = [self._scalars(sample) for sample in chunk]
+        columns: list[list[Any]] = [
+            [to_uri(f"{entry.name}#{sample.member}") for sample in chunk],
+            [sample.size for sample in chunk],
+            [entry.etag] * count,
+            [sample.label for sample in chunk],
+            [to_uri(entry.name)] * count,
+            [sample.offset for sample in chunk],
+            [None if sample.offset is None else sample.size for sample in chunk],
+            [json.dumps(each) if each else None for each in fields],
+        ]
+        arrays = [pa.array(column, field.type) for column, field in zip(columns, _SPOOL_SCHEMA, strict=True)]
+        return pa.record_batch(arrays, schema=_SPOOL_SCHEMA)
+
+    def _scalars(self, sample: Sample) -> dict[str, Scalar]:
+        """The sample's fields that are no null; notes the type of each."""
+        for name, value in sample.fields.items():
+            self._fields.setdefault(name, set()).add(_kind(value))
+        return {
+            name: value for name, value in sample.fields.items() if _kind(value) in {bool, int, float, str}
+        }
+
+    def _with_metadata(self, spooled: pa.RecordBatch) -> pa.RecordBatch:
+        fields = [json.loads(text) if text else {} for text in spooled.column("json").to_pylist()]
+        arrays = [spooled.column(name) for name in RECORD_SCHEMA.names]
+        for old, (_, kind) in self._names.items():
+            arrays.append(pa.array([_fitted(each.get(old), kind) for each in fields], kind))
+        return pa.record_batch(arrays, schema=pa.schema([*RECORD_SCHEMA, *self.metadata_schema]))
+
+
+def _kind(value: object) -> type:
+    """The type that a JSON value asks of its column; an integer beyond 64 bits asks for text."""
+    if isinstance(value, int) and not isinstance(value, bool) and not -(2**63) <= value < 2**63:
+        return str
+    return type(value)
+
+
+def _column_types(fields: dict[str, set[type]]) -> dict[str, tuple[str, pa.DataType]]:
+    """Field → (name, narrowest type that holds all values) in the store; fields ever nested are left out."""
+    kept = [name for name, types in sorted(fields.items()) if name and not types & {list, dict}]
+    return {
+        old: (new, _column_type(fields[old] - {type(None)}))
+        for old, new in zip(kept, metadata_names(kept), strict=True)
+    }
+
+
+def _column_type(types: set[type]) -> pa.DataType:
+    if types == {bool}:
+        return pa.bool_()
+    if types == {int}:
+        return pa.int64()
+    return pa.float64() if types and types <= {int, float} else pa.string()
+
+
+def _fitted(value: Scalar | None, kind: pa.DataType) -> Scalar | None:
+    if value is None:
+        return None
+    if kind == pa.string():
+        return value if isinstance(value, str) else json.dumps(value)
+    return float(value) if kind == pa.float64() else value
