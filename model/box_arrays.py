@@ -73,6 +73,17 @@ class Boxes:
         local = [self.edges[index] for index in LOCAL_EDGES]
         return {axis for edge in local for axis, size in enumerate(edge.shape) if size > 1}
 
+    def grid_axes(self, kind: int) -> set[int]:
+        """The axes along which the rows (or columns) of local boxes go on by the step, from end to end."""
+        index = next(i for i, edge in enumerate(EDGES) if edge == Edge(True, True, kind, LOW))
+        low, step = self.edges[index], self.steps[kind]
+        found: set[int] = set()
+        for axis, size in enumerate(low.shape):
+            length = (low.narrow(axis, size - 1, 1) - low.narrow(axis, 0, 1)).float() if size > 1 else torch.zeros(1)
+            if size > 1 and bool(((length - step * (size - 1)).abs() <= step).all()):
+                found.add(axis)
+        return found
+
 
 def input_boxes(shape: torch.Size) -> Boxes:
     """Each pixel of the input (1, channels, height, width) sees itself."""

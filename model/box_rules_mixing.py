@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .box_arrays import Boxes, Edge, broadcast, derive, everything, over, union
+from .box_arrays import COLUMNS, ROWS, Boxes, Edge, broadcast, derive, everything, over, union
 from .box_rules import Call, everything_for_each, rule, same_boxes
 from .box_rules_pointwise import pointwise
 
@@ -21,8 +21,8 @@ def _axes(value: Sequence[int] | int | None, count: int) -> list[int]:
 
 def reduced(boxes: Boxes, axes: Sequence[int], *, keep: bool) -> Boxes:
     """The union over some axes; a row or column of positions that is joined has no step any more."""
-    varying = boxes.varying()
-    steps = (0.0, 0.0) if varying and varying.issubset(axes) else boxes.steps
+    joined = [bool(boxes.grid_axes(kind) & set(axes)) for kind in (ROWS, COLUMNS)]
+    steps = (0.0 if joined[ROWS] else boxes.steps[ROWS], 0.0 if joined[COLUMNS] else boxes.steps[COLUMNS])
     kept = [axis for axis in range(len(boxes.shape)) if keep or axis not in axes]
     shape = torch.Size([1 if axis in axes else boxes.shape[axis] for axis in kept])
 

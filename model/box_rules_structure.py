@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .box_arrays import EDGES, Boxes, broadcast, compact, empty_boxes
+from .box_arrays import EDGES, Boxes, Edge, broadcast, compact, derive, empty_boxes
 from .box_rules import Call, guess, replayed, rule, same_boxes
 from .box_windows import forward_taps, slide
 
@@ -35,12 +35,44 @@ def boxes_of_views(call: Call, results: Sequence[Tensor]) -> list[Boxes] | None:
         edges = tuple(compact(edge.reshape(shape)) for edge in source.expanded())
         return [Boxes(edges, shape, source.steps, source.guessed)]
     if packet in _REPLAYABLE_VIEWS:
-        return replayed(call, call.tensors[:1], results)
+        views = replayed(call, call.tensors[:1], results)
+        return [_thinned(call, source, view) for view in views] if packet is aten.slice else views
     return None
 
 
+def _thinned(call: Call, source: Boxes, view: Boxes) -> Boxes:
+    """A slice that leaves positions out makes the steps larger (the patch merging of Swin)."""
+    axis, every = call["dim"] % len(source.shape), call["step"]
+    rows, columns = (
+        step * every if every > 1 and axis in source.grid_axes(kind) else step for kind, step in enumerate(source.steps)
+    )
+    return Boxes(view.edges, view.shape, (rows, columns), view.guessed)
+
+
+@rule(aten.cat)
+def concatenated(call: Call, results: Sequence[Tensor]) -> Sequence[Boxes]:
+    """One after the other; only the axes that some operand varies along are written out."""
+    result = results[0]
+    operands = [call.boxes(tensor) for tensor in call["tensors"] if tensor.numel()]
+    axis = call["dim"] % result.ndim
+
+    def make(index: int, _: Edge) -> Tensor:
+        edges = [operand.edges[index] for operand in operands]
+        longest = [max(edge.shape[at] for edge in edges) for at in range(result.ndim)]
+        lengths = [operand.shape[axis] for operand in operands]
+        return torch.cat(
+            [
+                edge.expand([length if at == axis else size for at, size in enumerate(longest)])
+                for edge, length in zip(edges, lengths, strict=True)
+            ],
+            dim=axis,
+        )
+
+    return [derive(operands, result.shape, make)]
+
+
 @rule(
-    aten.cat, aten.stack, aten.index_select, aten.index, aten.gather, aten.take_along_dim, aten.roll, aten.flip, aten.repeat,
+    aten.stack, aten.index_select, aten.index, aten.gather, aten.take_along_dim, aten.roll, aten.flip, aten.repeat,
     aten.pixel_shuffle, aten.pixel_unshuffle, aten.native_channel_shuffle, aten.channel_shuffle, aten.repeat_interleave,
     aten.slice_scatter, aten.select_scatter, aten.rot90, aten.unfold_copy, aten.view_copy, aten.permute_copy,
     aten.block_diag, aten._unsafe_index, aten.take,

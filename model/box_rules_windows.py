@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .box_arrays import Boxes, derive, everything, largest_steps, all_guessed, over
-from .box_rules import Call, guess, same_boxes, rule
+from .box_arrays import Boxes, Edge, derive, everything, over
+from .box_rules import Call, rule, same_boxes
 from .box_windows import adaptive_taps, forward_taps, matrix_taps, slide, transposed_taps
 
 aten = torch.ops.aten

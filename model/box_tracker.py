@@ -131,6 +131,8 @@ class BoxTracker(TorchDispatchMode):
 
     def _follow(self, call: Call, result: Any) -> None:
         """Gives the results of an operator their boxes."""
+        if torch.Tag.inplace_view in call.func.tags:
+            return  # only the geometry changed; the storage's boxes hold
         leaves = [leaf for leaf in tree_leaves(result) if isinstance(leaf, Tensor)] or call.written
         results = [leaf for leaf in leaves if leaf.layout == torch.strided]
         in_place = any(leaf is written for leaf in results for written in call.written)
