@@ -1,0 +1,99 @@
+"""One batch through the network: maxima, positions, features and predictions, as arrays on the host."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..common.errors import SweepError
+from ..model.capture import Capture
+from ..model.feature import Feature
+from ..model.layers import Layer
+from ..model.load import LoadedModel
+from .config import MIN_BATCH
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """What a batch of n images did.
+
+    maxima, positions: for each layer in order, (n, units) float32 and int32 (flat y * width + x).
+    feature: (n, width) float32. logits: (n, classes) float32, or None where the network gives no such matrix.
+    """
+
+    maxima: list[np.ndarray]
+    positions: list[np.ndarray]
+    feature: np.ndarray
+    logits: np.ndarray | None
+
+
+class Forward:
+    """Runs batches; one for a process, used from several threads at a time.
+
+    On a CPU each thread computes with one intra-op thread, so that the last bits do not depend on how many there are.
+    On a GPU nothing synchronises before the one copy back.
+    """
+
+    def __init__(self, model: LoadedModel, layers: tuple[Layer, ...], feature: Feature, *, device: str = "cpu") -> None:
+        self._model = model
+        self._layers = layers
+        self._device = torch.device(device)
+        self._network = model.network.to(self._device, memory_format=torch.channels_last)
+        self._capture = Capture(self._network, layers, feature)
+
+    def __enter__(self) -> "Forward":
+        self._capture.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._capture.__exit__(None, None, None)
+
+    def run(self, pixels: Tensor) -> BatchResult:
+        """pixels: (n, 3, height, width) uint8, on the host. Raises SweepError where the network fails on them."""
+        if self._device.type == "cpu":
+            torch.set_num_threads(1)
+        count = pixels.shape[0]
+        if count < MIN_BATCH:
+            pixels = torch.cat([pixels, pixels.new_zeros((MIN_BATCH - count, *pixels.shape[1:]))])
+        with torch.inference_mode():
+            batch = self._model.preprocess.normalise(self._upload(pixels))
+            try:
+                output = self._network(batch)
+            except RuntimeError as error:
+                shape = "x".join(map(str, batch.shape))
+                raise SweepError(f"the network failed on a batch of shape {shape}: {error}") from error
+            captured = self._capture.take()
+            logits = output if isinstance(output, Tensor) and output.ndim == 2 else None
+            reductions = [captured.reductions[layer.name] for layer in self._layers]
+            if captured.feature is None:
+                raise SweepError("the network gave no feature")
+            tensors = [r.values for r in reductions] + [r.positions for r in reductions] + [captured.feature]
+            arrays = _to_host([*tensors, logits.float()] if logits is not None else tensors, count)
+        n = len(reductions)
+        return BatchResult(arrays[:n], arrays[n : 2 * n], arrays[2 * n], arrays[2 * n + 1] if logits is not None else None)
+
+    def _upload(self, pixels: Tensor) -> Tensor:
+        if self._device.type == "cpu":
+            return pixels
+        return pixels.pin_memory().to(self._device, non_blocking=True)
+
+
+def _to_host(tensors: list[Tensor], count: int) -> list[np.ndarray]:
+    """The first `count` rows of each, moved in one copy; all are 4-byte types and two-dimensional."""
+    if tensors[0].device.type == "cpu":
+        return [tensor[:count].numpy() for tensor in tensors]
+    flat = torch.cat([tensor.contiguous().view(torch.int32).flatten() for tensor in tensors]).cpu()
+    pieces = flat.split([tensor.numel() for tensor in tensors])
+    return [
+        piece.view(tensor.dtype).view(tensor.shape)[:count].numpy() for piece, tensor in zip(pieces, tensors, strict=True)
+    ]
+
+
+def use_exact_arithmetic(precision: str) -> None:
+    """Makes CUDA's results repeatable; `precision` "tf32" lets it round the factors of a product to 10 bits."""
+    fast = precision == "tf32"
+    torch.backends.cuda.matmul.allow_tf32 = fast
+    torch.backends.cudnn.allow_tf32 = fast
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True

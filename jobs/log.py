@@ -1,0 +1,40 @@
+"""The log beside the manifest: times and hosts, which are no part of the store's content. One JSON object a line."""
+
+import json
+import os
+import socket
+import time
+from typing import Any
+
+from ..index.files import Folder
+
+LOG_FILE = "log.jsonl"
+
+
+class Log:
+    """Appends lines to the store's log; on a bucket, which cannot append, the lines of this run go up at its end."""
+
+    def __init__(self, folder: Folder) -> None:
+        self._folder = folder
+        self._path = folder.local_path(LOG_FILE)
+        self._lines: list[str] = []
+
+    def __enter__(self) -> "Log":
+        self.write("started", host=socket.gethostname(), pid=os.getpid())
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
+        self.write("ended", error=str(error) if error is not None else None)
+        if self._path is None:
+            old = self._folder.read(LOG_FILE).decode() if self._folder.exists(LOG_FILE) else ""
+            self._folder.publish(LOG_FILE, (old + "".join(self._lines)).encode())
+
+    def write(self, event: str, **facts: Any) -> None:
+        """One line: the time, the event, its facts."""
+        line = json.dumps({"time": round(time.time(), 3), "event": event} | facts) + "\n"
+        if self._path is None:
+            self._lines.append(line)
+            return
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.open("a") as file:
+            file.write(line)

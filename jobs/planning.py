@@ -1,0 +1,226 @@
+"""Makes the plan of a sweep: lists the dataset, chooses the layers, measures fields and views, and fixes all of it."""
+
+import platform
+import tempfile
+from dataclasses import dataclass, replace
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from ..common.errors import DatasetError, UsageError
+from ..common.progress import Progress
+from ..index.dataset.open import Dataset
+from ..index.files import Folder
+from ..index.labels import LabelMap, resolve_labels
+from ..index.schema import LayerRow
+from ..model.default_layers import default_layers
+from ..model.feature import Feature, feature_named, find_feature
+from ..model.layers import Layer, LayerList, list_layers, select_layers
+from ..model.load import LoadedModel
+from ..model.receptive_field import ReceptiveField, receptive_fields
+from ..model.view import measure_views
+from .config import SweepConfig
+from .pixels import sample
+from .plan import PLAN_FILE, Plan, shard_size, write_images
+from .sweep import read_rows
+
+VIEW_BATCH = 16
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What of the network is kept: chosen before the dataset is looked at."""
+
+    layers: tuple[Layer, ...]
+    feature: Feature
+    outputs: int | None
+
+    @property
+    def bytes_per_image(self) -> int:
+        """Of maxima and positions, in a shard file."""
+        return sum(layer.units * (4 if layer.kind == "vector" else 8) for layer in self.layers)
+
+
+def choose_subject(config: SweepConfig, model: LoadedModel) -> Subject:
+    """The layers and the feature that the config names, or the default ones. Raises LayerError."""
+    listed = list_layers(model.network, model.input_size)
+    chosen = select_layers(listed, config.layers) if config.layers else _defaults(model, listed)
+    if config.feature is None:
+        feature = find_feature(model.network, model.input_size)
+    else:
+        feature = feature_named(model.network, model.input_size, config.feature)
+    return Subject(chosen, feature, count_outputs(model))
+
+
+def _defaults(model: LoadedModel, listed: LayerList) -> tuple[Layer, ...]:
+    chosen = default_layers(model.network, listed, model.input_size)
+    if not chosen:
+        names = ", ".join(layer.name for layer in listed.swept[:8]) or "none"
+        raise UsageError(f"no layer of this model is swept by default; name some with --layers (there are: {names} …)")
+    return chosen
+
+
+def count_outputs(model: LoadedModel) -> int | None:
+    """The number of classes that the network scores, None where it gives no (images, classes) matrix."""
+    with torch.inference_mode():
+        output = model.network(torch.zeros((1, 3, *model.input_size)))
+    return int(output.shape[1]) if isinstance(output, torch.Tensor) and output.ndim == 2 else None
+
+
+def labels_of(config: SweepConfig, dataset: Dataset, model: LoadedModel, outputs: int | None) -> LabelMap:
+    """How the dataset's labels become the model's classes (design: never by the folder's rank)."""
+    return resolve_labels(
+        class_names=dataset.class_names, model_classes=model.classes, classes_file=config.classes, outputs=outputs
+    )
+
+
+def make_plan(config: SweepConfig, folder: Folder, dataset: Dataset, model: LoadedModel, progress: Progress) -> Plan:
+    """Plans the sweep and publishes the plan. Raises DatasetError for an empty dataset, LayerError for unknown layers."""
+    with progress.stage("reading the network", None, "layers") as stage:
+        subject = choose_subject(config, model)
+        fields = receptive_fields(model.network, subject.layers, model.input_size)
+        stage.note(f"{len(subject.layers)} layers, {sum(layer.units for layer in subject.layers):,} units")
+    labels = labels_of(config, dataset, model, subject.outputs)
+    with progress.stage("listing the dataset", None, "images") as stage:
+        images, size, fingerprint = _list_images(config, folder, dataset, labels, subject, stage.advance)
+        stage.note(f"{images:,} images; labels: {labels.source}")
+    plan = Plan(
+        images=images,
+        shard_size=size,
+        batch_size=config.batch_size,
+        layers=(),
+        captured=subject.layers,
+        feature=subject.feature,
+        outputs=subject.outputs,
+        settings=settings(config, dataset, model, labels, fingerprint),
+    )
+    with progress.stage("measuring views", len(subject.layers), "layers") as stage:
+        views = _measure_views(config, folder, plan, dataset, model, fields)
+        stage.advance(len(subject.layers))
+    plan = replace(plan, layers=tuple(_row(layer, fields[layer.name], views[layer.name]) for layer in subject.layers))
+    folder.publish(PLAN_FILE, plan.to_json().encode())
+    return plan
+
+
+def settings(
+    config: SweepConfig, dataset: Dataset, model: LoadedModel, labels: LabelMap, dataset_fingerprint: str
+) -> dict[str, Any]:
+    """All that changes a byte of the store, as JSON; the manifest repeats it."""
+    return {
+        "fingerprints": {
+            "weights": model.fingerprint,
+            "preprocessing": model.preprocess.fingerprint,
+            "dataset": dataset_fingerprint,
+        },
+        "model": {
+            "spec": model.spec,
+            "weights": model.weights,
+            "random": model.random,
+            "classes": list(model.classes) if model.classes is not None else None,
+            "preprocess": model.preprocess.to_dict(),
+            "input_size": list(model.input_size),
+        },
+        "dataset": {"path": dataset.path, "kind": dataset.kind},
+        "labels": labels.source,
+        "options": asked(config),
+        "software": {
+            name: metadata.version(name) for name in ("unitscope", "torch", "torchvision", "pyarrow", "pillow", "numpy")
+        }
+        | {"python": platform.python_version()},
+        "machine": {"architecture": platform.machine(), "cpu_capability": torch.backends.cpu.get_cpu_capability()},
+    }
+
+
+def asked(config: SweepConfig) -> dict[str, Any]:
+    """The options that change what the store holds."""
+    return {
+        "k": config.k,
+        "batch_size": config.batch_size,
+        "layers": list(config.layers),
+        "feature": config.feature,
+        "maxima_dtype": config.maxima_dtype,
+        "feature_dtype": config.feature_dtype,
+        "allow_nonfinite": config.allow_nonfinite,
+        "device": torch.device(config.device).type,
+        "precision": config.precision,
+        "view_samples": config.view_samples,
+    }
+
+
+def _list_images(
+    config: SweepConfig, folder: Folder, dataset: Dataset, labels: LabelMap, subject: Subject, advance: Any
+) -> tuple[int, int, str]:
+    """Writes the plan's images; gives (images, shard size, dataset fingerprint).
+
+    The shard size depends on the number of images, so the listing waits in a file, not in memory.
+    """
+    with tempfile.TemporaryFile() as held:
+        images = 0
+        writer: pa.ipc.RecordBatchStreamWriter | None = None
+        for batch in dataset.batches():
+            index = [labels.index(label) for label in batch["label"].to_pylist()]
+            batch = _insert(batch, "label_index", pa.array(index, pa.int32()), after="label")
+            writer = writer or pa.ipc.new_stream(held, batch.schema)
+            writer.write_batch(batch)
+            images += batch.num_rows
+            advance(batch.num_rows)
+        if writer is None or not images:
+            raise DatasetError(f"{config.data} holds no images: {dataset.describe()}")
+        writer.close()
+        held.seek(0)
+        size = config.shard_size or shard_size(images, config.batch_size, subject.bytes_per_image)
+        fingerprint = write_images(folder, iter(pa.ipc.open_stream(held)), images, size)
+    return images, size, fingerprint
+
+
+def _insert(batch: pa.RecordBatch, name: str, column: pa.Array, *, after: str) -> pa.RecordBatch:
+    return batch.add_column(batch.schema.get_field_index(after) + 1, name, column)
+
+
+def _measure_views(
+    config: SweepConfig,
+    folder: Folder,
+    plan: Plan,
+    dataset: Dataset,
+    model: LoadedModel,
+    fields: dict[str, ReceptiveField],
+) -> dict[str, tuple[int, int]]:
+    """Views over images spread evenly through the dataset; a bad image is passed over."""
+    ids = np.unique(np.linspace(0, plan.images - 1, min(config.view_samples, plan.images)).astype(np.int64))
+
+    def batches() -> Any:
+        held: list[torch.Tensor] = []
+        for shard in np.unique(ids // plan.shard_size):
+            first, _ = plan.shard_range(int(shard))
+            rows = read_rows(folder, plan, int(shard)).take(ids[ids // plan.shard_size == shard] - first)
+            held += [s.pixels for s in (sample(d, model.preprocess) for d in dataset.read(rows)) if s.pixels is not None]
+            while len(held) >= VIEW_BATCH:
+                yield model.preprocess.normalise(torch.stack(held[:VIEW_BATCH]))
+                del held[:VIEW_BATCH]
+        if held:
+            yield model.preprocess.normalise(torch.stack(held))
+
+    return measure_views(model.network, plan.captured, fields, batches(), samples=config.view_samples)
+
+
+def _row(layer: Layer, field: ReceptiveField, view: tuple[int, int]) -> LayerRow:
+    return LayerRow(
+        layer=layer.name,
+        kind=layer.kind,
+        units=layer.units,
+        height=layer.height,
+        width=layer.width,
+        rf_height=field.height,
+        rf_width=field.width,
+        stride_y=field.stride_y,
+        stride_x=field.stride_x,
+        start_y=field.start_y,
+        start_x=field.start_x,
+        local_rf_height=field.local_height,
+        local_rf_width=field.local_width,
+        view_height=view[0],
+        view_width=view[1],
+    )

@@ -1,0 +1,70 @@
+"""Something that runs tasks of a step and gives back what they return, as they end, in any order."""
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import Any, Protocol
+
+from ..model.load import LoadedModel
+from .config import SweepConfig
+from .worker import Worker
+
+
+class Pool(Protocol):
+    """Workers, here or on a cluster."""
+
+    def prepare(self) -> None:
+        """Loads the network in every worker, and waits until all have it."""
+        ...
+
+    def map(self, step: str, tasks: Sequence[Any]) -> Iterator[Any]:
+        """Runs every task once (again where a worker died) and yields the results as they come.
+
+        A task's UnitscopeError is raised here, and the tasks not yet begun are dropped.
+        """
+        ...
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class LocalPool:
+    """Runs everything in this process, in `lanes` threads."""
+
+    def __init__(self, config: SweepConfig, model: LoadedModel, *, lanes: int | None = None) -> None:
+        self._worker = Worker(config, model)
+        self._lanes = lanes or cores()
+
+    def __enter__(self) -> "LocalPool":
+        self._executor = ThreadPoolExecutor(self._lanes, thread_name_prefix="lane")
+        self._worker.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._executor.shutdown(wait=True, cancel_futures=True)
+        self._worker.__exit__(*error)
+
+    def prepare(self) -> None:
+        """See Pool."""
+        self._worker.run("ready", None)
+
+    def map(self, step: str, tasks: Sequence[Any]) -> Iterator[Any]:
+        """See Pool."""
+        waiting = iter(tasks)
+        running: set[Future[Any]] = set()
+        try:
+            while True:
+                for task in waiting:
+                    running.add(self._executor.submit(self._worker.run, step, task))
+                    if len(running) > self._lanes:
+                        break
+                if not running:
+                    return
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    yield future.result()
+        finally:
+            for future in running:
+                future.cancel()

@@ -1,0 +1,118 @@
+"""Sweep workers on Ray. The only file that imports Ray.
+
+One actor is one worker process with its own copy of the network. Scheduling, placement and restarts are Ray's; which shards
+are left is the driver's. Only task numbers and small records cross the object store, never pixels.
+"""
+
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import ray
+from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError, WorkerCrashedError
+
+from ..common.errors import SweepError, UnitscopeError
+from .config import SweepConfig
+from .pool import cores
+from .worker import Worker
+
+MAX_DEATHS = 20
+"""How many workers one task may take down with it before it is the task that is at fault."""
+DEATHS = (RayActorError, WorkerCrashedError, OutOfMemoryError)
+"""What Ray raises for a task whose worker ended."""
+
+
+class SweepWorker:
+    """The actor: a Worker that is made in the actor's process."""
+
+    def __init__(self, config: SweepConfig) -> None:
+        self._worker = Worker(config)
+
+    def run(self, step: str, task: Any) -> Any:
+        """One task, in the actor's thread for it."""
+        return self._worker.run(step, task)
+
+
+class RayPool:
+    """`workers` actors on a Ray cluster, or on a local one that ends with this process."""
+
+    def __init__(self, config: SweepConfig, *, workers: int | None = None) -> None:
+        self._config = config
+        self._workers = workers
+
+    def __enter__(self) -> "RayPool":
+        if not ray.is_initialized():
+            ray.init(**_cluster(self._config, self._workers))
+        total = self._workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
+        lanes = self._lanes(total)
+        gpu = self._config.device.startswith("cuda")
+        actor = ray.remote(SweepWorker).options(
+            max_restarts=-1,
+            max_task_retries=0,  # the driver gives a task to whichever worker is free, and counts its deaths
+            max_concurrency=lanes + 1,
+            num_cpus=lanes if self._config.ray_address else 0,
+            num_gpus=1 if gpu else 0,
+            runtime_env={"env_vars": {"OMP_NUM_THREADS": "1", "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}},
+        )
+        self._lane_count = lanes
+        self._actors = [actor.remote(self._config) for _ in range(total)]
+        return self
+
+    def _lanes(self, workers: int) -> int:
+        if self._config.ray_address:
+            return 1
+        return max(1, cores() // workers)
+
+    def __exit__(self, *error: object) -> None:
+        for actor in self._actors:
+            ray.kill(actor)
+        if self._config.ray_address is None:
+            ray.shutdown()
+
+    def prepare(self) -> None:
+        """See Pool. A worker that dies meanwhile loads the network with its first shard."""
+        for call in [actor.run.remote("ready", None) for actor in self._actors]:
+            try:
+                ray.get(call)
+            except DEATHS:
+                continue
+            except RayTaskError as error:
+                raise _own(error) from error
+
+    def map(self, step: str, tasks: Sequence[Any]) -> Iterator[Any]:
+        """See Pool. A task whose worker died goes back into the queue; SweepError after MAX_DEATHS of them."""
+        waiting = deque(tasks)
+        free = deque(actor for _ in range(self._lane_count + 1) for actor in self._actors)
+        running: dict[Any, tuple[Any, Any]] = {}
+        deaths: Counter[Any] = Counter()
+        while waiting or running:
+            while waiting and free:
+                actor, task = free.popleft(), waiting.popleft()
+                running[actor.run.remote(step, task)] = (actor, task)
+            done, _ = ray.wait(list(running), num_returns=1)
+            actor, task = running.pop(done[0])
+            free.append(actor)
+            try:
+                result = ray.get(done[0])
+            except DEATHS as error:
+                deaths[task] += 1
+                if deaths[task] >= MAX_DEATHS:
+                    raise SweepError(f"{step} task {task} has ended {MAX_DEATHS} workers; the last: {error}") from error
+                waiting.appendleft(task)
+            except RayTaskError as error:
+                raise _own(error) from error
+            else:
+                yield result
+
+
+def _own(error: RayTaskError) -> Exception:
+    """The exception that the task raised, where it is one of ours."""
+    cause = getattr(error, "cause", None)
+    return cause if isinstance(cause, UnitscopeError) else error
+
+
+def _cluster(config: SweepConfig, workers: int | None) -> dict[str, Any]:
+    options: dict[str, Any] = {"logging_level": "warning", "log_to_driver": True}
+    if config.ray_address is not None:
+        return options | {"address": config.ray_address}
+    return options | {"num_cpus": max(workers or 0, cores()), "include_dashboard": False, "address": "local"}

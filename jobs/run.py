@@ -1,0 +1,212 @@
+"""The whole sweep: lock, plan, shards, merge, pictures, manifest. Run again, it goes on where it stopped."""
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from ..common.errors import StoreError
+from ..common.progress import SILENT, Progress
+from ..index.dataset.open import Dataset, open_dataset
+from ..index.files import Folder
+from ..index.manifest import Manifest
+from ..index.schema import MANIFEST, MERGED, SHARDS, WORK
+from ..model.load import LoadedModel, load_model
+from ..model.preprocess import Preprocess
+from .budget import Budget, committed_failures, recheck
+from .config import SweepConfig
+from .finish import finish
+from .lock import writing
+from .log import Log
+from .merge import merge_tasks, merge_units
+from .pictures import WORK_PATCHES, WORK_THUMBS, pack_tasks, patch_tasks
+from .plan import Plan, dataset_fingerprint, load_plan
+from .planning import asked, make_plan
+from .pool import LocalPool, Pool
+
+
+@dataclass(frozen=True)
+class SweepReport:
+    """What a run did. `seconds` by step; `swept` images in this run, of `images`; `errors` by status."""
+
+    store: str
+    images: int
+    swept: int
+    errors: dict[str, int]
+    layers: int
+    units: int
+    seconds: dict[str, float]
+
+
+def sweep(config: SweepConfig, *, progress: Progress = SILENT) -> SweepReport:
+    """Sweeps `config.data` into `config.store`, or goes on with a sweep that was cut off.
+
+    Raises StoreBusyError where another run has the store, StoreError where the store holds another sweep, SweepError
+    past the error budget or on NaN, StorageError where the disk fails.
+    """
+    folder = Folder(config.store)
+    with writing(folder):
+        folder.clean_temporary()
+        if folder.exists(MANIFEST):
+            return _already_finished(config, folder)
+        dataset = open_dataset(config.data)
+        model = load_model(config.model, weights=config.weights)
+        plan = load_plan(folder)
+        if plan is None:
+            plan = make_plan(config, folder, dataset, model, progress)
+        else:
+            check_same(config, plan.settings, model, dataset)
+        with Log(folder) as log, _pool(config, model) as pool:
+            return _Run(config, folder, plan, dataset, model.preprocess, pool, progress, log).run()
+
+
+def check_same(config: SweepConfig, planned: dict[str, Any], model: LoadedModel, dataset: Dataset) -> None:
+    """Raises StoreError where the sweep in the store is another than the one asked for.
+
+    `planned`: the plan's settings, or the same entries of a manifest.
+    """
+    mine: list[tuple[str, Any, Any]] = [
+        ("dataset", planned["dataset"]["path"], dataset.path),
+        ("weights", planned["fingerprints"]["weights"], model.fingerprint),
+        ("preprocessing", planned["fingerprints"]["preprocessing"], model.preprocess.fingerprint),
+    ]
+    mine.append(("dataset's files", planned["fingerprints"]["dataset"], dataset_fingerprint(dataset.batches())))
+    mine += [(f"--{name.replace('_', '-')}", planned["options"][name], value) for name, value in asked(config).items()]
+    for name, begun, now in mine:
+        if begun != now:
+            raise StoreError(
+                f"{config.store} holds a sweep with another {name}: {begun!r}, now {now!r}. "
+                "Give the same to go on with it, or another folder for a new store"
+            )
+
+
+@contextmanager
+def _pool(config: SweepConfig, model: LoadedModel) -> Iterator[Pool]:
+    """Ray workers, or this process where `workers` is 0."""
+    if config.workers == 0:
+        with LocalPool(config, model) as pool:
+            yield pool
+        return
+    from .ray_workers import RayPool
+
+    with RayPool(config, workers=config.workers) as pool:
+        yield pool
+
+
+def _already_finished(config: SweepConfig, folder: Folder) -> SweepReport:
+    manifest = Manifest.read(folder)
+    dataset = open_dataset(config.data)
+    model = load_model(config.model, weights=config.weights)
+    begun = {"options": manifest.options, "fingerprints": manifest.fingerprints, "dataset": manifest.dataset}
+    check_same(config, begun, model, dataset)
+    folder.remove_tree(WORK)
+    return report(config.store, manifest, swept=0, seconds={})
+
+
+def report(store: str, manifest: Manifest, *, swept: int, seconds: dict[str, float]) -> SweepReport:
+    """What the finished store holds, and what this run did for it."""
+    return SweepReport(
+        store=store,
+        images=manifest.counts["images"],
+        swept=swept,
+        errors=manifest.errors,
+        layers=manifest.counts["layers"],
+        units=manifest.counts["units"],
+        seconds=seconds,
+    )
+
+
+def committed_shards(folder: Folder) -> set[int]:
+    """The numbers of the shards whose file is there."""
+    names = (re.search(r"shard-(\d+)\.arrow$", name) for name in folder.list(SHARDS))
+    return {int(match[1]) for match in names if match}
+
+
+class _Run:
+    """The steps of one run, in order, each timed."""
+
+    def __init__(
+        self,
+        config: SweepConfig,
+        folder: Folder,
+        plan: Plan,
+        dataset: Dataset,
+        preprocess: Preprocess,
+        pool: Pool,
+        progress: Progress,
+        log: Log,
+    ) -> None:
+        self._config = config
+        self._folder = folder
+        self._plan = plan
+        self._dataset = dataset
+        self._preprocess = preprocess
+        self._pool = pool
+        self._progress = progress
+        self._log = log
+        self._seconds: dict[str, float] = {}
+        self._budget = Budget(plan.images, config.max_error_rate)
+
+    def run(self) -> SweepReport:
+        """All steps; the manifest appears last."""
+        plan = self._plan
+        left = self._left()
+        if left:
+            with self._timed("start"), self._progress.stage("starting workers", None, "workers"):
+                self._pool.prepare()
+        with self._timed("sweep"):
+            swept = self._sweep(left)
+        with self._timed("merge"):
+            records = self._each("merge", merge_tasks(plan), "merging", "tables")
+            records += merge_units(self._folder, plan, self._preprocess.frame)
+        with self._timed("pictures"):
+            self._each("thumbnails", list(range(plan.shards)), "thumbnails", "shards")
+            self._each("patches", patch_tasks(plan), "patches", "blocks")
+            records += self._each("pack", pack_tasks(plan), "packing", "files")
+        with self._timed("finish"):
+            manifest = finish(self._folder, plan, records, self._budget.by_status())
+        self._log.write("finished", seconds=self._seconds, images=plan.images, swept=swept)
+        return report(self._config.store, manifest, swept=swept, seconds=self._seconds)
+
+    def _left(self) -> list[int]:
+        """The shards that are not committed, or whose bad images are mended; the others' failures are counted."""
+        committed = committed_shards(self._folder)
+        mended = recheck(self._folder, self._plan, self._dataset, self._preprocess, sorted(committed))
+        if mended:  # what was made from their old content is stale
+            for tree in (MERGED, WORK_THUMBS, WORK_PATCHES):
+                self._folder.remove_tree(tree)
+        committed -= mended
+        for shard in sorted(committed):
+            self._budget.spend(committed_failures(self._folder, self._plan, shard))
+        return [shard for shard in range(self._plan.shards) if shard not in committed]
+
+    def _sweep(self, left: list[int]) -> int:
+        """Sweeps these shards; gives the number of their images."""
+        plan = self._plan
+        images = sum(stop - first for first, stop in map(plan.shard_range, left))
+        self._log.write("sweeping", shards=len(left), of=plan.shards)
+        with self._progress.stage("sweeping", images, "images") as stage:
+            if images < plan.images:
+                stage.note(f"going on: {plan.images - images:,} of {plan.images:,} images were swept before")
+            for record in self._pool.map("sweep", left):
+                self._log.write("committed", shard=record.shard, worker=record.worker)
+                stage.advance(record.images)
+                self._budget.spend(record.failures)
+        return images
+
+    def _each(self, step: str, tasks: list[Any], title: str, unit: str) -> list[Any]:
+        """Runs the tasks of a step with progress; gives their results."""
+        with self._progress.stage(title, len(tasks), unit) as stage:
+            results: list[Any] = []
+            for result in self._pool.map(step, tasks):
+                stage.advance(1)
+                results.append(result)
+        return results
+
+    @contextmanager
+    def _timed(self, step: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self._seconds[step] = round(time.perf_counter() - start, 3)
