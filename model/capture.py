@@ -1,14 +1,21 @@
-"""Hooks that reduce every layer's output while the network runs."""
+"""Hooks that reduce every layer's output while the network runs, and that are gone after the `with`."""
 
+import threading
+from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from types import TracebackType
 
 from torch import Tensor, nn
 
-from .feature import Feature
-from .layers import Layer
-from .reduce import Reduction
+from ..common.errors import LayerError
+from .feature import Feature, read_feature
+from .layers import Layer, tensor_of
+from .reduce import Reduction, reduce
+from .trace import every_module_runs, first_tensor
+
+Reducer = Callable[[Tensor, Layer], Reduction]
 
 
 @dataclass(frozen=True)
@@ -19,27 +26,125 @@ class Captured:
     feature: Tensor | None
 
 
+@dataclass
+class _Pass:
+    """One thread's forward pass. times: how often each module ran so far."""
+
+    times: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
+    starts: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
+    reductions: dict[str, Reduction] = field(default_factory=dict)
+    feature: Tensor | None = None
+    finished: bool = False
+
+
+class _State(threading.local):
+    """Each thread sees its own."""
+
+    current: _Pass | None = None
+
+
 class Capture:
-    """`with Capture(network, layers, feature) as capture: logits = network(batch); captured = capture.take()`."""
+    """`with Capture(network, layers, feature) as capture: logits = network(batch); captured = capture.take()`.
+
+    Each output is reduced inside the hook, because an in-place operation after it may overwrite it. Several threads may
+    run the same network under one Capture: each takes what its own last forward pass did. The pass is one call of
+    `network` itself. `reducer` stands in for `reduce.reduce`. Raises LayerError on entry where the network has no such
+    module, and after a pass in which a layer did not run.
+    """
 
     def __init__(
-        self,
-        network: nn.Module,
-        layers: Sequence[Layer],
-        feature: Feature | None,
-        *,
-        reducer: Callable[[Tensor, Layer], Reduction] | None = None,
+        self, network: nn.Module, layers: Sequence[Layer], feature: Feature | None, *, reducer: Reducer | None = None
     ) -> None:
-        raise NotImplementedError
+        self._network = network
+        self._layers = tuple(layers)
+        self._feature = feature
+        self._reducer = reducer or reduce
+        self._state = _State()
+        self._hooks = ExitStack()
 
     def __enter__(self) -> "Capture":
-        raise NotImplementedError
+        with ExitStack() as hooks:
+            hooks.enter_context(every_module_runs())
+            self._register(hooks)
+            self._hooks = hooks.pop_all()
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        raise NotImplementedError
+        self._hooks.close()
 
     def take(self) -> Captured:
-        """What this thread's last forward pass did."""
-        raise NotImplementedError
+        """What this thread's last forward pass did; it can be taken once."""
+        done = self._state.current
+        if done is None or not done.finished:
+            raise RuntimeError("nothing to take: run the network once, to its end, in this thread before each take()")
+        self._state.current = None
+        return Captured(done.reductions, done.feature)
+
+    def _register(self, hooks: ExitStack) -> None:
+        modules = dict(self._network.named_modules())
+        layers: dict[str, dict[int, list[Layer]]] = {}
+        for layer in self._layers:
+            layers.setdefault(layer.module, {}).setdefault(layer.call, []).append(layer)
+        feature = self._feature
+        wanted = layers.keys() | ({feature.module} if feature else set())
+        if missing := sorted(wanted - modules.keys()):
+            raise LayerError(f"the network has no module {missing[0]!r}; list its layers again")
+        hooks.callback(self._network.register_forward_pre_hook(self._begin, prepend=True).remove)
+        for name in sorted(wanted):
+            module = modules[name]
+            if feature is not None and name == feature.module and feature.source == "input":
+                hooks.callback(module.register_forward_pre_hook(self._before(feature), with_kwargs=True).remove)
+            hooks.callback(module.register_forward_hook(self._after(name, layers.get(name, {}))).remove)
+        hooks.callback(self._network.register_forward_hook(self._finish).remove)
+
+    def _begin(self, _: nn.Module, __: tuple[object, ...]) -> None:
+        self._state.current = _Pass()
+
+    def _before(self, feature: Feature) -> Callable[[nn.Module, tuple[object, ...], dict[str, object]], None]:
+        """The hook that reads the feature from what its module takes."""
+
+        def hook(_: nn.Module, args: tuple[object, ...], kwargs: dict[str, object]) -> None:
+            state = self._pass()
+            call = state.starts[feature.module]
+            state.starts[feature.module] += 1
+            if call == feature.call:
+                taken = first_tensor(args)
+                state.feature = read_feature(first_tensor(kwargs) if taken is None else taken, feature)
+
+        return hook
+
+    def _after(self, name: str, layers: dict[int, list[Layer]]) -> Callable[[nn.Module, object, object], None]:
+        """The hook that reduces what the module returns."""
+        feature = self._feature if self._feature and self._feature.source == "output" else None
+        wanted = feature if feature and feature.module == name else None
+
+        def hook(_: nn.Module, __: object, output: object) -> None:
+            state = self._pass()
+            call = state.times[name]
+            state.times[name] += 1
+            for layer in layers.get(call, ()):
+                state.reductions[layer.name] = self._reducer(tensor_of(output, layer), layer)
+            if wanted is not None and call == wanted.call:
+                state.feature = read_feature(output, wanted)
+
+        return hook
+
+    def _finish(self, _: nn.Module, __: object, ___: object) -> None:
+        state = self._pass()
+        silent = [layer.name for layer in self._layers if layer.name not in state.reductions]
+        if silent:
+            raise LayerError(
+                f"layer {silent[0]} did not run in this forward pass ({len(silent)} of {len(self._layers)} did not); "
+                "leave it out, or list the network's layers again"
+            )
+        if self._feature is not None and state.feature is None:
+            raise LayerError(f"the feature's module {self._feature.module!r} did not run in this forward pass")
+        state.reductions = {layer.name: state.reductions[layer.name] for layer in self._layers}
+        state.finished = True
+
+    def _pass(self) -> _Pass:
+        if self._state.current is None:
+            raise RuntimeError("a module of the network ran by itself: call the network that Capture was given")
+        return self._state.current

@@ -1,0 +1,148 @@
+"""Questions about which call of a network depends on which, answered by changing one and running the network."""
+
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from ..common.errors import LayerError
+from .trace import Key, Probes, first_tensor, random_images
+
+Inputs = dict[Key, Tensor]
+
+
+class Interventions:
+    """A network and two batches of noise, to be used inside `trace.undisturbed`.
+
+    Raises LayerError where the output is no tensor or does not depend on the images.
+    """
+
+    def __init__(self, network: nn.Module, input_size: tuple[int, int], device: torch.device | str) -> None:
+        self._network = network
+        self._modules = dict(network.named_modules())
+        self._weights = _instead_of_zeros(network)
+        self._one = random_images(network, 2, input_size, device, seed=10)
+        self._other = random_images(network, 2, input_size, device, seed=11)
+        self._output = self._run(self._one)
+        self._spread = (self._run(self._other) - self._output).abs().max()
+        if not self._spread > 0:
+            raise LayerError(
+                "the feature cannot be told: the network's output is the same for different images, or NaN; "
+                "check its weights, or name the feature (`input:MODULE` or a layer)"
+            )
+        self.width = self._output.shape[-1] if self._output.ndim == 2 else self._output.shape[1]
+
+    def parametrised(self, probes: Probes) -> list[Key]:
+        """The calls of modules that hold more than a scalar, not counting containers, in order of execution."""
+        return [key for key in probes.base.calls if _is_layer(self._modules[key[0]])]
+
+    def linear(self, key: Key, probes: Probes) -> bool:
+        """A linear layer, a 1x1 convolution, or a module of one's own that makes a vector from a vector by a matrix."""
+        module = self._modules[key[0]]
+        if isinstance(module, nn.Conv2d):
+            return module.kernel_size == (1, 1)
+        vectors = all(len(value.shapes[0] or ()) == 2 for value in probes.base.calls[key] if value.shapes)
+        matrix = any(weight.ndim == 2 for weight in module.parameters(recurse=False))
+        return isinstance(module, nn.Linear) or (vectors and matrix)
+
+    def cuts(self, keys: Sequence[Key]) -> bool:
+        """The output depends on the images through the inputs of these calls alone."""
+        inputs: Inputs = {}
+        self._run(self._one, keep=inputs, calls=keys)
+        if inputs.keys() != set(keys):
+            return False
+        return self._same(self._run(self._other, put=inputs))
+
+    def reaches_output(self, key: Key) -> bool:
+        """The output changes when what this call returns does."""
+        return not torch.equal(self._run(self._one, disturb=key), self._output)
+
+    def reaches(self, key: Key, keys: Sequence[Key]) -> bool:
+        """The input of one of `keys` changes when what call `key` returns does."""
+        before: Inputs = {}
+        after: Inputs = {}
+        self._run(self._one, keep=before, calls=keys)
+        self._run(self._one, keep=after, calls=keys, disturb=key)
+        return any(not torch.equal(before[k], after[k]) for k in keys)
+
+    def _same(self, output: Tensor) -> bool:
+        return output.shape == self._output.shape and bool(
+            (output - self._output).abs().max() <= 1e-3 * self._spread
+        )
+
+    def _run(
+        self,
+        images: Tensor,
+        *,
+        calls: Sequence[Key] = (),
+        keep: Inputs | None = None,
+        put: Inputs | None = None,
+        disturb: Key | None = None,
+    ) -> Tensor:
+        """The output, while the inputs of `calls` are copied to `keep`, those in `put` are put in, or noise is added to
+        what call `disturb` returns.
+        """
+        starts: Counter[str] = Counter()
+        ends: Counter[str] = Counter()
+        put = put or {}
+
+        def before(name: str, args: tuple[object, ...], kwargs: dict[str, object]) -> object:
+            key = name, starts[name]
+            starts[name] += 1
+            taken = first_tensor(args)
+            taken = first_tensor(kwargs) if taken is None else taken
+            if keep is not None and key in calls and taken is not None:
+                keep[key] = taken.clone()
+            if key not in put:
+                return None
+            new = put[key].clone()
+            return (
+                tuple(new if item is taken else item for item in args),
+                {word: new if item is taken else item for word, item in kwargs.items()},
+            )
+
+        def after(name: str, output: object) -> object:
+            key = name, ends[name]
+            ends[name] += 1
+            return _noisy(output) if key == disturb and isinstance(output, Tensor) else None
+
+        with ExitStack() as hooks:
+            for name in {key[0] for key in (*calls, *put, *([disturb] if disturb else []))}:
+                module = self._modules[name]
+                hooks.callback(
+                    module.register_forward_pre_hook(
+                        lambda _, args, kwargs, name=name: before(name, args, kwargs), with_kwargs=True
+                    ).remove
+                )
+                hooks.callback(module.register_forward_hook(lambda _, __, out, name=name: after(name, out)).remove)
+            output = first_tensor(functional_call(self._network, self._weights, (images,)))
+        if output is None:
+            raise LayerError("the feature cannot be told: the network returns no tensor; wrap it in one that does")
+        return output.detach().clone().float()
+
+
+def _instead_of_zeros(network: nn.Module) -> dict[str, Tensor]:
+    """Noise for each weight matrix of zeros alone: heads are often born so, and would hide what the output depends on."""
+    generator = torch.Generator().manual_seed(13)
+    return {
+        name: torch.randn(weight.shape, generator=generator).to(weight.device, weight.dtype)
+        for name, weight in network.named_parameters()
+        if weight.ndim >= 2 and not weight.any()
+    }
+
+
+def _is_layer(module: nn.Module) -> bool:
+    held = sum(weight.numel() for weight in module.parameters(recurse=False))
+    if isinstance(module, nn.Linear | nn.Conv2d):
+        return True
+    return held > 1 and not any(True for _ in module.children())
+
+
+def _noisy(output: Tensor) -> Tensor:
+    """The output with noise of its own size: not a constant, which a softmax would take away again."""
+    generator = torch.Generator().manual_seed(12)
+    noise = torch.randn(output.shape, generator=generator).to(output.device, output.dtype)
+    return output + noise * (output.std(correction=0) + 1)
