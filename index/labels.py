@@ -4,9 +4,11 @@ The rules, in this order; the first that applies is the only one, but for the la
 
 1. `--classes FILE`: what the file says, and nothing else.
 2. A Hugging Face ClassLabel whose names are the model's classes (in any order): by name.
-3. A ClassLabel with as many names as the model has outputs, where the model has no class names: by the ClassLabel's index.
-4. A label that is the name of exactly one of the model's classes: that class.
-5. A label that is the WordNet id of an ImageNet class, where the model has ImageNet's 1,000 outputs: that class.
+3. A ClassLabel in ImageNet's standard order, where the model's classes are ImageNet's too (their names differ in
+   synonyms): by the ClassLabel's index.
+4. A ClassLabel with as many names as the model has outputs, where the model has no class names: by its index.
+5. A label that is the name of exactly one of the model's classes: that class.
+6. A label that is the WordNet id of an ImageNet class, where the model has ImageNet's 1,000 outputs: that class.
 """
 
 import json
@@ -21,12 +23,24 @@ from ..common.errors import UsageError
 
 IMAGENET_CLASSES = 1000
 
-_ANCHORS = {0: "tench", 388: "panda", 999: "toilet tissue"}
-"""Words in the names of some ImageNet classes, in every list of those names: a check of a model's class list."""
+_ANCHORS = {
+    0: "tench",
+    1: "goldfish",
+    99: "goose",
+    207: "golden retriever",
+    281: "tabby",
+    388: "giant panda",
+    562: "fountain",
+    701: "parachute",
+    817: "sports car",
+    963: "pizza",
+    999: "toilet tissue",
+}
+"""What the names of some ImageNet classes hold in every list of them: tells whether a list is ImageNet's."""
 
 _FORMAT = (
-    "The file has one line per class of the model, in the model's order: the dataset's label for it, or label<TAB>name; "
-    'or it is a JSON object {"label": index, …}.'
+    "The file has one line per class of the model, in the model's order: the dataset's label for it, or "
+    'label<TAB>name; or it is a JSON object {"label": index, …}.'
 )
 
 
@@ -51,7 +65,7 @@ def resolve_labels(
 ) -> LabelMap:
     """The label map for a dataset and a model.
 
-    class_names: the names of the dataset's ClassLabel; model_classes: the model's own names, in its order;
+    class_names: the names of the dataset's ClassLabel; model_classes: the model's own, in its order;
     classes_file: the path of `--classes`; outputs: how many classes the model scores; each None where there is none.
 
     raises: UsageError for a file that cannot be read, or does not fit the model.
@@ -80,26 +94,28 @@ def imagenet_wnids() -> tuple[str, ...]:
 def _by_class_label(
     class_names: Sequence[str], model_classes: Sequence[str] | None, outputs: int | None
 ) -> LabelMap | None:
-    if model_classes is not None:
-        if Counter(class_names) != Counter(model_classes):
-            return None
+    count = len(class_names)
+    if model_classes is not None and Counter(class_names) == Counter(model_classes):
         return LabelMap(
-            _distinct(model_classes),
-            f"{len(class_names)} names of the dataset's ClassLabel, the model's own classes.",
+            _distinct(model_classes), f"the dataset's ClassLabel, whose {count} names are the model's."
         )
-    if len(class_names) != outputs or set(class_names) <= set(imagenet_wnids()):
+    if outputs != count or (outputs == IMAGENET_CLASSES and set(class_names) == set(imagenet_wnids())):
         return None
-    return LabelMap(
-        _distinct(class_names),
-        f"the order of the dataset's ClassLabel, which has {len(class_names)} names as the model has outputs "
-        "(the model has no class names to compare; --classes FILE overrides this).",
-    )
+    if model_classes is None:
+        return LabelMap(
+            _distinct(class_names),
+            f"the order of the dataset's ClassLabel, which has {count} names as the model has outputs "
+            "(the model has no class names to compare; --classes FILE overrides this).",
+        )
+    if _is_imagenet(class_names) and _is_imagenet(model_classes):
+        return LabelMap(_distinct(class_names), "the order of the dataset's ClassLabel, which is ImageNet's.")
+    return None
 
 
 def _by_name(model_classes: Sequence[str] | None, outputs: int | None) -> LabelMap:
     names = _distinct(model_classes or ())
     wnids: dict[str, int] = {}
-    if outputs == IMAGENET_CLASSES and _may_be_imagenet(model_classes):
+    if outputs == IMAGENET_CLASSES and (model_classes is None or _is_imagenet(model_classes)):
         wnids = {wnid: index for index, wnid in enumerate(imagenet_wnids())}
     rules: list[str] = []
     if names:
@@ -114,11 +130,11 @@ def _by_name(model_classes: Sequence[str] | None, outputs: int | None) -> LabelM
     return LabelMap(wnids | names, f"{', and '.join(rules)}; other labels have no class.")
 
 
-def _may_be_imagenet(model_classes: Sequence[str] | None) -> bool:
-    """Whether class names, where there are any, are those of ImageNet: other datasets have 1,000 classes too."""
-    if model_classes is None or tuple(model_classes) == imagenet_wnids():
-        return True
-    return all(word in model_classes[index].lower() for index, word in _ANCHORS.items())
+def _is_imagenet(names: Sequence[str]) -> bool:
+    """Whether these are ImageNet's classes in the standard order: other datasets have 1,000 classes too."""
+    if len(names) != IMAGENET_CLASSES:
+        return False
+    return tuple(names) == imagenet_wnids() or all(word in names[i].lower() for i, word in _ANCHORS.items())
 
 
 def _distinct(names: Sequence[str]) -> dict[str, int]:

@@ -3,11 +3,12 @@
 What is done, the same as torchvision's default loader does unless it says otherwise here:
 
 - the first frame; EXIF orientation is not applied (Pillow itself applies that of TIFF files);
-- palettes are looked up, alpha is dropped, CMYK (Adobe's inverted too), YCbCr, LAB and HSV are converted by Pillow;
-- 16-bit greys are scaled linearly, round(value / 257), where Pillow's plain conversion would clip at 255; of 16-bit
-  colour Pillow keeps the high byte;
-- 32-bit integers are taken for 16-bit greys (so Pillow gives those of PNM and some TIFF files) and refused beyond
-  that range; floating-point pixels are refused: they have no range that is white;
+- palettes are looked up, alpha is dropped; CMYK (Adobe's inverted too), YCbCr, LAB and HSV are converted by
+  Pillow;
+- 16-bit greys are scaled linearly, round(value / 257), where Pillow's plain conversion would clip at 255; of
+  16-bit colour Pillow keeps the high byte;
+- 32-bit integers are taken for 16-bit greys (so Pillow gives those of PNM and some TIFF files) and refused
+  beyond that range; floating-point pixels are refused: no value of them is known to be white;
 - nothing truncated is filled up.
 """
 
@@ -39,7 +40,7 @@ PATCH_QUALITY = 90
 FORMATS = (
     "JPEG", "PNG", "GIF", "WEBP", "BMP", "DIB", "TIFF", "PPM", "AVIF", "JPEG2000", "PCX", "QOI", "SGI"
 )  # fmt: skip
-"""The formats that are tried; not those that start other programs (EPS), have no magic number (TGA) or are text."""
+"""The formats that are tried; not those that start programs (EPS), are text, or have no magic number (TGA)."""
 
 _DECODER_ERRORS = (
     ArithmeticError,
@@ -63,8 +64,8 @@ _DECODER_ERRORS = (
 _ADDRESS = re.compile(r"<[^<>]* at 0x[0-9a-fA-F]+>")
 _SIXTEEN_BITS = 0xFFFF
 
-# A damaged image is told by its status, not on stderr. Filters belong to the process: to set them around each call
-# would not be safe in threads.
+# A damaged image is told by its status, not on stderr. Filters belong to the process: to set them around each
+# call would not be safe in threads.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
@@ -80,7 +81,7 @@ def size(data: bytes) -> tuple[int, int]:
 
 
 def thumbnail(data: bytes, side: int) -> bytes:
-    """A JPEG of the whole image, its longest side at most `side` pixels; never enlarged. raises: as `decode`."""
+    """A JPEG of the whole image, its longest side at most `side`; never enlarged. raises: as `decode`."""
 
     def shrink(image: ImageFile.ImageFile) -> bytes:
         image.draft(
