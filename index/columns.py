@@ -3,6 +3,7 @@
 Rows are numbered through all parts: for per-image tables a row's number is its image_id.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from threading import Lock
@@ -125,12 +126,15 @@ class Columns:
         """Columns of a row group, not cached: for passes over a whole table."""
         return self._cache.read_new(group, names)
 
+    def locate(self, row: int) -> tuple[int, int]:
+        """(the number of the part, the row within it)."""
+        part = int(np.searchsorted(self._ends, row, side="right")) - 1
+        return part, row - int(self._ends[part])
+
     def group_of(self, row: int) -> RowGroup:
         """The row group of a row."""
-        part = int(np.searchsorted(self._ends, row, side="right")) - 1
-        groups = self._part_groups(part)
-        firsts = [group.first for group in groups]
-        return groups[int(np.searchsorted(firsts, row, side="right")) - 1]
+        groups = self._part_groups(self.locate(row)[0])
+        return groups[bisect_right(groups, row, key=lambda group: group.first) - 1]
 
     def take(self, name: str, rows: np.ndarray) -> pa.ChunkedArray:
         """The values of a column at `rows` ((n,) int64, any order), in their order; reads the row groups that hold them."""

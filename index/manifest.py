@@ -117,7 +117,9 @@ class Manifest:
                 f"{where} has store format version {version}; this Unitscope reads version {FORMAT_VERSION}: install a newer one"
             )
         try:
-            return Manifest(**_known(content) | {"files": _files(content["files"])})
+            known = _known(content)
+            known["files"] = _files(content["files"])
+            return Manifest(**known)
         except (KeyError, TypeError, AttributeError) as error:
             raise StoreDamagedError(
                 f"{where} lacks parts of a manifest ({error}); sweep again into a new folder"
@@ -147,7 +149,7 @@ def frame_from_json(content: Json) -> Frame:
 
 
 def _known(content: Json) -> Json:
-    """Only what this version knows: a later minor addition does no harm."""
+    """Only the fields of this version."""
     names = {field.name for field in fields(Manifest)}
     return {name: value for name, value in content.items() if name in names}
 

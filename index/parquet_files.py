@@ -4,7 +4,7 @@ The same rows give the same bytes: no times, no names of hosts, one thread's ord
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 

@@ -1,6 +1,6 @@
 """Reads the shard files of one part, in order and a given number of rows at a time, only the columns asked for."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -55,21 +55,26 @@ def list_values(column: pa.Array) -> np.ndarray:
 
 def _shards(folder: Folder, part: Part, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """Each shard's batch with image_id and `columns`."""
+    schema = shard_types(folder, part)
+    names = ["image_id", *columns]
+    options = pa.ipc.IpcReadOptions(included_fields=[schema.get_field_index(name) for name in names])
     expected = part.first
     for path in part.shards:
-        batch = folder.attempt(path, lambda path=path: _read(folder, path, ["image_id", *columns]))
+        batch = folder.attempt(path, lambda path=path: _batch(folder, path, options))
+        if set(batch.schema.names) != set(names):
+            raise _damaged(folder, path, f"has other columns than {part.shards[0]}")
         ids = batch["image_id"].to_numpy()
         if not np.array_equal(ids, np.arange(expected, expected + len(ids))):
             raise _damaged(folder, path, f"holds images {ids[:1]} …, not {expected} …")
         expected += len(ids)
         yield batch
     if expected != part.first + part.images:
-        raise _damaged(folder, part.shards[-1], f"ends at image {expected}, not {part.first + part.images}")
+        raise _damaged(
+            folder, part.shards[-1], f"ends before image {expected}, not {part.first + part.images}"
+        )
 
 
-def _read(folder: Folder, path: str, columns: Sequence[str]) -> pa.RecordBatch:
-    schema = _schema(folder, path)
-    options = pa.ipc.IpcReadOptions(included_fields=[schema.get_field_index(name) for name in columns])
+def _batch(folder: Folder, path: str, options: pa.ipc.IpcReadOptions) -> pa.RecordBatch:
     with _open(folder, path, options) as reader:
         return reader.get_batch(0)
 
@@ -82,7 +87,7 @@ def _schema(folder: Folder, path: str) -> pa.Schema:
 @contextmanager
 def _open(
     folder: Folder, path: str, options: pa.ipc.IpcReadOptions | None = None
-) -> Iterator[pa.ipc.RecordBatchFileReader]:
+) -> Generator[pa.ipc.RecordBatchFileReader]:
     local = folder.local_path(path)
     source = pa.memory_map(str(local)) if local is not None else folder.open(path)
     try:

@@ -1,0 +1,76 @@
+"""Reads `features/`: one image's feature, or all of them in blocks."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from .columns import Columns, RowGroup
+
+
+class FeatureBlock(NamedTuple):
+    """first: image_id of the first row. values: (rows, width) float32, NaN where an image failed; valid: (rows,) bool."""
+
+    first: int
+    values: np.ndarray
+    valid: np.ndarray
+
+
+class FeatureReader:
+    """The features of a store; never holds more than a block of them."""
+
+    def __init__(self, columns: Columns) -> None:
+        self._columns = columns
+
+    @property
+    def images(self) -> int:
+        """Rows, failed images among them."""
+        return self._columns.rows
+
+    @property
+    def width(self) -> int:
+        """Numbers in one feature."""
+        return int(self._columns.schema.field("feature").type.list_size)
+
+    def one(self, image_id: int) -> np.ndarray | None:
+        """(width,) float32, or None where the image failed. Reads the row group that holds it."""
+        group = self._columns.group_of(image_id)
+        values, valid = _dense(self._columns.read(group, ["feature"])["feature"], self.width)
+        row = image_id - group.first
+        return values[row] if valid[row] else None
+
+    def blocks(self, rows: int = 65_536) -> Iterator[FeatureBlock]:
+        """All features in image_id order, in blocks of about `rows` rows: at most that, or one row group."""
+        held: list[RowGroup] = []
+        count = 0
+        for group in self._columns.groups():
+            if held and count + group.rows > rows:
+                yield self._block(held)
+                held, count = [], 0
+            held.append(group)
+            count += group.rows
+        if held:
+            yield self._block(held)
+
+    def _block(self, groups: list[RowGroup]) -> FeatureBlock:
+        rows = sum(group.rows for group in groups)
+        values = np.empty((rows, self.width), np.float32)
+        valid = np.empty(rows, bool)
+        first = groups[0].first
+        for group in groups:
+            place = slice(group.first - first, group.first - first + group.rows)
+            column = self._columns.read_new(group, ["feature"])["feature"].combine_chunks()
+            values[place], valid[place] = _dense(column, self.width)
+        return FeatureBlock(first, values, valid)
+
+
+def _dense(column: pa.FixedSizeListArray, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """((rows, width) float32, NaN where null; (rows,) bool, where not)."""
+    flat = column.flatten().to_numpy(zero_copy_only=True).astype(np.float32, copy=False).reshape(-1, width)
+    if not column.null_count:
+        return flat, np.ones(len(column), bool)
+    valid = column.is_valid().to_numpy(zero_copy_only=False)
+    values = np.full((len(column), width), np.nan, np.float32)
+    values[valid] = flat
+    return values, valid

@@ -1,0 +1,258 @@
+"""`Store`: opens a finished store and answers from it, exactly. Any threads may share one; its memory is bounded.
+
+It reads files when it is asked and keeps open files, columns and filters' masks in bounded caches.
+"""
+
+import difflib
+import hashlib
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ..common.errors import ImageStatus, LayerError, StoreDamagedError, UsageError
+from .cache import ByteCache
+from .columns import Columns, FileCache
+from .dataset.open import Dataset, open_dataset
+from .features import FeatureReader
+from .files import Folder
+from .filters import Filter, parse
+from .manifest import Manifest, PartRecord
+from .packs import PATCHES_PER_UNIT, Packs
+from .schema import FEATURES, IMAGES, LAYERS, PATCHES, PLAN, THUMBS, UNITS, LayerRow, maxima_table
+from .strongest import MaximaReader
+from .unit_reader import Patch, UnitReader, UnitRow, patches_of
+from .units_table import top_column
+
+_FOOTER_BYTES = 256 * 2**20
+_COLUMN_BYTES = 256 * 2**20
+_MASK_BYTES = 64 * 2**20
+
+
+class Store:
+    """A finished store. Open it with `Store.open`.
+
+    manifest: what it was made from. layers: in the order of layers.parquet. classes: the model's, or None.
+    """
+
+    def __init__(self, folder: Folder, manifest: Manifest, dataset: str | None = None) -> None:
+        self.folder = folder
+        self.manifest = manifest
+        self.layers: tuple[LayerRow, ...] = _read_layers(folder)
+        classes = manifest.model.get("classes")
+        self.classes: tuple[str, ...] | None = None if classes is None else tuple(classes)
+        self.images_count = int(manifest.counts["images"])
+        self._dataset_path = dataset or str(manifest.dataset["path"])
+        self._numbers = {layer.layer: number for number, layer in enumerate(self.layers)}
+        self._files = FileCache(folder, footer_bytes=_FOOTER_BYTES, column_bytes=_COLUMN_BYTES)
+        self._masks = ByteCache(_MASK_BYTES)
+        self._images = self._table(IMAGES)
+        self._plan = self._table(PLAN)
+        self._units = UnitReader(self._columns([manifest.files[UNITS]]), self.layers)
+        self._maxima: dict[str, MaximaReader] = {}
+        self._thumbs, self._patches = Packs(folder, THUMBS), Packs(folder, PATCHES)
+
+    @staticmethod
+    def open(path: str, *, dataset: str | None = None) -> "Store":
+        """The store at a local path or bucket URL. dataset: where its images are now, if they have moved.
+
+        Raises StoreNotFoundError where there is none or its sweep is unfinished, StoreError for a newer format,
+        StoreDamagedError where its manifest or layers cannot be read.
+        """
+        folder = Folder(path)
+        return Store(folder, Manifest.read(folder), dataset)
+
+    # Layers and units
+
+    def layer(self, name: str) -> LayerRow:
+        """The layer. Raises LayerError, with the closest names, where the store has none of that name."""
+        return self.layers[self._number(name)]
+
+    def unit(self, layer: str, unit: int) -> UnitRow:
+        """Statistics and all stored patches of a unit. Raises LayerError."""
+        return self._units.row(self._checked(layer, unit), unit)
+
+    def units(self, layer: str) -> pa.Table:
+        """(units,) rows: `layer`, `unit`, `images`, `mean`, `std`, `min`, `max`, `active`. Raises LayerError."""
+        return self._units.statistics(self._number(layer))
+
+    def top(self, layer: str, unit: int, *, k: int = 9, where: Filter | str | None = None) -> list[Patch]:
+        """The k strongest patches of a unit, among the images that `where` keeps: (value descending, image_id ascending).
+
+        Raises LayerError, FilterError, and UsageError for k < 1.
+        """
+        number = self._checked(layer, unit)
+        if k < 1:
+            raise UsageError(f"k = {k}: ask for at least one patch")
+        if where is None:
+            stored = self._units.top(number, unit, k)
+            if stored is not None:
+                return stored
+        return self.top_from_maxima(layer, unit, k=k, where=where)
+
+    def top_from_maxima(
+        self, layer: str, unit: int, *, k: int, where: Filter | str | None = None
+    ) -> list[Patch]:
+        """As `top`, always from the maxima."""
+        number = self._checked(layer, unit)
+        mask = None if where is None else self.mask(where)
+        best = self._maxima_reader(number).strongest(unit, k, mask)
+        column = top_column(best, self.layers[number], self.manifest.preprocessing, self._images)
+        return patches_of(column.values)
+
+    def maxima(self, layer: str, unit: int) -> np.ndarray:
+        """(images,) float32: the maximum of each image; NaN where an image failed. Raises LayerError."""
+        return self._maxima_reader(self._checked(layer, unit)).values(unit)
+
+    def positions(self, layer: str, unit: int) -> np.ndarray:
+        """(images,) int32: where each maximum is, flat y * width + x; -1 where an image failed. Raises LayerError."""
+        return self._maxima_reader(self._checked(layer, unit)).positions(unit)
+
+    # Images
+
+    @property
+    def images_schema(self) -> pa.Schema:
+        """The columns of images/, the dataset's own metadata among them."""
+        return self._images.schema
+
+    def images(self, columns: Sequence[str]) -> pa.Table:
+        """(images,) rows of some columns of images/. Raises UsageError for an unknown column."""
+        unknown = [name for name in columns if name not in self.images_schema.names]
+        if unknown:
+            raise UsageError(f"no column {unknown[0]!r}; there are {', '.join(self.images_schema.names)}")
+        tables = [self._images.read_new(group, columns) for group in self._images.groups()]
+        return pa.concat_tables(tables).select(list(columns))
+
+    def images_at(self, ids: Sequence[int], columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
+        """Rows of images/ by id, in the order given. Raises UsageError for an id that is none."""
+        rows = np.array([self._image(image_id) for image_id in ids], np.int64)
+        names = list(columns) if columns is not None else self.images_schema.names
+        values = [self._images.take(name, rows).to_pylist() for name in names]
+        return [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
+
+    def image(self, image_id: int) -> dict[str, Any]:
+        """The row of images/. Raises UsageError for an id that is none."""
+        return self.images_at([image_id])[0]
+
+    def find_image(self, uri: str) -> int | None:
+        """The id of the image with this uri, or None."""
+        for group in self._images.groups():
+            place = pc.index(self._images.read_new(group, ["uri"])["uri"], pa.scalar(uri)).as_py()
+            if place >= 0:
+                return group.first + int(place)
+        return None
+
+    def mask(self, where: Filter | str) -> np.ndarray:
+        """(images,) bool, not to be written to: where the filter is true. Raises FilterError."""
+        parsed = parse(where, self.images_schema) if isinstance(where, str) else where
+        return self._masks.get(parsed.canonical, lambda: self._mask(parsed), lambda mask: mask.nbytes)
+
+    def _mask(self, where: Filter) -> np.ndarray:
+        mask = np.zeros(self.images_count, bool)
+        names = sorted(where.columns) or ["image_id"]
+        for group in self._images.groups():
+            table = self._images.read_new(group, names)
+            mask[group.first : group.first + group.rows] = where.mask(table)
+        mask.flags.writeable = False
+        return mask
+
+    def pixels(self, image_id: int) -> bytes:
+        """The image's encoded bytes, from the dataset.
+
+        Raises ImageError where they cannot be read, StoreDamagedError where they are not what was swept.
+        """
+        image = self.images_at([image_id], ["uri", "sha256"])[0]
+        names = self._plan.schema.names
+        row = pa.table({name: self._plan.take(name, np.array([image_id])) for name in names})
+        data = next(iter(self._dataset.read(row)))
+        if not isinstance(data, bytes):
+            raise data
+        if hashlib.sha256(data).hexdigest() != image["sha256"]:
+            raise StoreDamagedError(
+                f"image {image_id} ({image['uri']}) is not the one that was swept: its SHA-256 differs; "
+                "put the old file back or sweep again into a new folder"
+            )
+        return data
+
+    @cached_property
+    def _dataset(self) -> Dataset:
+        return open_dataset(self._dataset_path)
+
+    # Features
+
+    @cached_property
+    def features(self) -> FeatureReader:
+        """The features: one at a time, or all in blocks."""
+        return FeatureReader(self._table(FEATURES))
+
+    def feature(self, image_id: int) -> np.ndarray:
+        """(width,) float32. Raises UsageError for an id that is none and for an image that failed."""
+        vector = self.features.one(self._image(image_id))
+        if vector is None:
+            status = self.images_at([image_id], ["status"])[0]["status"]
+            raise UsageError(f"image {image_id} has no feature: it is {status}, not {ImageStatus.OK.value}")
+        return vector
+
+    # Pictures
+
+    def thumb(self, image_id: int) -> bytes | None:
+        """A small JPEG of the image; None where it failed. Raises UsageError for an id that is none."""
+        part, row = self._images.locate(self._image(image_id))
+        return self._thumbs.get(part, row)
+
+    def patch(self, layer: str, unit: int, rank: int) -> bytes | None:
+        """A small JPEG of the view of a unit's patch number `rank`; None for ranks that are not packed."""
+        number = self._checked(layer, unit)
+        if not 0 <= rank < PATCHES_PER_UNIT:
+            return None
+        return self._patches.get(number, unit * PATCHES_PER_UNIT + rank)
+
+    # Within
+
+    def _number(self, name: str) -> int:
+        if name not in self._numbers:
+            close = difflib.get_close_matches(name[:200], self._numbers, n=3, cutoff=0.4)
+            shown = ", ".join(close or list(self._numbers)[:20])
+            raise LayerError(
+                f"no layer {name!r} in this store; {'did you mean' if close else 'there are'} {shown}"
+            )
+        return self._numbers[name]
+
+    def _checked(self, layer: str, unit: int) -> int:
+        """The layer's number, if it has that unit."""
+        number = self._number(layer)
+        units = self.layers[number].units
+        if not 0 <= unit < units:
+            raise LayerError(f"no unit {unit} in {layer}: it has units 0 to {units - 1}")
+        return number
+
+    def _image(self, image_id: int) -> int:
+        if not 0 <= image_id < self.images_count:
+            raise UsageError(f"no image {image_id} in this store: it has images 0 to {self.images_count - 1}")
+        return image_id
+
+    def _maxima_reader(self, number: int) -> MaximaReader:
+        layer = self.layers[number]
+        if layer.layer not in self._maxima:
+            self._maxima[layer.layer] = MaximaReader(self._table(maxima_table(layer.layer)), layer)
+        return self._maxima[layer.layer]
+
+    def _table(self, table: str) -> Columns:
+        return self._columns(self.manifest.parts(table))
+
+    def _columns(self, records: Sequence[PartRecord]) -> Columns:
+        return Columns(self._files, [one.path for one in records], [one.rows for one in records])
+
+
+def _read_layers(folder: Folder) -> tuple[LayerRow, ...]:
+    """Raises StoreDamagedError."""
+    try:
+        with folder.open(LAYERS) as source:
+            rows = pq.read_table(source).to_pylist()
+        return tuple(LayerRow(**row) for row in rows)
+    except (pa.ArrowInvalid, FileNotFoundError, TypeError) as error:
+        raise StoreDamagedError(f"{folder.path(LAYERS)} cannot be read: {error}") from error

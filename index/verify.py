@@ -1,0 +1,126 @@
+"""`verify`: every file of a store against its manifest, and the tables against each other."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..common.errors import ImageStatus, StoreDamagedError
+from .files import Folder, MissingFileError
+from .manifest import Manifest, PartRecord
+from .schema import ERRORS, FEATURES, IMAGES, LAYERS, MANIFEST, UNITS, maxima_table
+from .store import Store
+
+DERIVED = ("ann/", "atlas/", "log.jsonl")
+"""What may lie beside the manifest's files: built from the store, or about its making."""
+
+_UNITS_PER_LAYER = 3
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong with one file."""
+
+    path: str
+    what: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `verify` found. files, bytes: how much was compared."""
+
+    files: int
+    bytes: int
+    problems: tuple[Problem, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether all is as it should be."""
+        return not self.problems
+
+
+def verify(path: str, progress: Callable[[int], None] = lambda read: None) -> Report:
+    """Compares every file of the store at `path` with its manifest, then its tables with each other.
+
+    progress is told the bytes of each file. Raises StoreNotFoundError, StoreError as `Store.open` does.
+    """
+    folder = Folder(path)
+    manifest = Manifest.read(folder)
+    problems: list[Problem] = []
+    for record in manifest.files.values():
+        problems.extend(_check_file(folder, record))
+        progress(record.bytes)
+    problems.extend(_extra_files(folder, manifest))
+    if not problems:
+        problems.extend(_check_tables(Store(folder, manifest)))
+    size = sum(record.bytes for record in manifest.files.values())
+    return Report(len(manifest.files), size, tuple(problems))
+
+
+def _check_file(folder: Folder, record: PartRecord) -> Iterator[Problem]:
+    try:
+        size = folder.size(record.path)
+        if size != record.bytes:
+            yield Problem(record.path, f"has {size:,} bytes, not {record.bytes:,}")
+        elif folder.sha256(record.path) != record.sha256:
+            yield Problem(record.path, "has another SHA-256 than the manifest says")
+    except MissingFileError:
+        yield Problem(record.path, "is missing")
+
+
+def _extra_files(folder: Folder, manifest: Manifest) -> Iterator[Problem]:
+    for entry in folder.entries(hidden=False):
+        if entry.name not in manifest.files and entry.name != MANIFEST and not entry.name.startswith(DERIVED):
+            yield Problem(entry.name, "is not in the manifest")
+
+
+def _check_tables(store: Store) -> Iterator[Problem]:
+    """Row counts everywhere; the ids and statuses of images; a few units of each layer against their maxima."""
+    try:
+        yield from _check_rows(store)
+        yield from _check_images(store)
+        yield from _check_units(store)
+    except (StoreDamagedError, pa.ArrowException) as error:
+        yield Problem(MANIFEST, f"the tables do not fit together: {error}")
+
+
+def _check_rows(store: Store) -> Iterator[Problem]:
+    manifest = store.manifest
+    for record in manifest.files.values():
+        if record.path.endswith(".parquet"):
+            with store.folder.open(record.path) as source:
+                rows = pq.read_metadata(source).num_rows
+            if rows != record.rows:
+                yield Problem(record.path, f"has {rows:,} rows, not {record.rows:,}")
+    for table in (IMAGES, FEATURES, *(maxima_table(layer.layer) for layer in store.layers)):
+        rows = sum(record.rows for record in manifest.parts(table))
+        if rows != store.images_count:
+            yield Problem(table, f"has {rows:,} rows for {store.images_count:,} images")
+    units = sum(layer.units for layer in store.layers)
+    expected = {UNITS: units, LAYERS: len(store.layers), ERRORS: sum(manifest.errors.values())}
+    for path, rows in expected.items():
+        if manifest.files[path].rows != rows:
+            yield Problem(path, f"has {manifest.files[path].rows:,} rows, not {rows:,}")
+
+
+def _check_images(store: Store) -> Iterator[Problem]:
+    images = store.images(["image_id", "status"])
+    if not np.array_equal(images["image_id"].to_numpy(), np.arange(store.images_count)):
+        yield Problem(IMAGES, "the image_ids are not 0, 1, 2, …")
+    counted = {one["values"]: one["counts"] for one in images["status"].value_counts().to_pylist()}
+    expected = store.manifest.errors
+    if {status: count for status, count in counted.items() if status != ImageStatus.OK} != expected:
+        yield Problem(IMAGES, f"the statuses are {counted}, the manifest's errors {expected}")
+
+
+def _check_units(store: Store) -> Iterator[Problem]:
+    for layer in store.layers:
+        for unit in np.unique(np.linspace(0, layer.units - 1, _UNITS_PER_LAYER).astype(int)).tolist():
+            stored = store.unit(layer.layer, unit)
+            k = max(1, len(stored.top))
+            if repr(stored.top) != repr(
+                tuple(store.top_from_maxima(layer.layer, unit, k=k))
+            ):  # nan is nan here
+                yield Problem(UNITS, f"the top of unit {unit} of {layer.layer} is not that of its maxima")
