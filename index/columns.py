@@ -62,7 +62,10 @@ class FileCache:
 
     def _column(self, group: RowGroup, name: str) -> pa.Array:
         key = (group.path, group.number, name)
-        return self._columns.get(key, lambda: self.read_new(group, [name])[name].combine_chunks(), _bytes)
+        return self._columns.get(key, lambda: self._read_one(group, name), _bytes)
+
+    def _read_one(self, group: RowGroup, name: str) -> pa.Array:
+        return self.read_new(group, [name])[name].combine_chunks()
 
     def read_new(self, group: RowGroup, names: Sequence[str]) -> pa.Table:
         """Columns of a row group, read without the cache."""
@@ -90,7 +93,8 @@ class FileCache:
             return self.folder.attempt(path, action)
         except (MissingFileError, pa.ArrowInvalid, OSError) as error:
             raise StoreDamagedError(
-                f"{self.folder.path(path)} cannot be read ({error}); `unitscope verify {self.folder.url}` lists what is damaged"
+                f"{self.folder.path(path)} cannot be read ({error}); "
+                f"`unitscope verify {self.folder.url}` lists what is damaged"
             ) from error
 
 
@@ -137,7 +141,10 @@ class Columns:
         return groups[bisect_right(groups, row, key=lambda group: group.first) - 1]
 
     def take(self, name: str, rows: np.ndarray) -> pa.ChunkedArray:
-        """The values of a column at `rows` ((n,) int64, any order), in their order; reads the row groups that hold them."""
+        """The values of a column at `rows` ((n,) int64, any order), in their order.
+
+        Reads the row groups that hold them.
+        """
         order = np.argsort(rows, kind="stable")
         ascending = rows[order]
         chunks: list[pa.Array] = []

@@ -10,7 +10,10 @@ from .columns import Columns, RowGroup
 
 
 class FeatureBlock(NamedTuple):
-    """first: image_id of the first row. values: (rows, width) float32, NaN where an image failed; valid: (rows,) bool."""
+    """first: image_id of the first row. values: (rows, width) float32, NaN where an image failed.
+
+    valid: (rows,) bool, where it did not.
+    """
 
     first: int
     values: np.ndarray

@@ -13,8 +13,11 @@ from .schema import LayerRow
 
 @dataclass(frozen=True)
 class Patches:
-    """Where patches are. y, x: (patches,) int32, the position; boxes, views: (patches, 4) int32, (x0, y0, x1, y1) of the
-    receptive field and of the view."""
+    """Where patches are.
+
+    y, x: (patches,) int32, the position; boxes, views: (patches, 4) int32, (x0, y0, x1, y1) of the receptive field and
+    of the view.
+    """
 
     y: np.ndarray
     x: np.ndarray
@@ -42,7 +45,7 @@ def boxes(
     positions: np.ndarray, layer: LayerRow, frame: Frame, widths: np.ndarray, heights: np.ndarray
 ) -> np.ndarray:
     """(patches, 4) int32: the receptive fields; for layers without positions the whole input."""
-    return _windows(positions, layer, frame, widths, heights, (layer.rf_height, layer.rf_width))
+    return _windows(positions, layer, frame, widths, heights, size=(layer.rf_height, layer.rf_width))
 
 
 def views(
@@ -52,7 +55,7 @@ def views(
 
     An odd difference leaves the extra pixel below and to the right.
     """
-    return _windows(positions, layer, frame, widths, heights, (layer.view_height, layer.view_width))
+    return _windows(positions, layer, frame, widths, heights, size=(layer.view_height, layer.view_width))
 
 
 def _windows(
@@ -61,6 +64,7 @@ def _windows(
     frame: Frame,
     widths: np.ndarray,
     heights: np.ndarray,
+    *,
     size: tuple[int, int],
 ) -> np.ndarray:
     """Windows of `size` (height, width) of the model's input around the receptive fields' centres, in the image."""

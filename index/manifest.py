@@ -33,7 +33,8 @@ class Manifest:
     """What a store was made from, with what, and every file of it.
 
     fingerprints: SHA-256 of `weights`, `preprocessing`, `dataset` and `plan`.
-    model: `spec`, `weights`, `random`, `classes` (names or null), `preprocess`, `input_size` [height, width], `feature`.
+    model: `spec`, `weights`, `random`, `classes` (names or null), `preprocess`, `input_size`
+    [height, width], `feature`.
     frame: `resize` and `crop`, as in `Frame`. dataset: `path`, `kind`, ….
     options: `k`, `batch_size`, `maxima_dtype`, `feature_dtype`, `allow_nonfinite`, ….
     counts: `images`, `ok`, `layers`, `units`, and `errors`: the number of images with each status but `ok`.
@@ -114,7 +115,8 @@ class Manifest:
             ) from error
         if not isinstance(version, int) or version > FORMAT_VERSION:
             raise StoreError(
-                f"{where} has store format version {version}; this Unitscope reads version {FORMAT_VERSION}: install a newer one"
+                f"{where} has store format version {version}; this Unitscope reads version {FORMAT_VERSION}: "
+                "install a newer one"
             )
         try:
             known = _known(content)

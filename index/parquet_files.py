@@ -106,7 +106,7 @@ class HashedFile:
 
 
 @contextmanager
-def hashed_file(folder: Folder, path: str) -> Iterator[HashedFile]:
+def hashed_file(folder: Folder, path: str) -> Generator[HashedFile]:
     """A file of the store, which appears whole at a clean exit."""
     with folder.writer(path) as file:
         yield HashedFile(path, file)
@@ -131,7 +131,9 @@ class TableFile:
 
 
 @contextmanager
-def table_file(folder: Folder, path: str, schema: pa.Schema, settings: dict[str, Any]) -> Iterator[TableFile]:
+def table_file(
+    folder: Folder, path: str, schema: pa.Schema, settings: dict[str, Any]
+) -> Generator[TableFile]:
     """A Parquet file of the store, which appears whole at a clean exit."""
     with (
         hashed_file(folder, path) as file,

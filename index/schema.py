@@ -194,10 +194,12 @@ def part_name(number: int) -> str:
 
 
 def part_path(table: str, number: int) -> str:
+    """Part `number` of a table."""
     return f"{table}/{part_name(number)}"
 
 
 def shard_path(number: int) -> str:
+    """The file of shard `number`."""
     return f"{SHARDS}/shard-{number:06d}.arrow"
 
 

@@ -37,7 +37,7 @@ def _write(folder: Folder, parts: Sequence[Part], layers: Sequence[LayerRow], fr
     images = Columns(
         cache, [part_path(IMAGES, part.number) for part in parts], [part.images for part in parts]
     )
-    rows = _rows(folder, parts, layers, frame, k, images)
+    rows = _rows(folder, parts, layers, frame, k=k, images=images)
     with table_file(folder, UNITS, UNITS_SCHEMA, units_settings()) as table:
         for block in regroup(rows, UNIT_ROWS):
             table.write(pa.Table.from_batches(block).combine_chunks())
@@ -49,6 +49,7 @@ def _rows(
     parts: Sequence[Part],
     layers: Sequence[LayerRow],
     frame: Frame,
+    *,
     k: int,
     images: Columns,
 ) -> Iterator[pa.RecordBatch]:
