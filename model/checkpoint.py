@@ -1,0 +1,202 @@
+"""Reads the weights in a checkpoint file without running code in it, and puts them into a network."""
+
+import argparse
+import pathlib
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from ..common.errors import ModelSpecError
+from .sources import listed
+
+State = OrderedDict[str, Tensor]
+
+TORCH_SUFFIXES = (".pth", ".pt", ".bin", ".ckpt", ".tar")
+ALLOWED = f"a .safetensors file, or one of torch.save ({', '.join(TORCH_SUFFIXES)})"
+
+# Training scripts keep the state dict under one of these, beside the optimizer's; the first that holds
+# tensors counts.
+_WRAPPERS = ("state_dict", "model_state_dict", "model_state", "model", "network", "net")
+_WRAPPING_MODULES = ("module.", "_orig_mod.")  # of DataParallel and torch.compile
+_CHECK = "Check that the spec names the architecture that was trained"
+_SAVE_HINT = "save the weights alone: torch.save(network.state_dict(), FILE), or safetensors.torch.save_file"
+
+
+def read_checkpoint(path: Path) -> State:
+    """The tensors of a checkpoint by name, out of the usual wrappers, on the CPU.
+
+    `.safetensors` by safetensors, `.pth` and the like by torch with `weights_only=True`. Raises
+    ModelSpecError.
+    """
+    check_checkpoint(path)
+    content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
+    state = _unwrap(content, path)
+    for prefix in _WRAPPING_MODULES * 2:  # either may be inside the other
+        if all(name.startswith(prefix) for name in state):
+            state = _strip(state, prefix)
+    return state
+
+
+def check_checkpoint(path: Path) -> None:
+    """Raises ModelSpecError unless `path` is a file of a kind that is read."""
+    if path.is_dir():
+        raise ModelSpecError(f"--weights {path} is a folder; it must be {ALLOWED}")
+    if not path.exists():
+        raise ModelSpecError(f"--weights {path}: there is no such file; it must be {ALLOWED}")
+    if path.suffix not in (".safetensors", *TORCH_SUFFIXES):
+        suffix = path.suffix or "no suffix"
+        raise ModelSpecError(f"--weights {path}: {suffix!r} is not read; it must be {ALLOWED}")
+    if path.stat().st_size == 0:
+        raise ModelSpecError(f"--weights {path} is empty")
+
+
+def head_size(network: nn.Module, state: State, outputs: int) -> int | None:
+    """How many outputs the checkpoint's head has, where they are not the network's `outputs`.
+
+    Looks at the tensors of one name that differ in their first length alone; None where they do not say one
+    number.
+    """
+    expected = network.state_dict()
+    state = _match_prefix(state, set(expected))
+    differing = {
+        (tuple(expected[name].shape), tuple(tensor.shape))
+        for name, tensor in state.items()
+        if name in expected and expected[name].shape != tensor.shape
+    }
+    sizes = {there[0] for here, there in differing if here[:1] == (outputs,) and here[1:] == there[1:]}
+    return sizes.pop() if len(sizes) == 1 else None
+
+
+def fill(network: nn.Module, state: State, origin: str) -> None:
+    """Loads `state` into `network`; raises ModelSpecError unless names and shapes match.
+
+    A prefix that all names share is taken off where that makes them match. A batch normalisation's
+    `num_batches_tracked` may be missing: nothing reads it in eval mode.
+    """
+    expected = network.state_dict()
+    state = _match_prefix(state, set(expected))
+    shapes = [
+        f"{name} {tuple(tensor.shape)} instead of {tuple(expected[name].shape)}"
+        for name, tensor in state.items()
+        if name in expected and tensor.shape != expected[name].shape
+    ]
+    if shapes:
+        raise ModelSpecError(
+            f"{origin} does not fit this network: {len(shapes)} of {len(expected)} tensors have another "
+            f"shape: {listed(shapes, 4)}. {_CHECK}"
+        )
+    if not hasattr(state, "_metadata"):  # safetensors keeps no versions of modules
+        metadata = expected._metadata  # pyright: ignore[reportAttributeAccessIssue, reportPrivateUsage]
+        state._metadata = metadata  # pyright: ignore[reportAttributeAccessIssue]
+    try:
+        result = network.load_state_dict(state, strict=False)
+    except (RuntimeError, ValueError) as error:
+        raise ModelSpecError(f"{origin} cannot be loaded into this network: {error}") from error
+    missing = [name for name in result.missing_keys if not name.endswith("num_batches_tracked")]
+    if missing or result.unexpected_keys:
+        raise ModelSpecError(
+            f"{origin} does not fit this network: {_name_keys(missing, result.unexpected_keys)}"
+        )
+
+
+def _name_keys(missing: list[str], unexpected: list[str]) -> str:
+    parts: list[str] = []
+    if missing:
+        parts.append(f"{len(missing)} missing ({listed(missing, 4)})")
+    if unexpected:
+        parts.append(f"{len(unexpected)} unexpected ({listed(unexpected, 4)})")
+    return " and ".join(parts) + f". {_CHECK}"
+
+
+def _read_safetensors(path: Path) -> Mapping[str, Any]:
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ModelSpecError(f"--weights {path} is no whole safetensors file: {error}") from error
+
+
+def _read_torch(path: Path) -> object:
+    try:
+        with torch.serialization.safe_globals(_harmless()):
+            return cast("object", torch.load(path, map_location="cpu", weights_only=True))
+    except OSError as error:
+        raise ModelSpecError(f"--weights {path} cannot be read: {error}") from error
+    except Exception as error:
+        # A damaged file fails anywhere in the unpickler, with nearly any exception.
+        first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ModelSpecError(
+            f"--weights {path} cannot be read as a file of weights: it is damaged or cut short, or it holds "
+            f"Python objects, which only running code in it could restore ({first_line}). For such a file, "
+            f"{_SAVE_HINT}"
+        ) from error
+
+
+def _harmless() -> list[Callable[..., Any] | tuple[Callable[..., Any], str]]:
+    """What training scripts put beside the weights (arguments, metrics); restoring it runs no code."""
+    scalar = cast("Callable[..., Any]", np.float64(0).__reduce__()[0])
+    kinds = {type(np.dtype(kind)) for kind in ("bool", "int32", "int64", "float32", "float64")}
+    return [
+        argparse.Namespace,
+        pathlib.PosixPath,
+        np.dtype,
+        (scalar, "numpy.core.multiarray.scalar"),
+        (scalar, "numpy._core.multiarray.scalar"),
+        *kinds,
+    ]
+
+
+def _unwrap(content: object, path: Path) -> State:
+    """The mapping of names to tensors inside the usual wrappers; what is no tensor is left out."""
+    while isinstance(content, Mapping):
+        mapping = cast("Mapping[str, object]", content)
+        inner = next((mapping[key] for key in _WRAPPERS if _holds_tensors(mapping.get(key))), None)
+        if inner is None:
+            state: State = OrderedDict((k, v) for k, v in mapping.items() if isinstance(v, Tensor))
+            if not state:
+                break
+            if hasattr(content, "_metadata"):
+                state._metadata = content._metadata  # pyright: ignore[reportAttributeAccessIssue]
+            return state
+        content = inner
+    found = (
+        f"a mapping of {listed(map(str, content), 6)}"
+        if isinstance(content, Mapping)
+        else type(content).__name__
+    )
+    raise ModelSpecError(f"--weights {path} holds no weights by name but {found}; {_SAVE_HINT}")
+
+
+def _holds_tensors(value: object) -> bool:
+    if not isinstance(value, Mapping):
+        return False
+    values = list(cast("Mapping[object, object]", value).values())
+    return any(isinstance(item, Tensor) or _holds_tensors(item) for item in values)
+
+
+def _match_prefix(state: State, expected: set[str]) -> State:
+    candidate = state
+    while set(candidate) - expected:
+        prefixes = {name.partition(".")[0] for name in candidate}
+        if len(prefixes) != 1 or not all("." in name for name in candidate):
+            return state
+        candidate = _strip(candidate, f"{prefixes.pop()}.")
+    return candidate
+
+
+def _strip(state: State, prefix: str) -> State:
+    stripped: State = OrderedDict((name.removeprefix(prefix), tensor) for name, tensor in state.items())
+    metadata: dict[str, Any] | None = getattr(state, "_metadata", None)
+    if metadata is not None:
+        stripped._metadata = {  # pyright: ignore[reportAttributeAccessIssue]
+            "" if name == prefix[:-1] else name.removeprefix(prefix): value
+            for name, value in metadata.items()
+            if name
+        }
+    return stripped

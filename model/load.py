@@ -1,0 +1,140 @@
+"""Loads the network under study, with its weights, preprocessing and class names, from the name it is asked for by.
+
+Random weights are never loaded by accident: a spec that names no weights and gets no checkpoint is an error.
+"""
+
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ..common.errors import ModelSpecError, UsageError
+from .fingerprint import fingerprint
+from .preprocess import Preprocess
+from .sources import Built, Request, listed
+from .spec import OWN, RANDOM, ModelSpec, parse_spec
+from .user_code import importable
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A network in eval mode, without gradients, and what is known of it.
+
+    classes: one name for each logit, or None. spec: as it was given. weights: for the manifest: the tag, the
+    checkpoint's file name, "own" (the factory's), or "random, seed 0". fingerprint: SHA-256 of the state dict.
+    input_size: (height, width). preprocess_source: who says what the preprocessing is.
+    outputs: how many logits there are, or None where the network gives none.
+    """
+
+    network: nn.Module
+    preprocess: Preprocess
+    classes: tuple[str, ...] | None
+    spec: str
+    weights: str
+    random: bool
+    fingerprint: str
+    input_size: tuple[int, int]
+    preprocess_source: str
+    outputs: int | None
+
+
+def load_model(
+    spec: str, *, weights: str | None = None, device: str = "cpu", need_weights: bool = True
+) -> LoadedModel:
+    """The network that `spec` names (see `spec.py`), with the checkpoint in the file `weights` if one is given.
+
+    need_weights: False where only the architecture matters: nothing is downloaded, weights are random unless
+    `weights` gives them, and what is no classifier is allowed. The network runs once, on zeros, to see what it gives.
+
+    Raises ModelSpecError for whatever cannot be found or loaded as it was named, UsageError for the device.
+    """
+    parsed = parse_spec(spec)
+    target = _find_device(device)
+    if weights is not None and parsed.weights in (RANDOM, OWN):
+        raise ModelSpecError(f"{spec} and --weights {weights} name two sets of weights; leave one out")
+    checkpoint = None if weights is None else Path(weights).expanduser()
+    built = _build(Request(parsed, checkpoint, need_weights))
+    network = built.network.eval().requires_grad_(requires_grad=False)
+    _check_materialised(network, spec)
+    digest = fingerprint(network)
+    network = network.to(target)
+    outputs = _count_outputs(built, network, spec, target, required=need_weights)
+    if built.classes is not None and outputs is not None and len(built.classes) != outputs:
+        raise ModelSpecError(
+            f"{spec}: CLASSES has {len(built.classes)} names, but the network gives {outputs} outputs"
+        )
+    return LoadedModel(
+        network=network,
+        preprocess=built.preprocess,
+        classes=built.classes,
+        spec=spec,
+        weights=built.weights,
+        random=built.random,
+        fingerprint=digest,
+        input_size=built.preprocess.input_size,
+        preprocess_source=built.preprocess_source,
+        outputs=outputs,
+    )
+
+
+def _build(request: Request) -> Built:
+    # Each source's library takes seconds to import.
+    if request.spec.source == "torchvision":
+        from . import source_torchvision as source
+    elif request.spec.source == "timm":
+        from . import source_timm as source
+    else:
+        from . import source_factory as source
+    return source.build(request)
+
+
+def _find_device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device).item()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        first_line = (str(error) or type(error).__name__).splitlines()[0]
+        raise UsageError(
+            f"device {name!r} cannot be used here ({first_line}); allowed: cpu, or cuda where there is one"
+        ) from error
+    return device
+
+
+def _check_materialised(network: nn.Module, spec: str) -> None:
+    tensors = [*network.named_parameters(), *network.named_buffers()]
+    absent = [name for name, tensor in tensors if torch.nn.parameter.is_lazy(tensor) or tensor.is_meta]
+    if absent:
+        raise ModelSpecError(
+            f"{spec}: {len(absent)} tensors have no values ({listed(absent, 4)}): give every layer its size, and load "
+            f"the weights in the factory or with --weights"
+        )
+
+
+def _count_outputs(
+    built: Built, network: nn.Module, spec: str, device: torch.device, *, required: bool
+) -> int | None:
+    """How many logits an image has; None where the output is something else and `required` is False."""
+    height, width = built.preprocess.input_size
+    images = torch.zeros((1, 3, height, width), device=device)
+    with importable(built.folder) if built.folder else nullcontext(), torch.inference_mode():
+        try:
+            output: object = network(images.contiguous(memory_format=torch.channels_last))
+        except Exception as error:
+            raise ModelSpecError(
+                f"{spec}: the network fails on an image of its input size, {height}x{width}, RGB, float32 "
+                f"({built.preprocess_source}): {type(error).__name__}: {error}"
+            ) from error
+    if isinstance(output, Tensor) and output.ndim == 2 and output.shape[0] == 1:
+        return output.shape[1] if built.logits else None
+    if not required:
+        return None
+    given = f"a tensor {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
+    raise ModelSpecError(
+        f"{spec}: the network returns {given} for one image; it must return logits, a tensor (images, classes). "
+        f"Wrap it in a factory that does"
+    )
+
+
+__all__ = ["LoadedModel", "ModelSpec", "load_model"]

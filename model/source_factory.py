@@ -1,0 +1,123 @@
+"""Networks of a user's own: a factory in a Python file or module, with PREPROCESS and CLASSES beside it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any, cast
+
+from torch import nn
+
+from ..common.errors import ModelSpecError
+from .checkpoint import check_checkpoint, fill, read_checkpoint
+from .fingerprint import digests
+from .preprocess import IMAGENET, Preprocess
+from .sources import RANDOM_SEED, RANDOM_WEIGHTS, Built, Request, listed, seeded, suggest
+from .spec import OWN, RANDOM, ModelSpec
+from .user_code import import_file, import_module, importable, run
+
+
+def build(request: Request) -> Built:
+    """The network that the factory returns, with the module's PREPROCESS and CLASSES. Raises ModelSpecError.
+
+    Without PREPROCESS there is no network, except where only the architecture matters: then ImageNet's is assumed.
+    """
+    spec = request.spec
+    folder, module = _import(spec)
+    factory = _find_factory(module, spec)
+    if request.need_weights and request.checkpoint is None and spec.weights is None:
+        raise ModelSpecError(
+            f"{spec} names no weights. Allowed: --weights FILE; {spec}@own where the factory returns trained weights "
+            f"itself; {spec}@random for untrained weights"
+        )
+    preprocess, stated = _preprocess(module, spec, required=request.need_weights)
+    classes = _classes(module)
+    with importable(folder):
+        network, weights = _make(factory, request)
+    is_random = weights == RANDOM_WEIGHTS
+    return Built(network, preprocess, stated, classes, weights, is_random, folder=folder)
+
+
+def _make(factory: Callable[[], nn.Module], request: Request) -> tuple[nn.Module, str]:
+    """The network, and the description of its weights."""
+    spec = request.spec
+    if spec.weights == OWN and request.need_weights:
+        _check_own(factory, spec)
+    network = _call(factory, spec)
+    if request.checkpoint is not None:
+        check_checkpoint(request.checkpoint)
+        fill(network, read_checkpoint(request.checkpoint), f"--weights {request.checkpoint}")
+        return network, request.checkpoint.name
+    return network, OWN if spec.weights == OWN else RANDOM_WEIGHTS
+
+
+def _check_own(factory: Callable[[], nn.Module], spec: ModelSpec) -> None:
+    """Raises ModelSpecError where another seed gives other weights: then they were drawn, not trained."""
+    first, second = (digests(_call(factory, spec, seed)) for seed in (RANDOM_SEED, RANDOM_SEED + 1))
+    drawn = [name for name in first if first[name] != second.get(name)]
+    if drawn:
+        raise ModelSpecError(
+            f"{spec}: the factory does not return trained weights: {len(drawn)} of {len(first)} tensors change with "
+            f"the random seed ({listed(drawn, 4)}). Give them with --weights FILE, or ask for {spec.name}@{RANDOM}"
+        )
+
+
+def _call(factory: Callable[[], nn.Module], spec: ModelSpec, seed: int = RANDOM_SEED) -> nn.Module:
+    with seeded(seed):
+        network = cast("object", run(f"calling {spec.name}()", factory))
+    if not isinstance(network, nn.Module):
+        kind = type(network).__name__
+        raise ModelSpecError(f"{spec.name}() returned a {kind}; it must return a torch.nn.Module")
+    return network
+
+
+def _import(spec: ModelSpec) -> tuple[Path, ModuleType]:
+    """The folder from which the module's neighbours are imported, and the module."""
+    if spec.source == "module":
+        return Path.cwd(), import_module(spec.place)
+    path = Path(spec.place).expanduser().resolve()
+    if not path.is_file():
+        near = [str(found) for found in sorted(path.parent.glob("*.py"))] if path.parent.is_dir() else []
+        beside = f"; beside it: {listed(near, 5)}" if near else ""
+        raise ModelSpecError(f"{spec}: there is no file {path}{beside}")
+    return path.parent, import_file(path)
+
+
+def _find_factory(module: ModuleType, spec: ModelSpec) -> Callable[[], nn.Module]:
+    found: object = getattr(module, spec.factory, None)
+    if found is None:
+        names = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
+        raise ModelSpecError(
+            f"{spec.place} has no {spec.factory!r}{suggest(spec.factory, names)} What can be called there: "
+            f"{listed(names) or 'nothing'}"
+        )
+    if isinstance(found, nn.Module) or not callable(found):
+        what = "a network" if isinstance(found, nn.Module) else f"a {type(found).__name__}"
+        raise ModelSpecError(
+            f"{spec.name} is {what}, not a factory: name a function that returns a torch.nn.Module"
+        )
+    return cast("Callable[[], nn.Module]", found)
+
+
+def _preprocess(module: ModuleType, spec: ModelSpec, *, required: bool) -> tuple[Preprocess, str]:
+    declared: Any = getattr(module, "PREPROCESS", None)
+    if declared is not None:
+        try:
+            return Preprocess.from_dict(declared), f"PREPROCESS in {Path(spec.place).name}"
+        except ModelSpecError as error:
+            raise ModelSpecError(f"{spec.place}: {error}") from error
+    if not required:
+        return IMAGENET, f"ImageNet's, assumed: {Path(spec.place).name} declares no PREPROCESS"
+    raise ModelSpecError(
+        f"{spec.place} does not say how images are prepared. Beside the factory write "
+        f"PREPROCESS = {IMAGENET.to_dict()} with this network's own numbers"
+    )
+
+
+def _classes(module: ModuleType) -> tuple[str, ...] | None:
+    declared: object = getattr(module, "CLASSES", None)
+    if declared is None:
+        return None
+    names = cast("list[object]", declared) if isinstance(declared, list | tuple) else []
+    if not names or not all(isinstance(name, str) for name in names):
+        raise ModelSpecError(f"CLASSES is {declared!r}; it must be a list of names (str), one for each logit")
+    return tuple(map(str, names))
