@@ -37,7 +37,7 @@ def default_layers(
         network(random_images(network, 2, input_size, device, seed=4))
     modules = dict(network.named_modules())
     grids = {layer.module for layer in layers.swept if layer.kind != "vector"}
-    chosen = {watch.normalised.get(key, key) for key in watch.convolutions} | watch.blocks()
+    chosen = watch.normalised() | watch.blocks()
     chosen |= {
         (layer.module, layer.call)
         for layer in layers.swept
@@ -59,7 +59,8 @@ class _Watch(TorchFunctionMode):
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.convolutions: list[Key] = []
-        self.normalised: dict[Key, Key] = {}
+        self._followers: dict[Key, Key] = {}
+        self._summands: set[Key | None] = set()
         self._network = network
         self._outputs: list[tuple[Key, Tensor, int]] = []
         self._made: dict[int, tuple[Key, Tensor]] = {}
@@ -85,12 +86,20 @@ class _Watch(TorchFunctionMode):
         self, func: Callable[..., Any], types: Sequence[type], args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         """Note an addition of two tensors of one shape against the innermost module that runs."""
+        if getattr(func, "__name__", "") not in ADDITIONS:
+            return func(*args, **(kwargs or {}))
         pair = [item for item in args[:2] if isinstance(item, Tensor)]
-        if getattr(func, "__name__", "") in ADDITIONS and len(pair) == 2 and pair[0].shape == pair[1].shape:
+        for item in pair:
+            self._summands.add(self._convolution(item))
+        if len(pair) == 2 and pair[0].shape == pair[1].shape:
             branches = {self._made[id(item)][0] for item in pair if id(item) in self._made}
             if self._open and pair[0].ndim >= 3:
                 self._additions.setdefault(self._open[-1], []).append(branches)
         return func(*args, **(kwargs or {}))
+
+    def normalised(self) -> set[Key]:
+        """For each convolution, the normalisation that takes its output, unless a residual path takes that output too."""
+        return {conv if conv in self._summands else self._followers.get(conv, conv) for conv in self.convolutions}
 
     def blocks(self) -> set[Key]:
         """The calls that add, and the branches of those that add many times."""
@@ -106,7 +115,9 @@ class _Watch(TorchFunctionMode):
             taken = first_tensor(args)
             taken = first_tensor(kwargs) if taken is None else taken
             if taken is not None and _is_normalisation(module):
-                self._match(key, taken)
+                conv = self._convolution(taken)
+                if conv is not None:
+                    self._followers.setdefault(conv, key)
 
         return hook
 
@@ -124,13 +135,13 @@ class _Watch(TorchFunctionMode):
 
         return hook
 
-    def _match(self, norm: Key, taken: Tensor) -> None:
-        """Note the convolution whose output this is: the same memory, perhaps permuted, not written to since."""
-        for conv, output, version in reversed(self._outputs):
+    def _convolution(self, taken: Tensor) -> Key | None:
+        """The convolution whose output this is: the same memory, perhaps permuted, not written to since."""
+        for key, output, version in reversed(self._outputs):
             same = output.untyped_storage().data_ptr() == taken.untyped_storage().data_ptr()
             if same and output.numel() == taken.numel() and taken._version == version:
-                self.normalised.setdefault(conv, norm)
-                return
+                return key
+        return None
 
 
 def _is_normalisation(module: nn.Module) -> bool:

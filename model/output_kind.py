@@ -43,12 +43,15 @@ class Classifier:
     """Reads outputs in order of execution, and remembers the grids met so far: tokens are laid out on one of them.
 
     input_size: (height, width). grids: grids in the base, taller and wider probes (the latter two None without evidence).
-    lengths: how many tokens the sequences met so far have.
+    lengths, widths: how many tokens the sequences met so far have, and how many units. unit_axes: by shape, of the maps
+    whose axis was not in doubt.
     """
 
     input_size: Grid
     grids: list[tuple[Grid, Grid | None, Grid | None]] = field(default_factory=list)
     lengths: set[int] = field(default_factory=set)
+    widths: set[int] = field(default_factory=set)
+    unit_axes: dict[Shape, int] = field(default_factory=dict)
 
     def read(self, shapes: Shapes, *, unit_hint: int | None) -> Reading | str:
         """The reading, or why there is none.
@@ -81,6 +84,7 @@ class Classifier:
         found: tuple[int, int, Grid] | None = None
         if shapes.taller is None or shapes.wider is None:
             found = self._tokens_without_evidence(shapes.base, (first, second), self.grids or self._exact_grids())
+            found = found or self._fewer_tokens(shapes.base, (first, second))
         elif (taller := _changes(shapes.base, shapes.taller)) != (wider := _changes(shapes.base, shapes.wider)):
             return f"its output {_text(shapes.base)} is a grid without a unit axis"
         elif len(taller | wider) == 1:
@@ -93,6 +97,7 @@ class Classifier:
         axis, prefix, (height, width) = found
         unit_axis = second if axis == first else first
         self.lengths.add(shapes.base[axis])
+        self.widths.add(shapes.base[unit_axis])
         return Reading("tokens", shapes.base[unit_axis], height, width, batch_axis, unit_axis, prefix)
 
     def _tokens(self, shapes: tuple[Shape, Shape, Shape], axis: int) -> tuple[int, int, Grid] | None:
@@ -116,6 +121,16 @@ class Classifier:
             if fits:
                 prefix, grid = min(fits)
                 return axis, prefix, grid
+        return None
+
+    def _fewer_tokens(self, shape: Shape, axes: tuple[int, int]) -> tuple[int, int, Grid] | None:
+        """(axis, 0, grid) where a network halves its token grid, unless the axis is as long as tokens are wide."""
+        halves = [((grid[0] + 1) // 2, (grid[1] + 1) // 2) for grid, _, _ in reversed(self.grids)]
+        for axis in axes:
+            for half in halves:
+                if shape[axis] == half[0] * half[1] and shape[axis] not in self.widths:
+                    self.grids.append((half, None, None))
+                    return axis, 0, half
         return None
 
     def _strided_grids(self) -> list[tuple[Grid, Grid, Grid]]:
@@ -156,23 +171,35 @@ class Classifier:
     def _unit_axis_without_evidence(
         self, shape: Shape, axes: list[int], hint: int | None, *, constant: bool
     ) -> int | None:
-        """The module's own axis; else channels first or last, whichever leaves a grid that fits the input.
-
-        constant: the shape is known not to follow the input's size (adaptive pooling), so any grid of the input's
-        proportions fits; otherwise its strides must be whole and equal, and attention's (T, T) is no grid.
+        """Channels first or last, whichever leaves a grid that fits the input; where both do, the module's own axis,
+        else that of the last map of this shape.
         """
-        if hint in axes:
-            return hint
-        for unit_axis in (axes[0], axes[2]):
-            height, width = (shape[axis] for axis in axes if axis != unit_axis)
-            if constant and (height == width or height * self.input_size[1] == width * self.input_size[0]):
-                return unit_axis
-            exact = self.input_size[0] % height == 0 and self.input_size[1] % width == 0
-            equal = exact and self.input_size[0] // height == self.input_size[1] // width
-            seen = any((height, width) == grid for grid, _, _ in self.grids)
-            if not constant and (equal or seen) and not (height == width and height in self.lengths):
-                return unit_axis
-        return None
+        if hint == axes[0]:
+            fits = [hint]
+        else:
+            fits = [
+                unit_axis
+                for unit_axis in (axes[0], axes[2])
+                if self._fits(*(shape[axis] for axis in axes if axis != unit_axis), constant=constant)
+            ]
+        if len(fits) == 1 or hint in fits:
+            self.unit_axes[shape] = fits[0] if len(fits) == 1 or hint is None else hint
+            return self.unit_axes[shape]
+        return self.unit_axes.get(shape, fits[0]) if fits else None
+
+    def _fits(self, height: int, width: int, *, constant: bool) -> bool:
+        """Whether this can be a grid of the input, where one input size is all the evidence: its strides are whole and
+        equal, or it was met before; and it is not attention's (T, T).
+
+        constant: the shape is known not to follow the input's size (adaptive pooling): any grid of the input's
+        proportions, or a square, will do.
+        """
+        if constant:
+            return height == width or height * self.input_size[1] == width * self.input_size[0]
+        whole = self.input_size[0] % height == 0 and self.input_size[1] % width == 0
+        equal = whole and self.input_size[0] // height == self.input_size[1] // width
+        seen = any((height, width) == grid for grid, _, _ in self.grids)
+        return (equal or seen) and not (height == width and height in self.lengths)
 
 
 def _batch_axis(shapes: Shapes) -> int | str:
