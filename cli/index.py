@@ -1,0 +1,51 @@
+"""`unitscope index STORE`: the FAISS index over the features, with its measured recall."""
+
+from argparse import Namespace
+
+from .output import count, duration, print_json, print_lines
+from .progress import show_progress
+from .verb import JSON, Verb, argument
+
+METRICS = ("l2", "cosine")
+
+
+def run(arguments: Namespace) -> int:
+    """Builds the index and prints what it is worth."""
+    from ..jobs.build_index import build_index
+
+    with show_progress() as progress:
+        report = build_index(arguments.store, metric=arguments.metric, progress=progress)
+    if arguments.json:
+        print_json({"store": arguments.store, "metric": arguments.metric, **vars(report)})
+        return 0
+    print_lines(
+        f"{arguments.store}/ann: {report.kind} index of {count(report.rows, 'images')}, {arguments.metric} distance, "
+        f"made in {duration(report.seconds)}"
+    )
+    if report.kind == "flat":
+        print_lines("Every search is exact: for so few images that takes about a millisecond.")
+    else:
+        print_lines(
+            f"recall@10 against exact search: {report.recall:.4f}, over {count(report.queries, 'queries')}"
+        )
+    if report.left_out:
+        print_lines(f"{count(report.left_out, 'images')} left out: their features are not finite.")
+    return 0
+
+
+METRIC = argument(
+    "--metric", choices=METRICS, default="l2", help="the distance between features (default: %(default)s)"
+)
+"""Shared with `neighbors`."""
+
+VERB = Verb(
+    name="index",
+    summary="the index for nearest neighbours, with its measured recall",
+    description=(
+        "Builds the index over the features of STORE, in place of one that is there.\n"
+        "STORE/ann may be deleted: it can always be built again."
+    ),
+    arguments=(argument("STORE", help="a finished store"), METRIC, JSON),
+    run=run,
+    resume="Nothing half-made is left behind; this starts again:",
+)

@@ -1,0 +1,164 @@
+"""`unitscope layers MODEL`: every layer that can be swept, and what cannot be, and why. Needs no dataset."""
+
+from argparse import Namespace
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..common.errors import LayerError
+from . import values
+from .output import Column, count, print_json, print_lines, print_table
+from .verb import JSON, Verb, argument
+
+if TYPE_CHECKING:
+    from ..model.layers import Layer, LayerList
+    from ..model.load import LoadedModel
+    from ..model.receptive_field import ReceptiveField
+
+MODEL_FORMS = "torchvision:NAME[@WEIGHTS], timm:NAME, FILE.py:FACTORY or PACKAGE.MODULE:FACTORY"
+
+
+@dataclass(frozen=True)
+class _Found:
+    """All that there is to say about a network's layers."""
+
+    model: "LoadedModel"
+    input_size: tuple[int, int]
+    layers: "LayerList"
+    chosen: frozenset[str]
+    fields: "dict[str, ReceptiveField]"
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row per layer: the columns of layers.parquet. The view needs images: it is measured by a sweep."""
+        return [
+            _row(layer, self.fields[layer.name], layer.name in self.chosen) for layer in self.layers.swept
+        ]
+
+
+def run(arguments: Namespace) -> int:
+    """Prints the layers."""
+    found = _find(arguments)
+    if arguments.json:
+        refused = [{"layer": name, "reason": reason} for name, reason in found.layers.refused]
+        print_json(
+            {
+                "model": found.model.spec,
+                "weights": found.model.weights,
+                "random_weights": found.model.random,
+                "input_size": found.input_size,
+                "layers": found.rows(),
+                "refused": refused,
+            }
+        )
+    else:
+        _print(found)
+    return 0
+
+
+def _find(arguments: Namespace) -> _Found:
+    from ..model.default_layers import default_layers
+    from ..model.layers import list_layers
+    from ..model.load import load_model
+    from ..model.receptive_field import receptive_fields
+
+    model = load_model(arguments.model, weights=arguments.weights, need_weights=False)
+    size = arguments.input_size or model.input_size
+    layers = list_layers(model.network, size)
+    try:
+        chosen = frozenset(layer.name for layer in default_layers(model.network, layers, size))
+    except LayerError:
+        chosen = frozenset[str]()  # every layer must then be named; the table shows that none is the default
+    return _Found(model, size, layers, chosen, receptive_fields(model.network, layers.swept, size))
+
+
+def _row(layer: "Layer", field: "ReceptiveField", chosen: bool) -> dict[str, Any]:
+    return {
+        "layer": layer.name,
+        "kind": layer.kind,
+        "units": layer.units,
+        "height": layer.height,
+        "width": layer.width,
+        "rf_height": field.height,
+        "rf_width": field.width,
+        "stride_y": field.stride_y,
+        "stride_x": field.stride_x,
+        "start_y": field.start_y,
+        "start_x": field.start_x,
+        "local_rf_height": field.local_height,
+        "local_rf_width": field.local_width,
+        "view_height": None,
+        "view_width": None,
+        "default": chosen,
+        "guessed": list(field.guessed),
+    }
+
+
+_COLUMNS = (
+    Column(""),
+    Column("layer"),
+    Column("kind"),
+    Column("units", right=True),
+    Column("grid", right=True),
+    Column("receptive field", right=True),
+    Column("local", right=True),
+    Column("stride", right=True),
+    Column("start", right=True),
+)
+
+
+def _print(found: _Found) -> None:
+    height, width = found.input_size
+    rows = found.rows()
+    print_lines(
+        f"{found.model.spec}: {count(len(rows), 'layers')}, {count(sum(row['units'] for row in rows), 'units')}, "
+        f"for inputs of {height}x{width} pixels",
+        "",
+    )
+    print_table(_COLUMNS, [_cells(row) for row in rows])
+    print_lines(
+        "",
+        "* swept by default. Sizes are height x width; the receptive field, stride and start (y, x) are pixels of the",
+        "model's input; `local` leaves out global gates. The view is measured by a sweep, on its images.",
+    )
+    guessed = sorted({name for row in rows for name in row["guessed"]})
+    if guessed:
+        print_lines(f"Receptive fields may be larger than the truth behind: {', '.join(guessed)}.")
+    if found.layers.refused:
+        print_lines("", f"Cannot be swept ({len(found.layers.refused)}):", "")
+        print_table((Column("layer"), Column("why")), found.layers.refused)
+
+
+def _cells(row: dict[str, Any]) -> list[object]:
+    return [
+        "*" if row["default"] else "",
+        row["layer"],
+        row["kind"],
+        row["units"],
+        f"{row['height']}x{row['width']}" if row["kind"] != "vector" else None,
+        f"{row['rf_height']}x{row['rf_width']}",
+        f"{row['local_rf_height']}x{row['local_rf_width']}",
+        f"{row['stride_y']}, {row['stride_x']}",
+        f"{row['start_y']}, {row['start_x']}",
+    ]
+
+
+VERB = Verb(
+    name="layers",
+    summary="every layer of a model that can be swept, and why the others cannot",
+    description="Lists every layer of MODEL whose output is a map, tokens or a vector. Needs no weights and no images.",
+    arguments=(
+        argument("MODEL", help=MODEL_FORMS),
+        argument(
+            "--weights",
+            metavar="FILE",
+            help="a checkpoint; rarely needed here, since geometry does not depend on it",
+        ),
+        argument(
+            "--input-size",
+            metavar="SIZE",
+            type=values.input_size,
+            help="HEIGHTxWIDTH in pixels (default: what the model's preprocessing gives)",
+        ),
+        JSON,
+    ),
+    run=run,
+)

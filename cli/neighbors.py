@@ -1,0 +1,98 @@
+"""`unitscope neighbors STORE IMAGE`: the images whose features are nearest to an image's."""
+
+from argparse import Namespace
+from typing import Any
+
+from . import values
+from .index import METRIC
+from .notes import print_notes, provenance
+from .output import Column, print_json, print_lines, print_table
+from .top import class_name
+from .verb import JSON, Verb, argument
+
+_IMAGE_COLUMNS = ("uri", "label", "predicted", "probability")
+
+
+def run(arguments: Namespace) -> int:
+    """Prints the neighbours."""
+    from ..index.store import Store
+    from ..jobs.neighbors import neighbors
+
+    store = Store.open(arguments.store)
+    found = neighbors(
+        store,
+        arguments.image,
+        k=arguments.k,
+        metric=arguments.metric,
+        where=arguments.where,
+        exact=arguments.exact,
+    )
+    images = store.images_at(list(found.image_ids), _IMAGE_COLUMNS)
+    rows: list[dict[str, Any]] = []
+    for rank, (image_id, distance, image) in enumerate(
+        zip(found.image_ids, found.distances, images, strict=True), start=1
+    ):
+        row = {"rank": rank, "image_id": image_id, "distance": distance}
+        row |= {name: image[name] for name in _IMAGE_COLUMNS}
+        rows.append(row | {"predicted_class": class_name(store, image["predicted"])})
+    if arguments.json:
+        print_json(
+            {
+                "store": arguments.store,
+                **provenance(store.manifest),
+                "image": arguments.image,
+                "metric": arguments.metric,
+                "where": arguments.where,
+                "exact": found.exact,
+                "neighbors": rows,
+            }
+        )
+        return 0
+    how = "exact search" if found.exact else "approximate index"
+    print_lines(f"nearest to {arguments.image} by {arguments.metric} distance of features ({how})")
+    print_notes(store.manifest)
+    print_lines("")
+    print_table(_COLUMNS, [_cells(row) for row in rows])
+    return 0
+
+
+_COLUMNS = (
+    Column("#", right=True),
+    Column("distance", right=True),
+    Column("image", right=True),
+    Column("label"),
+    Column("predicted"),
+    Column("uri"),
+)
+
+
+def _cells(row: dict[str, Any]) -> list[object]:
+    return [
+        row["rank"],
+        float(row["distance"]),
+        row["image_id"],
+        row["label"],
+        row["predicted_class"],
+        row["uri"],
+    ]
+
+
+VERB = Verb(
+    name="neighbors",
+    summary="the images that the model finds most like an image",
+    description="Shows the nearest neighbours of IMAGE by their features. The image itself is left out.",
+    arguments=(
+        argument("STORE", help="a finished store"),
+        argument(
+            "IMAGE",
+            type=values.image,
+            help="an image id of the store, or an image file (./12 for a file named 12)",
+        ),
+        argument("-k", metavar="K", type=values.whole(1), default=10, help="how many (default: %(default)s)"),
+        argument("--where", metavar="FILTER", help="only among the images that it keeps"),
+        METRIC,
+        argument("--exact", action="store_true", help="compare with every image, without the index"),
+        JSON,
+    ),
+    run=run,
+)

@@ -1,0 +1,37 @@
+"""`unitscope serve STORE…`: the query service and its pages."""
+
+from argparse import Namespace
+from contextlib import suppress
+
+from . import values
+from .verb import Verb, argument
+
+
+def run(arguments: Namespace) -> int:
+    """Serves until it is stopped; Ctrl-C is the ordinary way to stop it."""
+    from ..service.server import serve
+
+    with suppress(KeyboardInterrupt):
+        serve(arguments.store, host=arguments.host, port=arguments.port)
+    return 0
+
+
+PORT = argument(
+    "--port", metavar="PORT", type=values.port, default=8000, help="0 takes a free one (default: %(default)s)"
+)
+"""Shared with `demo`."""
+
+VERB = Verb(
+    name="serve",
+    summary="the service and its pages, on the loopback address",
+    description=(
+        "Answers over HTTP and shows pages, until Ctrl-C.\n"
+        "Only this machine can reach it unless --host says otherwise; there is no login."
+    ),
+    arguments=(
+        argument("STORE", nargs="+", help="finished stores"),
+        argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)"),
+        PORT,
+    ),
+    run=run,
+)

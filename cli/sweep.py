@@ -1,0 +1,204 @@
+"""`unitscope sweep DATA STORE --model SPEC`: plan, sweep, merge. Run again, it goes on where it stopped."""
+
+from argparse import Namespace
+from typing import TYPE_CHECKING
+
+from . import values
+from .layers import MODEL_FORMS
+from .output import Column, count, duration, print_json, print_lines, print_table, rate, size
+from .progress import show_progress
+from .verb import JSON, Verb, argument
+
+if TYPE_CHECKING:
+    from ..jobs.config import SweepConfig
+    from ..jobs.estimate import Estimate
+    from ..jobs.run import SweepReport
+
+
+def run(arguments: Namespace) -> int:
+    """Sweeps, or says what a sweep would do."""
+    from ..jobs.config import SweepConfig
+
+    config = SweepConfig(**{name: getattr(arguments, name) for name in _SETTINGS})
+    return _dry_run(config, arguments) if arguments.dry_run else _sweep(config, arguments)
+
+
+def _sweep(config: "SweepConfig", arguments: Namespace) -> int:
+    from ..jobs.run import sweep
+
+    with show_progress() as progress:
+        report = sweep(config, progress=progress)
+    if arguments.json:
+        print_json(report)
+    else:
+        _print_report(report)
+    return 0
+
+
+def _print_report(report: "SweepReport") -> None:
+    failed = sum(report.errors.values())
+    if not report.swept and not report.seconds:
+        print_lines(f"{report.store} is finished already; nothing was left to do.")
+    print_lines(
+        f"{report.store}: {count(report.images, 'images')}, {count(report.units, 'units')} in "
+        f"{count(report.layers, 'layers')}"
+    )
+    if failed:
+        by_status = ", ".join(
+            f"{number:,} {status}" for status, number in sorted(report.errors.items()) if number
+        )
+        print_lines(f"{count(failed, 'images')} failed ({by_status}); errors.parquet says why.")
+    if report.swept:
+        seconds = report.seconds.get("sweep", 0.0)
+        print_lines(f"Swept {count(report.swept, 'images')} now, {rate(report.swept, seconds, 'images')}.")
+    if report.seconds:
+        steps = ", ".join(f"{step} {duration(seconds)}" for step, seconds in report.seconds.items())
+        print_lines(f"{duration(sum(report.seconds.values()))} in all: {steps}.")
+    print_lines(f"Next: unitscope top {report.store} LAYER UNIT, or unitscope serve {report.store}")
+
+
+def _dry_run(config: "SweepConfig", arguments: Namespace) -> int:
+    from ..jobs.estimate import estimate
+
+    with show_progress() as progress:
+        found = estimate(config, progress=progress)
+    if arguments.json:
+        print_json(found)
+    else:
+        _print_estimate(found)
+    return 0
+
+
+def _print_estimate(found: "Estimate") -> None:
+    print_lines(
+        f"{count(found.images, 'images')} ({found.dataset}), {count(found.shards, 'shards')}, "
+        f"{count(found.layers, 'layers')}, {count(found.units, 'units')}",
+        f"Labels: {found.labels}",
+        f"About {duration(found.seconds)}, at {rate(found.rate, 1.0, 'images')} as measured just now.",
+        "",
+    )
+    rows = [(table, size(length)) for table, length in found.tables.items()]
+    rows.append(("all", size(sum(found.tables.values()))))
+    print_table((Column("table"), Column("at most about", right=True)), rows)
+    print_lines("", "Nothing was written.")
+
+
+_DTYPES = ("float32", "float16")
+
+ARGUMENTS = (
+    argument(
+        "DATA",
+        help="an image folder, a Parquet file or folder in the Hugging Face layout, or WebDataset tars",
+    ),
+    argument("STORE", help="the folder or bucket prefix to fill"),
+    argument("--model", metavar="SPEC", required=True, help=MODEL_FORMS),
+    argument("--weights", metavar="FILE", help="a checkpoint: .safetensors, or .pth with tensors only"),
+    argument(
+        "--layers",
+        metavar="NAMES",
+        type=values.names,
+        default=(),
+        help="names and globs between commas, as `unitscope layers` lists them (default: those it marks with *)",
+    ),
+    argument(
+        "--feature",
+        metavar="NAME",
+        help="the module whose output is the feature (default: what feeds the classifier)",
+    ),
+    argument(
+        "--k",
+        metavar="K",
+        type=values.whole(1),
+        default=100,
+        help="patches kept for each unit (default: %(default)s)",
+    ),
+    argument(
+        "--workers",
+        metavar="N",
+        type=values.whole(0),
+        help="Ray workers; 0 sweeps in this process without Ray (default: one per core)",
+    ),
+    argument(
+        "--batch-size",
+        metavar="B",
+        type=values.whole(1),
+        default=64,
+        help="images a batch, at least 16 (default: %(default)s)",
+    ),
+    argument(
+        "--max-error-rate",
+        metavar="SHARE",
+        type=values.share,
+        default=0.001,
+        help="the share of images that may fail before the run does (default: %(default)s)",
+    ),
+    argument(
+        "--classes",
+        metavar="FILE",
+        help="the model's class for each label, where the dataset's labels are not its classes",
+    ),
+    argument(
+        "--maxima-dtype",
+        choices=_DTYPES,
+        default="float32",
+        help="of the maxima on disk (default: %(default)s)",
+    ),
+    argument(
+        "--feature-dtype",
+        choices=_DTYPES,
+        default="float32",
+        help="of the features on disk (default: %(default)s)",
+    ),
+    argument("--allow-nonfinite", action="store_true", help="go on where an activation is NaN or infinite"),
+    argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)"),
+    argument(
+        "--precision",
+        choices=("exact", "tf32"),
+        default="exact",
+        help="tf32 is faster on CUDA and less exact; the store says so (default: %(default)s)",
+    ),
+    argument(
+        "--ray-address",
+        metavar="ADDRESS",
+        help="a running Ray cluster (default: one of our own on this machine)",
+    ),
+    argument(
+        "--dry-run",
+        action="store_true",
+        help="say what would be swept, how large and how long; write nothing",
+    ),
+    JSON,
+)
+
+_SETTINGS = (
+    "data",
+    "store",
+    "model",
+    "weights",
+    "layers",
+    "feature",
+    "k",
+    "workers",
+    "batch_size",
+    "max_error_rate",
+    "classes",
+    "maxima_dtype",
+    "feature_dtype",
+    "allow_nonfinite",
+    "device",
+    "precision",
+    "ray_address",
+)
+"""The arguments that are fields of SweepConfig."""
+
+VERB = Verb(
+    name="sweep",
+    summary="run a dataset through a model once, and keep what every unit and image did",
+    description=(
+        "Sweeps DATA through a model into STORE.\n"
+        "A sweep that was cut off goes on where it stopped when the same command is run again."
+    ),
+    arguments=ARGUMENTS,
+    run=run,
+    resume="Finished shards are kept; this goes on where it stopped:",
+)

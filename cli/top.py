@@ -1,0 +1,130 @@
+"""`unitscope top STORE LAYER UNIT`: the strongest patches of a unit, among all images or those of a filter."""
+
+from argparse import Namespace
+from typing import TYPE_CHECKING, Any
+
+from . import values
+from .notes import print_notes, provenance
+from .output import Column, count, print_json, print_lines, print_table
+from .verb import JSON, Verb, argument
+
+if TYPE_CHECKING:
+    from ..index.store import Store
+    from ..index.unit_reader import Patch
+
+_IMAGE_COLUMNS = ("uri", "width", "height", "label", "label_index", "predicted", "probability", "loss")
+
+
+def run(arguments: Namespace) -> int:
+    """Prints the patches."""
+    from ..index.store import Store
+
+    store = Store.open(arguments.store)
+    patches = store.top(arguments.layer, arguments.unit, k=arguments.k, where=arguments.where)
+    rows = _rows(store, patches)
+    if arguments.json:
+        print_json(_json(store, arguments, rows))
+    else:
+        _print(store, arguments, rows)
+    return 0
+
+
+def _rows(store: "Store", patches: "list[Patch]") -> list[dict[str, Any]]:
+    """Each patch with what is known of its image; boxes are (x0, y0, x1, y1) in the original image's pixels."""
+    images = store.images_at([patch.image_id for patch in patches], _IMAGE_COLUMNS)
+    rows: list[dict[str, Any]] = []
+    for rank, (patch, image) in enumerate(zip(patches, images, strict=True), start=1):
+        known = {name: image[name] for name in _IMAGE_COLUMNS}
+        row = {"rank": rank, **patch._asdict(), **known}
+        row["predicted_class"] = class_name(store, image["predicted"])
+        rows.append(row)
+    return rows
+
+
+def class_name(store: "Store", index: int | None) -> str | None:
+    """The model's name of a class; its number where the model has no names."""
+    if index is None:
+        return None
+    return str(index) if store.classes is None else store.classes[index]
+
+
+def _json(store: "Store", arguments: Namespace, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "store": arguments.store,
+        **provenance(store.manifest),
+        "layer": arguments.layer,
+        "unit": arguments.unit,
+        "where": arguments.where,
+        "patches": rows,
+    }
+
+
+_COLUMNS = (
+    Column("#", right=True),
+    Column("value", right=True),
+    Column("image", right=True),
+    Column("y, x", right=True),
+    Column("view (x0, y0, x1, y1)"),
+    Column("label"),
+    Column("predicted"),
+    Column("uri"),
+)
+
+
+def _print(store: "Store", arguments: Namespace, rows: list[dict[str, Any]]) -> None:
+    unit = store.unit(arguments.layer, arguments.unit)
+    print_lines(f"{unit.layer} unit {unit.unit}: {_summary(unit.mean, unit.max, unit.active, unit.images)}")
+    if arguments.where:
+        print_lines(f"among the images where {arguments.where}")
+    print_notes(store.manifest)
+    print_lines("")
+    if not rows:
+        print_lines("No image is left by this filter." if arguments.where else "No image was swept.")
+        return
+    print_table(_COLUMNS, [_cells(row) for row in rows])
+
+
+def _summary(mean: float | None, largest: float | None, active: float | None, images: int) -> str:
+    if mean is None or largest is None or active is None:
+        return "no image has a value"
+    return (
+        f"active in {active:.1%} of {count(images, 'images')}, mean maximum {mean:.4g}, largest {largest:.4g}"
+    )
+
+
+def _cells(row: dict[str, Any]) -> list[object]:
+    return [
+        row["rank"],
+        row["value"],
+        row["image_id"],
+        f"{row['y']}, {row['x']}",
+        ", ".join(map(str, row["view"])),
+        row["label"],
+        row["predicted_class"],
+        row["uri"],
+    ]
+
+
+VERB = Verb(
+    name="top",
+    summary="the strongest patches of a unit",
+    description=(
+        "Shows the patches of the dataset that fire a unit most: value, image, position and view.\n"
+        "`unitscope layers` lists the layers; units are counted from 0."
+    ),
+    arguments=(
+        argument("STORE", help="a finished store"),
+        argument("LAYER", help="a layer of the store"),
+        argument("UNIT", type=values.whole(0), help="the unit's number, from 0"),
+        argument(
+            "-k", metavar="K", type=values.whole(1), default=9, help="how many patches (default: %(default)s)"
+        ),
+        argument(
+            "--where",
+            metavar="FILTER",
+            help="only among the images that it keeps, as in \"label = 'cat' and not correct\"",
+        ),
+        JSON,
+    ),
+    run=run,
+)
