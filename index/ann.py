@@ -1,0 +1,299 @@
+"""The approximate index over the features; the only importer of faiss.
+
+`ann/` holds the features as raw float32 (memory-mapped), their lengths, the FAISS index (none where exact search is
+fast enough) and a manifest, published last. Deleting the folder loses nothing.
+"""
+
+import json
+import tempfile
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import faiss as typed_faiss
+import numpy as np
+
+from ..common.errors import StoreDamagedError, StoreError, StoreNotFoundError, UsageError
+from .ann_tune import OperatingPoint, Projection
+from .exact import Metric, Vectors, nearest, nearest_of
+from .files import Folder, MissingFileError
+
+faiss: Any = typed_faiss  # its Python names are added at import, where no type checker sees them
+
+faiss: Any = typed_faiss  # its Python names are added at import, where no type checker sees them
+
+VERSION = 1
+MANIFEST, FEATURES, LENGTHS, INDEX = "ann/ann.json", "ann/features.f32", "ann/lengths.f64", "ann/index.faiss"
+FAISS_VERSION: str = faiss.__version__
+_EXACT_NUMBERS = 2 << 20
+"""A filter that keeps fewer numbers (images x width) than this is answered exactly."""
+_BLOCK = 1024
+
+
+class IvfIndex:
+    """A trained FAISS index: PCA, then inverted lists of codes. Threads may share it."""
+
+    def __init__(self, index: Any) -> None:
+        self._index = index
+        self._lists = faiss.extract_index_ivf(index)
+        self.lists: int = self._lists.nlist
+        self.dimensions: int = self._lists.d
+        self.rows: int = index.ntotal
+        self._parameters: dict[int, Any] = {}
+
+    @classmethod
+    def train(
+        cls, factory: str, projection: Projection, sample: np.ndarray, seed: int, threads: int
+    ) -> "IvfIndex":
+        """Learns the lists and codes from `sample` (rows, width) float32."""
+        width, dimensions = projection.matrix.shape
+        transform = faiss.LinearTransform(width, dimensions, True)
+        faiss.copy_array_to_vector(np.ascontiguousarray(projection.matrix.T).ravel(), transform.A)
+        faiss.copy_array_to_vector(-(projection.mean @ projection.matrix), transform.b)
+        transform.is_trained = True
+        inner = faiss.index_factory(dimensions, factory)
+        inner.cp.seed = seed
+        with _Threads(threads):
+            inner.train(projection.apply(sample))
+        index = faiss.IndexPreTransform(transform, inner)
+        index.is_trained = True
+        return cls(index)
+
+    def add(self, rows: np.ndarray, ids: np.ndarray, threads: int) -> None:
+        """rows: (rows, width) float32; ids: (rows,) int64."""
+        with _Threads(threads):
+            self._index.add_with_ids(rows, ids)
+        self.rows = self._index.ntotal
+
+    def candidates(
+        self,
+        queries: np.ndarray,
+        count: int,
+        probes: int,
+        *,
+        allowed: np.ndarray | None = None,
+        threads: int = 1,
+    ) -> np.ndarray:
+        """(queries, count) int64: ids in the order of the codes' distances, -1 where there are no more.
+
+        allowed: (images,) bool, the ids that may be returned.
+        """
+        if allowed is None:
+            parameters = self._parameters.get(probes) or self._remember(probes)
+        else:
+            bits = np.packbits(allowed, bitorder="little")
+            selector = faiss.IDSelectorBitmap(bits)
+            inner = faiss.SearchParametersIVF(nprobe=probes, sel=selector)
+            parameters = faiss.SearchParametersPreTransform(index_params=inner)
+        with _Threads(threads if len(queries) > 1 else 1):
+            return self._index.search(queries, count, params=parameters)[1]
+
+    def _remember(self, probes: int) -> Any:
+        inner = faiss.SearchParametersIVF(nprobe=probes)
+        return self._parameters.setdefault(probes, faiss.SearchParametersPreTransform(index_params=inner))
+
+    def scanned(self, queries: np.ndarray, probes: int) -> float:
+        """The mean number of codes that a search for `queries` (queries, width) float32 reads."""
+        projected = self._index.chain.at(0).apply(queries)
+        _, numbers = self._lists.quantizer.search(projected, probes)
+        sizes = np.array([self._lists.invlists.list_size(number) for number in range(self.lists)] + [0])
+        return float(sizes[numbers].sum(axis=1).mean())
+
+    def write(self, file: BinaryIO) -> None:
+        """Writes the index in FAISS's format."""
+        faiss.write_index(self._index, faiss.PyCallbackIOWriter(file.write))
+
+    @classmethod
+    def read(cls, file: Any) -> "IvfIndex":
+        """Reads what `write` wrote."""
+        return cls(faiss.read_index(faiss.PyCallbackIOReader(file.read)))
+
+
+class _Threads:
+    """FAISS's number of threads for the calling thread (OpenMP keeps one for each), put back afterwards."""
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+
+    def __enter__(self) -> None:
+        self.before: int = faiss.omp_get_max_threads()
+        faiss.omp_set_num_threads(self.threads)
+
+    def __exit__(self, *_: object) -> None:
+        faiss.omp_set_num_threads(self.before)
+
+
+@dataclass(frozen=True)
+class Ann:
+    """The neighbours of any feature, approximate (re-ranked exactly) or exact. Threads may share it.
+
+    metric: what the index was built for. points: ascending in k; empty for a flat index.
+    manifest: `ann/ann.json`, with the measured recall.
+    """
+
+    vectors: Vectors
+    metric: Metric
+    index: IvfIndex | None
+    points: tuple[OperatingPoint, ...]
+    manifest: dict[str, Any]
+
+    @staticmethod
+    def open(folder: Folder, *, store: str | None = None) -> "Ann":
+        """Opens what the build wrote; maps the features into memory where the folder is local.
+
+        store: the hash of the store's manifest, if the index must belong to it.
+        raises: StoreNotFoundError without an index; StoreError for one of another sweep or format;
+        StoreDamagedError.
+        """
+        manifest = _read_manifest(folder, store)
+        images, width = int(manifest["images"]), int(manifest["width"])
+        for name, size in ((FEATURES, images * width * 4), (LENGTHS, images * 8)):
+            if folder.size(name) != size:
+                where = folder.path(name)
+                raise StoreDamagedError(f"{where} has not the size that {MANIFEST} says; run `index` again.")
+        features = _map(folder, FEATURES, (images, width))
+        lengths = np.frombuffer(folder.read(LENGTHS), np.float64)
+        index = None
+        if manifest["type"] != "flat":
+            try:
+                with folder.open(INDEX) as file:
+                    index = IvfIndex.read(file)
+            except RuntimeError as error:
+                where = folder.path(INDEX)
+                raise StoreDamagedError(f"{where} cannot be read ({error}); run `index` again.") from error
+        points = tuple(OperatingPoint(**point) for point in manifest["points"])
+        return Ann(
+            Vectors(features, lengths, np.isfinite(lengths)), manifest["metric"], index, points, manifest
+        )
+
+    @property
+    def images(self) -> int:
+        """Rows, those without a feature among them."""
+        return len(self.vectors.features)
+
+    def search(
+        self,
+        queries: np.ndarray,
+        k: int,
+        *,
+        exact: bool = False,
+        exclude: np.ndarray | None = None,
+        allowed: np.ndarray | None = None,
+        metric: Metric | None = None,
+        threads: int = 1,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The k nearest images: distances (queries, k) float32, ids (queries, k) int64, by (distance, id) ascending.
+
+        L2 distances (not squared), or 1 - cosine. Where there are fewer than k, inf and -1 follow.
+        queries: (queries, width) float32. exclude: (queries,) ids, each left out of its query's answer; -1 for none.
+        allowed: (images,) bool, the images that may be returned; few of them are searched exactly. metric: another
+        metric than the index's is answered exactly. raises: UsageError.
+        """
+        queries, exclude = self._checked(queries, k, exclude, allowed, metric)
+        point = next((point for point in self.points if point.k >= k), None)
+        few = allowed is not None and np.count_nonzero(allowed) * queries.shape[1] <= _EXACT_NUMBERS
+        wanted = metric or self.metric
+        if exact or few or point is None or self.index is None or wanted != self.metric:
+            among = None if allowed is None else np.flatnonzero(allowed)
+            return nearest(self.vectors, queries, k, metric=wanted, among=among, exclude=exclude)
+        found, found_ids = np.empty((len(queries), k), np.float32), np.empty((len(queries), k), np.int64)
+        for first in range(0, len(queries), _BLOCK):
+            block = slice(first, first + _BLOCK)
+            candidates = self._candidates(self.index, queries[block], point, allowed, threads)
+            for row, among in enumerate(candidates, first):
+                left_out = -1 if exclude is None else int(exclude[row])
+                found[row], found_ids[row] = self._rerank(queries[row], k, among, left_out, allowed)
+        return found, found_ids
+
+    def _candidates(
+        self,
+        index: IvfIndex,
+        queries: np.ndarray,
+        point: OperatingPoint,
+        allowed: np.ndarray | None,
+        threads: int,
+    ) -> np.ndarray:
+        """A filter opens every list: what it keeps may lie far from the query, where few lists would miss it."""
+        if self.metric == "cosine":
+            lengths = np.sqrt((queries.astype(np.float64) ** 2).sum(axis=1))
+            queries = (queries / np.where(lengths > 0, lengths, 1)[:, None]).astype(np.float32)
+        probes = point.probes if allowed is None else index.lists
+        count = min(point.candidates + 1, index.rows)
+        return index.candidates(queries, count, probes, allowed=allowed, threads=threads)
+
+    def _rerank(
+        self, query: np.ndarray, k: int, ids: np.ndarray, left_out: int, allowed: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """By exact distances; all images are searched where the lists held fewer than k."""
+        ids = ids[(ids >= 0) & (ids != left_out)]
+        if len(ids) >= k:
+            return nearest_of(self.vectors, query, ids, k, self.metric)
+        among = None if allowed is None else np.flatnonzero(allowed)
+        exclude = np.array([left_out])
+        found, found_ids = nearest(
+            self.vectors, query[None], k, metric=self.metric, among=among, exclude=exclude
+        )
+        return found[0], found_ids[0]
+
+    def _checked(
+        self,
+        queries: np.ndarray,
+        k: int,
+        exclude: np.ndarray | None,
+        allowed: np.ndarray | None,
+        metric: str | None,
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        width = self.vectors.features.shape[1]
+        queries = np.ascontiguousarray(queries, np.float32)
+        if queries.ndim != 2 or queries.shape[1] != width:
+            raise UsageError(f"A query is a feature of {width} numbers; this has the shape {queries.shape}.")
+        if not np.isfinite(queries).all():
+            raise UsageError(
+                "A query feature holds NaN or infinite numbers; only finite ones have neighbours."
+            )
+        if k < 1:
+            raise UsageError(f"k = {k}: ask for at least one neighbour.")
+        if metric not in (None, "l2", "cosine"):
+            raise UsageError(f"There is no metric {metric!r}; there are 'l2' and 'cosine'.")
+        if exclude is not None:
+            exclude = np.asarray(exclude, np.int64)
+            if exclude.shape != (len(queries),):
+                raise UsageError(
+                    f"`exclude` needs one id for each of {len(queries)} queries, not {exclude.shape}."
+                )
+        if allowed is not None and (allowed.dtype != bool or allowed.shape != (self.images,)):
+            raise UsageError(
+                f"`allowed` needs one bool for each of {self.images} images, not {allowed.shape}."
+            )
+        return queries, exclude
+
+
+def _read_manifest(folder: Folder, store: str | None) -> dict[str, Any]:
+    try:
+        manifest = json.loads(folder.read(MANIFEST))
+    except MissingFileError:
+        raise StoreNotFoundError(f"{folder.url} has no index yet; make it with `unitscope index`.") from None
+    except ValueError as error:
+        raise StoreDamagedError(
+            f"{folder.path(MANIFEST)} is not JSON ({error}); run `index` again."
+        ) from error
+    if manifest.get("version") != VERSION:
+        found = manifest.get("version")
+        raise StoreError(f"{folder.path(MANIFEST)} has version {found!r}, not {VERSION}; run `index` again.")
+    if store is not None and manifest["store"] != store:
+        raise StoreError(
+            f"The index in {folder.url} was made from another sweep; run `unitscope index` again."
+        )
+    return manifest
+
+
+def _map(folder: Folder, name: str, shape: tuple[int, int]) -> np.ndarray:
+    """The file as a read-only float32 array; from a bucket it is first copied to a temporary file."""
+    if not shape[0]:
+        return np.empty(shape, np.float32)
+    if path := folder.local_path(name):
+        return np.asarray(np.memmap(path, np.float32, "r", shape=shape))
+    with tempfile.TemporaryFile() as copy, folder.open(name) as file:
+        while piece := file.read(8 << 20):
+            copy.write(piece)
+        copy.flush()
+        return np.asarray(np.memmap(copy, np.float32, "r", shape=shape))
