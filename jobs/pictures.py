@@ -15,7 +15,7 @@ from ..index.dataset.open import Dataset
 from ..index.files import Folder
 from ..index.packs import PATCHES_PER_UNIT, write_pack
 from ..index.pixels import crop_jpeg, decode, thumbnail
-from ..index.schema import PATCHES, THUMBS, UNITS, WORK
+from ..index.schema import MERGED, PATCHES, THUMBS, UNITS, WORK
 from ..index.tables import PartRecord
 from .plan import Plan
 from .sweep import read_rows
@@ -25,6 +25,8 @@ PATCH_SIDE = 96
 BLOCK_UNITS = 128
 WORK_THUMBS = f"{WORK}/{THUMBS}"
 WORK_PATCHES = f"{WORK}/{PATCHES}"
+WORK_OUTPUTS = (MERGED, WORK_THUMBS, WORK_PATCHES)
+"""What is made from committed shards, and stale when one of them changes."""
 JPEGS = pa.schema([("jpeg", pa.binary())])
 
 

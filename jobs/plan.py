@@ -83,7 +83,8 @@ class Plan:
             raise SweepError(f"the unfinished sweep was planned by another version (plan format {version}, this one writes {PLAN_VERSION}); start a new store")
         fields["layers"] = tuple(LayerRow(**row) for row in fields["layers"])
         fields["captured"] = tuple(Layer(**row) for row in fields["captured"])
-        fields["feature"] = Feature(**fields["feature"])
+        feature = fields["feature"]
+        fields["feature"] = Feature(**feature | {"layer": Layer(**feature["layer"])})
         return Plan(**fields)
 
 
@@ -109,7 +110,7 @@ def write_images(folder: Folder, batches: Iterator[pa.RecordBatch], images: int,
     """
     digest = hashlib.sha256()
     per_part = max(1, PART_IMAGES // size) * size
-    rows = _regroup(batches, size)
+    rows = regroup(batches, size)
     first = 0
     for part in range(-(-images // per_part)):
         stop = min(first + per_part, images)
@@ -128,8 +129,8 @@ def write_images(folder: Folder, batches: Iterator[pa.RecordBatch], images: int,
     return digest.hexdigest()
 
 
-def _regroup(batches: Iterator[pa.RecordBatch], size: int) -> Iterator[pa.Table]:
-    """The same rows in tables of exactly `size` rows, but for the last."""
+def regroup(batches: Iterator[pa.RecordBatch], size: int) -> Iterator[pa.Table]:
+    """The same rows in tables of `size` rows, one a shard; the last may be shorter."""
     held: list[pa.RecordBatch] = []
     count = 0
     for batch in batches:

@@ -2,9 +2,10 @@
 
 import platform
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from importlib import metadata
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +16,7 @@ from ..common.progress import Progress
 from ..index.dataset.open import Dataset
 from ..index.files import Folder
 from ..index.labels import LabelMap, resolve_labels
-from ..index.schema import LayerRow
+from ..index.schema import SHARDS, LayerRow, shard_path
 from ..model.default_layers import default_layers
 from ..model.feature import Feature, feature_named, find_feature
 from ..model.layers import Layer, LayerList, list_layers, select_layers
@@ -24,7 +25,8 @@ from ..model.receptive_field import ReceptiveField, receptive_fields
 from ..model.view import measure_views
 from .config import SweepConfig
 from .pixels import sample
-from .plan import PLAN_FILE, Plan, shard_size, write_images
+from .pictures import WORK_OUTPUTS
+from .plan import PLAN_FILE, Plan, regroup, shard_size, write_images
 from .sweep import read_rows
 
 VIEW_BATCH = 16
@@ -77,15 +79,25 @@ def labels_of(config: SweepConfig, dataset: Dataset, model: LoadedModel, outputs
     )
 
 
-def make_plan(config: SweepConfig, folder: Folder, dataset: Dataset, model: LoadedModel, progress: Progress) -> Plan:
-    """Plans the sweep and publishes the plan. Raises DatasetError for an empty dataset, LayerError for unknown layers."""
+def make_plan(
+    config: SweepConfig,
+    folder: Folder,
+    dataset: Dataset,
+    model: LoadedModel,
+    progress: Progress,
+    previous: Plan | None = None,
+) -> Plan:
+    """Plans the sweep and publishes the plan. Raises DatasetError for an empty dataset, LayerError for unknown layers.
+
+    `previous`: the plan of an unfinished sweep whose dataset has changed since; shards with the same rows stay committed.
+    """
     with progress.stage("reading the network", None, "layers") as stage:
         subject = choose_subject(config, model)
         fields = receptive_fields(model.network, subject.layers, model.input_size)
         stage.note(f"{len(subject.layers)} layers, {sum(layer.units for layer in subject.layers):,} units")
     labels = labels_of(config, dataset, model, subject.outputs)
     with progress.stage("listing the dataset", None, "images") as stage:
-        images, size, fingerprint = _list_images(config, folder, dataset, labels, subject, stage.advance)
+        images, size, fingerprint = _list_images(config, folder, dataset, labels, subject, previous, stage.advance)
         stage.note(f"{images:,} images; labels: {labels.source}")
     plan = Plan(
         images=images,
@@ -151,7 +163,13 @@ def asked(config: SweepConfig) -> dict[str, Any]:
 
 
 def _list_images(
-    config: SweepConfig, folder: Folder, dataset: Dataset, labels: LabelMap, subject: Subject, advance: Any
+    config: SweepConfig,
+    folder: Folder,
+    dataset: Dataset,
+    labels: LabelMap,
+    subject: Subject,
+    previous: Plan | None,
+    advance: Any,
 ) -> tuple[int, int, str]:
     """Writes the plan's images; gives (images, shard size, dataset fingerprint).
 
@@ -170,10 +188,33 @@ def _list_images(
         if writer is None or not images:
             raise DatasetError(f"{config.data} holds no images: {dataset.describe()}")
         writer.close()
-        held.seek(0)
         size = config.shard_size or shard_size(images, config.batch_size, subject.bytes_per_image)
-        fingerprint = write_images(folder, iter(pa.ipc.open_stream(held)), images, size)
+        if previous is not None:
+            discard_changed(folder, previous, _replay(held), size)
+        fingerprint = write_images(folder, _replay(held), images, size)
     return images, size, fingerprint
+
+
+def _replay(held: IO[bytes]) -> Iterator[pa.RecordBatch]:
+    held.seek(0)
+    return iter(pa.ipc.open_stream(held))
+
+
+def discard_changed(folder: Folder, previous: Plan, rows: Iterator[pa.RecordBatch], size: int) -> None:
+    """Removes the shard files whose images are no longer those of the plan, and all that was merged."""
+    for tree in WORK_OUTPUTS:
+        folder.remove_tree(tree)
+    if size != previous.shard_size:
+        folder.remove_tree(SHARDS)
+        return
+    shards = 0
+    for shard, now in enumerate(regroup(rows, size)):
+        shards += 1
+        if shard < previous.shards and now.equals(read_rows(folder, previous, shard, now.column_names)):
+            continue
+        folder.remove(shard_path(shard))
+    for shard in range(shards, previous.shards):
+        folder.remove(shard_path(shard))
 
 
 def _insert(batch: pa.RecordBatch, name: str, column: pa.Array, *, after: str) -> pa.RecordBatch:

@@ -12,7 +12,7 @@ from ..common.progress import SILENT, Progress
 from ..index.dataset.open import Dataset, open_dataset
 from ..index.files import Folder
 from ..index.manifest import Manifest
-from ..index.schema import MANIFEST, MERGED, SHARDS, WORK
+from ..index.schema import MANIFEST, SHARDS, WORK
 from ..model.load import LoadedModel, load_model
 from ..model.preprocess import Preprocess
 from .budget import Budget, committed_failures, recheck
@@ -21,7 +21,7 @@ from .finish import finish
 from .lock import writing
 from .log import Log
 from .merge import merge_tasks, merge_units
-from .pictures import WORK_PATCHES, WORK_THUMBS, pack_tasks, patch_tasks
+from .pictures import WORK_OUTPUTS, pack_tasks, patch_tasks
 from .plan import Plan, dataset_fingerprint, load_plan
 from .planning import asked, make_plan
 from .pool import LocalPool, Pool
@@ -54,10 +54,10 @@ def sweep(config: SweepConfig, *, progress: Progress = SILENT) -> SweepReport:
         dataset = open_dataset(config.data)
         model = load_model(config.model, weights=config.weights)
         plan = load_plan(folder)
-        if plan is None:
-            plan = make_plan(config, folder, dataset, model, progress)
-        else:
+        if plan is not None:
             check_same(config, plan.settings, model, dataset)
+        if plan is None or is_changed(plan.settings, dataset):
+            plan = make_plan(config, folder, dataset, model, progress, previous=plan)
         with Log(folder) as log, _pool(config, model) as pool:
             return _Run(config, folder, plan, dataset, model.preprocess, pool, progress, log).run()
 
@@ -72,7 +72,6 @@ def check_same(config: SweepConfig, planned: dict[str, Any], model: LoadedModel,
         ("weights", planned["fingerprints"]["weights"], model.fingerprint),
         ("preprocessing", planned["fingerprints"]["preprocessing"], model.preprocess.fingerprint),
     ]
-    mine.append(("dataset's files", planned["fingerprints"]["dataset"], dataset_fingerprint(dataset.batches())))
     mine += [(f"--{name.replace('_', '-')}", planned["options"][name], value) for name, value in asked(config).items()]
     for name, begun, now in mine:
         if begun != now:
@@ -80,6 +79,11 @@ def check_same(config: SweepConfig, planned: dict[str, Any], model: LoadedModel,
                 f"{config.store} holds a sweep with another {name}: {begun!r}, now {now!r}. "
                 "Give the same to go on with it, or another folder for a new store"
             )
+
+
+def is_changed(planned: dict[str, Any], dataset: Dataset) -> bool:
+    """Whether images were added, removed or replaced since."""
+    return planned["fingerprints"]["dataset"] != dataset_fingerprint(dataset.batches())
 
 
 @contextmanager
@@ -101,6 +105,11 @@ def _already_finished(config: SweepConfig, folder: Folder) -> SweepReport:
     model = load_model(config.model, weights=config.weights)
     begun = {"options": manifest.options, "fingerprints": manifest.fingerprints, "dataset": manifest.dataset}
     check_same(config, begun, model, dataset)
+    if is_changed(begun, dataset):
+        raise StoreError(
+            f"{config.store} is finished, and images of {config.data} were added, removed or changed since: "
+            "give another folder for a store of the dataset as it is now"
+        )
     folder.remove_tree(WORK)
     return report(config.store, manifest, swept=0, seconds={})
 
@@ -164,7 +173,8 @@ class _Run:
         with self._timed("pictures"):
             self._each("thumbnails", list(range(plan.shards)), "thumbnails", "shards")
             self._each("patches", patch_tasks(plan), "patches", "blocks")
-            records += self._each("pack", pack_tasks(plan), "packing", "files")
+            packs = self._each("pack", pack_tasks(plan), "packing", "files")
+            records += [record for pair in packs for record in pair]
         with self._timed("finish"):
             manifest = finish(self._folder, plan, records, self._budget.by_status())
         self._log.write("finished", seconds=self._seconds, images=plan.images, swept=swept)
@@ -175,7 +185,7 @@ class _Run:
         committed = committed_shards(self._folder)
         mended = recheck(self._folder, self._plan, self._dataset, self._preprocess, sorted(committed))
         if mended:  # what was made from their old content is stale
-            for tree in (MERGED, WORK_THUMBS, WORK_PATCHES):
+            for tree in WORK_OUTPUTS:
                 self._folder.remove_tree(tree)
         committed -= mended
         for shard in sorted(committed):

@@ -145,7 +145,7 @@ class _Held:
         """Raises SweepError for the first NaN or Inf of an image that is ok."""
         rows = slice(start, start + len(samples))
         ok = np.array([one.status is ImageStatus.OK for one in samples])
-        tables = [(layer.name, kept[rows]) for layer, kept in zip(self._plan.layers, self._maxima, strict=True)]
+        tables = [(layer.layer, kept[rows]) for layer, kept in zip(self._plan.layers, self._maxima, strict=True)]
         for name, values in [*tables, ("the feature", self._feature[rows])]:
             finite = np.isfinite(values).all(axis=1) | ~ok
             if finite.all():
