@@ -25,7 +25,10 @@ def run(arguments: Namespace) -> int:
 VERB = Verb(
     name="atlas",
     summary="the map of the dataset, and its grid",
-    description="Maps the images of STORE to the plane by their features. STORE/atlas may be deleted: it can always be built again.",
+    description=(
+        "Maps the images of STORE to the plane by their features.\n"
+        "STORE/atlas may be deleted: it can always be built again."
+    ),
     arguments=(
         argument("STORE", help="a finished store"),
         argument("--method", choices=METHODS, default="umap", help="how to project (default: %(default)s)"),

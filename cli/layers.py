@@ -111,6 +111,7 @@ def _print(found: _Found) -> None:
     print_lines(
         f"{found.model.spec}: {count(len(rows), 'layers')}, {count(sum(row['units'] for row in rows), 'units')}, "
         f"for inputs of {height}x{width} pixels",
+        f"Weights: {found.model.weights}. Nothing below depends on them.",
         "",
     )
     print_table(_COLUMNS, [_cells(row) for row in rows])

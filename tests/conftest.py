@@ -1,16 +1,76 @@
-"""What tests of several folders share."""
+"""What every test may need: the real data, the promise that it is there, and a CUDA device or a skip.
 
-import importlib.util
+Tests with real data read `UNITSCOPE_TEST_DATA`, the folder that holds `data/` and `models/`, and skip where it is not set.
+With UNITSCOPE_REQUIRE_DATA=1 the data is promised, and a skip for want of it is a failure.
+"""
+
+import os
+from collections.abc import Generator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
+DATA = "UNITSCOPE_TEST_DATA"
+REQUIRE = "UNITSCOPE_REQUIRE_DATA"
+
+Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Stops at once where the promised data is not there."""
+    if os.environ.get(REQUIRE) != "1":
+        return
+    folder = Path(os.environ.get(DATA, ""))
+    if not os.environ.get(DATA) or not (folder / "data").is_dir() or not (folder / "models").is_dir():
+        raise pytest.UsageError(
+            f"{REQUIRE}=1, but {DATA}={os.environ.get(DATA, '')!r} is no folder with data/ and models/ in it"
+        )
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skips what this machine cannot run, and says why."""
+    if item.get_closest_marker("data") and DATA not in os.environ:
+        pytest.skip(f"needs the real data: {DATA} is not set")
+    if item.get_closest_marker("cuda"):
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("needs a CUDA device")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """See `_promised`."""
+    return _promised((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """See `_promised`; for modules that skip as a whole."""
+    return _promised((yield))
+
+
+def _promised(report: Report) -> Report:
+    """A skip for want of data that was promised is a failure."""
+    if report.skipped and DATA in _reason(report) and os.environ.get(REQUIRE) == "1":
+        report.outcome = "failed"
+        report.longrepr = f"{REQUIRE}=1 promises the real data, but this was skipped: {_reason(report)}"
+    return report
+
+
+def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
+    """Why a test was skipped: pytest keeps (path, line, reason)."""
+    return str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr)
+
 
 @pytest.fixture(scope="session")
-def synthetic():
-    """The module tests/synthetic_store.py: small finished stores without a model."""
-    path = Path(__file__).with_name("synthetic_store.py")
-    spec = importlib.util.spec_from_file_location("synthetic_store", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def test_data() -> Path:
+    """The folder that holds `data/` and `models/`; the test skips where there is none."""
+    if DATA not in os.environ:
+        pytest.skip(f"needs the real data: {DATA} is not set")
+    return Path(os.environ[DATA])
