@@ -4,6 +4,7 @@ Tests with real data read `UNITSCOPE_TEST_DATA`, the folder that holds `data/` a
 With UNITSCOPE_REQUIRE_DATA=1 the data is promised, and a skip for want of it is a failure.
 """
 
+import importlib.util
 import os
 from collections.abc import Generator
 from pathlib import Path
@@ -74,3 +75,13 @@ def test_data() -> Path:
     if DATA not in os.environ:
         pytest.skip(f"needs the real data: {DATA} is not set")
     return Path(os.environ[DATA])
+
+
+@pytest.fixture(scope="session")
+def synthetic():
+    """The module tests/synthetic_store.py: small finished stores without a model."""
+    path = Path(__file__).with_name("synthetic_store.py")
+    spec = importlib.util.spec_from_file_location("synthetic_store", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
