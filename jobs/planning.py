@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from importlib import metadata
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -54,7 +55,7 @@ def choose_subject(config: SweepConfig, model: LoadedModel) -> Subject:
         feature = find_feature(model.network, model.input_size)
     else:
         feature = feature_named(model.network, model.input_size, config.feature)
-    return Subject(chosen, feature, count_outputs(model))
+    return Subject(chosen, feature, model.outputs)
 
 
 def _defaults(model: LoadedModel, listed: LayerList) -> tuple[Layer, ...]:
@@ -63,13 +64,6 @@ def _defaults(model: LoadedModel, listed: LayerList) -> tuple[Layer, ...]:
         names = ", ".join(layer.name for layer in listed.swept[:8]) or "none"
         raise UsageError(f"no layer of this model is swept by default; name some with --layers (there are: {names} …)")
     return chosen
-
-
-def count_outputs(model: LoadedModel) -> int | None:
-    """The number of classes that the network scores, None where it gives no (images, classes) matrix."""
-    with torch.inference_mode():
-        output = model.network(torch.zeros((1, 3, *model.input_size)))
-    return int(output.shape[1]) if isinstance(output, torch.Tensor) and output.ndim == 2 else None
 
 
 def labels_of(config: SweepConfig, dataset: Dataset, model: LoadedModel, outputs: int | None) -> LabelMap:
@@ -130,6 +124,7 @@ def settings(
         "model": {
             "spec": model.spec,
             "weights": model.weights,
+            "weights_file": str(Path(config.weights).absolute()) if config.weights else None,
             "random": model.random,
             "classes": list(model.classes) if model.classes is not None else None,
             "preprocess": model.preprocess.to_dict(),

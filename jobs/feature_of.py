@@ -1,0 +1,39 @@
+"""The feature of an image file, made in a child process: torch and FAISS must not meet in one.
+
+`feature_of_file` starts `python -m unitscope.jobs.feature_process` once for each file; it answers with raw float32.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from ..common.errors import UnitscopeError, UsageError
+from ..index.pixels import decode
+from ..index.store import Store
+
+TIMEOUT = 600
+
+
+def feature_of_file(store: Store, path: str) -> np.ndarray:
+    """(width,) float32. Raises UsageError where there is no such file, ImageError for a bad one, UnitscopeError else."""
+    file = Path(path)
+    if not file.is_file():
+        raise UsageError(f"there is no file {path}; give an image file, or an image id from 0 to {store.images_count - 1}")
+    decode(file.read_bytes())
+    manifest = store.manifest
+    request = {
+        "path": str(file.absolute()),
+        "spec": manifest.model["spec"],
+        "weights": manifest.model.get("weights_file"),
+        "fingerprint": manifest.fingerprints["weights"],
+        "feature": manifest.model["feature"],
+    }
+    command = [sys.executable, "-P", "-m", "unitscope.jobs.feature_process"]
+    done = subprocess.run(command, input=json.dumps(request).encode(), capture_output=True, timeout=TIMEOUT, check=False)
+    if done.returncode:
+        told = done.stderr.decode(errors="replace").strip().splitlines()
+        raise UnitscopeError(f"the feature of {path} could not be made: {told[-1] if told else 'the process died'}")
+    return np.frombuffer(done.stdout, np.float32)
