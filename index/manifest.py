@@ -12,7 +12,7 @@ from typing import Any, cast
 from ..common.errors import StoreDamagedError, StoreError, StoreNotFoundError
 from ..common.frame import Frame
 from .files import Folder, MissingFileError
-from .schema import FORMAT_VERSION, MANIFEST
+from .schema import FORMAT_VERSION, MANIFEST, WORK
 
 Json = dict[str, Any]
 """A JSON object."""
@@ -98,9 +98,7 @@ class Manifest:
         try:
             data = folder.read(MANIFEST)
         except MissingFileError:
-            raise StoreNotFoundError(
-                f"{folder.url} holds no finished store (no {MANIFEST}); `unitscope sweep DATA {folder.url}` makes one"
-            ) from None
+            raise StoreNotFoundError(_why_none(folder)) from None
         return Manifest.from_bytes(data, where=folder.path(MANIFEST))
 
     @staticmethod
@@ -148,6 +146,16 @@ def frame_from_json(content: Json) -> Frame:
         resize=cast("tuple[int, int]", tuple(resize)) if isinstance(resize, list) else resize,
         crop=cast("tuple[int, int]", tuple(crop)) if crop is not None else None,
     )
+
+
+def _why_none(folder: Folder) -> str:
+    """What is there instead of a finished store, and what to do."""
+    again = f"`unitscope sweep DATA {folder.url} --model SPEC`"
+    if next(folder.list(f"{WORK}/"), None) is not None:
+        return f"{folder.url} holds an unfinished sweep; run the same {again} again to finish it"
+    if next(folder.list(), None) is not None:
+        return f"{folder.url} is no store: it has other files, but no {MANIFEST}; {again} makes one in a new folder"
+    return f"no store at {folder.url}: there is nothing there; {again} makes one"
 
 
 def _known(content: Json) -> Json:

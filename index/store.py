@@ -81,7 +81,7 @@ class Store:
         return self._units.statistics(self._number(layer))
 
     def top(self, layer: str, unit: int, *, k: int = 9, where: Filter | str | None = None) -> list[Patch]:
-        """The k strongest patches of a unit among the images that `where` keeps, by (value descending, image_id ascending).
+        """The k strongest patches of a unit among the images that `where` keeps: by value, descending, then image_id.
 
         Raises LayerError, FilterError, and UsageError for k < 1.
         """

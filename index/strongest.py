@@ -28,13 +28,11 @@ class MaximaReader:
     def positions(self, unit: int) -> np.ndarray:
         """(images,) int32 flat y * width + x; -1 where an image failed."""
         positions = np.full(self._columns.rows, -1, np.int32)
+        name = f"p{unit}" if self._layer.has_positions else f"u{unit}"
         for group in self._columns.groups():
-            column = self._columns.read(group, [f"p{unit}" if self._layer.has_positions else f"u{unit}"])
-            array = next(iter(column.values()))
-            valid = array.is_valid().to_numpy(zero_copy_only=False)
-            flat = (
-                array.fill_null(0).to_numpy() if self._layer.has_positions else np.zeros(group.rows, np.int32)
-            )
+            column = self._columns.read(group, [name])[name]
+            valid = column.is_valid().to_numpy(zero_copy_only=False)
+            flat = column.fill_null(0).to_numpy().astype(np.int32) if self._layer.has_positions else 0
             positions[group.first : group.first + group.rows] = np.where(valid, flat, -1)
         return positions
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 
-from ..common.errors import StoreError
+from ..common.errors import StoreDamagedError, StoreError
 from ..common.frame import Frame
 from . import statistics, topk
 from .columns import Columns, FileCache
@@ -94,8 +94,13 @@ def top_column(top: TopK, layer: LayerRow, frame: Frame, images: Columns) -> pa.
     """(units,) list<PATCH_TYPE>: the patches of a selection, with their boxes in the original images."""
     there = top.image_ids >= 0
     ids, flat = top.image_ids[there], top.positions[there]
-    widths, heights = (images.take(name, ids).to_numpy() for name in ("width", "height"))
-    where = patches(flat, layer, frame, widths, heights)
+    widths, heights = (images.take(name, ids) for name in ("width", "height"))
+    if widths.null_count or heights.null_count:
+        unknown = ids[widths.is_null().to_numpy() | heights.is_null().to_numpy()]
+        raise StoreDamagedError(
+            f"image {unknown[0]} has a maximum in {layer.layer}, but images/ has no size of it"
+        )
+    where = patches(flat, layer, frame, widths.to_numpy(), heights.to_numpy())
     columns = [top.values[there], ids, where.y, where.x, *where.boxes.T, *where.views.T]
     structs = pa.StructArray.from_arrays(
         [pa.array(np.ascontiguousarray(column)) for column in columns], fields=list(PATCH_TYPE)
