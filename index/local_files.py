@@ -224,13 +224,26 @@ def _identity(path: bytes) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
+def _is_folder(entry: os.DirEntry[bytes]) -> bool:
+    """Whether this is a folder or a link to one."""
+    try:
+        return entry.is_dir()
+    except OSError as error:
+        if error.errno in {
+            errno.ELOOP,
+            errno.EACCES,
+        }:  # a link that leads in a circle, or where we may not look
+            return False
+        raise
+
+
 def _names(path: bytes, *, missing_ok: bool = False) -> list[bytes]:
     """The sorted names in a folder, those of folders (and of links to folders) with a slash at the end."""
 
     def scan() -> list[bytes]:
         try:
             with os.scandir(path) as entries:
-                return sorted(entry.name + b"/" if entry.is_dir() else entry.name for entry in entries)
+                return sorted(entry.name + b"/" if _is_folder(entry) else entry.name for entry in entries)
         except FileNotFoundError:
             if missing_ok:
                 return []

@@ -22,7 +22,10 @@ WHOLE_GROUP_BYTES = 64 << 20
 """A row group whose images take no more than this is read at once and kept while its rows are asked for."""
 
 STREAM_BYTES = 16 << 20
-"""Of a larger row group about this much is held at a time; its rows are cheap in rising order only."""
+"""Of a larger row group about this much is held at a time, beside the page that it is cut from.
+
+Its rows are cheap in rising order only.
+"""
 
 _STREAM_BUFFER = 4 << 20
 
@@ -36,6 +39,15 @@ class Rows:
 
     def __contains__(self, row: int) -> bool:
         return self.first <= row < self.first + len(self.values)
+
+
+@dataclass
+class _Stream:
+    """A row group that is read piece by piece. next_row: the first row of the file that is yet to come."""
+
+    group: int
+    next_row: int
+    batches: Iterator[Rows]
 
 
 class SharedGroups:
@@ -76,7 +88,7 @@ class RowReader:
         self._metadata: pq.FileMetaData | None = None
         self._starts: list[int] = []
         self._rows: Rows | None = None
-        self._stream: tuple[int, Iterator[Rows]] | None = None
+        self._stream: _Stream | None = None
 
     def _load(self, name: str, row: int) -> Rows:
         held, self._rows = self._rows, None
@@ -118,18 +130,18 @@ class RowReader:
 
     def _streamed(self, name: str, group: int, row: int, *, rows: int) -> Rows:
         """The batch that holds the row: the stream goes on, or begins again for an earlier row."""
-        first = self._starts[group]
-        if self._stream is None or self._stream[0] > row or self._stream[0] < first:
-            self._stream = (first, self._stream_of(name, group, rows))
-        for found in self._stream[1]:
-            self._stream = (found.first + len(found.values), self._stream[1])
+        stream = self._stream
+        if stream is None or stream.group != group or stream.next_row > row:
+            stream = self._stream = _Stream(group, self._starts[group], self._batches(name, group, rows))
+        for found in stream.batches:
+            stream.next_row = found.first + len(found.values)
             if row in found:
                 return found
         raise DatasetError(
             f"{self._folder.path(name)}: row group {group} ends before row {row}: it is damaged."
         )
 
-    def _stream_of(self, name: str, group: int, rows: int) -> Iterator[Rows]:
+    def _batches(self, name: str, group: int, rows: int) -> Iterator[Rows]:
         file = open_parquet(self._folder, name, self._metadata, stream=True)
         first = self._starts[group]
         for batch in file.iter_batches(rows, row_groups=[group], columns=[self._column]):

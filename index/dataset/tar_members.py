@@ -111,8 +111,7 @@ def _check_end(file: pa.NativeFile, offset: int) -> None:
 
 
 def _sample(members: list[_Member], ignored: Counter[str]) -> Sample | None:
-    plain = [member for member in members if f".{member.extension}" in IMAGES]
-    images = plain or [member for member in members if f".{member.extension.rpartition('.')[2]}" in IMAGES]
+    images = [member for member in members if f".{member.extension.rpartition('.')[2]}" in IMAGES]
     if not images:
         ignored[NO_IMAGE] += 1
         return None
@@ -121,7 +120,7 @@ def _sample(members: list[_Member], ignored: Counter[str]) -> Sample | None:
     label = _label(members, ignored)
     if label is None and not any(member.extension == "cls" for member in members):
         label = _json_label(fields)
-    image = images[0]
+    image = next((member for member in images if "." not in member.extension), images[0])
     return Sample(image.name, image.offset, image.size, label, fields)
 
 

@@ -125,5 +125,7 @@ def _joins(span: list[Member], member: Member) -> bool:
         return False
     assert start is not None and last is not None and length is not None  # for the type checker
     assert member[1] is not None and member[2] is not None
+    if length > MAX_IMAGE_BYTES or member[2] > MAX_IMAGE_BYTES:
+        return False
     gap = member[1] - (last + length)
     return 0 <= gap <= _SPAN_GAP and member[1] + member[2] - start <= _SPAN_BYTES
