@@ -107,7 +107,7 @@ def make_store(
     group_rows: rows of a row group, so that small stores have several. dataset: a folder to fill with the images.
     """
     folder = Folder(str(url))
-    made = _made_up(folder, images, layers, failed, seed, k, kinds)
+    made = _made_up(folder, images, layers, failed, seed=seed, k=k, kinds=kinds)
     if maxima_type is not None:
         made.values = [
             values.astype(maxima_type.to_pandas_dtype()).astype(np.float32) for values in made.values
@@ -140,7 +140,7 @@ def merge(made):
     return [one.record for one in done]
 
 
-def _made_up(folder, count, layers, failed, seed, k, kinds):
+def _made_up(folder, count, layers, failed, *, seed, k, kinds):
     rng = np.random.default_rng(seed)
     bad = np.isin(np.arange(count), failed)
     values, positions = [], []
@@ -267,7 +267,7 @@ def _write_packs(made):
 def _manifest(made, records, dataset, maxima_type):
     failed = int(made.failed.sum())
     return Manifest(
-        fingerprints={name: "0" * 64 for name in ("weights", "preprocessing", "dataset", "plan")},
+        fingerprints=dict.fromkeys(("weights", "preprocessing", "dataset", "plan"), "0" * 64),
         model={
             "spec": "none@random",
             "weights": None,

@@ -21,10 +21,10 @@ FRAMES = [
     st.sampled_from(FRAMES),
     st.lists(st.tuples(st.integers(1, 700), st.integers(1, 700), st.integers(0, 29)), min_size=1, max_size=8),
     st.integers(-40, 10),
-    st.integers(1, 60),
-    st.integers(0, 59),
+    st.tuples(st.integers(1, 60), st.integers(0, 59)),
 )
-def test_boxes_and_views_equal_one_at_a_time(synthetic, frame, images, start, size, less):
+def test_boxes_and_views_equal_one_at_a_time(synthetic, frame, images, start, sizes):
+    size, less = sizes
     view = max(1, size - less)
     layer = synthetic.layer_row(
         "l",

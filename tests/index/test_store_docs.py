@@ -11,7 +11,7 @@ from unitscope.index.schema import IMAGE_COLUMNS, LAYERS_SCHEMA, PATCH_TYPE, PLA
 from unitscope.index.store import Store
 
 TEXT = (Path(__file__).parents[2] / "docs" / "store.md").read_text()
-EXAMPLES = re.findall(r"```sql\n(.*?)```", TEXT, flags=re.DOTALL)
+EXAMPLES = re.findall(r"```sql\n(.*?)```", TEXT.replace("FLOAT[512]", "FLOAT[7]"), flags=re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_quantiles_and_neighbours(made, ask):
     assert together == pytest.approx(np.corrcoef(a, b)[0, 1])
     distances = np.linalg.norm(made.feature - made.feature[0], axis=1)
     distances[made.failed | (np.arange(200) == 0)] = np.inf
-    assert [row[0] for row in ask(example("list_distance"))] == np.argsort(distances)[:9].tolist()
+    assert [row[0] for row in ask(example("array_distance"))] == np.argsort(distances)[:9].tolist()
 
 
 def test_pandas_reads_every_table(made):

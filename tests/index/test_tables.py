@@ -37,6 +37,10 @@ def whole(made, table):
     return pa.concat_tables([read(made, path) for path in paths])
 
 
+def words(text):
+    return text.split()
+
+
 def test_columns_are_those_of_the_format(made, synthetic):
     """The names, their order and their types, written out: a change of schema.py must fail here."""
     assert (
@@ -46,10 +50,12 @@ def test_columns_are_those_of_the_format(made, synthetic):
             "local_rf_height local_rf_width view_height view_width"
         ).split()
     )
-    assert UNITS_SCHEMA.names == "layer unit images mean std min max active top".split()
-    assert [field.name for field in PATCH_TYPE] == "value image_id y x x0 y0 x1 y1 vx0 vy0 vx1 vy1".split()
-    assert ERRORS_SCHEMA.names == "image_id uri status reason".split()
-    images = "image_id uri sha256 width height label label_index predicted probability loss status split weight".split()
+    assert UNITS_SCHEMA.names == words("layer unit images mean std min max active top")
+    assert [field.name for field in PATCH_TYPE] == words("value image_id y x x0 y0 x1 y1 vx0 vy0 vx1 vy1")
+    assert ERRORS_SCHEMA.names == words("image_id uri status reason")
+    images = words(
+        "image_id uri sha256 width height label label_index predicted probability loss status split weight"
+    )
     assert images_schema(synthetic.METADATA).names == images
     assert read(made, "layers.parquet").schema == LAYERS_SCHEMA
     assert read(made, "units.parquet").schema.field("top").type.value_type == PATCH_TYPE
