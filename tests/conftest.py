@@ -1,7 +1,7 @@
 """What every test may need: the real data, the promise that it is there, and a CUDA device or a skip.
 
-Tests with real data read `UNITSCOPE_TEST_DATA`, the folder that holds `data/` and `models/`, and skip where it is not set.
-With UNITSCOPE_REQUIRE_DATA=1 the data is promised, and a skip for want of it is a failure.
+Tests with real data read `UNITSCOPE_TEST_DATA` (the folder that holds `data/` and `models/`) and skip where it is not
+set. With UNITSCOPE_REQUIRE_DATA=1 the data is promised, and a skip for want of it is a failure.
 """
 
 import importlib.util
