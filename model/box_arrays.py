@@ -1,8 +1,8 @@
 """Boxes: for every element of a tensor, the rows and columns of the network's input that it depends on.
 
-An **edge array** is one int32 tensor that broadcasts to the tensor's shape. The low edge is kept as it is and the high edge
-negated, so that the union of boxes is always an elementwise *minimum*, an empty box is `EMPTY`, and one rule serves all edges.
-Axes along which an edge does not vary have length 1, which keeps the arrays tiny.
+An **edge array** is one int32 tensor that broadcasts to the tensor's shape. The low edge is kept as it is and the high
+edge negated, so that the union of boxes is always an elementwise *minimum*, an empty box is `EMPTY`, and one rule
+serves all edges. Axes along which an edge does not vary have length 1, which keeps the arrays tiny.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -22,8 +22,8 @@ LOW, HIGH = 0, 1
 class Edge:
     """Which of the sixteen numbers of an element an edge array holds.
 
-    local: leave global gates out (design: `local_rf_height`). affine: go on past the border by the stride, as the textbook
-    formula of the receptive field does, instead of stopping where the data stops. axis: ROWS or COLUMNS. end: LOW or HIGH.
+    local: leave global gates out. affine: go on past the border by the stride, as the textbook formula of the receptive
+    field does, instead of stopping where the data stops. axis: ROWS or COLUMNS. end: LOW or HIGH.
     """
 
     local: bool
@@ -42,8 +42,8 @@ class Boxes:
     """The boxes of one tensor.
 
     edges: one edge array for each of `EDGES`, each with as many axes as the tensor. shape: the tensor's.
-    steps: by how many input rows and columns neighbouring positions differ; only used where an axis has a single position.
-    guessed: operators without a rule that these boxes passed through; there they became everything the operator could see.
+    steps: by how many input rows and columns neighbouring positions differ; only used where an axis has one position.
+    guessed: operators without a rule that these boxes passed through; there they became all that it could see.
     """
 
     edges: tuple[Tensor, ...]
@@ -79,7 +79,11 @@ class Boxes:
         low, step = self.edges[index], self.steps[kind]
         found: set[int] = set()
         for axis, size in enumerate(low.shape):
-            length = (low.narrow(axis, size - 1, 1) - low.narrow(axis, 0, 1)).float() if size > 1 else torch.zeros(1)
+            length = (
+                (low.narrow(axis, size - 1, 1) - low.narrow(axis, 0, 1)).float()
+                if size > 1
+                else torch.zeros(1)
+            )
             if size > 1 and bool(((length - step * (size - 1)).abs() <= step).all()):
                 found.add(axis)
         return found

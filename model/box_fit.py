@@ -60,8 +60,8 @@ def fit(profile: Profile, length: int, *, has_grid: bool) -> tuple[Line, Line]:
     profile: the layer along this axis of `length` input pixels. has_grid: False for vectors, which have no stride.
 
     Where affine boxes lie on a line with a stride, that is the answer. Elsewhere (adaptive pooling, upsampling, global
-    gates, attention) it is the smallest line that covers every position's exact box, with the stride of the local boxes;
-    if all positions see the whole axis the line is centred on the local one, so that a position keeps its place.
+    gates, attention) it is the smallest line that covers every position's exact box, with the stride of the local
+    boxes; if all positions see the whole axis the line is centred on the local one, so that a position keeps its place.
     """
     if not profile.exact.seen.any():
         whole = Line(0, 0, length)

@@ -1,8 +1,8 @@
 """The table of rules: how each ATen operator turns the boxes of its operands into those of its results.
 
-The rules of one family of operators are in `box_rules_<family>.py` and enter the table with `@rule(...)`. An operator without
-a rule is *guessed*: every element of its results sees everything that any element of its operands sees. That is never too
-little, and the boxes remember the operator's name.
+The rules of one family of operators are in `box_rules_<family>.py` and enter the table with `@rule(...)`. An operator
+without a rule is *guessed*: every element of its results sees everything that any element of its operands sees. That is
+never too little, and the boxes remember the operator's name.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,7 +28,7 @@ class Tracker(Protocol):
 
 
 class Call(Mapping[str, Any]):
-    """One call of an operator: its arguments by the names of the schema, and the boxes of its tensors from before it ran."""
+    """One call of an operator: its arguments by the schema's names, and the boxes of its tensors from before it ran."""
 
     def __init__(self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any], tracker: Tracker) -> None:
         self.func = func

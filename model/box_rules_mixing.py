@@ -111,8 +111,9 @@ def group_norm(call: Call, results: Sequence[Tensor]) -> Sequence[Boxes]:
 
 
 @rule(
-    aten.native_batch_norm, aten._native_batch_norm_legit, aten._native_batch_norm_legit_no_training, aten.cudnn_batch_norm,
-    aten.miopen_batch_norm, aten._batch_norm_impl_index, aten._batch_norm_no_update, aten._batch_norm_with_update,
+    aten.native_batch_norm, aten._native_batch_norm_legit, aten._native_batch_norm_legit_no_training,
+    aten.cudnn_batch_norm, aten.miopen_batch_norm, aten._batch_norm_impl_index,
+    aten._batch_norm_no_update, aten._batch_norm_with_update,
 )  # fmt: skip
 def batch_norm(call: Call, results: Sequence[Tensor]) -> Sequence[Boxes]:
     """Pointwise with stored statistics; with the input's own (instance norm), over everything but the channel."""
@@ -182,8 +183,8 @@ def _has_bias(call: Call) -> bool:
 def _placed_factors(call: Call, left: Tensor, right: Tensor) -> tuple[bool, bool]:
     """Which factors keep their place in a local box.
 
-    In attention the queries do: the factor whose place changes along its own axis and not along the inner one. Of two such
-    (queries times keys) the left.
+    In attention the queries do: the factor whose place changes along its own axis and not along the inner one. Of two
+    such (queries times keys) the left.
     """
     if not (call.depends(left) and call.depends(right)):
         return True, True

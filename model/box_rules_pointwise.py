@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from .box_arrays import Boxes, Edge, broadcast, derive, union
-from .box_rules import Call, same_boxes, rule
+from .box_rules import Call, rule, same_boxes
 
 aten = torch.ops.aten
 
@@ -18,8 +18,8 @@ aten = torch.ops.aten
 def pointwise(call: Call, results: Sequence[Tensor]) -> Sequence[Boxes]:
     """The union of the operands, broadcast; every operator with the tag `pointwise` comes here.
 
-    A local box leaves out an operand that is stretched over axes along which another one changes its place: the gate of a
-    squeeze-and-excitation block, the mean of a normalisation, a global context.
+    A local box leaves out an operand that is stretched over axes along which another one changes its place: the gate of
+    a squeeze-and-excitation block, the mean of a normalisation, a global context.
     """
     return [_union(call, result) for result in results]
 

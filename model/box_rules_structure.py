@@ -22,7 +22,7 @@ _RESHAPES = {
 }
 _REPLAYABLE_VIEWS = {
     aten.permute, aten.transpose, aten.t, aten.slice, aten.select, aten.expand, aten.split, aten.split_with_sizes,
-    aten.chunk, aten.unbind, aten.narrow, aten.alias, aten.detach, aten.diagonal, aten.unfold, aten.numpy_T, aten.movedim,
+    aten.chunk, aten.unbind, aten.narrow, aten.alias, aten.detach, aten.diagonal, aten.unfold,
 }  # fmt: skip
 
 
@@ -44,7 +44,8 @@ def _thinned(call: Call, source: Boxes, view: Boxes) -> Boxes:
     """A slice that leaves positions out makes the steps larger (the patch merging of Swin)."""
     axis, every = call["dim"] % len(source.shape), call["step"]
     rows, columns = (
-        step * every if every > 1 and axis in source.grid_axes(kind) else step for kind, step in enumerate(source.steps)
+        step * every if every > 1 and axis in source.grid_axes(kind) else step
+        for kind, step in enumerate(source.steps)
     )
     return Boxes(view.edges, view.shape, (rows, columns), view.guessed)
 

@@ -110,7 +110,7 @@ def pooled(call: Call, results: Sequence[Tensor]) -> Sequence[Boxes]:
     aten.adaptive_avg_pool2d, aten.adaptive_avg_pool3d, aten.mkldnn_adaptive_avg_pool2d,
 )  # fmt: skip
 def adaptively_pooled(call: Call, results: Sequence[Tensor]) -> Sequence[Boxes]:
-    """Windows of nearly equal length that together cover the axis; one window for all is a global pool, without steps."""
+    """Windows of nearly equal length that cover the axis together; one for all is a global pool, without steps."""
     boxes, result = call.operands[0], results[0]
     for axis in range(result.ndim - len(call["output_size"]), result.ndim):
         inputs, outputs = boxes.shape[axis], result.shape[axis]

@@ -1,12 +1,12 @@
 """Carries boxes along with the tensors of one forward pass: which input pixels can each element depend on?
 
-`BoxTracker` is a `TorchDispatchMode`: it sees every ATen operator after composite ones have been taken apart, so it knows no
-architectures. Boxes are kept per *storage*: a view has the boxes of the elements that it shares, and what is written in
-place through a view is seen by every other view, as it is with the values themselves.
+`BoxTracker` is a `TorchDispatchMode`: it sees every ATen operator after composite ones have been taken apart, so it
+knows no architectures. Boxes are kept per *storage*: a view has the boxes of the elements that it shares, and what is
+written in place through a view is seen by every other view, as it is with the values themselves.
 """
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,8 +14,8 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from .box_arrays import EMPTY, Boxes, compact, empty_boxes, input_boxes
 from . import box_rules_mixing, box_rules_pointwise, box_rules_windows
+from .box_arrays import EMPTY, Boxes, compact, empty_boxes, input_boxes
 from .box_rules import Call, has_rule, outputs_of
 from .box_rules_structure import boxes_of_views
 
@@ -27,7 +27,12 @@ Geometry = tuple[tuple[int, ...], tuple[int, ...], int]
 
 def geometry(tensor: Tensor) -> Geometry:
     """Where the elements of a tensor lie in its storage."""
-    return tuple(tensor.shape), tuple(tensor.stride()), tensor.storage_offset()
+    return tuple(tensor.shape), tuple(tensor.stride()), int(tensor.storage_offset())
+
+
+def storage_key(tensor: Tensor) -> int:
+    """Which storage a tensor lies in; the number is not given to another while a `StorageWeakRef` is held."""
+    return tensor.untyped_storage()._cdata  # pyright: ignore[reportPrivateUsage]
 
 
 class StorageBoxes:
@@ -104,13 +109,13 @@ class BoxTracker(TorchDispatchMode):
 
     def depends(self, tensor: Tensor) -> bool:
         """Whether the input can reach the tensor at all."""
-        return tensor.layout == torch.strided and tensor.untyped_storage()._cdata in self._storages
+        return tensor.layout == torch.strided and storage_key(tensor) in self._storages
 
     def boxes(self, tensor: Tensor) -> Boxes:
         """The boxes of a tensor; empty ones for constants and parameters."""
         if not self.depends(tensor):
             return empty_boxes(tensor.shape)
-        return self._storages[tensor.untyped_storage()._cdata].read(tensor)
+        return self._storages[storage_key(tensor)].read(tensor)
 
     def __torch_dispatch__(
         self,
@@ -120,9 +125,11 @@ class BoxTracker(TorchDispatchMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
-        if not has_rule(func) and _is_composite(func):
+        if not has_rule(func):
             with self:
-                return func.decompose(*args, **kwargs)
+                result = func.decompose(*args, **kwargs)
+            if result is not NotImplemented:
+                return result
         before = Call(func, args, kwargs, self)
         result = func(*args, **kwargs)
         if before.operands:
@@ -138,13 +145,13 @@ class BoxTracker(TorchDispatchMode):
         in_place = any(leaf is written for leaf in results for written in call.written)
         if not in_place and results and all(self.depends(tensor) for tensor in results):
             for tensor, boxes in zip(results, boxes_of_views(call, results) or [], strict=False):
-                self._storages[tensor.untyped_storage()._cdata].add_view(tensor, boxes)
+                self._storages[storage_key(tensor)].add_view(tensor, boxes)
             return
         for tensor, boxes in zip(results, outputs_of(call, results), strict=True):
             self._write(tensor, boxes)
 
     def _write(self, tensor: Tensor, boxes: Boxes) -> None:
-        key = tensor.untyped_storage()._cdata
+        key = storage_key(tensor)
         if key in self._storages:
             self._storages[key].write(tensor, boxes)
             return
@@ -152,8 +159,3 @@ class BoxTracker(TorchDispatchMode):
         if len(self._storages) > self._purge_at:
             self._storages = {key: kept for key, kept in self._storages.items() if not kept.alive.expired()}
             self._purge_at = 2 * len(self._storages) + 64
-
-
-def _is_composite(func: Any) -> bool:
-    key = "CompositeImplicitAutograd"
-    return cast("bool", torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), key))

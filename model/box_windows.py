@@ -47,21 +47,21 @@ def _ragged(rows: list[list[int]]) -> Tensor:
 def slide(boxes: Boxes, axis: int, taps: Tensor, *, scale: float, spatial: tuple[int, int]) -> Boxes:
     """The boxes of windows along one axis.
 
-    axis: which, counted from 0. taps: (outputs, taps) int64 input positions. scale: by what neighbouring windows differ, in
-    input positions. spatial: the axes that are rows and columns where boxes do not tell (an axis with one position).
+    axis: which, counted from 0. taps: (outputs, taps) int64 input positions. scale: by what neighbouring windows differ,
+    in input positions. spatial: the axes that are rows and columns where boxes do not tell (an axis with one position).
     """
     size = boxes.shape[axis]
     shape = torch.Size([*boxes.shape[:axis], len(taps), *boxes.shape[axis + 1 :]])
     fallback = [boxes.steps[kind] if spatial[kind] == axis else 0.0 for kind in (0, 1)]
     edges = tuple(
-        compact(_slide_edge(array, edge, axis, taps, size, fallback[edge.axis]))
+        compact(_slide_edge(array, edge, axis, taps=taps, size=size, step=fallback[edge.axis]))
         for array, edge in boxes.pairs()
     )
     steps = [step * scale if spatial[kind] == axis else step for kind, step in enumerate(boxes.steps)]
     return Boxes(edges, shape, (steps[0], steps[1]), boxes.guessed)
 
 
-def _slide_edge(array: Tensor, edge: Edge, axis: int, taps: Tensor, size: int, step: float) -> Tensor:
+def _slide_edge(array: Tensor, edge: Edge, axis: int, *, taps: Tensor, size: int, step: float) -> Tensor:
     inside = ((taps >= 0) & (taps < size)).any(dim=1)
     if array.shape[axis] == 1:
         if edge.affine:
@@ -118,14 +118,15 @@ def _extend(array: Tensor, axis: int, before: int, after: int, step: float) -> T
     return torch.cat([piece for piece in pieces if piece.shape[axis]], dim=axis)
 
 
-def _line(array: Tensor, axis: int, end: int, next_to_it: int, count: int, step: float) -> Tensor:
+def _line(array: Tensor, axis: int, count: int, step: float) -> Tensor:
+    """`count` more positions after the last."""
     size = array.shape[axis]
-    last = array.narrow(axis, end % size, 1)
+    last = array.narrow(axis, size - 1, 1)
     ahead = torch.arange(1, count + 1).view([-1 if at == axis else 1 for at in range(array.ndim)])
     if size == 1:
         offsets = (ahead * step).round().to(array.dtype)
     else:
-        neighbour = array.narrow(axis, next_to_it % size, 1)
+        neighbour = array.narrow(axis, size - 2, 1)
         slope = torch.where((last == EMPTY) | (neighbour == EMPTY), 0, last - neighbour)
         offsets = (ahead * slope).to(array.dtype)
     return torch.where(last == EMPTY, EMPTY, last + offsets).to(array.dtype)

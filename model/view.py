@@ -1,10 +1,8 @@
-"""The view of a layer: the centred window that holds 90 % of the input-gradient energy, over a fixed sample of images."""
+"""The view of a layer: the centred window that holds 90 % of the input-gradient energy over a sample of images."""
 
-from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -12,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from .layers import Layer
-from .receptive_field import ReceptiveField
+from .layers import Layer, as_grid
+from .receptive_field import ReceptiveField, each_output
+from .trace import every_module_runs
 
 SHARE = 0.9
 IMAGES_AT_ONCE = 8
@@ -30,16 +29,16 @@ def measure_views(
 ) -> dict[str, tuple[int, int]]:
     """(view height, view width) of each layer, by name, in pixels of the model's input.
 
-    network: in evaluation mode. fields: of `receptive_fields`. batches: normalised images (N, 3, height, width) float32; the
-    first `samples` of them are used.
+    network: in evaluation mode. fields: of `receptive_fields`. batches: normalised images (N, 3, height, width) float32;
+    the first `samples` of them are used.
 
     For each image one unit of the layer is drawn, and the gradient of its maximum (at the first position) is taken with
     respect to the image. Energy is the squared gradient, summed over channels; each image counts the same, and images
     without gradient (a dead unit) do not count. The view is the smallest window of the family below that holds on
     average 90 % of the energy.
 
-    A window of `size` rows lies around the centre of the position's receptive field: its first row is the field's first row
-    plus (height - size) // 2, and so for columns; `Windows` has the family of sizes. What lies outside the image is empty.
+    A window of `size` rows lies around the centre of the position's receptive field: its first row is the field's first
+    row plus (height - size) // 2, and so for columns; `Windows` has the family of sizes. Outside the image is no energy.
 
     On a CPU the same arguments always give the same result: one intra-op thread is used.
     """
@@ -61,9 +60,9 @@ def measure_views(
 class Windows:
     """Sizes of windows, from one pixel to the whole receptive field, with the field's aspect.
 
-    receptive_field, input_size (height, width). Window t, from 0, has t + 1 pixels along the longer side of the field clipped to
-    the input's size, and as many along the other as the aspect of that clipped field says, rounded up; neither is larger
-    than the field.
+    input_size: (height, width). Window t, from 0, has t + 1 pixels along the longer side of the field clipped to the
+    input's size, and as many along the other as the aspect of that clipped field says, rounded up; neither is larger
+    than the field. heights, widths: (windows,) int64.
     """
 
     receptive_field: ReceptiveField
@@ -77,7 +76,9 @@ class Windows:
         longer = max(aspect)
         steps = max(-(-size * longer // side) for size, side in zip(full, aspect, strict=True))
         counts = np.arange(1, steps + 1, dtype=np.int64)
-        heights, widths = (np.minimum(-(-counts * side // longer), size) for side, size in zip(aspect, full, strict=True))
+        heights, widths = (
+            np.minimum(-(-counts * side // longer), size) for side, size in zip(aspect, full, strict=True)
+        )
         object.__setattr__(self, "heights", heights)
         object.__setattr__(self, "widths", widths)
 
@@ -147,8 +148,7 @@ def _chunks(batches: Iterable[Tensor], samples: int) -> Iterator[Tensor]:
     """The first `samples` images, a few at a time: all activations of a chunk are kept for the backward passes."""
     left = samples
     for batch in batches:
-        for images in batch[:left].split(IMAGES_AT_ONCE):
-            yield images
+        yield from batch[:left].split(IMAGES_AT_ONCE)
         left -= min(left, len(batch))
         if not left:
             return
@@ -171,7 +171,11 @@ def _gradients(
         example = next((tensor for tensor in network.parameters() if tensor.is_floating_point()), images)
         leaf = images.clone().to(device=example.device, dtype=example.dtype).requires_grad_()
         peaks: dict[str, _Peaks] = {}
-        with _recording(network, layers, drawn, peaks):
+
+        def keep(layer: Layer, output: Tensor) -> None:
+            peaks[layer.name] = _peaks(layer, output, drawn[layer.name])
+
+        with every_module_runs(), each_output(network, layers, keep):
             # A copy goes in, because a network may write into its input.
             torch.func.functional_call(network, state, (leaf.clone(),)) if state else network(leaf.clone())
         for number, layer in enumerate(layers):
@@ -179,7 +183,9 @@ def _gradients(
             energy = np.zeros((len(images), *images.shape[2:]))
             if peak.values.requires_grad:
                 keep = number < len(layers) - 1
-                (gradient,) = torch.autograd.grad(peak.values.sum(), leaf, retain_graph=keep, allow_unused=True)
+                (gradient,) = torch.autograd.grad(
+                    peak.values.sum(), leaf, retain_graph=keep, allow_unused=True
+                )
                 if gradient is not None:
                     energy = gradient.double().square().sum(1).cpu().numpy()
             for each, position in zip(energy, peak.positions, strict=True):
@@ -192,43 +198,13 @@ def _usable_state(network: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.clone() for name, tensor in named if tensor.is_inference()}
 
 
-@contextmanager
-def _recording(
-    network: nn.Module, layers: Sequence[Layer], drawn: dict[str, NDArray[np.int64]], peaks: dict[str, _Peaks]
-) -> Generator[None]:
-    """Hooks that pick each image's maximum when the module returns, before an in-place operator overwrites it."""
-    calls: Counter[str] = Counter()
-
-    def keep(path: str) -> Any:
-        def hook(_module: nn.Module, _inputs: object, output: Any) -> None:
-            for layer in layers:
-                if layer.module == path and layer.call == calls[path]:
-                    tensor = output if layer.output is None else output[layer.output]
-                    peaks[layer.name] = _peaks(layer, tensor, drawn[layer.name])
-            calls[path] += 1
-
-        return hook
-
-    with ExitStack() as stack:
-        for path in {layer.module for layer in layers}:
-            stack.enter_context(network.get_submodule(path).register_forward_hook(keep(path)))
-        yield
-
-
 def _peaks(layer: Layer, output: Tensor, units: NDArray[np.int64]) -> _Peaks:
     """The maximum of each image's own unit, at the first position."""
-    flat = output.movedim(layer.unit_axis, 1).flatten(2) if output.ndim > 2 else output.unsqueeze(2)
-    if layer.name.endswith(":cls"):
-        flat = flat[:, :, : layer.prefix]
-    elif layer.kind == "tokens":
-        flat = flat[:, :, layer.prefix :]
-    images = torch.arange(len(output), device=output.device)
-    lines = flat[images, torch.from_numpy(units).to(output.device)]
+    images = torch.arange(len(units), device=output.device)
+    lines = as_grid(output, layer).flatten(2)[images, torch.from_numpy(units).to(output.device)]
     places = lines.detach().float().cpu().numpy().argmax(axis=1)
     values = lines[images, torch.from_numpy(places).to(output.device)]
-    grid = layer.kind != "vector" and not layer.name.endswith(":cls")
-    positions = [divmod(int(place), layer.width) if grid else (0, 0) for place in places]
-    return _Peaks(values, positions)
+    return _Peaks(values, [divmod(int(place), layer.width) for place in places])
 
 
 @contextmanager
