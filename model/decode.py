@@ -24,9 +24,10 @@ _START = b"\xff\xd8"
 _END = 0xD9
 _SCAN = 0xDA
 _FRAMES = frozenset({0xC0, 0xC1, 0xC2})  # baseline, extended sequential and progressive, all Huffman-coded
-_TABLES = frozenset({0xC4, 0xDB, 0xDD, 0xFE})  # Huffman, quantisation, restart interval, comment
+_OTHERS = frozenset({0xC4, 0xDB, 0xDD, 0xFE})  # Huffman, quantisation, restart interval, comment
 _APPLICATION = frozenset(range(0xE0, 0xF0))
 _EXIF = 0xE1
+_COMMENT = 0xFE
 _COMPONENTS = frozenset({1, 3})
 
 
@@ -39,14 +40,14 @@ def decode(data: bytes) -> Tensor | None:
     decoder = _decoder()
     if decoder is None or data[:2] != _START:
         return None
-    # A copy, because torch warns of read-only memory; in it orientation is hidden from the decoder.
+    # A copy, because torch warns of read-only memory; in it what holds the orientation becomes a comment.
     buffer = bytearray(data)
     encoded = torch.frombuffer(buffer, dtype=torch.uint8)
     exif = _check_structure(data, _find_markers(encoded.numpy()))
     if exif is None:
         return None
     for offset in exif:
-        buffer[offset : offset + 4] = b"none"
+        buffer[offset] = _COMMENT
     try:
         return decoder(encoded)
     except RuntimeError:  # what is wrong with the file is the reference's to say
@@ -75,7 +76,7 @@ def _find_markers(encoded: NDArray[np.uint8]) -> list[int]:
 
 
 def _check_structure(data: bytes, markers: list[int]) -> list[int] | None:
-    """Where the EXIF identifiers are, if this is a whole JPEG of a kind that is decoded here; else None."""
+    """Where the EXIF segments' marker codes are, if this is a whole JPEG of a kind that is decoded here; else None."""
     exif: list[int] = []
     position, framed, scanned = 2, False, False
     while True:
@@ -95,9 +96,9 @@ def _check_structure(data: bytes, markers: list[int]) -> list[int] | None:
             if not framed or after == len(markers):
                 return None
             scanned, segment_end = True, markers[after]
-        elif marker == _EXIF and data[position + 2 : position + 6] == b"Exif":
-            exif.append(position + 2)
-        elif marker not in _TABLES and marker not in _APPLICATION:
+        elif marker == _EXIF:
+            exif.append(position - 1)
+        elif marker not in _OTHERS and marker not in _APPLICATION:
             return None
         position = segment_end
 

@@ -24,7 +24,7 @@ from ..common.frame import Frame
 Triple = tuple[float, float, float]
 
 INTERPOLATIONS = {
-    "nearest": InterpolationMode.NEAREST,
+    "nearest": InterpolationMode.NEAREST_EXACT,  # Pillow's, and centred like the other two; NEAREST is neither
     "bilinear": InterpolationMode.BILINEAR,
     "bicubic": InterpolationMode.BICUBIC,
 }
@@ -140,7 +140,7 @@ IMAGENET = Preprocess(Frame(256, (224, 224)), (0.485, 0.456, 0.406), (0.229, 0.2
 
 def _cut(image: Tensor, top: int, left: int, height: int, width: int) -> Tensor:
     """The window of (3, H, W) at (top, left), with zeros outside the image."""
-    if top >= 0 and left >= 0:
+    if top >= 0 and left >= 0 and top + height <= image.shape[1] and left + width <= image.shape[2]:
         return image[:, top : top + height, left : left + width]
     window = image.new_zeros((height, width, 3)).permute(2, 0, 1)
     inner = image[:, max(top, 0) : max(top, 0) + height, max(left, 0) : max(left, 0) + width]
