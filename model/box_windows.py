@@ -47,8 +47,8 @@ def _ragged(rows: list[list[int]]) -> Tensor:
 def slide(boxes: Boxes, axis: int, taps: Tensor, *, scale: float, spatial: tuple[int, int]) -> Boxes:
     """The boxes of windows along one axis.
 
-    axis: which, counted from 0. taps: (outputs, taps) int64 input positions. scale: by what neighbouring windows differ,
-    in input positions. spatial: the axes that are rows and columns where boxes do not tell (an axis with one position).
+    axis: which, counted from 0. taps: (outputs, taps) int64 input positions. scale: by how many input positions
+    neighbouring windows differ. spatial: the axes that are rows and columns where boxes do not tell (an axis with one position).
     """
     size = boxes.shape[axis]
     shape = torch.Size([*boxes.shape[:axis], len(taps), *boxes.shape[axis + 1 :]])
@@ -110,11 +110,8 @@ def _nothing(array: Tensor, axis: int, length: int) -> Tensor:
 
 def _extend(array: Tensor, axis: int, before: int, after: int, step: float) -> Tensor:
     """Both ends continued in a straight line; where there is one position only, by `step`."""
-    pieces = [
-        _line(array, axis, 0, 1, before, -step).flip(axis),
-        array,
-        _line(array, axis, -1, -2, after, step),
-    ]
+    start = _line(array.flip(axis), axis, before, -step).flip(axis)
+    pieces = [start, array, _line(array, axis, after, step)]
     return torch.cat([piece for piece in pieces if piece.shape[axis]], dim=axis)
 
 

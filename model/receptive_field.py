@@ -24,14 +24,14 @@ from .trace import random_images, undisturbed
 class ReceptiveField:
     """What the positions of a layer can see, in pixels of the model's input.
 
-    Position (y, x) sees rows start_y + y*stride_y … + height - 1 and columns start_x + x*stride_x … + width - 1. This is
-    not clipped: a field at the border reaches past the image, and start may be negative.
+    Position (y, x) sees rows start_y + y*stride_y … + height - 1 and columns start_x + x*stride_x … + width - 1. Not
+    clipped: a field at the border reaches past the image, and start may be negative.
 
-    The centre of a position's field is start + position*stride + (size - 1)/2. A layer whose positions all see the whole
-    input (attention, squeeze-and-excitation) keeps the stride and the centres of its local field, and is made so large
-    that it covers the input from every position: clipped, it is the truth, and its centre is still the position's own
-    place. Vectors, and layers whose positions have no place even locally, have stride 0 and start and size of what they
-    see.
+    The centre of a position's field is start + position*stride + (size - 1)/2. A layer whose positions all see the
+    whole input (attention, squeeze-and-excitation) keeps the stride and the centres of its local field, and is made so
+    large that it covers the input from every position: clipped, it is the truth, and its centre is still the position's
+    own place. Vectors, and layers whose positions have no place even locally, have stride 0 and start and size of what
+    they see.
 
     local_height, local_width: the field without global gates (squeeze-and-excitation, global context, normalisation
     over space, attention beyond the token's own place), around the same centre.

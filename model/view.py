@@ -29,8 +29,8 @@ def measure_views(
 ) -> dict[str, tuple[int, int]]:
     """(view height, view width) of each layer, by name, in pixels of the model's input.
 
-    network: in evaluation mode. fields: of `receptive_fields`. batches: normalised images (N, 3, height, width) float32;
-    the first `samples` of them are used.
+    network: in evaluation mode. fields: of `receptive_fields`. batches: normalised images (N, 3, height, width)
+    float32; the first `samples` of them are used.
 
     For each image one unit of the layer is drawn, and the gradient of its maximum (at the first position) is taken with
     respect to the image. Energy is the squared gradient, summed over channels; each image counts the same, and images
@@ -38,7 +38,7 @@ def measure_views(
     average 90 % of the energy.
 
     A window of `size` rows lies around the centre of the position's receptive field: its first row is the field's first
-    row plus (height - size) // 2, and so for columns; `Windows` has the family of sizes. Outside the image is no energy.
+    row plus (height - size) // 2, and so for columns; `Windows` has the family of sizes.
 
     On a CPU the same arguments always give the same result: one intra-op thread is used.
     """
@@ -182,9 +182,9 @@ def _gradients(
             peak = peaks[layer.name]
             energy = np.zeros((len(images), *images.shape[2:]))
             if peak.values.requires_grad:
-                keep = number < len(layers) - 1
+                more = number < len(layers) - 1
                 (gradient,) = torch.autograd.grad(
-                    peak.values.sum(), leaf, retain_graph=keep, allow_unused=True
+                    peak.values.sum(), leaf, retain_graph=more, allow_unused=True
                 )
                 if gradient is not None:
                     energy = gradient.double().square().sum(1).cpu().numpy()
