@@ -9,17 +9,18 @@ import tempfile
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-import faiss as typed_faiss
+import faiss as _faiss
 import numpy as np
 
 from ..common.errors import StoreDamagedError, StoreError, StoreNotFoundError, UsageError
-from .ann_tune import OperatingPoint, Projection
+from .ann_tune import OperatingPoint
 from .exact import Metric, Vectors, nearest, nearest_of
 from .files import Folder, MissingFileError
+from .pca import Projection
 
-faiss: Any = typed_faiss  # its Python names are added at import, where no type checker sees them
+faiss: Any = _faiss  # its Python names are added at import, where no type checker sees them
 
-faiss: Any = typed_faiss  # its Python names are added at import, where no type checker sees them
+faiss: Any = _faiss  # its Python names are added at import, where no type checker sees them
 
 VERSION = 1
 MANIFEST, FEATURES, LENGTHS, INDEX = "ann/ann.json", "ann/features.f32", "ann/lengths.f64", "ann/index.faiss"

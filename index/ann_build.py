@@ -18,13 +18,13 @@ from .ann_tune import (
     NEIGHBOURS,
     OperatingPoint,
     choose_dimensions,
-    fit_projection,
     prepared,
     tune,
 )
 from .exact import Metric, Vectors, chunks, measure_lengths, nearest
 from .features import FeatureBlock
 from .files import Folder
+from .pca import fit_projection
 
 _MOST_QUERIES = 512
 _FEWEST_QUERIES = 64
@@ -155,7 +155,7 @@ class _Builder:
             self.choice.dimensions,
             self.tuning[some],
             truth_ids[some, :10],
-            self.metric,
+            metric=self.metric,
         )
         training = self.sample(self.choice.training)
         for size in (sizes[0], max(sizes)):

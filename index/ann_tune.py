@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .exact import Metric, Vectors, chunks, distances
+from .exact import Metric, Vectors, chunks
+from .pca import Projection
 
 TARGET = 0.995
 """Recall that an operating point must show on the tuning queries, so that others see at least 0.99."""
@@ -32,22 +33,6 @@ class OperatingPoint:
     recall: float
 
 
-@dataclass(frozen=True)
-class Projection:
-    """An orthonormal projection (PCA). mean: (width,) float32, matrix: (width, dimensions) float32."""
-
-    mean: np.ndarray
-    matrix: np.ndarray
-
-    def apply(self, rows: np.ndarray) -> np.ndarray:
-        """rows: (rows, width) float32; gives (rows - mean) @ matrix, (rows, dimensions) float32."""
-        return (rows - self.mean) @ self.matrix
-
-    def first(self, dimensions: int) -> "Projection":
-        """The projection on the first, strongest dimensions."""
-        return Projection(self.mean, np.ascontiguousarray(self.matrix[:, :dimensions]))
-
-
 def prepared(vectors: Vectors, ids: np.ndarray | slice, metric: Metric) -> np.ndarray:
     """(ids, width) float32: the rows as the index sees them, of length 1 for cosine."""
     rows = np.asarray(vectors.features[ids])
@@ -55,23 +40,6 @@ def prepared(vectors: Vectors, ids: np.ndarray | slice, metric: Metric) -> np.nd
         return rows
     lengths = vectors.lengths[ids]
     return rows / np.where(lengths > 0, lengths, 1).astype(np.float32)[:, None]
-
-
-def fit_projection(sample: np.ndarray, dimensions: int, seed: int) -> Projection:
-    """The first principal components of `sample` (rows, width) float32, by randomised subspace iteration.
-
-    Source: Halko, Martinsson & Tropp 2011, algorithm 4.4, with four iterations.
-    """
-    mean = sample.mean(axis=0, dtype=np.float64).astype(np.float32)
-    centred = sample - mean
-    columns = min(dimensions + 16, *sample.shape)
-    basis = np.random.default_rng(seed).standard_normal((sample.shape[1], columns)).astype(np.float32)
-    for _ in range(4):
-        basis = np.linalg.qr(centred.T @ (centred @ basis))[0]
-    turned = centred @ basis
-    _, vectors = np.linalg.eigh(turned.T.astype(np.float64) @ turned)
-    strongest = vectors[:, ::-1][:, :dimensions].astype(np.float32)
-    return Projection(mean, np.ascontiguousarray(basis @ strongest))
 
 
 def choose_dimensions(
@@ -150,14 +118,16 @@ def tune(
     truth: (queries, max k) float32 exact distances, inf where there are fewer.
     """
     best: dict[int, tuple[float, OperatingPoint]] = {}
+    # Of unit vectors the squared distance is 2 (1 - cosine); the slack is for the rounding of float32.
+    limits = (truth.astype(np.float64) ** 2 if metric == "l2" else 2.0 * truth) * (1 + 1e-5) + 1e-12
     for probes in _ladder(lists):
         candidates, scanned = search(probes)
         scan = scanned * dimensions * _SCAN + probes * _VISIT
         if all(k in best and best[k][0] <= scan for k in NEIGHBOURS):
             break
-        gaps = _distances(vectors, queries, candidates, metric)
+        squares = _squares(vectors, queries, candidates, metric)
         for k in NEIGHBOURS:
-            recalls = _recalls(gaps, truth[:, :k])
+            recalls = _recalls(squares, limits[:, :k])
             enough = np.flatnonzero(recalls >= TARGET)
             if not len(enough):
                 continue
@@ -174,16 +144,17 @@ def _ladder(lists: int) -> list[int]:
     return sorted(steps)
 
 
-def _distances(vectors: Vectors, queries: np.ndarray, candidates: np.ndarray, metric: Metric) -> np.ndarray:
-    """(queries, m) float32: exact distances of the candidates; inf for -1 and for the query itself."""
-    gaps = np.full(candidates.shape, np.inf, np.float32)
+def _squares(vectors: Vectors, queries: np.ndarray, candidates: np.ndarray, metric: Metric) -> np.ndarray:
+    """(queries, m) float32: squared distances of the candidates as the index sees them; inf for -1 and for itself."""
+    squares = np.full(candidates.shape, np.inf, np.float32)
     for row, (query, found) in enumerate(zip(queries, candidates, strict=True)):
         real = (found >= 0) & (found != query)
-        gaps[row, real] = distances(vectors, np.asarray(vectors.features[query]), found[real], metric)
-    return gaps
+        gaps = prepared(vectors, found[real], metric) - prepared(vectors, np.array([query]), metric)
+        squares[row, real] = np.einsum("ij,ij->i", gaps, gaps)
+    return squares
 
 
-def _recalls(gaps: np.ndarray, truth: np.ndarray) -> np.ndarray:
+def _recalls(squares: np.ndarray, limits: np.ndarray) -> np.ndarray:
     """(m,) float64: the recall when the first 1, 2, … m candidates are re-ranked; equal distances count as found."""
     wanted = np.isfinite(truth).sum(axis=1)
     last = np.where(
