@@ -79,13 +79,11 @@ class NoAccessError(StorageError, PermissionError):
 def attempt(path: str, action: Callable[[], T]) -> T:
     """The result of `action`, which reads or writes `path`; a transient failure is tried again.
 
-    raises: MissingFileError, NoAccessError, StorageError naming `path`; FileExistsError as it is.
+    raises: MissingFileError, NoAccessError or StorageError, naming `path`.
     """
     for pause in (*RETRY_SECONDS, None):
         try:
             return action()
-        except FileExistsError:
-            raise
         except storage_failures() as error:
             if pause is None or not _is_transient(error):
                 raise translate(path, error) from error

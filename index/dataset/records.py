@@ -86,7 +86,7 @@ class Dataset(ABC):
 
     @abstractmethod
     def describe(self) -> str:
-        """What was found, for the log: one line for each thing that a user should know."""
+        """What was found, for the log: a line for each thing that a user should know. Makes the index of tars."""
 
 
 def unreadable(reason: str) -> ImageError:

@@ -4,11 +4,13 @@ One pass, because only the last sample settles the types of the metadata, and re
 """
 
 import json
+import shutil
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from threading import Lock
 from typing import Any
 
@@ -30,7 +32,7 @@ class TarIndex:
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
         self._lock = Lock()
-        self._spool: TemporaryDirectory[str] | None = None
+        self._spool: Path | None = None
         self._fields: dict[str, set[type]] = {}
         self._ignored: Counter[str] = Counter()
         self._names: dict[str, tuple[str, pa.DataType]] = {}
@@ -39,8 +41,9 @@ class TarIndex:
         """This index, made from the tars unless it is already. raises: DatasetError for a damaged tar."""
         with self._lock:
             if self._spool is None:
-                spool = TemporaryDirectory(prefix="unitscope-tar-")
-                self._write(Path(spool.name) / "index", entries())
+                spool = Path(mkdtemp(prefix="unitscope-tar-"))
+                weakref.finalize(self, shutil.rmtree, spool, ignore_errors=True)
+                self._write(spool / "index", entries())
                 self._names = _column_types(self._fields)
                 self._spool = spool
         return self
@@ -54,7 +57,7 @@ class TarIndex:
         """As `Dataset.batches`."""
         assert self._spool is not None, "made() comes first"
         with (
-            pa.OSFile(str(Path(self._spool.name) / "index"), "rb") as file,
+            pa.OSFile(str(self._spool / "index"), "rb") as file,
             pa.ipc.open_stream(file) as reader,
         ):
             for spooled in reader:

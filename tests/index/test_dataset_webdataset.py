@@ -1,5 +1,6 @@
 """WebDataset tars."""
 
+import gc
 import io
 import json
 import pickle
@@ -209,6 +210,17 @@ def test_damaged_tars(tmp_path, damage):
     )
     with pytest.raises(DatasetError, match=r"a.tar is no uncompressed tar, or is damaged"):
         listed(open_dataset(str(tmp_path / "a.tar")))
+
+
+def test_the_spool_goes_with_the_dataset(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "spool"))
+    (tmp_path / "spool").mkdir()
+    dataset = opened(tmp_path, ("0.jpg", b"x"))
+    listed(dataset)
+    assert list((tmp_path / "spool").iterdir())
+    del dataset
+    gc.collect()
+    assert not list((tmp_path / "spool").iterdir())
 
 
 def test_an_empty_tar_has_no_images(tmp_path):

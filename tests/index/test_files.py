@@ -8,6 +8,7 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import uuid
 from pathlib import Path
@@ -15,6 +16,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from unitscope.common.errors import StorageError, UsageError
 from unitscope.index import storage_errors
 from unitscope.index.files import Folder, MissingFileError, NoAccessError
@@ -40,6 +43,7 @@ def test_publishes_and_reads(folder):
     assert folder.read_range("deep/er/file.bin", 2, 3) == b"234"
     assert folder.read_range("deep/er/file.bin", 8, 30) == b"89"
     assert folder.read_range("deep/er/file.bin", 3, 0) == b""
+    assert folder.read_range("deep/er/file.bin", 10, 5) == folder.read_range("deep/er/file.bin", 99, 5) == b""
     assert folder.size("deep/er/file.bin") == 10
     assert folder.sha256("deep/er/file.bin") == hashlib.sha256(b"0123456789").hexdigest()
     folder.publish("deep/er/file.bin", b"new")
@@ -98,6 +102,25 @@ def test_lists_in_byte_order_of_whole_paths(folder):
     assert list(folder.list("a/c")) == ["a/c.d", "a/c/d", "a/c0"]
     assert list(folder.list("a")) == ["a.b", "a/b", "a/c.d", "a/c/d", "a/c0", "a0"]
     assert list(folder.list("nothing/here")) == []
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(st.sets(st.lists(st.text("a./0-é", min_size=1, max_size=3), min_size=1, max_size=3).map("/".join), max_size=12))
+def test_any_names_are_listed_in_byte_order(names):
+    """The oracle sorts all whole paths at once."""
+    with tempfile.TemporaryDirectory() as root:
+        written = []
+        for name in names:
+            try:
+                Folder(root).publish(name, b"x")
+            except (UsageError, StorageError, MissingFileError):  # no name, or a folder stands there, or a file above
+                continue
+            written.append(name)
+        assert list(Folder(root).list()) == sorted(written, key=str.encode)
+        for prefix in {name[:length] for name in written for length in (1, 2, 4)}:
+            if not {"", ".", ".."} & set(prefix.removesuffix("/").split("/")):
+                expected = sorted((name for name in written if name.startswith(prefix)), key=str.encode)
+                assert list(Folder(root).list(prefix)) == expected
 
 
 def test_hidden_files_can_be_left_out(folder):
