@@ -1,9 +1,11 @@
 """Each unit's maximum and its first position, with the fastest exact reducer of each device and memory layout.
 
-Measured on one thread, batch 32, 64 units on 55×55: rows of units in memory (N, C, H, W): numpy's argmax 0.9 ms,
+Measured on one thread, batch 32, 64 units on 55×55: positions side by side in memory (N, C, H, W): numpy's argmax 0.9 ms,
 `max_pool2d` 6.5 ms, `max(dim)` 5.3 ms; units side by side (channels last): `max_pool2d` over the whole map 1.4 ms,
-`max(dim)` 8 ms. Reading the map once takes 1.0 ms.
+`max(dim)` 8 ms. The maximum alone, without its position (`amax`), takes 1.0 ms.
 """
+
+import math
 
 from dataclasses import dataclass
 
@@ -64,11 +66,12 @@ def max_units_last(grid: Tensor) -> tuple[Tensor, Tensor]:
         grid.contiguous(memory_format=torch.channels_last), (height, width), return_indices=True
     )
     values, positions = values[:, :, 0, 0], positions[:, :, 0, 0]
-    nan = values.isnan()
-    if nan.any():
+    # One number tells that there is no NaN anywhere, at a third of the price of isnan().any().
+    if math.isnan(values.sum().item()):
+        nan = values.isnan()
         positions = positions.clone()
         positions[nan] = grid.flatten(2)[nan].isnan().int().argmax(1)
-    return values.contiguous(), positions.contiguous()
+    return values, positions
 
 
 def max_anywhere(grid: Tensor) -> tuple[Tensor, Tensor]:
