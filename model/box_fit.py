@@ -23,6 +23,10 @@ class Interval:
         """(positions,) bool: which positions see anything."""
         return (self.low < EMPTY) & (self.high > -EMPTY)
 
+    def sees_all(self, length: int) -> bool:
+        """Whether every position sees all pixels of an axis."""
+        return bool((self.low <= 0).all() and (self.high >= length - 1).all())
+
 
 @dataclass(frozen=True)
 class Line:
@@ -69,7 +73,7 @@ def fit(profile: Profile, length: int, *, has_grid: bool) -> tuple[Line, Line]:
     if not has_grid:
         true = _cover(profile.exact, 0)
         return true, _cover(profile.local_exact, 0) if profile.local_exact.seen.any() else true
-    local = _local(profile)
+    local = _local(profile, length)
     true = _straight(profile.affine, profile.step)
     if true is not None and true.stride > 0 and true.covers(profile.exact):
         return true, local or true
@@ -77,18 +81,24 @@ def fit(profile: Profile, length: int, *, has_grid: bool) -> tuple[Line, Line]:
         true = _smallest(profile.exact, profile.affine, profile.step)
         return true, true
     true = _cover(profile.exact, local.stride)
-    sees_all = bool((profile.exact.low <= 0).all() and (profile.exact.high >= length - 1).all())
-    return (_centred(true, local) if sees_all and local.stride else true), local
+    return (_centred(true, local) if profile.exact.sees_all(length) and local.stride else true), local
 
 
-def _local(profile: Profile) -> Line | None:
-    """The line of the local boxes; None where nothing local is seen (a class token)."""
+def _local(profile: Profile, length: int) -> Line | None:
+    """The line of the local boxes; None where nothing local is seen (a class token).
+
+    Positions that all see everything even locally (a token mixer) still have places: a grid over the whole axis.
+    """
     if not profile.local_exact.seen.any():
         return None
     line = _straight(profile.local_affine, profile.step)
     if line is not None and line.stride > 0 and line.covers(profile.local_exact):
         return line
-    return _smallest(profile.local_exact, profile.local_affine, profile.step)
+    line = _smallest(profile.local_exact, profile.local_affine, profile.step)
+    spread = profile.step * (len(profile.local_exact.low) - 1)
+    if line.stride == 0 and profile.local_exact.sees_all(length) and 0 < spread < length:
+        return _cover(profile.local_exact, round(profile.step))
+    return line
 
 
 def _straight(interval: Interval, step: float) -> Line | None:

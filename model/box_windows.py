@@ -48,7 +48,7 @@ def slide(boxes: Boxes, axis: int, taps: Tensor, *, scale: float, spatial: tuple
     """The boxes of windows along one axis.
 
     axis: which, counted from 0. taps: (outputs, taps) int64 input positions. scale: by how many input positions
-    neighbouring windows differ. spatial: the axes that are rows and columns where boxes do not tell (an axis with one position).
+    neighbouring windows differ. spatial: the axes that are rows and columns, where boxes do not tell (one position).
     """
     size = boxes.shape[axis]
     shape = torch.Size([*boxes.shape[:axis], len(taps), *boxes.shape[axis + 1 :]])

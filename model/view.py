@@ -183,11 +183,9 @@ def _gradients(
             energy = np.zeros((len(images), *images.shape[2:]))
             if peak.values.requires_grad:
                 more = number < len(layers) - 1
-                (gradient,) = torch.autograd.grad(
-                    peak.values.sum(), leaf, retain_graph=more, allow_unused=True
-                )
-                if gradient is not None:
-                    energy = gradient.double().square().sum(1).cpu().numpy()
+                total = peak.values.sum()
+                (gradient,) = torch.autograd.grad(total, leaf, retain_graph=more, materialize_grads=True)
+                energy = gradient.double().square().sum(1).cpu().numpy()
             for each, position in zip(energy, peak.positions, strict=True):
                 yield layer.name, Sample(each, position)
 
