@@ -55,14 +55,10 @@ def list_values(column: pa.Array) -> np.ndarray:
 
 def _shards(folder: Folder, part: Part, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """Each shard's batch with image_id and `columns`."""
-    schema = shard_types(folder, part)
     names = ["image_id", *columns]
-    options = pa.ipc.IpcReadOptions(included_fields=[schema.get_field_index(name) for name in names])
     expected = part.first
     for path in part.shards:
-        batch = folder.attempt(path, lambda path=path: _batch(folder, path, options))
-        if set(batch.schema.names) != set(names):
-            raise _damaged(folder, path, f"has other columns than {part.shards[0]}")
+        batch = folder.attempt(path, lambda path=path: _batch(folder, path, names))
         ids = batch["image_id"].to_numpy()
         if not np.array_equal(ids, np.arange(expected, expected + len(ids))):
             raise _damaged(folder, path, f"holds images {ids[:1]} …, not {expected} …")
@@ -74,9 +70,20 @@ def _shards(folder: Folder, part: Part, columns: Sequence[str]) -> Iterator[pa.R
         )
 
 
-def _batch(folder: Folder, path: str, options: pa.ipc.IpcReadOptions) -> pa.RecordBatch:
+def _batch(folder: Folder, path: str, names: Sequence[str]) -> pa.RecordBatch:
+    """Some columns of a shard. Arrow reads only those from a bucket, but into a buffer as large as all of them, so they
+    are copied out of it; from a memory map it takes all columns without reading any."""
+    with _open(folder, path) as reader:
+        schema = reader.schema
+        missing = [name for name in names if name not in schema.names]
+        if missing:
+            raise _damaged(folder, path, f"has no column {missing[0]}")
+        if folder.is_local:
+            return reader.get_batch(0).select(list(names))
+    options = pa.ipc.IpcReadOptions(included_fields=[schema.get_field_index(name) for name in names])
     with _open(folder, path, options) as reader:
-        return reader.get_batch(0)
+        batch = reader.get_batch(0)
+        return pa.ipc.read_record_batch(batch.serialize(), batch.schema)
 
 
 def _schema(folder: Folder, path: str) -> pa.Schema:

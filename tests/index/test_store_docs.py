@@ -44,9 +44,7 @@ def test_there_are_examples_for_each_table():
 
 def test_top_in_sql_is_the_store_s(made, ask):
     top = Store.open(made.url).top("features.0", 17, k=9)
-    assert ask(example("p17 // 6")) == [
-        (p.value, p.image_id, p.y, p.x)[1:2] + (p.value, p.y, p.x) for p in top
-    ]
+    assert ask(example("p17 // 6")) == [(p.image_id, p.value, p.y, p.x) for p in top]
     stored = ask(example("unnest(top)"))
     assert stored[:9] == [(p.value, p.image_id, *p.view) for p in top]
 
@@ -56,6 +54,11 @@ def test_filtered_top_in_sql_is_the_store_s(made, ask):
     assert [row[:2] for row in ask(example("JOIN 'images/*.parquet' USING (image_id)\nWHERE predicted"))] == [
         (p.image_id, p.value) for p in top
     ]
+
+
+def test_layers_with_a_colon_open_too(made, ask):
+    top = Store.open(made.url).top("block.1:0", 3, k=1)
+    assert ask("SELECT max(u3) FROM 'maxima/block.1:0/*.parquet'") == [(top[0].value,)]
 
 
 def test_quantiles_and_neighbours(made, ask):

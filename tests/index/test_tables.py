@@ -21,6 +21,7 @@ from unitscope.index.schema import (
     maxima_schema,
     shard_path,
 )
+from unitscope.index.shard_files import shard_blocks
 
 
 @pytest.fixture(scope="module")
@@ -43,12 +44,9 @@ def words(text):
 
 def test_columns_are_those_of_the_format(made, synthetic):
     """The names, their order and their types, written out: a change of schema.py must fail here."""
-    assert (
-        LAYERS_SCHEMA.names
-        == (
-            "layer kind units height width rf_height rf_width stride_y stride_x start_y start_x "
-            "local_rf_height local_rf_width view_height view_width"
-        ).split()
+    assert LAYERS_SCHEMA.names == words(
+        "layer kind units height width rf_height rf_width stride_y stride_x start_y start_x "
+        "local_rf_height local_rf_width view_height view_width"
     )
     assert UNITS_SCHEMA.names == words("layer unit images mean std min max active top")
     assert [field.name for field in PATCH_TYPE] == words("value image_id y x x0 y0 x1 y1 vx0 vy0 vx1 vy1")
@@ -236,6 +234,15 @@ def test_wrong_shards_are_refused(synthetic, tmp_path, damage):
     with pytest.raises(StoreDamagedError, match="shard-000001"):
         tables.write_maxima(made.folder, made.parts[0], made.layers, 0, k=3)
     assert not (tmp_path / "store" / ".work/merged").exists()
+
+
+def test_shards_are_mapped_and_not_read(synthetic, tmp_path):
+    """What keeps the merge's memory within one layer: a block of shards allocates next to nothing."""
+    made = synthetic.make_store(tmp_path / "store", images=2000, shard=500, shards_per_part=4, keep_work=True)
+    before = pa.total_allocated_bytes()
+    blocks = list(shard_blocks(made.folder, made.parts[0], ["m0", "p0"], 700))
+    assert [sum(piece.num_rows for piece in block) for block in blocks] == [700, 700, 600]
+    assert pa.total_allocated_bytes() - before < 20_000  # the columns asked for have 480,000 bytes
 
 
 def test_all_images_of_a_part_failed(synthetic, tmp_path):

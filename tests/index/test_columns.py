@@ -1,0 +1,84 @@
+"""Single columns by row, through parts and row groups; the bounded cache; the quick transpose."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from unitscope.common.errors import StoreDamagedError
+from unitscope.index.cache import ByteCache
+from unitscope.index.columns import Columns, FileCache
+from unitscope.index.files import Folder
+from unitscope.index.transpose import transpose_into
+
+PARTS = [25, 10, 7]
+GROUP = 10
+VALUES = np.random.default_rng(0).integers(0, 1000, sum(PARTS))
+
+
+@pytest.fixture(scope="module")
+def columns(tmp_path_factory):
+    root = tmp_path_factory.mktemp("columns")
+    first = 0
+    for number, rows in enumerate(PARTS):
+        table = pa.table({"a": VALUES[first : first + rows], "row": range(first, first + rows)})
+        pq.write_table(table, root / f"part-{number}.parquet", row_group_size=GROUP)
+        first += rows
+    cache = FileCache(Folder(str(root)), footer_bytes=2**20, column_bytes=300)  # one column at a time
+    return Columns(cache, [f"part-{number}.parquet" for number in range(3)], PARTS)
+
+
+@given(st.lists(st.integers(0, sum(PARTS) - 1)))
+def test_take(columns, rows):
+    assert columns.take("a", np.array(rows, np.int64)).to_pylist() == VALUES[rows].tolist()
+
+
+def test_groups_and_places(columns):
+    groups = list(columns.groups())
+    assert [(group.first, group.rows) for group in groups] == [(0, 10), (10, 10), (20, 5), (25, 10), (35, 7)]
+    for row in range(columns.rows):
+        group = columns.group_of(row)
+        assert group.first <= row < group.first + group.rows
+        assert columns.read(group, ["row"])["row"][row - group.first].as_py() == row
+    assert [columns.locate(row) for row in (0, 24, 25, 41)] == [(0, 0), (0, 24), (1, 0), (2, 6)]
+
+
+def test_other_rows_than_said_are_damage(columns):
+    other = Columns(columns._cache, ["part-0.parquet"], [24])
+    with pytest.raises(StoreDamagedError, match=r"part-0\.parquet has 25 rows"):
+        list(other.groups())
+
+
+def test_cache_keeps_what_was_used_last_within_its_bytes():
+    made = []
+
+    def get(key, size=4):
+        return cache.get(key, lambda: made.append(key) or key * 2, lambda value: size)
+
+    cache = ByteCache(10)
+    assert [get("a"), get("b"), get("a"), get("c"), get("a")] == ["aa", "bb", "aa", "cc", "aa"]
+    assert made == ["a", "b", "c"]
+    get("b")  # was dropped for c, and drops it
+    get("a")
+    assert made == ["a", "b", "c", "b"]
+    get("large", 11)
+    get("large", 11)
+    get("a")
+    assert made == ["a", "b", "c", "b", "large", "large"]
+
+
+@given(
+    st.sampled_from([np.float32, np.float16, np.uint16, np.uint32]),
+    st.integers(1, 40),
+    st.integers(1, 40),
+    st.booleans(),
+)
+def test_transpose(dtype, images, units, sliced):
+    rows = np.random.default_rng(0).integers(0, 1000, (images + 3, units)).astype(dtype)
+    rows = rows[3:] if sliced else rows[:images]
+    wide = np.zeros((units, images + 5), dtype)
+    transpose_into(wide[:, 2 : 2 + images], rows)
+    np.testing.assert_array_equal(wide[:, 2 : 2 + images], rows.T)
+    assert not wide[:, :2].any()
+    assert not wide[:, 2 + images :].any()
