@@ -4,7 +4,8 @@
     ├── UsageError                a wrong argument; exit code 2
     │   ├── ModelSpecError        a model that cannot be found or loaded as it was named
     │   ├── LayerError            a layer or unit that the model or store does not have
-    │   └── FilterError           a filter that cannot be parsed or names an unknown column
+    │   ├── FilterError           a filter that cannot be parsed or names an unknown column
+    │   └── NotFoundError         an image, store or atlas that is not there
     ├── DatasetError              a dataset that cannot be read or has changed since the plan
     ├── StorageError              the disk or bucket failed, after retries: never a bad image
     ├── StoreError                a store that cannot be used as asked
@@ -51,6 +52,10 @@ class LayerError(UsageError):
 
 class FilterError(UsageError):
     """A filter that cannot be parsed or names an unknown column."""
+
+
+class NotFoundError(UsageError):
+    """An image, store or atlas that is not there."""
 
 
 class DatasetError(UnitscopeError):

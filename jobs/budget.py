@@ -55,7 +55,9 @@ class Budget:
         )
 
 
-def recheck(folder: Folder, plan: Plan, dataset: Dataset, preprocess: Preprocess, shards: Iterable[int]) -> set[int]:
+def recheck(
+    folder: Folder, plan: Plan, dataset: Dataset, preprocess: Preprocess, shards: Iterable[int]
+) -> set[int]:
     """The committed shards in which an image that had failed can be used now: they are to be swept again."""
     mended: set[int] = set()
     for shard in shards:

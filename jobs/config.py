@@ -40,14 +40,20 @@ class SweepConfig:
 
     def __post_init__(self) -> None:
         if self.batch_size < MIN_BATCH:
-            raise UsageError(f"--batch-size {self.batch_size}: must be at least {MIN_BATCH}, so that values do not depend on it")
+            raise UsageError(
+                f"--batch-size {self.batch_size}: must be at least {MIN_BATCH}, so that values do not depend on it"
+            )
         if self.k < 1:
             raise UsageError(f"--k {self.k}: must be at least 1")
         if not 0 <= self.max_error_rate <= 1:
-            raise UsageError(f"--max-error-rate {self.max_error_rate}: must be between 0 and 1 (0.001 is one image in a thousand)")
+            raise UsageError(
+                f"--max-error-rate {self.max_error_rate}: must be between 0 and 1 (0.001 is one image in a thousand)"
+            )
         if self.workers is not None and self.workers < 0:
             raise UsageError(f"--workers {self.workers}: must be 0 (this process, without Ray) or more")
         if self.shard_size is not None and (self.shard_size < 1 or self.shard_size % self.batch_size):
-            raise UsageError(f"--shard-size {self.shard_size}: must be a multiple of the batch size, {self.batch_size}")
+            raise UsageError(
+                f"--shard-size {self.shard_size}: must be a multiple of the batch size, {self.batch_size}"
+            )
         if self.view_samples < 1:
             raise UsageError(f"--view-samples {self.view_samples}: must be at least 1")

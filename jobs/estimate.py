@@ -97,10 +97,13 @@ def _tables(config: SweepConfig, subject: Subject, images: int) -> dict[str, int
     value = 2 if config.maxima_dtype == "float16" else 4
     units = sum(layer.units for layer in subject.layers)
     tables = {
-        f"maxima/{layer.name}": images * (8 + layer.units * (value + _position_bytes(layer.kind, layer.height * layer.width)))
+        f"maxima/{layer.name}": images
+        * (8 + layer.units * (value + _position_bytes(layer.kind, layer.height * layer.width)))
         for layer in subject.layers
     }
-    tables["features"] = images * (8 + subject.feature.width * (2 if config.feature_dtype == "float16" else 4))
+    tables["features"] = images * (
+        8 + subject.feature.width * (2 if config.feature_dtype == "float16" else 4)
+    )
     tables["images"] = images * 160
     tables["units.parquet"] = units * min(config.k, images) * TOP_BYTES
     tables["thumbs"] = images * JPEG_BYTES

@@ -21,7 +21,9 @@ def feature_of_file(store: Store, path: str) -> np.ndarray:
     """(width,) float32. Raises UsageError where there is no such file, ImageError for a bad one, UnitscopeError else."""
     file = Path(path)
     if not file.is_file():
-        raise UsageError(f"there is no file {path}; give an image file, or an image id from 0 to {store.images_count - 1}")
+        raise UsageError(
+            f"there is no file {path}; give an image file, or an image id from 0 to {store.images_count - 1}"
+        )
     decode(file.read_bytes())
     manifest = store.manifest
     request = {
@@ -32,8 +34,12 @@ def feature_of_file(store: Store, path: str) -> np.ndarray:
         "feature": manifest.model["feature"],
     }
     command = [sys.executable, "-P", "-m", "unitscope.jobs.feature_process"]
-    done = subprocess.run(command, input=json.dumps(request).encode(), capture_output=True, timeout=TIMEOUT, check=False)
+    done = subprocess.run(
+        command, input=json.dumps(request).encode(), capture_output=True, timeout=TIMEOUT, check=False
+    )
     if done.returncode:
         told = done.stderr.decode(errors="replace").strip().splitlines()
-        raise UnitscopeError(f"the feature of {path} could not be made: {told[-1] if told else 'the process died'}")
+        raise UnitscopeError(
+            f"the feature of {path} could not be made: {told[-1] if told else 'the process died'}"
+        )
     return np.frombuffer(done.stdout, np.float32)

@@ -23,7 +23,9 @@ def main() -> int:
     try:
         model = load_model(request["spec"], weights=request["weights"])
         if model.fingerprint != request["fingerprint"]:
-            raise UnitscopeError(f"{request['weights'] or request['spec']} is no longer the network that was swept")
+            raise UnitscopeError(
+                f"{request['weights'] or request['spec']} is no longer the network that was swept"
+            )
         feature = Feature(**request["feature"] | {"layer": Layer(**request["feature"]["layer"])})
         one = sample(Path(request["path"]).read_bytes(), model.preprocess)
         if one.pixels is None:

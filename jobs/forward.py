@@ -35,7 +35,9 @@ class Forward:
     On a GPU nothing synchronises before the one copy back.
     """
 
-    def __init__(self, model: LoadedModel, layers: tuple[Layer, ...], feature: Feature, *, device: str = "cpu") -> None:
+    def __init__(
+        self, model: LoadedModel, layers: tuple[Layer, ...], feature: Feature, *, device: str = "cpu"
+    ) -> None:
         self._model = model
         self._layers = layers
         self._device = torch.device(device)
@@ -71,7 +73,9 @@ class Forward:
             tensors = [r.values for r in reductions] + [r.positions for r in reductions] + [captured.feature]
             arrays = _to_host([*tensors, logits.float()] if logits is not None else tensors, count)
         n = len(reductions)
-        return BatchResult(arrays[:n], arrays[n : 2 * n], arrays[2 * n], arrays[2 * n + 1] if logits is not None else None)
+        return BatchResult(
+            arrays[:n], arrays[n : 2 * n], arrays[2 * n], arrays[2 * n + 1] if logits is not None else None
+        )
 
     def _upload(self, pixels: Tensor) -> Tensor:
         if self._device.type == "cpu":
@@ -86,7 +90,8 @@ def _to_host(tensors: list[Tensor], count: int) -> list[np.ndarray]:
     flat = torch.cat([tensor.contiguous().view(torch.int32).flatten() for tensor in tensors]).cpu()
     pieces = flat.split([tensor.numel() for tensor in tensors])
     return [
-        piece.view(tensor.dtype).view(tensor.shape)[:count].numpy() for piece, tensor in zip(pieces, tensors, strict=True)
+        piece.view(tensor.dtype).view(tensor.shape)[:count].numpy()
+        for piece, tensor in zip(pieces, tensors, strict=True)
     ]
 
 

@@ -23,7 +23,9 @@ class Log:
         self.write("started", host=socket.gethostname(), pid=os.getpid())
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: object
+    ) -> None:
         self.write("ended", error=str(error) if error is not None else None)
         if self._path is None:
             old = self._folder.read(LOG_FILE).decode() if self._folder.exists(LOG_FILE) else ""

@@ -117,7 +117,9 @@ def _tops(folder: Folder, plan: Plan, task: PatchTask) -> list[list[dict[str, in
     return rows["top"].slice(first - groups[0] * size, task.units).to_pylist()
 
 
-def _read_images(folder: Folder, plan: Plan, dataset: Dataset, ids: list[int]) -> Iterator[bytes | ImageError]:
+def _read_images(
+    folder: Folder, plan: Plan, dataset: Dataset, ids: list[int]
+) -> Iterator[bytes | ImageError]:
     """The encoded bytes of images, ascending ids; one read for the images of a shard."""
     start = 0
     while start < len(ids):

@@ -80,7 +80,9 @@ class Plan:
         fields = json.loads(text)
         version = fields.pop("version", None)
         if version != PLAN_VERSION:
-            raise SweepError(f"the unfinished sweep was planned by another version (plan format {version}, this one writes {PLAN_VERSION}); start a new store")
+            raise SweepError(
+                f"the unfinished sweep was planned by another version (plan format {version}, this one writes {PLAN_VERSION}); start a new store"
+            )
         fields["layers"] = tuple(LayerRow(**row) for row in fields["layers"])
         fields["captured"] = tuple(Layer(**row) for row in fields["captured"])
         feature = fields["feature"]
@@ -98,7 +100,10 @@ def load_plan(folder: Folder) -> Plan | None:
 def shard_size(images: int, batch_size: int, bytes_per_image: int) -> int:
     """Images a shard: a function of the dataset and the layers alone, so that every run cuts alike."""
     size = batch_size
-    while size * 2 <= min(MAX_SHARD_IMAGES, images // SHARDS_WANTED) and size * 2 * bytes_per_image <= MAX_SHARD_BYTES:
+    while (
+        size * 2 <= min(MAX_SHARD_IMAGES, images // SHARDS_WANTED)
+        and size * 2 * bytes_per_image <= MAX_SHARD_BYTES
+    ):
         size *= 2
     return size
 

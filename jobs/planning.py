@@ -23,10 +23,11 @@ from ..model.feature import Feature, feature_named, find_feature
 from ..model.layers import Layer, LayerList, list_layers, select_layers
 from ..model.load import LoadedModel
 from ..model.receptive_field import ReceptiveField, receptive_fields
+from ..model.spec import parse_spec
 from ..model.view import measure_views
 from .config import SweepConfig
-from .pixels import sample
 from .pictures import WORK_OUTPUTS
+from .pixels import sample
 from .plan import PLAN_FILE, Plan, regroup, shard_size, write_images
 from .sweep import read_rows
 
@@ -62,14 +63,19 @@ def _defaults(model: LoadedModel, listed: LayerList) -> tuple[Layer, ...]:
     chosen = default_layers(model.network, listed, model.input_size)
     if not chosen:
         names = ", ".join(layer.name for layer in listed.swept[:8]) or "none"
-        raise UsageError(f"no layer of this model is swept by default; name some with --layers (there are: {names} …)")
+        raise UsageError(
+            f"no layer of this model is swept by default; name some with --layers (there are: {names} …)"
+        )
     return chosen
 
 
 def labels_of(config: SweepConfig, dataset: Dataset, model: LoadedModel, outputs: int | None) -> LabelMap:
     """How the dataset's labels become the model's classes (design: never by the folder's rank)."""
     return resolve_labels(
-        class_names=dataset.class_names, model_classes=model.classes, classes_file=config.classes, outputs=outputs
+        class_names=dataset.class_names,
+        model_classes=model.classes,
+        classes_file=config.classes,
+        outputs=outputs,
     )
 
 
@@ -91,7 +97,9 @@ def make_plan(
         stage.note(f"{len(subject.layers)} layers, {sum(layer.units for layer in subject.layers):,} units")
     labels = labels_of(config, dataset, model, subject.outputs)
     with progress.stage("listing the dataset", None, "images") as stage:
-        images, size, fingerprint = _list_images(config, folder, dataset, labels, subject, previous, stage.advance)
+        images, size, fingerprint = _list_images(
+            config, folder, dataset, labels, subject, previous, stage.advance
+        )
         stage.note(f"{images:,} images; labels: {labels.source}")
     plan = Plan(
         images=images,
@@ -106,7 +114,9 @@ def make_plan(
     with progress.stage("measuring views", len(subject.layers), "layers") as stage:
         views = _measure_views(config, folder, plan, dataset, model, fields)
         stage.advance(len(subject.layers))
-    plan = replace(plan, layers=tuple(_row(layer, fields[layer.name], views[layer.name]) for layer in subject.layers))
+    plan = replace(
+        plan, layers=tuple(_row(layer, fields[layer.name], views[layer.name]) for layer in subject.layers)
+    )
     folder.publish(PLAN_FILE, plan.to_json().encode())
     return plan
 
@@ -122,7 +132,7 @@ def settings(
             "dataset": dataset_fingerprint,
         },
         "model": {
-            "spec": model.spec,
+            "spec": _absolute(model.spec),
             "weights": model.weights,
             "weights_file": str(Path(config.weights).absolute()) if config.weights else None,
             "random": model.random,
@@ -134,11 +144,20 @@ def settings(
         "labels": labels.source,
         "options": asked(config),
         "software": {
-            name: metadata.version(name) for name in ("unitscope", "torch", "torchvision", "pyarrow", "pillow", "numpy")
+            name: metadata.version(name)
+            for name in ("unitscope", "torch", "torchvision", "pyarrow", "pillow", "numpy")
         }
         | {"python": platform.python_version()},
-        "machine": {"architecture": platform.machine(), "cpu_capability": torch.backends.cpu.get_cpu_capability()},
+        "machine": {
+            "architecture": platform.machine(),
+            "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        },
     }
+
+
+def _absolute(spec: str) -> str:
+    """The spec of a factory's file with its whole path, so that the network is found from any folder."""
+    return str(Path(spec).absolute()) if parse_spec(spec).source == "file" else spec
 
 
 def asked(config: SweepConfig) -> dict[str, Any]:
@@ -232,7 +251,11 @@ def _measure_views(
         for shard in np.unique(ids // plan.shard_size):
             first, _ = plan.shard_range(int(shard))
             rows = read_rows(folder, plan, int(shard)).take(ids[ids // plan.shard_size == shard] - first)
-            held += [s.pixels for s in (sample(d, model.preprocess) for d in dataset.read(rows)) if s.pixels is not None]
+            held += [
+                s.pixels
+                for s in (sample(d, model.preprocess) for d in dataset.read(rows))
+                if s.pixels is not None
+            ]
             while len(held) >= VIEW_BATCH:
                 yield model.preprocess.normalise(torch.stack(held[:VIEW_BATCH]))
                 del held[:VIEW_BATCH]

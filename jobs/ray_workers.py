@@ -97,7 +97,9 @@ class RayPool:
             except DEATHS as error:
                 deaths[task] += 1
                 if deaths[task] >= MAX_DEATHS:
-                    raise SweepError(f"{step} task {task} has ended {MAX_DEATHS} workers; the last: {error}") from error
+                    raise SweepError(
+                        f"{step} task {task} has ended {MAX_DEATHS} workers; the last: {error}"
+                    ) from error
                 waiting.appendleft(task)
             except RayTaskError as error:
                 raise _own(error) from error

@@ -72,7 +72,10 @@ def check_same(config: SweepConfig, planned: dict[str, Any], model: LoadedModel,
         ("weights", planned["fingerprints"]["weights"], model.fingerprint),
         ("preprocessing", planned["fingerprints"]["preprocessing"], model.preprocess.fingerprint),
     ]
-    mine += [(f"--{name.replace('_', '-')}", planned["options"][name], value) for name, value in asked(config).items()]
+    mine += [
+        (f"--{name.replace('_', '-')}", planned["options"][name], value)
+        for name, value in asked(config).items()
+    ]
     for name, begun, now in mine:
         if begun != now:
             raise StoreError(

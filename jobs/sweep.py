@@ -115,7 +115,9 @@ class _Held:
         self._samples: list[Sample] = []
         self._maxima = [np.zeros((count, layer.units), maxima_dtype) for layer in plan.layers]
         self._positions = [
-            np.zeros((count, layer.units), layer.position_type.to_pandas_dtype()) if layer.has_positions else None
+            np.zeros((count, layer.units), layer.position_type.to_pandas_dtype())
+            if layer.has_positions
+            else None
             for layer in plan.layers
         ]
         self._feature = np.zeros((count, plan.feature.width), feature_dtype)
@@ -145,7 +147,9 @@ class _Held:
         """Raises SweepError for the first NaN or Inf of an image that is ok."""
         rows = slice(start, start + len(samples))
         ok = np.array([one.status is ImageStatus.OK for one in samples])
-        tables = [(layer.layer, kept[rows]) for layer, kept in zip(self._plan.layers, self._maxima, strict=True)]
+        tables = [
+            (layer.layer, kept[rows]) for layer, kept in zip(self._plan.layers, self._maxima, strict=True)
+        ]
         for name, values in [*tables, ("the feature", self._feature[rows])]:
             finite = np.isfinite(values).all(axis=1) | ~ok
             if finite.all():

@@ -63,7 +63,9 @@ class Worker:
         if self._plan is None:
             self._plan = load_plan(self._folder)
         if self._plan is None:
-            raise SweepError(f"{self._folder} holds no plan: is it the same folder for this worker and the driver?")
+            raise SweepError(
+                f"{self._folder} holds no plan: is it the same folder for this worker and the driver?"
+            )
         return self._plan
 
     def dataset(self) -> Dataset:
@@ -84,7 +86,9 @@ class Worker:
     def _load(self, dataset: Dataset) -> Sweeper:
         plan = self.plan()
         use_exact_arithmetic(self._config.precision)
-        model = self._model or load_model(self._config.model, weights=self._config.weights, device=self._config.device)
+        model = self._model or load_model(
+            self._config.model, weights=self._config.weights, device=self._config.device
+        )
         planned = plan.settings["fingerprints"]["weights"]
         if model.fingerprint != planned:
             raise SweepError(

@@ -1,0 +1,33 @@
+"""Starts the service in this process: the `serve` verb."""
+
+import socket
+import sys
+
+import uvicorn
+
+from ..common.errors import UsageError
+from .app import create_app
+
+
+def serve(stores: list[str], *, host: str = "127.0.0.1", port: int = 8000) -> None:
+    """Serves until it is interrupted. `port` 0 takes a free one. Raises StoreError, and UsageError for a taken port."""
+    app = create_app(stores)
+    listener = _listen(host, port)
+    shown = f"[{host}]" if ":" in host else host
+    print(f"http://{shown}:{listener.getsockname()[1]}/", file=sys.stderr, flush=True)
+    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5)
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise UsageError(
+            f"cannot listen on {host} port {port}: {error.strerror}; give another --port (0: any)"
+        ) from error
+    return listener
