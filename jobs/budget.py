@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterable
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from ..common.errors import ImageStatus, SweepError
 from ..index.dataset.open import Dataset
@@ -61,9 +60,8 @@ def recheck(
     """The committed shards in which an image that had failed can be used now: they are to be swept again."""
     mended: set[int] = set()
     for shard in shards:
-        status = committed_status(folder, shard)
-        failed = pc.indices_nonzero(pc.not_equal(status, str(ImageStatus.OK)))
-        if len(failed):
+        failed = _failed_rows(_committed(folder, shard))
+        if failed:
             rows = read_rows(folder, plan, shard).take(failed)
             if any(sample(data, preprocess).status is ImageStatus.OK for data in dataset.read(rows)):
                 mended.add(shard)
@@ -72,17 +70,21 @@ def recheck(
 
 def committed_failures(folder: Folder, plan: Plan, shard: int) -> list[Failure]:
     """(uri, status, reason) of each failed image of a committed shard."""
+    batch = _committed(folder, shard)
+    failed = _failed_rows(batch)
+    if not failed:
+        return []
+    uris = read_rows(folder, plan, shard)["uri"].take(failed).to_pylist()
+    status, reason = (batch[name].take(failed).to_pylist() for name in ("status", "reason"))
+    return list(zip(uris, status, reason, strict=True))
+
+
+def _failed_rows(batch: pa.RecordBatch) -> list[int]:
+    return [row for row, status in enumerate(batch["status"].to_pylist()) if status != str(ImageStatus.OK)]
+
+
+def _committed(folder: Folder, shard: int) -> pa.RecordBatch:
+    """The status and reason of each image of a committed shard."""
     with folder.open(shard_path(shard)) as source:
         batch = pa.ipc.open_file(source).get_batch(0)
-        bad = pc.not_equal(batch["status"], str(ImageStatus.OK))
-        if not pc.any(bad).as_py():
-            return []
-        uris = read_rows(folder, plan, shard)["uri"].filter(bad).to_pylist()
-        status, reason = (batch[name].filter(bad).to_pylist() for name in ("status", "reason"))
-        return list(zip(uris, status, reason, strict=True))
-
-
-def committed_status(folder: Folder, shard: int) -> pa.Array:
-    """The status column of a committed shard file."""
-    with folder.open(shard_path(shard)) as source:
-        return pa.ipc.open_file(source).get_batch(0)["status"]
+        return pa.record_batch({name: batch[name] for name in ("status", "reason")})

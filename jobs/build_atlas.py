@@ -20,7 +20,7 @@ from .pool import cores
 
 @dataclass(frozen=True)
 class AtlasReport:
-    """name: of the atlas. images: on the map. side: cells along each side of the grid. quality: as measured on a sample."""
+    """name: of the atlas. images: on the map. side: cells along each side of the grid. quality: on a sample."""
 
     name: str
     images: int
@@ -70,7 +70,7 @@ def _index(store: Store, progress: Progress) -> Ann:
     try:
         return Ann.open(store.folder, store=store.manifest.hash)
     except StoreNotFoundError:
-        features = store.features()
+        features = store.features
         build(
             features.blocks(),
             features.width,

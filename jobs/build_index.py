@@ -11,7 +11,7 @@ from .pool import cores
 def build_index(store: str, *, metric: Metric = "l2", progress: Progress = SILENT) -> AnnReport:
     """Writes `ann/` into the store, in place of one that is there. Raises StoreNotFoundError, StoreBusyError."""
     opened = Store.open(store)
-    features = opened.features()
+    features = opened.features
     with writing(opened.folder):
         return build(
             features.blocks(),

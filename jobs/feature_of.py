@@ -18,7 +18,7 @@ TIMEOUT = 600
 
 
 def feature_of_file(store: Store, path: str) -> np.ndarray:
-    """(width,) float32. Raises UsageError where there is no such file, ImageError for a bad one, UnitscopeError else."""
+    """(width,) float32. Raises UsageError for no such file, ImageError for a bad one, UnitscopeError otherwise."""
     file = Path(path)
     if not file.is_file():
         raise UsageError(

@@ -1,6 +1,7 @@
 """Makes one image's feature. A process of its own, started by `feature_of.py` for each file.
 
-Reads a JSON request on standard input, writes the feature as raw float32 to standard output, or one line to standard error.
+Reads a JSON request on standard input; writes the feature as raw float32 to standard output, or one line to
+standard error.
 """
 
 import json

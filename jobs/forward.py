@@ -41,7 +41,7 @@ class Forward:
         self._model = model
         self._layers = layers
         self._device = torch.device(device)
-        self._network = model.network.to(self._device, memory_format=torch.channels_last)
+        self._network = model.network.to(self._device).to(memory_format=torch.channels_last)
         self._capture = Capture(self._network, layers, feature)
 
     def __enter__(self) -> "Forward":

@@ -1,7 +1,7 @@
 """One writer for a store: a lock that the next run gets when this one ends, however it ends.
 
-On a local disk the kernel holds it (`flock`) and drops it with the process. A bucket has no such thing: there the lock is an
-object made create-only, whose holder rewrites it every HEARTBEAT seconds, and that counts as abandoned after STALE.
+On a local disk the kernel holds it (`flock`) and drops it with the process. A bucket has no such thing: there the lock
+is an object made create-only, which its holder rewrites every HEARTBEAT seconds, and which is stale after STALE.
 """
 
 import fcntl
@@ -10,7 +10,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,7 +23,7 @@ STALE = 120.0
 
 
 @contextmanager
-def writing(folder: Folder) -> Iterator[None]:
+def writing(folder: Folder) -> Generator[None]:
     """Holds the store for writing. Raises StoreBusyError, naming the holder, where another run has it."""
     path = folder.local_path(LOCK_FILE)
     with _local(path) if path is not None else _remote(folder):
@@ -31,7 +31,7 @@ def writing(folder: Folder) -> Iterator[None]:
 
 
 @contextmanager
-def _local(path: Path) -> Iterator[None]:
+def _local(path: Path) -> Generator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
@@ -47,7 +47,7 @@ def _local(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _remote(folder: Folder) -> Iterator[None]:
+def _remote(folder: Folder) -> Generator[None]:
     if not folder.publish_new(LOCK_FILE, _holder()):
         held = folder.read(LOCK_FILE)
         if time.time() - float(json.loads(held)["time"]) < STALE:

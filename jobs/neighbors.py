@@ -14,7 +14,7 @@ from .feature_of import feature_of_file
 
 @dataclass(frozen=True)
 class Neighbors:
-    """image_ids, nearest first; distances beside them (L2, not squared, or 1 - cosine). exact: every image was compared."""
+    """image_ids, nearest first; distances beside them (L2, or 1 - cosine). exact: every image was compared."""
 
     image_ids: tuple[int, ...]
     distances: tuple[float, ...]
@@ -66,7 +66,7 @@ def _query(store: Store, image: int | str) -> tuple[np.ndarray, int]:
 
 def read_vectors(store: Store) -> Vectors:
     """All features of a store, in memory."""
-    reader = store.features()
+    reader = store.features
     features = np.zeros((reader.images, reader.width), np.float32)
     valid = np.zeros(reader.images, bool)
     for block in reader.blocks():

@@ -1,7 +1,7 @@
 """Small JPEGs of every image and of each unit's strongest views, made after the merge.
 
-Two steps, so that a part of a million images does not wait for one worker: `thumbnails` (a shard) and `patches` (a block of
-units) each leave a file of JPEGs in the work folder, and `pack` puts those of a part or a layer into one packed file.
+Two steps, so that a part of a million images does not wait for one worker: `thumbnails` (a shard) and `patches` (a
+block of units) each leave a file of JPEGs in the work folder, and `pack` puts those of a part or layer into one file.
 """
 
 from collections.abc import Iterator
@@ -82,7 +82,7 @@ def _thumbnail(data: bytes | ImageError) -> bytes | None:
 
 
 def patches(folder: Folder, plan: Plan, dataset: Dataset, task: PatchTask) -> None:
-    """Leaves the JPEGs of a block's views in the work folder, PATCHES_PER_UNIT for each unit; null where there are fewer."""
+    """Leaves the JPEGs of a block's views in the work folder, PATCHES_PER_UNIT a unit; null where there are fewer."""
     name = _patches_path(task.layer, task.first)
     if folder.exists(name):
         return

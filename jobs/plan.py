@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,6 +18,13 @@ from ..index.files import Folder
 from ..index.schema import PART_IMAGES, PLAN, LayerRow, part_path
 from ..model.feature import Feature
 from ..model.layers import Layer
+
+
+class Digest(Protocol):
+    """A running hash."""
+
+    def update(self, data: bytes, /) -> None: ...
+
 
 PLAN_FILE = ".work/plan.json"
 PLAN_VERSION = 1
@@ -81,7 +88,8 @@ class Plan:
         version = fields.pop("version", None)
         if version != PLAN_VERSION:
             raise SweepError(
-                f"the unfinished sweep was planned by another version (plan format {version}, this one writes {PLAN_VERSION}); start a new store"
+                f"the unfinished sweep was planned by another version (plan format {version}, this one writes "
+                f"{PLAN_VERSION}); start a new store"
             )
         fields["layers"] = tuple(LayerRow(**row) for row in fields["layers"])
         fields["captured"] = tuple(Layer(**row) for row in fields["captured"])
@@ -158,7 +166,7 @@ def dataset_fingerprint(batches: Iterable[pa.RecordBatch]) -> str:
     return digest.hexdigest()
 
 
-def _digest(digest: "hashlib._Hash", table: pa.Table | pa.RecordBatch) -> None:
+def _digest(digest: Digest, table: pa.Table | pa.RecordBatch) -> None:
     columns = [table[name].to_pylist() for name in ("uri", "size", "etag")]
     for row in zip(*columns, strict=True):
         digest.update(json.dumps(row).encode())

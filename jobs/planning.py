@@ -2,7 +2,7 @@
 
 import platform
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -83,13 +83,15 @@ def make_plan(
     config: SweepConfig,
     folder: Folder,
     dataset: Dataset,
+    *,
     model: LoadedModel,
     progress: Progress,
     previous: Plan | None = None,
 ) -> Plan:
     """Plans the sweep and publishes the plan. Raises DatasetError for an empty dataset, LayerError for unknown layers.
 
-    `previous`: the plan of an unfinished sweep whose dataset has changed since; shards with the same rows stay committed.
+    `previous`: the plan of an unfinished sweep whose dataset has changed since; shards with the same rows stay
+    committed.
     """
     with progress.stage("reading the network", None, "layers") as stage:
         subject = choose_subject(config, model)
@@ -98,7 +100,7 @@ def make_plan(
     labels = labels_of(config, dataset, model, subject.outputs)
     with progress.stage("listing the dataset", None, "images") as stage:
         images, size, fingerprint = _list_images(
-            config, folder, dataset, labels, subject, previous, stage.advance
+            config, folder, dataset, labels=labels, subject=subject, previous=previous, advance=stage.advance
         )
         stage.note(f"{images:,} images; labels: {labels.source}")
     plan = Plan(
@@ -112,7 +114,7 @@ def make_plan(
         settings=settings(config, dataset, model, labels, fingerprint),
     )
     with progress.stage("measuring views", len(subject.layers), "layers") as stage:
-        views = _measure_views(config, folder, plan, dataset, model, fields)
+        views = _measure_views(config, folder, plan, dataset=dataset, model=model, fields=fields)
         stage.advance(len(subject.layers))
     plan = replace(
         plan, layers=tuple(_row(layer, fields[layer.name], views[layer.name]) for layer in subject.layers)
@@ -180,10 +182,11 @@ def _list_images(
     config: SweepConfig,
     folder: Folder,
     dataset: Dataset,
+    *,
     labels: LabelMap,
     subject: Subject,
     previous: Plan | None,
-    advance: Any,
+    advance: Callable[[int], None],
 ) -> tuple[int, int, str]:
     """Writes the plan's images; gives (images, shard size, dataset fingerprint).
 
@@ -194,9 +197,9 @@ def _list_images(
         writer: pa.ipc.RecordBatchStreamWriter | None = None
         for batch in dataset.batches():
             index = [labels.index(label) for label in batch["label"].to_pylist()]
-            batch = _insert(batch, "label_index", pa.array(index, pa.int32()), after="label")
-            writer = writer or pa.ipc.new_stream(held, batch.schema)
-            writer.write_batch(batch)
+            labelled = _insert(batch, "label_index", pa.array(index, pa.int32()), after="label")
+            writer = writer or pa.ipc.new_stream(held, labelled.schema)
+            writer.write_batch(labelled)
             images += batch.num_rows
             advance(batch.num_rows)
         if writer is None or not images:
@@ -239,6 +242,7 @@ def _measure_views(
     config: SweepConfig,
     folder: Folder,
     plan: Plan,
+    *,
     dataset: Dataset,
     model: LoadedModel,
     fields: dict[str, ReceptiveField],
@@ -246,7 +250,7 @@ def _measure_views(
     """Views over images spread evenly through the dataset; a bad image is passed over."""
     ids = np.unique(np.linspace(0, plan.images - 1, min(config.view_samples, plan.images)).astype(np.int64))
 
-    def batches() -> Any:
+    def batches() -> Iterator[torch.Tensor]:
         held: list[torch.Tensor] = []
         for shard in np.unique(ids // plan.shard_size):
             first, _ = plan.shard_range(int(shard))

@@ -1,7 +1,7 @@
 """Sweep workers on Ray. The only file that imports Ray.
 
-One actor is one worker process with its own copy of the network. Scheduling, placement and restarts are Ray's; which shards
-are left is the driver's. Only task numbers and small records cross the object store, never pixels.
+One actor is one worker process with its own copy of the network. Scheduling, placement and restarts are Ray's; which
+shards are left is the driver's. Only task numbers and small records cross the object store, never pixels.
 """
 
 from collections import Counter, deque
@@ -46,7 +46,7 @@ class RayPool:
         total = self._workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
         lanes = self._lanes(total)
         gpu = self._config.device.startswith("cuda")
-        actor = ray.remote(SweepWorker).options(
+        actor: Any = ray.remote(SweepWorker).options(
             max_restarts=-1,
             max_task_retries=0,  # the driver gives a task to whichever worker is free, and counts its deaths
             max_concurrency=lanes + 1,
@@ -55,7 +55,7 @@ class RayPool:
             runtime_env={"env_vars": {"OMP_NUM_THREADS": "1", "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}},
         )
         self._lane_count = lanes
-        self._actors = [actor.remote(self._config) for _ in range(total)]
+        self._actors: list[Any] = [actor.remote(self._config) for _ in range(total)]
         return self
 
     def _lanes(self, workers: int) -> int:

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -57,9 +57,18 @@ def sweep(config: SweepConfig, *, progress: Progress = SILENT) -> SweepReport:
         if plan is not None:
             check_same(config, plan.settings, model, dataset)
         if plan is None or is_changed(plan.settings, dataset):
-            plan = make_plan(config, folder, dataset, model, progress, previous=plan)
+            plan = make_plan(config, folder, dataset, model=model, progress=progress, previous=plan)
         with Log(folder) as log, _pool(config, model) as pool:
-            return _Run(config, folder, plan, dataset, model.preprocess, pool, progress, log).run()
+            return _Run(
+                config,
+                folder,
+                plan,
+                dataset=dataset,
+                preprocess=model.preprocess,
+                pool=pool,
+                progress=progress,
+                log=log,
+            ).run()
 
 
 def check_same(config: SweepConfig, planned: dict[str, Any], model: LoadedModel, dataset: Dataset) -> None:
@@ -90,7 +99,7 @@ def is_changed(planned: dict[str, Any], dataset: Dataset) -> bool:
 
 
 @contextmanager
-def _pool(config: SweepConfig, model: LoadedModel) -> Iterator[Pool]:
+def _pool(config: SweepConfig, model: LoadedModel) -> Generator[Pool]:
     """Ray workers, or this process where `workers` is 0."""
     if config.workers == 0:
         with LocalPool(config, model) as pool:
@@ -144,6 +153,7 @@ class _Run:
         config: SweepConfig,
         folder: Folder,
         plan: Plan,
+        *,
         dataset: Dataset,
         preprocess: Preprocess,
         pool: Pool,
@@ -219,7 +229,7 @@ class _Run:
         return results
 
     @contextmanager
-    def _timed(self, step: str) -> Iterator[None]:
+    def _timed(self, step: str) -> Generator[None]:
         start = time.perf_counter()
         yield
         self._seconds[step] = round(time.perf_counter() - start, 3)

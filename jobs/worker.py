@@ -1,6 +1,6 @@
 """One process's share of a sweep: it opens the plan, the dataset and the network once, then runs any step.
 
-Started by `run.py` in the driver's own process, or by `ray_workers.py` in each Ray actor; any number of lanes call `run`.
+Started by `run.py` in the driver's own process, or by `ray_workers.py` in each Ray actor; its lanes call `run`.
 """
 
 import hashlib
@@ -111,7 +111,7 @@ def probe(folder: Folder, plan: Plan, model: LoadedModel) -> None:
         result = forward.run(torch.from_numpy(pixels))
     digest = hashlib.sha256()
     for array in [*result.maxima, *result.positions, result.feature]:
-        digest.update(np.ascontiguousarray(array))
+        digest.update(array.tobytes())
     mine = digest.hexdigest().encode()
     if not folder.publish_new(PROBE_FILE, mine) and folder.read(PROBE_FILE) != mine:
         raise SweepError(
