@@ -119,9 +119,7 @@ def _fit(network: nn.Module, part: _Part, epochs: int, progress: Progress | None
     batches = -(-len(part.labels) // BATCH)
     steps = epochs * batches
     optimizer = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, LEARNING_RATE, total_steps=steps, pct_start=0.25
-    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps, pct_start=0.3)
     network.train()
     for epoch in range(epochs):
         for step, members in enumerate(torch.randperm(len(part.labels)).split(BATCH), start=1):
