@@ -82,10 +82,15 @@ def fill(network: nn.Module, state: State, origin: str) -> None:
     """
     expected = network.state_dict()
     state = _match_prefix(state, set(expected))
+    sized = {
+        name: tuple(tensor.shape)
+        for name, tensor in expected.items()
+        if not torch.nn.parameter.is_lazy(tensor)
+    }
     shapes = [
-        f"{name} {tuple(tensor.shape)} instead of {tuple(expected[name].shape)}"
+        f"{name} {tuple(tensor.shape)} instead of {sized[name]}"
         for name, tensor in state.items()
-        if name in expected and tensor.shape != expected[name].shape
+        if name in sized and tuple(tensor.shape) != sized[name]
     ]
     if shapes:
         raise ModelSpecError(

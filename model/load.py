@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from ..common.errors import ModelSpecError, UsageError
-from .fingerprint import fingerprint
+from .fingerprint import check_values, fingerprint
 from .preprocess import Preprocess
-from .sources import Built, Request, listed
+from .sources import Built, Request
 from .spec import OWN, RANDOM, ModelSpec, parse_spec
 from .user_code import importable
 
@@ -56,8 +56,8 @@ def load_model(
         raise ModelSpecError(f"{spec} and --weights {weights} name two sets of weights; leave one out")
     checkpoint = None if weights is None else Path(weights).expanduser()
     built = _build(Request(parsed, checkpoint, need_weights))
+    check_values(built.network, spec)
     network = built.network.eval().requires_grad_(requires_grad=False)
-    _check_materialised(network, spec)
     digest = fingerprint(network)
     network = network.to(target)
     outputs = _count_outputs(built, network, spec, target, required=need_weights)
@@ -100,16 +100,6 @@ def _find_device(name: str) -> torch.device:
             f"device {name!r} cannot be used here ({first_line}); allowed: cpu, or cuda where there is one"
         ) from error
     return device
-
-
-def _check_materialised(network: nn.Module, spec: str) -> None:
-    tensors = [*network.named_parameters(), *network.named_buffers()]
-    absent = [name for name, tensor in tensors if torch.nn.parameter.is_lazy(tensor) or tensor.is_meta]
-    if absent:
-        raise ModelSpecError(
-            f"{spec}: {len(absent)} tensors have no values ({listed(absent, 4)}): give every layer its size, and load "
-            f"the weights in the factory or with --weights"
-        )
 
 
 def _count_outputs(

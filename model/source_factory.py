@@ -9,7 +9,7 @@ from torch import nn
 
 from ..common.errors import ModelSpecError
 from .checkpoint import check_checkpoint, fill, read_checkpoint
-from .fingerprint import digests
+from .fingerprint import check_values, digests
 from .preprocess import IMAGENET, Preprocess
 from .sources import RANDOM_SEED, RANDOM_WEIGHTS, Built, Request, listed, seeded, suggest
 from .spec import OWN, RANDOM, ModelSpec
@@ -52,13 +52,19 @@ def _make(factory: Callable[[], nn.Module], request: Request) -> tuple[nn.Module
 
 def _check_own(factory: Callable[[], nn.Module], spec: ModelSpec) -> None:
     """Raises ModelSpecError where another seed gives other weights: then they were drawn, not trained."""
-    first, second = (digests(_call(factory, spec, seed)) for seed in (RANDOM_SEED, RANDOM_SEED + 1))
+    first, second = (_digests_from(factory, spec, seed) for seed in (RANDOM_SEED, RANDOM_SEED + 1))
     drawn = [name for name in first if first[name] != second.get(name)]
     if drawn:
         raise ModelSpecError(
             f"{spec}: the factory does not return trained weights: {len(drawn)} of {len(first)} tensors change with "
             f"the random seed ({listed(drawn, 4)}). Give them with --weights FILE, or ask for {spec.name}@{RANDOM}"
         )
+
+
+def _digests_from(factory: Callable[[], nn.Module], spec: ModelSpec, seed: int) -> dict[str, str]:
+    network = _call(factory, spec, seed)
+    check_values(network, str(spec))
+    return digests(network)
 
 
 def _call(factory: Callable[[], nn.Module], spec: ModelSpec, seed: int = RANDOM_SEED) -> nn.Module:

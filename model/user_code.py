@@ -26,8 +26,10 @@ _PRIVATE = "_unitscope_user_"
 # Never replaced by a user's module of the same name: two copies of these in one process do not work.
 _KEPT = frozenset({"torch", "torchvision", "timm", "numpy", "PIL", "unitscope"}) | sys.stdlib_module_names
 
+_MISSING = object()
+
 _lock = threading.RLock()
-_borrowed: set[str] = set()
+_borrowed: dict[str, ModuleType] = {}
 
 
 def import_file(path: Path) -> ModuleType:
@@ -67,9 +69,12 @@ def importable(folder: Path) -> Generator[None, None, None]:
             with _first_on_path(folder):
                 yield
         finally:
-            _borrowed.update(name for name in set(sys.modules) - before if _lies_in(folder, name))
+            _borrowed.update(
+                (name, sys.modules[name]) for name in set(sys.modules) - before if _lies_in(folder, name)
+            )
             sys.modules.update(hidden)
-            _borrowed.difference_update(hidden)
+            for name in hidden:
+                _borrowed.pop(name, None)
 
 
 def run(doing: str, action: Callable[[], T]) -> T:
@@ -110,7 +115,9 @@ def _first_on_path(folder: Path) -> Generator[None, None, None]:
 def _forget(package: str) -> None:
     """Drops what the last file brought in: another repository has modules of the same names."""
     for name in list(sys.modules):
-        if name in _borrowed or (package and (name == package or name.startswith(f"{package}."))):
+        if sys.modules[name] is _borrowed.get(name, _MISSING) or (
+            package and (name == package or name.startswith(f"{package}."))
+        ):
             del sys.modules[name]
     _borrowed.clear()
 
