@@ -12,8 +12,8 @@ import sys
 import threading
 import traceback
 from argparse import Action, ArgumentParser, Namespace, RawDescriptionHelpFormatter
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -56,9 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return WRONG_USAGE
     parsed = parser().parse_args(words)
     verb: Verb = parsed.verb
-    _end_on_sigterm()
     try:
-        code = verb.run(parsed)
+        with _ending_on_sigterm():
+            code = verb.run(parsed)
         flush()
     except UnitscopeError as error:
         _say(f"unitscope {verb.name}: {error}")
@@ -102,16 +102,22 @@ class _Version(Action):
         parser.exit()
 
 
-def _end_on_sigterm() -> None:
+@contextmanager
+def _ending_on_sigterm() -> Generator[None]:
     """SIGTERM unwinds like Ctrl-C, so that locks and workers are let go; a second one ends the process at once."""
     if threading.current_thread() is not threading.main_thread():
+        yield
         return
 
     def end(_signal: int, _frame: FrameType | None) -> NoReturn:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         raise SystemExit(TERMINATED)
 
-    signal.signal(signal.SIGTERM, end)
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _interrupted(verb: Verb, words: Sequence[str]) -> int:
