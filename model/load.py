@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ..common.errors import ModelSpecError, UsageError
 from .fingerprint import check_values, fingerprint
 from .preprocess import Preprocess
-from .sources import Built, Request
+from .sources import Built, Request, seeded
 from .spec import OWN, RANDOM, ModelSpec, parse_spec
 from .user_code import importable
 
@@ -108,7 +108,8 @@ def _count_outputs(
     """How many logits an image has; None where the output is something else and `required` is False."""
     height, width = built.preprocess.input_size
     images = torch.zeros((1, 3, height, width), device=device)
-    with importable(built.folder) if built.folder else nullcontext(), torch.inference_mode():
+    neighbours = importable(built.folder) if built.folder else nullcontext()
+    with neighbours, seeded(), torch.inference_mode():
         try:
             output: object = network(images.contiguous(memory_format=torch.channels_last))
         except Exception as error:

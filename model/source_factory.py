@@ -29,6 +29,8 @@ def build(request: Request) -> Built:
             f"{spec} names no weights. Allowed: --weights FILE; {spec}@own where the factory returns trained weights "
             f"itself; {spec}@random for untrained weights"
         )
+    if request.checkpoint is not None:
+        check_checkpoint(request.checkpoint)
     preprocess, stated = _preprocess(module, spec, required=request.need_weights)
     classes = _classes(module)
     with importable(folder):
@@ -40,31 +42,31 @@ def build(request: Request) -> Built:
 def _make(factory: Callable[[], nn.Module], request: Request) -> tuple[nn.Module, str]:
     """The network, and the description of its weights."""
     spec = request.spec
-    if spec.weights == OWN and request.need_weights:
-        _check_own(factory, spec)
+    if spec.weights == OWN:
+        return (_call_trained(factory, spec) if request.need_weights else _call(factory, spec)), OWN
     network = _call(factory, spec)
-    if request.checkpoint is not None:
-        check_checkpoint(request.checkpoint)
-        fill(network, read_checkpoint(request.checkpoint), f"--weights {request.checkpoint}")
-        return network, request.checkpoint.name
-    return network, OWN if spec.weights == OWN else RANDOM_WEIGHTS
+    if request.checkpoint is None:
+        return network, RANDOM_WEIGHTS
+    fill(network, read_checkpoint(request.checkpoint), f"--weights {request.checkpoint}")
+    return network, request.checkpoint.name
 
 
-def _check_own(factory: Callable[[], nn.Module], spec: ModelSpec) -> None:
-    """Raises ModelSpecError where another seed gives other weights: then they were drawn, not trained."""
-    first, second = (_digests_from(factory, spec, seed) for seed in (RANDOM_SEED, RANDOM_SEED + 1))
+def _call_trained(factory: Callable[[], nn.Module], spec: ModelSpec) -> nn.Module:
+    """The network; ModelSpecError where another seed gives other weights: then they were drawn, not trained."""
+    network = _call(factory, spec)
+    check_values(network, str(spec))
+    first = digests(network)
+    del network  # there may not be room for two
+    network = _call(factory, spec, seed=RANDOM_SEED + 1)
+    second = digests(network)
     drawn = [name for name in first if first[name] != second.get(name)]
     if drawn:
         raise ModelSpecError(
-            f"{spec}: the factory does not return trained weights: {len(drawn)} of {len(first)} tensors change with "
-            f"the random seed ({listed(drawn, 4)}). Give them with --weights FILE, or ask for {spec.name}@{RANDOM}"
+            f"{spec}: the factory does not return trained weights: {len(drawn)} of {len(first)} tensors change "
+            f"with the random seed ({listed(drawn, 4)}). Give them with --weights FILE, or ask for "
+            f"{spec.name}@{RANDOM}"
         )
-
-
-def _digests_from(factory: Callable[[], nn.Module], spec: ModelSpec, seed: int) -> dict[str, str]:
-    network = _call(factory, spec, seed)
-    check_values(network, str(spec))
-    return digests(network)
+    return network
 
 
 def _call(factory: Callable[[], nn.Module], spec: ModelSpec, seed: int = RANDOM_SEED) -> nn.Module:

@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Callable, Generator
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from ..common.errors import ModelSpecError
 
@@ -125,15 +125,17 @@ def _forget(package: str) -> None:
 def _is_hidden_by(folder: Path, name: str) -> bool:
     """Whether a module that was imported from elsewhere has the name of one in `folder`."""
     top = name.partition(".")[0]
-    if top in _KEPT or top.startswith(_PRIVATE) or _lies_in(folder, name):
+    if top in _KEPT or top.startswith(_PRIVATE):
         return False
-    return (folder / f"{top}.py").is_file() or (folder / top / "__init__.py").is_file()
+    there = (folder / f"{top}.py").is_file() or (folder / top / "__init__.py").is_file()
+    return there and not _lies_in(folder, name)
 
 
 def _lies_in(folder: Path, name: str) -> bool:
     """Whether a module is directly in `folder`; what a virtual environment in it holds is not."""
-    module: Any = sys.modules.get(name)
-    places = [getattr(module, "__file__", None), *list(getattr(module, "__path__", None) or [])]
+    module = sys.modules.get(name)
+    known = vars(module) if isinstance(module, ModuleType) else {}
+    places = [known.get("__file__"), *(known.get("__path__") or [])]
     top = name.partition(".")[0]
     own = (folder / f"{top}.py", folder / top)
     return any(

@@ -6,6 +6,7 @@ from safetensors.torch import save_file
 from unitscope.common.errors import ModelSpecError
 from unitscope.common.frame import Frame
 from unitscope.model import source_timm
+from unitscope.model.fingerprint import fingerprint
 from unitscope.model.load import load_model
 
 
@@ -85,3 +86,11 @@ def test_a_checkpoint_with_another_head(tmp_path):
     save_file(timm.create_model("test_resnet", num_classes=4).state_dict(), tmp_path / "w.safetensors")
     model = load_model("timm:test_resnet", weights=str(tmp_path / "w.safetensors"))
     assert model.outputs == 4 and model.classes is None and model.weights == "w.safetensors"
+
+
+def test_a_local_folder_in_the_hubs_layout(tmp_path):
+    network = source_timm.timm.create_model("test_resnet", num_classes=5)
+    source_timm.timm.models.save_for_hf(network, tmp_path / "my net@v1", safe_serialization=True)
+    model = load_model(f"timm:local-dir:{tmp_path}/my net@v1")
+    assert model.outputs == 5 and not model.random
+    assert model.fingerprint == fingerprint(network)
