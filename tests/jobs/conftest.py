@@ -87,3 +87,9 @@ def make_material(folder: Path, images: int) -> Material:
 @pytest.fixture(scope="session")
 def material(tmp_path_factory: pytest.TempPathFactory) -> Material:
     return make_material(tmp_path_factory.mktemp("material"), 150)
+
+
+@pytest.fixture(scope="session")
+def make():
+    """`make_material(folder, images)`, for tests that need another size."""
+    return make_material
