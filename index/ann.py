@@ -20,8 +20,6 @@ from .pca import Projection
 
 faiss: Any = _faiss  # its Python names are added at import, where no type checker sees them
 
-faiss: Any = _faiss  # its Python names are added at import, where no type checker sees them
-
 VERSION = 1
 MANIFEST, FEATURES, LENGTHS, INDEX = "ann/ann.json", "ann/features.f32", "ann/lengths.f64", "ann/index.faiss"
 FAISS_VERSION: str = faiss.__version__
@@ -53,6 +51,7 @@ class IvfIndex:
         transform.is_trained = True
         inner = faiss.index_factory(dimensions, factory)
         inner.cp.seed = seed
+        inner.cp.min_points_per_centroid = 1  # the choice is ours; no warnings on stderr
         with _Threads(threads):
             inner.train(projection.apply(sample))
         index = faiss.IndexPreTransform(transform, inner)
@@ -202,7 +201,9 @@ class Ann:
             candidates = self._candidates(self.index, queries[block], point, allowed, threads)
             for row, among in enumerate(candidates, first):
                 left_out = -1 if exclude is None else int(exclude[row])
-                found[row], found_ids[row] = self._rerank(queries[row], k, among, left_out, allowed)
+                found[row], found_ids[row] = self._rerank(
+                    queries[row], k, among, left_out=left_out, allowed=allowed, reach=point.reach
+                )
         return found, found_ids
 
     def _candidates(
@@ -222,12 +223,22 @@ class Ann:
         return index.candidates(queries, count, probes, allowed=allowed, threads=threads)
 
     def _rerank(
-        self, query: np.ndarray, k: int, ids: np.ndarray, left_out: int, allowed: np.ndarray | None
+        self,
+        query: np.ndarray,
+        k: int,
+        ids: np.ndarray,
+        *,
+        left_out: int,
+        allowed: np.ndarray | None,
+        reach: float,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """By exact distances; all images are searched where the lists held fewer than k."""
+        """By exact distances. All images are searched where the lists held fewer than k, and where the neighbours are
+        farther away than any that the index was tuned on."""
         ids = ids[(ids >= 0) & (ids != left_out)]
         if len(ids) >= k:
-            return nearest_of(self.vectors, query, ids, k, self.metric)
+            found, found_ids = nearest_of(self.vectors, query, ids, k, self.metric)
+            if found[-1] <= reach:
+                return found, found_ids
         among = None if allowed is None else np.flatnonzero(allowed)
         exclude = np.array([left_out])
         found, found_ids = nearest(

@@ -25,12 +25,17 @@ _VISIT = 300.0
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """How to search for up to `k` neighbours: lists to open, candidates to re-rank; the recall when tuned."""
+    """How to search for up to `k` neighbours.
+
+    probes: lists to open. candidates: to re-rank. recall: when tuned. reach: the largest distance of a k-th neighbour
+    when tuned; beyond it nothing is known of the recall.
+    """
 
     k: int
     probes: int
     candidates: int
     recall: float
+    reach: float
 
 
 def prepared(vectors: Vectors, ids: np.ndarray | slice, metric: Metric) -> np.ndarray:
@@ -120,6 +125,7 @@ def tune(
     best: dict[int, tuple[float, OperatingPoint]] = {}
     # Of unit vectors the squared distance is 2 (1 - cosine); the slack is for the rounding of float32.
     limits = (truth.astype(np.float64) ** 2 if metric == "l2" else 2.0 * truth) * (1 + 1e-5) + 1e-12
+    reach = {k: float(np.max(truth[:, :k], where=np.isfinite(truth[:, :k]), initial=0)) for k in NEIGHBOURS}
     for probes in _ladder(lists):
         candidates, scanned = search(probes)
         scan = scanned * dimensions * _SCAN + probes * _VISIT
@@ -134,7 +140,7 @@ def tune(
             count = max(k, int(enough[0]) + 1)
             cost = scan + count * _candidate_cost(vectors.features.shape[1])
             if k not in best or cost < best[k][0]:
-                best[k] = cost, OperatingPoint(k, probes, count, float(recalls[count - 1]))
+                best[k] = cost, OperatingPoint(k, probes, count, float(recalls[count - 1]), reach[k])
     return [best[k][1] for k in NEIGHBOURS if k in best]
 
 
@@ -156,9 +162,7 @@ def _squares(vectors: Vectors, queries: np.ndarray, candidates: np.ndarray, metr
 
 def _recalls(squares: np.ndarray, limits: np.ndarray) -> np.ndarray:
     """(m,) float64: the recall when the first 1, 2, … m candidates are re-ranked; equal distances count as found."""
-    wanted = np.isfinite(truth).sum(axis=1)
-    last = np.where(
-        wanted > 0, np.take_along_axis(truth, np.maximum(wanted - 1, 0)[:, None], axis=1)[:, 0], -1
-    )
-    hits = np.cumsum(gaps <= last[:, None], axis=1)
+    wanted = np.isfinite(limits).sum(axis=1)
+    last = np.take_along_axis(limits, np.maximum(wanted - 1, 0)[:, None], axis=1)
+    hits = np.cumsum(squares <= np.where(wanted > 0, last[:, 0], -1)[:, None], axis=1)
     return (np.minimum(hits, wanted[:, None]) / np.maximum(wanted, 1)[:, None]).mean(axis=0)

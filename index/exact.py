@@ -167,9 +167,11 @@ class _Search:
         self, products: np.ndarray, lengths: np.ndarray, length: float
     ) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper bounds of the squared L2 or cosine distances."""
+        lengths = np.where(np.isfinite(lengths), lengths, 0)
+        products = np.nan_to_num(products, copy=False)
         scale = lengths * length
         if self.metric == "l2":
-            middle = lengths**2 + length**2 - 2.0 * products
+            middle = lengths**2 + length**2 - 2.0 * products.astype(np.float64)
             slack = 2 * self.error * scale + 1e-15 * (lengths**2 + length**2)
             return np.maximum(0, middle - slack), middle + slack
         middle = 1 - np.divide(products, scale, out=np.zeros(len(scale)), where=scale > 0)
@@ -192,6 +194,6 @@ def _products(rows: np.ndarray, queries: np.ndarray) -> np.ndarray:
     """(queries, rows): inner products, in float64 where float32 overflows."""
     with np.errstate(over="ignore", invalid="ignore"):
         products = queries @ rows.T
-    if np.isfinite(products).all():
-        return products
-    return queries.astype(np.float64) @ rows.T.astype(np.float64)
+        if np.isfinite(products).all():
+            return products
+        return queries.astype(np.float64) @ rows.T.astype(np.float64)

@@ -12,8 +12,8 @@
 
 Keywords may be in any case; a column with odd characters is written in `backquotes`; a quote inside quotes is
 doubled. Columns are those of `images/` and `correct` (predicted = label_index). Logic is SQL's: a comparison
-with a null is unknown, `not` of unknown is unknown, and only what is true is kept. A date is compared with text
-('2024-01-31'). A number is compared with a float column at that column's precision.
+with a null is unknown, `not` of unknown is unknown, and only what is true is kept. A date is compared with
+text ('2024-01-31'). A number is compared with a float column at that column's precision.
 """
 
 import difflib
