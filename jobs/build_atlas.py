@@ -14,8 +14,8 @@ from ..index.knn import knn_graph
 from ..index.projection import Method, project
 from ..index.quality import measure_quality
 from ..index.store import Store
+from .cores import cores
 from .lock import writing
-from .pool import cores
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from ..common.progress import SILENT, Progress
 from ..index.ann_build import AnnReport, build
 from ..index.exact import Metric
 from ..index.store import Store
+from .cores import cores
 from .lock import writing
-from .pool import cores
 
 
 def build_index(store: str, *, metric: Metric = "l2", progress: Progress = SILENT) -> AnnReport:

@@ -12,11 +12,11 @@ from ..index.dataset.open import Dataset, open_dataset
 from ..index.packs import PATCHES_PER_UNIT
 from ..model.load import LoadedModel, load_model
 from .config import SweepConfig
+from .cores import cores
 from .forward import Forward
 from .pixels import sample
 from .plan import shard_size
 from .planning import Subject, choose_subject, labels_of
-from .pool import cores
 
 MEASURED_SECONDS = 8.0
 JPEG_BYTES = 3_000

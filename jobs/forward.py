@@ -1,5 +1,6 @@
 """One batch through the network: maxima, positions, features and predictions, as arrays on the host."""
 
+import threading
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,6 +43,7 @@ class Forward:
         self._layers = layers
         self._device = torch.device(device)
         self._network = model.network.to(self._device).to(memory_format=torch.channels_last)
+        self._held = threading.local()
         self._capture = Capture(self._network, layers, feature)
 
     def __enter__(self) -> "Forward":
@@ -59,7 +61,7 @@ class Forward:
         if count < MIN_BATCH:
             pixels = torch.cat([pixels, pixels.new_zeros((MIN_BATCH - count, *pixels.shape[1:]))])
         with torch.inference_mode():
-            batch = self._model.preprocess.normalise(self._upload(pixels))
+            batch = self._model.preprocess.normalise(self._upload(pixels), out=self._buffer(pixels.shape))
             try:
                 output = self._network(batch)
             except RuntimeError as error:
@@ -76,6 +78,16 @@ class Forward:
         return BatchResult(
             arrays[:n], arrays[n : 2 * n], arrays[2 * n], arrays[2 * n + 1] if logits is not None else None
         )
+
+    def _buffer(self, shape: torch.Size) -> Tensor | None:
+        """This thread's input tensor: fresh memory for each batch costs more than the normalisation."""
+        if self._device.type != "cpu":
+            return None
+        held: Tensor | None = getattr(self._held, "batch", None)
+        if held is None or held.shape != shape:
+            held = torch.empty(shape, memory_format=torch.channels_last)
+            self._held.batch = held
+        return held
 
     def _upload(self, pixels: Tensor) -> Tensor:
         if self._device.type == "cpu":

@@ -47,11 +47,9 @@ def sample(data: bytes | ImageError, preprocess: Preprocess) -> Sample:
     height, width = int(original.shape[1]), int(original.shape[2])
     try:
         pixels = preprocess.fit(original)
-    except (
-        RuntimeError,
-        ValueError,
-        MemoryError,
-    ) as error:  # a 1 x 60,000 strip resized to 224 wide is too large
+    except ImageError as error:  # a 1 x 60,000 strip resized to 224 wide
+        return Sample(None, width, height, sha256, error.status, error.reason)
+    except (RuntimeError, ValueError, MemoryError) as error:
         reason = f"{width}x{height} pixels cannot be resized: {error}"
         return Sample(None, width, height, sha256, ImageStatus.UNDECODABLE, reason)
     return Sample(pixels, width, height, sha256)

@@ -134,10 +134,11 @@ def settings(
             "dataset": dataset_fingerprint,
         },
         "model": {
-            "spec": _absolute(model.spec),
+            "spec": absolute_spec(model.spec),
             "weights": model.weights,
             "weights_file": str(Path(config.weights).absolute()) if config.weights else None,
             "random": model.random,
+            "preprocess_source": model.preprocess_source,
             "classes": list(model.classes) if model.classes is not None else None,
             "preprocess": model.preprocess.to_dict(),
             "input_size": list(model.input_size),
@@ -157,7 +158,7 @@ def settings(
     }
 
 
-def _absolute(spec: str) -> str:
+def absolute_spec(spec: str) -> str:
     """The spec of a factory's file with its whole path, so that the network is found from any folder."""
     return str(Path(spec).absolute()) if parse_spec(spec).source == "file" else spec
 

@@ -1,12 +1,12 @@
 """Something that runs tasks of a step and gives back what they return, as they end, in any order."""
 
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, Protocol
 
 from ..model.load import LoadedModel
 from .config import SweepConfig
+from .cores import cores
 from .worker import Worker
 
 
@@ -23,11 +23,6 @@ class Pool(Protocol):
         A task's UnitscopeError is raised here, and the tasks not yet begun are dropped.
         """
         ...
-
-
-def cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class LocalPool:

@@ -13,7 +13,7 @@ from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError, Worker
 
 from ..common.errors import SweepError, UnitscopeError
 from .config import SweepConfig
-from .pool import cores
+from .cores import cores
 from .worker import Worker
 
 MAX_DEATHS = 20

@@ -4,7 +4,8 @@ import re
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from ..common.errors import StoreError
@@ -23,7 +24,7 @@ from .log import Log
 from .merge import merge_tasks, merge_units
 from .pictures import WORK_OUTPUTS, pack_tasks, patch_tasks
 from .plan import Plan, dataset_fingerprint, load_plan
-from .planning import asked, make_plan
+from .planning import absolute_spec, asked, make_plan
 from .pool import LocalPool, Pool
 
 
@@ -46,6 +47,7 @@ def sweep(config: SweepConfig, *, progress: Progress = SILENT) -> SweepReport:
     Raises StoreBusyError where another run has the store, StoreError where the store holds another sweep, SweepError
     past the error budget or on NaN, StorageError where the disk fails.
     """
+    config = absolute(config)
     folder = Folder(config.store)
     with writing(folder):
         folder.clean_temporary()
@@ -69,6 +71,22 @@ def sweep(config: SweepConfig, *, progress: Progress = SILENT) -> SweepReport:
                 progress=progress,
                 log=log,
             ).run()
+
+
+def absolute(config: SweepConfig) -> SweepConfig:
+    """The same with whole paths: a worker may run in another folder."""
+    return replace(
+        config,
+        data=_whole(config.data),
+        store=_whole(config.store),
+        model=absolute_spec(config.model),
+        weights=config.weights and _whole(config.weights),
+        classes=config.classes and _whole(config.classes),
+    )
+
+
+def _whole(path: str) -> str:
+    return path if "://" in path else str(Path(path).absolute())
 
 
 def check_same(config: SweepConfig, planned: dict[str, Any], model: LoadedModel, dataset: Dataset) -> None:

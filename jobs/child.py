@@ -1,0 +1,95 @@
+"""Runs a function in a process of its own, with its progress shown in this one.
+
+For what must not share a process: torch and FAISS, or a service and the training before it.
+"""
+
+import multiprocessing
+import traceback
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager
+from itertools import count
+from multiprocessing.connection import Connection
+from typing import Any
+
+from ..common.errors import UnitscopeError
+from ..common.progress import Progress, Stage
+
+
+def run_in_child(function: Callable[..., Any], *arguments: Any, progress: Progress) -> Any:
+    """`function(*arguments, progress=…)` in a fresh process; its result, or its UnitscopeError raised here.
+
+    The function and the arguments must be picklable. Raises UnitscopeError too where the process dies.
+    """
+    here, there = multiprocessing.get_context("spawn").Pipe(duplex=False)
+    process = multiprocessing.get_context("spawn").Process(target=_child, args=(there, function, arguments))
+    process.start()
+    there.close()
+    try:
+        return _follow(here, progress)
+    except EOFError:
+        process.join()
+        raise UnitscopeError(
+            f"{function.__name__} ended without an answer (exit code {process.exitcode})"
+        ) from None
+    finally:
+        if process.is_alive():
+            process.join(5)
+            process.terminate()
+        process.join()
+
+
+def _child(pipe: Connection, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    try:
+        result = function(*arguments, progress=_SentProgress(pipe))
+    except UnitscopeError as error:
+        pipe.send(("failed", error))
+    except Exception as error:  # noqa: BLE001 (whatever it is, the parent shows it)
+        pipe.send(("failed", UnitscopeError(f"{error}\n{traceback.format_exc()}")))
+    else:
+        pipe.send(("done", result))
+
+
+def _follow(pipe: Connection, progress: Progress) -> Any:
+    """Shows what the child says until it is done."""
+    stages: dict[int, tuple[ExitStack, Stage]] = {}
+    while True:
+        kind, *rest = pipe.recv()
+        if kind == "done":
+            return rest[0]
+        if kind == "failed":
+            raise rest[0]
+        number, *facts = rest
+        if kind == "stage":
+            stack = ExitStack()
+            stages[number] = stack, stack.enter_context(progress.stage(*facts))
+        elif kind == "end":
+            stages.pop(number)[0].close()
+        else:
+            getattr(stages[number][1], kind)(*facts)
+
+
+class _SentStage:
+    def __init__(self, pipe: Connection, number: int) -> None:
+        self._pipe = pipe
+        self._number = number
+
+    def advance(self, done: int = 1, /) -> None:
+        self._pipe.send(("advance", self._number, done))
+
+    def note(self, text: str, /) -> None:
+        self._pipe.send(("note", self._number, text))
+
+
+class _SentProgress:
+    """The child's side: every event goes through the pipe. Used from the child's main thread alone."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+        self._numbers = count()
+
+    @contextmanager
+    def stage(self, name: str, total: int | None = None, unit: str = "") -> Generator[Stage]:
+        number = next(self._numbers)
+        self._pipe.send(("stage", number, name, total, unit))
+        yield _SentStage(self._pipe, number)
+        self._pipe.send(("end", number))

@@ -1,0 +1,27 @@
+"""The demo's steps that need torch; each runs in a process of its own, started by `run.py`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...common.progress import Progress
+from ..config import SweepConfig
+from .dataset import DemoData
+
+if TYPE_CHECKING:
+    from ..run import SweepReport
+    from .train import TrainReport
+
+
+def train_network(data: DemoData, out: Path, *, progress: Progress) -> "TrainReport":
+    """Trains the demo's network and writes its weights to `out`."""
+    from .train import train
+
+    with progress.stage("training the network", None, "steps") as stage:
+        return train(data, out, progress=lambda done, total: stage.advance())
+
+
+def sweep_audited(config: SweepConfig, *, progress: Progress) -> "SweepReport":
+    """Sweeps the audited part."""
+    from ..run import sweep
+
+    return sweep(config, progress=progress)
