@@ -37,7 +37,7 @@ types:
 	$(BIN)/basedpyright --level error
 
 layering:
-	$(BIN)/python -P -m pytest -q tests/test_layering.py
+	$(BIN)/python -P -m pytest -q -m "not slow" tests/test_layering.py
 
 format:
 	$(BIN)/ruff check --fix .

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from . import values
 from .layers import MODEL_FORMS
+from .notes import print_notes, provenance
 from .output import Column, count, duration, print_json, print_lines, print_table, rate, size
 from .progress import show_progress
 from .verb import JSON, Verb, argument
@@ -24,14 +25,18 @@ def run(arguments: Namespace) -> int:
 
 
 def _sweep(config: "SweepConfig", arguments: Namespace) -> int:
+    from ..index.files import Folder
+    from ..index.manifest import Manifest
     from ..jobs.run import sweep
 
     with show_progress() as progress:
         report = sweep(config, progress=progress)
+    manifest = Manifest.read(Folder(report.store))
     if arguments.json:
-        print_json(report)
+        print_json({**vars(report), **provenance(manifest)})
     else:
         _print_report(report)
+        print_notes(manifest)
     return 0
 
 
@@ -71,9 +76,11 @@ def _dry_run(config: "SweepConfig", arguments: Namespace) -> int:
 
 def _print_estimate(found: "Estimate") -> None:
     print_lines(
-        f"{count(found.images, 'images')} ({found.dataset}), {count(found.shards, 'shards')}, "
-        f"{count(found.layers, 'layers')}, {count(found.units, 'units')}",
-        f"Labels: {found.labels}",
+        found.dataset,
+        f"labels: {found.labels}",
+        "",
+        f"{count(found.images, 'images')} in {count(found.shards, 'shards')}, {count(found.layers, 'layers')}, "
+        f"{count(found.units, 'units')}",
         f"About {duration(found.seconds)}, at {rate(found.rate, 1.0, 'images')} as measured just now.",
         "",
     )

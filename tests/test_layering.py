@@ -13,6 +13,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("common", "model", "index", "jobs", "service", "cli")
@@ -95,6 +96,25 @@ RUNS = {
     "neighbors": (("7",), {"torch", "ray", "umap", "openTSNE", "fastapi"}),
     "atlas": (("--method", "pca"), {"torch", "ray", "fastapi"}),
 }
+
+# The verbs that run a network, likewise. `sweep` is run without Ray; `{}` is a store that it made.
+TORCH_RUNS = {
+    "layers": (["{}/../model.py:tiny"], {"ray", "faiss", "umap", "openTSNE", "fastapi", "pyarrow"}),
+    "sweep": (
+        ["{}/../data", "{}/../other", "--model", "{}/../model.py:tiny@random", "--workers", "0"],
+        {"ray", "faiss", "umap", "openTSNE", "fastapi"},
+    ),
+    "neighbors": (["{}", "{}/../data/3.png"], {"torch", "ray", "umap", "openTSNE", "fastapi"}),
+}
+
+NETWORK = """
+from torch import nn
+
+PREPROCESS = {"resize": 16, "crop": 16, "mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25], "interpolation": "bilinear"}
+
+def tiny():
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(784, 8), nn.ReLU(), nn.Linear(8, 2))
+"""
 
 
 def files() -> list[str]:
@@ -266,6 +286,40 @@ def test_help_takes_less_than_a_second() -> None:
 def test_a_verb_loads_only_what_it_needs(verb: str, store: str) -> None:
     arguments, never = RUNS[verb]
     assert loaded_by(running([verb, store, *arguments])) & never == set()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("verb", TORCH_RUNS)
+def test_a_verb_that_runs_a_network_loads_only_what_it_needs(verb: str, swept: str) -> None:
+    arguments, never = TORCH_RUNS[verb]
+    assert loaded_by(running([verb, *(one.replace("{}", swept) for one in arguments)])) & never == set()
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory) -> str:
+    """A small store that was really swept."""
+    folder = tmp_path_factory.mktemp("swept")
+    (folder / "data").mkdir()
+    (folder / "model.py").write_text(NETWORK)
+    for number in range(20):
+        Image.new("RGB", (20, 18), (number * 12, 99, 255 - number * 12)).save(
+            folder / "data" / f"{number}.png"
+        )
+    store = str(folder / "store")
+    loaded_by(
+        running(
+            [
+                "sweep",
+                str(folder / "data"),
+                store,
+                "--model",
+                f"{folder}/model.py:tiny@random",
+                "--workers",
+                "0",
+            ]
+        )
+    )
+    return store
 
 
 @pytest.fixture(scope="module")
