@@ -168,7 +168,7 @@ class _Search:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper bounds of the squared L2 or cosine distances."""
         lengths = np.where(np.isfinite(lengths), lengths, 0)
-        products = np.nan_to_num(products, copy=False)
+        products = np.nan_to_num(products, copy=False, posinf=0.0, neginf=0.0)  # absent rows
         scale = lengths * length
         if self.metric == "l2":
             middle = lengths**2 + length**2 - 2.0 * products.astype(np.float64)

@@ -260,3 +260,12 @@ def test_knn_graph(ann):
     row = 77
     gaps = np.linalg.norm(FEATURES[graph.images[exact.neighbours[row]]] - FEATURES[graph.images[row]], axis=1)
     np.testing.assert_allclose(exact.distances[row], gaps, rtol=1e-5)
+
+
+def test_in_a_bucket(s3_bucket):
+    folder = Folder(s3_bucket)
+    build(blocks_of(FEATURES[:5000]), 48, folder, choice=AnnChoice("ivf", 16, 2000, (16, 48)))
+    ann = Ann.open(folder)
+    assert ann.index is not None
+    distances, ids = ann.search(FEATURES[:3], 4)
+    assert ids[:, 0].tolist() == [0, 1, 2] and (distances[:, 0] == 0).all()
