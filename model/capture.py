@@ -20,7 +20,7 @@ Reducer = Callable[[Tensor, Layer], Reduction]
 
 @dataclass(frozen=True)
 class Captured:
-    """One forward pass. reductions: by layer name. feature: (images, width) float32, or None where none was asked for."""
+    """One forward pass. reductions: by layer name. feature: (images, width) float32, or None where none is wanted."""
 
     reductions: dict[str, Reduction]
     feature: Tensor | None
@@ -53,7 +53,12 @@ class Capture:
     """
 
     def __init__(
-        self, network: nn.Module, layers: Sequence[Layer], feature: Feature | None, *, reducer: Reducer | None = None
+        self,
+        network: nn.Module,
+        layers: Sequence[Layer],
+        feature: Feature | None,
+        *,
+        reducer: Reducer | None = None,
     ) -> None:
         self._network = network
         self._layers = tuple(layers)
@@ -78,7 +83,9 @@ class Capture:
         """What this thread's last forward pass did; it can be taken once."""
         done = self._state.current
         if done is None or not done.finished:
-            raise RuntimeError("nothing to take: run the network once, to its end, in this thread before each take()")
+            raise RuntimeError(
+                "nothing to take: run the network once, to its end, in this thread before each take()"
+            )
         self._state.current = None
         return Captured(done.reductions, done.feature)
 
@@ -95,7 +102,9 @@ class Capture:
         for name in sorted(wanted):
             module = modules[name]
             if feature is not None and name == feature.module and feature.source == "input":
-                hooks.callback(module.register_forward_pre_hook(self._before(feature), with_kwargs=True).remove)
+                hooks.callback(
+                    module.register_forward_pre_hook(self._before(feature), with_kwargs=True).remove
+                )
             hooks.callback(module.register_forward_hook(self._after(name, layers.get(name, {}))).remove)
         hooks.callback(self._network.register_forward_hook(self._finish).remove)
 
@@ -115,7 +124,9 @@ class Capture:
 
         return hook
 
-    def _after(self, name: str, layers: dict[int, list[Layer]]) -> Callable[[nn.Module, object, object], None]:
+    def _after(
+        self, name: str, layers: dict[int, list[Layer]]
+    ) -> Callable[[nn.Module, object, object], None]:
         """The hook that reduces what the module returns."""
         feature = self._feature if self._feature and self._feature.source == "output" else None
         wanted = feature if feature and feature.module == name else None
@@ -140,11 +151,15 @@ class Capture:
                 "leave it out, or list the network's layers again"
             )
         if self._feature is not None and state.feature is None:
-            raise LayerError(f"the feature's module {self._feature.module!r} did not run in this forward pass")
+            raise LayerError(
+                f"the feature's module {self._feature.module!r} did not run in this forward pass"
+            )
         state.reductions = {layer.name: state.reductions[layer.name] for layer in self._layers}
         state.finished = True
 
     def _pass(self) -> _Pass:
         if self._state.current is None:
-            raise RuntimeError("a module of the network ran by itself: call the network that Capture was given")
+            raise RuntimeError(
+                "a module of the network ran by itself: call the network that Capture was given"
+            )
         return self._state.current

@@ -47,8 +47,8 @@ def default_layers(
     found = tuple(layer for layer in layers.swept if (layer.module, layer.call) in chosen)
     if not found:
         raise LayerError(
-            "the network has no convolutions, blocks or linear layers that can be swept; name layers: `unitscope layers` "
-            "lists them"
+            "the network has no convolutions, blocks or linear layers that can be swept; name layers: "
+            "`unitscope layers` lists them"
         )
     return found
 
@@ -71,7 +71,9 @@ class _Watch(TorchFunctionMode):
 
     def __enter__(self) -> "_Watch":
         for name, module in self._network.named_modules():
-            self._hooks.callback(module.register_forward_pre_hook(self._before(name), with_kwargs=True).remove)
+            self._hooks.callback(
+                module.register_forward_pre_hook(self._before(name), with_kwargs=True).remove
+            )
             self._hooks.callback(module.register_forward_hook(self._after()).remove)
         super().__enter__()
         return self
@@ -98,8 +100,10 @@ class _Watch(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
     def normalised(self) -> set[Key]:
-        """For each convolution, the normalisation that takes its output, unless a residual path takes that output too."""
-        return {conv if conv in self._summands else self._followers.get(conv, conv) for conv in self.convolutions}
+        """For each convolution the normalisation that takes its output, unless a residual path takes that too."""
+        return {
+            conv if conv in self._summands else self._followers.get(conv, conv) for conv in self.convolutions
+        }
 
     def blocks(self) -> set[Key]:
         """The calls that add, and the branches of those that add many times."""

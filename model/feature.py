@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..common.errors import LayerError
 from .intervene import Interventions
-from .layers import Layer, as_grid, list_layers, name_of, read_call, tensor_of
+from .layers import Layer, as_grid, list_layers, name_of, read_call, tensor_index, tensor_of
 from .output_kind import Classifier
 from .trace import Key, Probes, probe, undisturbed
 
@@ -47,7 +47,9 @@ class Feature:
         return self.layer.name
 
 
-def find_feature(network: nn.Module, input_size: tuple[int, int], *, device: torch.device | str = "cpu") -> Feature:
+def find_feature(
+    network: nn.Module, input_size: tuple[int, int], *, device: torch.device | str = "cpu"
+) -> Feature:
     """The input of the layer that makes the logits; without one, the network's own output.
 
     Of several heads that share the logits (distilled transformers), the first one's input: the class token.
@@ -73,8 +75,8 @@ def find_feature(network: nn.Module, input_size: tuple[int, int], *, device: tor
 def feature_named(
     network: nn.Module, input_size: tuple[int, int], name: str, *, device: torch.device | str = "cpu"
 ) -> Feature:
-    """The feature that `name` gives: a layer's name for its output, `input:` and a module's name for its input (of call i
-    with `:i`), or `output` for the network's own output.
+    """The feature that `name` gives: a layer's name for its output, `input:` and a module's name for its input (of
+    call i with `:i`), or `output` for the network's own output.
 
     Maps and tokens are averaged over their positions. Raises LayerError where there is no such thing.
     """
@@ -113,8 +115,8 @@ def _output_named(
 def _unknown(name: str, names: list[str]) -> str:
     close = difflib.get_close_matches(name, names, n=5, cutoff=0.4) or names[-5:]
     return (
-        f"no feature is named {name!r}; the closest are {', '.join(close)}; name a layer for its output, `input:` and a "
-        f"module for its input, or `{OUTPUT}`"
+        f"no feature is named {name!r}; the closest are {', '.join(close)}; name a layer for its output, "
+        f"`input:MODULE` for a module's input, or `{OUTPUT}` for the network's own output"
     )
 
 
@@ -132,8 +134,11 @@ def _feature(
         read_call(probes, earlier, modules[earlier[0]], classifier)
     reading = read_call(probes, key, modules[key[0]], classifier, taken=source == "input")
     if isinstance(reading, str):
-        raise LayerError(f"{name} cannot be the feature: {reading}; name another layer's output or `input:MODULE`")
-    index = None if probes.base.calls[key][source == "output"].single else 0
+        raise LayerError(
+            f"{name} cannot be the feature: {reading}; name another layer's output or `input:MODULE`"
+        )
+    value = probes.base.calls[key][source == "output"]
+    index = None if source == "input" or value.single else tensor_index(value)
     layer = Layer(
         name, *key, reading.kind, reading.units, reading.height, reading.width, reading.unit_axis, reading.prefix,
         index, reading.batch_axis,
@@ -152,16 +157,24 @@ def _heads(probes: Probes, runs: Interventions, last: Key) -> list[Key]:
         return []
     if runs.cuts([last]):
         return [last]
+    for wrapper in _wrappers(probes, last):
+        if runs.cuts([wrapper]):
+            return [wrapper]
     heads = [last]
     calls = runs.parametrised(probes)
     before = calls[: calls.index(last)]
     for key in reversed(before[-LOOK_BACK:]):
         same_width = _width(probes, key) == _width(probes, last)
-        if same_width and runs.linear(key, probes) and runs.reaches_output(key) and not runs.reaches(key, heads):
+        if (
+            same_width
+            and runs.linear(key, probes)
+            and runs.reaches_output(key)
+            and not runs.reaches(key, heads)
+        ):
             heads.insert(0, key)
             if runs.cuts(heads):
                 return heads
-    return [wrapper for wrapper in _wrappers(probes, last) if runs.cuts([wrapper])][:1]
+    return []
 
 
 def _width(probes: Probes, key: Key) -> int | None:
@@ -181,7 +194,9 @@ def _wrappers(probes: Probes, key: Key) -> list[Key]:
     return found
 
 
-def _refuse_hidden_classifier(network: nn.Module, probes: Probes, runs: Interventions, last: Key | None) -> None:
+def _refuse_hidden_classifier(
+    network: nn.Module, probes: Probes, runs: Interventions, last: Key | None
+) -> None:
     """Raise where a module that ends after the last call holds a matrix that could make the logits by itself."""
     order = list(probes.base.calls)
     modules = dict(network.named_modules())
@@ -190,7 +205,7 @@ def _refuse_hidden_classifier(network: nn.Module, probes: Probes, runs: Interven
         for parameter, weight in modules[name].named_parameters(recurse=False):
             if weight.ndim == 2 and width in weight.shape:
                 raise LayerError(
-                    f"the feature cannot be told: {name or 'the network'} holds {parameter} {tuple(weight.shape)} itself "
-                    f"and may make its {width} outputs with it; name the feature: a layer for its output, `input:MODULE` "
-                    f"for a module's input, or `{OUTPUT}` for the network's own output"
+                    f"the feature cannot be told: {name or 'the network'} holds {parameter} {tuple(weight.shape)} "
+                    f"itself and may make its {width} outputs with it; name the feature: a layer for its output, "
+                    f"`input:MODULE` for a module's input, or `{OUTPUT}` for the network's own output"
                 )

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -89,7 +90,9 @@ class Interventions:
         ends: Counter[str] = Counter()
         put = put or {}
 
-        def before(name: str, args: tuple[object, ...], kwargs: dict[str, object]) -> object:
+        def before(
+            name: str, args: tuple[object, ...], kwargs: dict[str, object]
+        ) -> tuple[Any, dict[str, Any]] | None:
             key = name, starts[name]
             starts[name] += 1
             taken = first_tensor(args)
@@ -117,15 +120,19 @@ class Interventions:
                         lambda _, args, kwargs, name=name: before(name, args, kwargs), with_kwargs=True
                     ).remove
                 )
-                hooks.callback(module.register_forward_hook(lambda _, __, out, name=name: after(name, out)).remove)
+                hooks.callback(
+                    module.register_forward_hook(lambda _, __, out, name=name: after(name, out)).remove
+                )
             output = first_tensor(functional_call(self._network, self._weights, (images,)))
         if output is None:
-            raise LayerError("the feature cannot be told: the network returns no tensor; wrap it in one that does")
+            raise LayerError(
+                "the feature cannot be told: the network returns no tensor; wrap it in one that does"
+            )
         return output.detach().clone().float()
 
 
 def _instead_of_zeros(network: nn.Module) -> dict[str, Tensor]:
-    """Noise for each weight matrix of zeros alone: heads are often born so, and would hide what the output depends on."""
+    """Noise for each weight matrix of zeros: heads are often born so, and hide what the output depends on."""
     generator = torch.Generator().manual_seed(13)
     return {
         name: torch.randn(weight.shape, generator=generator).to(weight.device, weight.dtype)

@@ -35,8 +35,8 @@ class Layer:
     module: the dotted path, as `named_modules()` gives it. call: which call of the module, from 0.
     kind: `map`, `tokens` or `vector`: what the output is. An output (N, C, 1, 1) is a map of one position; (N, 1, C) is
     a vector.
-    units: channels. height, width: the grid of positions; 1, 1 for vectors. unit_axis: the axis of the output that holds
-    the units.
+    units: channels. height, width: the grid of positions; 1, 1 for vectors. unit_axis: the axis of the output that
+    holds the units.
     prefix: how many leading tokens are no positions (class, registers, distillation). The layer of these tokens,
     `name:cls`, is a vector of prefix × C units: unit t × C + c is channel c of token t, and token 0 is the class token
     where there is one.
@@ -65,7 +65,9 @@ class LayerList:
     refused: tuple[tuple[str, str], ...]
 
 
-def list_layers(network: nn.Module, input_size: tuple[int, int], *, device: torch.device | str = "cpu") -> LayerList:
+def list_layers(
+    network: nn.Module, input_size: tuple[int, int], *, device: torch.device | str = "cpu"
+) -> LayerList:
     """Every layer of `network`, which is on `device`, for images (N, 3, height, width).
 
     The network runs four times on noise and is left as it was. Raises LayerError where it fails on its own input size.
@@ -87,7 +89,11 @@ def list_layers(network: nn.Module, input_size: tuple[int, int], *, device: torc
             refused.append((name, reading))
         else:
             swept.extend(_layers(name, key, value, reading))
-    silent = ((name, module) for name, module in modules.items() if name and not times[name] and name not in unstable)
+    silent = (
+        (name, module)
+        for name, module in modules.items()
+        if name and not times[name] and name not in unstable
+    )
     refused.extend((name, _why_silent(module)) for name, module in silent)
     return LayerList(tuple(swept), tuple(refused))
 
@@ -153,7 +159,7 @@ def read_call(
     """How to read what a call returned (or, if `taken`, its input), or why it cannot be read."""
     side = 0 if taken else 1
     value = probes.base.calls[key][side]
-    index = _tensor_index(value)
+    index = tensor_index(value)
     if index is None:
         what = value.kind if value.single else f"{value.kind} without a float tensor"
         return f"it {'takes' if taken else 'returns'} {what}"
@@ -168,7 +174,7 @@ def read_call(
     return classifier.read(shapes, unit_hint=_unit_hint(module))
 
 
-def _tensor_index(value: Value) -> int | None:
+def tensor_index(value: Value) -> int | None:
     """The first float tensor."""
     return next((index for index, shape in enumerate(value.shapes) if shape is not None), None)
 
@@ -183,9 +189,11 @@ def _unit_hint(module: nn.Module) -> int | None:
 def _layers(name: str, key: Key, value: Value, reading: Reading) -> list[Layer]:
     """The call's layer and, where it has prefix tokens, theirs."""
     module, call = key
-    output = None if value.single else _tensor_index(value)
+    output = None if value.single else tensor_index(value)
     r = reading
-    layer = Layer(name, module, call, r.kind, r.units, r.height, r.width, r.unit_axis, r.prefix, output, r.batch_axis)
+    layer = Layer(
+        name, module, call, r.kind, r.units, r.height, r.width, r.unit_axis, r.prefix, output, r.batch_axis
+    )
     if not r.prefix:
         return [layer]
     units = r.prefix * r.units
@@ -204,7 +212,9 @@ def _unstable(probes: Probes) -> dict[str, str]:
             times = trace.times()
             for name in sorted(base.keys() | times.keys()):
                 if base[name] != times[name]:
-                    reasons[name] = f"it ran {base[name]} times for some images and {times[name]} times for others"
+                    reasons[name] = (
+                        f"it ran {base[name]} times for some images and {times[name]} times for others"
+                    )
     return reasons
 
 
@@ -224,11 +234,15 @@ def _matching(layers: LayerList, pattern: str) -> set[str]:
 
 
 def _no_match(layers: LayerList, pattern: str) -> str:
-    refused = [(name, reason) for name, reason in layers.refused if name == pattern or fnmatchcase(name, pattern)]
+    refused = [
+        (name, reason) for name, reason in layers.refused if name == pattern or fnmatchcase(name, pattern)
+    ]
     if refused:
         name, reason = refused[0]
         others = f" (and {len(refused) - 1} more that match {pattern!r})" if len(refused) > 1 else ""
         return f"layer {name} cannot be swept: {reason}{others}"
     names = [layer.name for layer in layers.swept]
     close = difflib.get_close_matches(pattern, names, n=5, cutoff=0.4) or names[:5]
-    return f"no layer matches {pattern!r}; the closest are {', '.join(close)}; `unitscope layers` lists them all"
+    return (
+        f"no layer matches {pattern!r}; the closest are {', '.join(close)}; `unitscope layers` lists them all"
+    )

@@ -1,7 +1,8 @@
 """What an output is (map, tokens or vector), from how its shape follows the number and the size of the images.
 
-The batch axis is the one that follows the number of images; the axis that follows only the images' height is y, the one
-that follows only the width is x, the one that follows both counts tokens, and the one that follows neither holds the units.
+The batch axis is the one that follows the number of images; the axis that follows only the images' height is y, the
+one that follows only the width is x, one that follows both counts tokens, and the one that follows neither holds the
+units.
 Networks that take one size only give no such evidence past the layer that refuses other sizes: there, and for grids of
 fixed size after adaptive pooling, grids must fit the input, as the functions without evidence say.
 """
@@ -42,7 +43,8 @@ class Shapes:
 class Classifier:
     """Reads outputs in order of execution, and remembers the grids met so far: tokens are laid out on one of them.
 
-    input_size: (height, width). grids: grids in the base, taller and wider probes (the latter two None without evidence).
+    input_size: (height, width). grids: those in the base, taller and wider probes (the latter two None without
+    evidence).
     lengths, widths: how many tokens the sequences met so far have, and how many units. unit_axes: by shape, of the maps
     whose axis was not in doubt.
     """
@@ -83,9 +85,13 @@ class Classifier:
             return Reading("vector", shapes.base[axis], 1, 1, batch_axis, axis)
         found: tuple[int, int, Grid] | None = None
         if shapes.taller is None or shapes.wider is None:
-            found = self._tokens_without_evidence(shapes.base, (first, second), self.grids or self._exact_grids())
+            found = self._tokens_without_evidence(
+                shapes.base, (first, second), self.grids or self._exact_grids()
+            )
             found = found or self._fewer_tokens(shapes.base, (first, second))
-        elif (taller := _changes(shapes.base, shapes.taller)) != (wider := _changes(shapes.base, shapes.wider)):
+        elif (taller := _changes(shapes.base, shapes.taller)) != (
+            wider := _changes(shapes.base, shapes.wider)
+        ):
             return f"its output {_text(shapes.base)} is a grid without a unit axis"
         elif len(taller | wider) == 1:
             found = self._tokens((shapes.base, shapes.taller, shapes.wider), taller.pop())
@@ -105,7 +111,8 @@ class Classifier:
         lengths = [shape[axis] for shape in shapes]
         for grids in [*reversed(self.grids), *self._strided_grids()]:
             prefixes = {
-                length - grid[0] * grid[1] if grid else -1 for length, grid in zip(lengths, grids, strict=True)
+                length - grid[0] * grid[1] if grid else -1
+                for length, grid in zip(lengths, grids, strict=True)
             }
             if len(prefixes) == 1 and (prefix := prefixes.pop()) >= 0:
                 return axis, prefix, grids[0]
@@ -174,17 +181,16 @@ class Classifier:
         """Channels first or last, whichever leaves a grid that fits the input; where both do, the module's own axis,
         else that of the last map of this shape.
         """
-        if hint == axes[0]:
+        fits = [
+            unit_axis
+            for unit_axis in (axes[0], axes[2])
+            if unit_axis == hint == axes[0]
+            or self._fits(*(shape[axis] for axis in axes if axis != unit_axis), constant=constant)
+        ]
+        if hint is not None and hint in fits:
             fits = [hint]
-        else:
-            fits = [
-                unit_axis
-                for unit_axis in (axes[0], axes[2])
-                if self._fits(*(shape[axis] for axis in axes if axis != unit_axis), constant=constant)
-            ]
-        if len(fits) == 1 or hint in fits:
-            self.unit_axes[shape] = fits[0] if len(fits) == 1 or hint is None else hint
-            return self.unit_axes[shape]
+        if len(fits) == 1:
+            self.unit_axes[shape] = fits[0]
         return self.unit_axes.get(shape, fits[0]) if fits else None
 
     def _fits(self, height: int, width: int, *, constant: bool) -> bool:
@@ -212,7 +218,8 @@ def _batch_axis(shapes: Shapes) -> int | str:
         return exact[0]
     if not changed:
         return f"its output {_text(shapes.base)} has no axis for the images"
-    return f"its output {_text(shapes.base)} for 2 images, {_text(shapes.more)} for 3, has no axis with one entry per image"
+    both = f"{_text(shapes.base)} for 2 images, {_text(shapes.more)} for 3"
+    return f"its output, {both}, has no axis with one entry per image"
 
 
 def _changes(one: Shape, other: Shape | None) -> set[int]:

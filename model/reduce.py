@@ -1,12 +1,11 @@
 """Each unit's maximum and its first position, with the fastest exact reducer of each device and memory layout.
 
-Measured on one thread, batch 32, 64 units on 55×55: positions side by side in memory (N, C, H, W): numpy's argmax 0.9 ms,
-`max_pool2d` 6.5 ms, `max(dim)` 5.3 ms; units side by side (channels last): `max_pool2d` over the whole map 1.4 ms,
-`max(dim)` 8 ms. The maximum alone, without its position (`amax`), takes 1.0 ms.
+Measured on one thread, batch 32, 64 units on 55×55: positions side by side in memory (N, C, H, W): numpy's argmax
+0.9 ms, `max_pool2d` 6.5 ms, `max(dim)` 5.3 ms; units side by side (channels last): `max_pool2d` over the whole map
+1.4 ms, `max(dim)` 8 ms. The maximum alone, without its position (`amax`), takes 1.0 ms.
 """
 
 import math
-
 from dataclasses import dataclass
 
 import torch
@@ -28,8 +27,9 @@ def reduce(output: Tensor, layer: Layer) -> Reduction:
     """Each image's maximum for each unit, and its first position (lowest y, then x).
 
     output: the tensor that the layer's module returned, of any float dtype; it may be overwritten afterwards. A NaN is
-    larger than any number, so that it shows; its position is the first NaN's. Half precision is widened exactly, float64 is
-    rounded after the maximum was found. On a GPU nothing waits for the device. Raises LayerError on another shape.
+    larger than any number, so that it shows; its position is the first NaN's. Half precision is widened exactly,
+    float64 is rounded after the maximum was found. On a GPU nothing waits for the device. Raises LayerError on another
+    shape.
     """
     grid = as_grid(output.detach(), layer)
     if grid.shape[2] * grid.shape[3] == 1:

@@ -114,7 +114,11 @@ def _run(network: nn.Module, images: Tensor) -> Trace:
         for name, module in network.named_modules():
 
             def after(
-                _: nn.Module, args: tuple[object, ...], kwargs: dict[str, object], output: object, name: str = name
+                _: nn.Module,
+                args: tuple[object, ...],
+                kwargs: dict[str, object],
+                output: object,
+                name: str = name,
             ) -> None:
                 taken = first_tensor(args)
                 taken = first_tensor(kwargs) if taken is None else taken
@@ -141,8 +145,11 @@ def undisturbed(network: nn.Module, device: torch.device | str) -> Generator[Non
         for module in network.modules()
         for name, buffer in module.named_buffers(recurse=False)
     ]
-    devices = [torch.cuda.current_device() if device.index is None else device.index] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices), torch.no_grad(), every_module_runs():
+    cuda = device.type == "cuda"
+    devices = [
+        torch.device(device.type, torch.cuda.current_device()) if device == torch.device("cuda") else device
+    ]
+    with torch.random.fork_rng(devices if cuda else []), torch.no_grad(), every_module_runs():
         try:
             yield
         finally:

@@ -7,7 +7,6 @@ import timm
 import torch
 import torchvision
 from torch import nn
-
 from unitscope.common.errors import LayerError
 from unitscope.model.default_layers import default_layers
 from unitscope.model.layers import as_grid, list_layers, select_layers, tensor_of
@@ -24,11 +23,15 @@ def tiny_swin():
 
 
 def tiny_convnext():
-    return tv.ConvNeXt([tv.convnext.CNBlockConfig(16, 32, 2), tv.convnext.CNBlockConfig(32, None, 1)], num_classes=10)
+    return tv.ConvNeXt(
+        [tv.convnext.CNBlockConfig(16, 32, 2), tv.convnext.CNBlockConfig(32, None, 1)], num_classes=10
+    )
 
 
 def tiny_timm_vit(name="vit_tiny_patch16_224", size=(64, 96), **kwargs):
-    return timm.create_model(name, img_size=size, depth=2, embed_dim=32, num_heads=2, num_classes=10, **kwargs)
+    return timm.create_model(
+        name, img_size=size, depth=2, embed_dim=32, num_heads=2, num_classes=10, **kwargs
+    )
 
 
 NETWORKS = {
@@ -271,7 +274,7 @@ class Encoder(nn.Module):
         self.embed = nn.Linear(3 * 8 * 8, 16)
         self.token = nn.Parameter(torch.randn(1, 1, 16))
         encoder = nn.TransformerEncoderLayer(16, 2, 32, batch_first=batch_first)
-        self.encoder = nn.TransformerEncoder(encoder, 2)
+        self.encoder = nn.TransformerEncoder(encoder, 2, enable_nested_tensor=False)
         self.head = nn.Linear(16, 5)
         self.batch_first = batch_first
 
@@ -302,7 +305,9 @@ def test_transformer_encoder_layers(batch_first):
 
 def test_a_network_of_one_size():
     """Without evidence from a second size: a flattened map before a linear layer, and a fixed grid of tokens."""
-    network = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8 * 256, 10)).eval()
+    network = nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8 * 256, 10)
+    ).eval()
     layers = list_layers(network, (32, 32))
     assert [layer.kind for layer in layers.swept] == ["map", "map", "vector", "vector"]
 
@@ -310,7 +315,12 @@ def test_a_network_of_one_size():
 def test_units_as_many_as_rows_and_columns():
     """timm's Swin takes one size and is channels-last; here its first maps are 16 × 16 × 16 units."""
     network = timm.create_model(
-        "swin_tiny_patch4_window7_224", img_size=64, window_size=4, depths=(1, 1), num_heads=(2, 4), embed_dim=16
+        "swin_tiny_patch4_window7_224",
+        img_size=64,
+        window_size=4,
+        depths=(1, 1),
+        num_heads=(2, 4),
+        embed_dim=16,
     ).eval()
     layers = list_layers(network, (64, 64))
     assert facts(layers, "layers.0.blocks.0") == ("map", 16, 16, 16, 3, 0, None)
@@ -369,7 +379,9 @@ def test_selection(odd):
     assert chosen("fc", "stem") == ["stem", "fc"]
     assert chosen("block") == ["block:0", "block:1", "block:2"]
     assert chosen("block:1", "block", "bl*:1") == [
-        name for name in names if name in {"block:0", "block:1", "block:2"} or (name[:2], name[-2:]) == ("bl", ":1")
+        name
+        for name in names
+        if name in {"block:0", "block:1", "block:2"} or (name[:2], name[-2:]) == ("bl", ":1")
     ]
     assert chosen("*") == names
     assert chosen() == []
@@ -382,7 +394,10 @@ def test_selection(odd):
 def test_selection_of_prefix_tokens(listed):
     layers = listed("vit")[2]
     assert [layer.name for layer in select_layers(layers, ["encoder.ln"])] == ["encoder.ln"]
-    assert [layer.name for layer in select_layers(layers, ["encoder.ln*"])] == ["encoder.ln", "encoder.ln:cls"]
+    assert [layer.name for layer in select_layers(layers, ["encoder.ln*"])] == [
+        "encoder.ln",
+        "encoder.ln:cls",
+    ]
 
 
 def default_names(listed, name):
