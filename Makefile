@@ -27,7 +27,8 @@ demo: setup
 test: setup
 	$(BIN)/python -P -m pytest
 
-check: setup lint types layering
+check: setup
+	@$(MAKE) --no-print-directory -j2 types lint layering
 
 lint:
 	$(BIN)/ruff check .

@@ -1,12 +1,17 @@
 """`unitscope demo [FOLDER]`: all of Unitscope on a dataset that is made on the spot."""
 
+import shlex
 from argparse import Namespace
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from .output import print_lines
 from .progress import show_progress
 from .serve import PORT
 from .verb import Verb, argument
+
+if TYPE_CHECKING:
+    from ..jobs.demo.run import DemoReport
 
 
 def run(arguments: Namespace) -> int:
@@ -15,16 +20,44 @@ def run(arguments: Namespace) -> int:
 
     with show_progress() as progress:
         report = demo(arguments.folder, progress=progress)
-    print_lines(str(report))
+    _print(report, arguments.port)
     if arguments.no_serve:
-        print_lines(f"Look at it with: unitscope serve {report.store}")
+        print_lines(
+            "", f"Serve it with: unitscope serve {shlex.quote(str(report.store))} --port {arguments.port}"
+        )
         return 0
     from ..service.server import serve
 
     with suppress(KeyboardInterrupt):
-        serve([str(report.store)], host="127.0.0.1", port=arguments.port)
+        serve([str(report.store)], port=arguments.port)
     return 0
 
+
+def _print(report: "DemoReport", port: int) -> None:
+    """What the demo found, and where to look. With port 0 the service itself says where it is."""
+    address = f"http://127.0.0.1:{port}" if port else ""
+    print_lines("", "The network's accuracy:")
+    print_lines(
+        *(f"  {value:6.1%}  {_ACCURACIES.get(name, name)}" for name, value in report.accuracy.items())
+    )
+    mark = report.mark
+    print_lines(
+        "",
+        f"Unit {mark.unit} of {mark.layer} found the mark: {mark.strongest} of its 9 strongest images carry it, and a "
+        f"marked image fires it more than another in {mark.auroc:.1%} of pairs.",
+        "",
+        "Look at:",
+    )
+    print_lines(*(f"  {address}{look.path}\n      {look.text}" for look in report.looks))
+
+
+_ACCURACIES = {
+    "train": "on the training part",
+    "audited": "on the audited part",
+    "marked": "on the class that carries the mark, where it is there",
+    "unmarked": "on the same class, where it is not",
+    "others": "on the other classes",
+}
 
 VERB = Verb(
     name="demo",

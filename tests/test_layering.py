@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
@@ -249,6 +250,11 @@ def test_a_broken_wall_is_seen(file: str, source: str) -> None:
 )
 def test_an_allowed_import_is_none(file: str, source: str) -> None:
     assert list(broken_rules(file, source)) == []
+
+
+def test_the_type_checker_sees_every_package() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["basedpyright"]
+    assert settings["include"] == [f"build/typing/unitscope/{package}" for package in PACKAGES]
 
 
 def test_index_init_is_empty() -> None:
