@@ -1,1 +1,1 @@
-"""The query service and its pages. Knows neither torch nor Ray, so that it is up in seconds and never busy with a model."""
+"""The query service and its pages. Knows neither torch nor Ray: it is up in seconds, and never busy with a model."""

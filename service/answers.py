@@ -1,14 +1,35 @@
 """What the API answers with: the shapes of its JSON. The OpenAPI document is made from these."""
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
+FLOAT32_MAX = 3.4028234663852886e38
+Metric = Literal["l2", "cosine"]
 BoxJson = tuple[int, int, int, int]
 """x0, y0, x1, y1 in pixels of the original image; x1 and y1 are outside."""
 
 
-class StoreAnswer(BaseModel):
+class Provenance(BaseModel):
+    """What an answer is made from. Anything that makes it less than exact and true of a trained model is said here."""
+
+    manifest: str = Field(description="SHA-256 of the store's manifest, which names every byte of the store")
+    weights: str | None
+    random: bool = Field(
+        description="the weights are random: nothing here says anything about a trained model"
+    )
+    maxima_dtype: str = Field(description="float16 maxima are rounded, so equal values may be ordered by id")
+    feature_dtype: str
+    precision: str = Field(description="`exact`, or what the sweep was allowed instead")
+
+
+class FromStore(Provenance):
+    """An answer from one store."""
+
+    store: str
+
+
+class StoreAnswer(Provenance):
     """One store: what was swept, with what."""
 
     name: str
@@ -18,18 +39,16 @@ class StoreAnswer(BaseModel):
     layers: int
     units: int
     model: str
-    weights: str
-    random: bool = Field(
-        description="the weights are random: nothing here says anything about a trained model"
-    )
-    maxima_dtype: str
     labels: str
-    manifest: str = Field(description="SHA-256 of the manifest, which names every byte of the store")
-    indexed: bool
+    indexed: bool = Field(
+        description="whether there is an index; without one small stores are searched exactly"
+    )
     atlases: list[str]
 
 
 class StoresAnswer(BaseModel):
+    """The stores, in the order in which the service was given them."""
+
     stores: list[StoreAnswer]
 
 
@@ -53,7 +72,9 @@ class LayerAnswer(BaseModel):
     view_width: int
 
 
-class LayersAnswer(BaseModel):
+class LayersAnswer(FromStore):
+    """The layers, in order of execution."""
+
     layers: list[LayerAnswer]
 
 
@@ -70,7 +91,11 @@ class UnitAnswer(BaseModel):
     active: float | None = Field(description="share of images with a maximum above 0")
 
 
-class UnitsAnswer(BaseModel):
+class OneUnitAnswer(FromStore, UnitAnswer):
+    """The same, alone."""
+
+
+class UnitsAnswer(FromStore):
     """A page of units; `next` is the cursor of the page after it, null at the end."""
 
     units: list[UnitAnswer]
@@ -91,26 +116,29 @@ class PatchAnswer(BaseModel):
     width: int
     height: int
     label: str | None
+    label_index: int | None
     predicted: int | None
     predicted_class: str | None
-    image: str = Field(description="address of the image's pixels")
+    probability: float | None = Field(description="of the predicted class")
+    image: str = Field(description="address of the image's own file")
     crop: str = Field(description="address of the view's pixels")
+    thumb: str = Field(description="address of a small picture of the whole image")
 
 
-class PatchesAnswer(BaseModel):
+class PatchesAnswer(FromStore):
     """Strongest first; equal values by image_id. `exact` is always true: the whole dataset was looked at."""
 
     layer: str
     unit: int
     where: str | None
     exact: bool = True
-    maxima_dtype: str
-    random: bool
     patches: list[PatchAnswer]
 
 
-class ImageAnswer(BaseModel):
+class ImageAnswer(FromStore):
     """One row of images/, with the dataset's own columns in `metadata`."""
+
+    model_config = ConfigDict(ser_json_bytes="base64", ser_json_inf_nan="null")
 
     image_id: int
     uri: str
@@ -131,45 +159,59 @@ class ImageAnswer(BaseModel):
 
 
 class NeighborAnswer(BaseModel):
+    """One neighbour. rank: from 1."""
+
     rank: int
     distance: float
     image_id: int
     uri: str
     label: str | None
+    label_index: int | None
     predicted: int | None
     predicted_class: str | None
+    probability: float | None
     thumb: str
 
 
-class NeighborsAnswer(BaseModel):
-    """Nearest first. metric: `l2` (not squared) or `cosine` (1 - cosine). recall: measured when the index was built."""
+class NeighborsAnswer(FromStore):
+    """Nearest first; equal distances by image_id. metric: `l2` (not squared) or `cosine` (1 - cosine).
+
+    The distances are exact in any case. Where `exact` is false, some of the nearest may be missing: `recall` is the
+    share of the true `recall_of` nearest that the index found when it was built, without a filter.
+    """
 
     metric: str
     exact: bool
     recall: float | None
+    recall_of: int | None
     where: str | None
-    random: bool
+    image_id: int | None = Field(description="the image asked about, which is left out; null for a vector")
     neighbors: list[NeighborAnswer]
 
 
 class VectorQuery(BaseModel):
     """Neighbours of a vector: a feature that you have."""
 
-    vector: list[float] = Field(min_length=1, max_length=65_536)
+    vector: list[Annotated[float, Field(allow_inf_nan=False, ge=-FLOAT32_MAX, le=FLOAT32_MAX)]] = Field(
+        min_length=1, max_length=65_536, description="as wide as the store's features"
+    )
     k: int = Field(10, ge=1, le=1000)
-    metric: str | None = Field(None, pattern="^(l2|cosine)$")
+    metric: Metric | None = Field(None, description="default: the index's")
     where: str | None = Field(None, max_length=4000)
     exact: bool = False
 
 
 class CellAnswer(BaseModel):
+    """One filled cell and the image nearest its centre."""
+
     row: int
     column: int
     image_id: int
+    images: int = Field(description="that lie in the cell")
     thumb: str
 
 
-class GridAnswer(BaseModel):
+class GridAnswer(FromStore):
     """One image for each cell of a regular grid over the map; empty cells are left out."""
 
     atlas: str
@@ -179,16 +221,26 @@ class GridAnswer(BaseModel):
     cells: list[CellAnswer]
 
 
-class AtlasAnswer(BaseModel):
+class AtlasRow(BaseModel):
+    """One atlas. facts: its settings and measured quality."""
+
     name: str
     method: str
     images: int
     facts: dict[str, Any]
 
 
-class AtlasesAnswer(BaseModel):
-    atlases: list[AtlasAnswer]
+class AtlasAnswer(FromStore, AtlasRow):
+    """One atlas of one store."""
+
+
+class AtlasesAnswer(FromStore):
+    """The finished atlases."""
+
+    atlases: list[AtlasRow]
 
 
 class Health(BaseModel):
+    """`ok`."""
+
     status: str

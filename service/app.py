@@ -1,23 +1,36 @@
 """The FastAPI application: the API, the pages, health. Made once for a process by `server.py`."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Iterable
 from importlib import metadata
-from pathlib import Path
+from typing import Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
-from . import api, pages
-from .answers import Health
-from .problems import add_handlers
+from . import api, api_neighbors, api_pictures, health, pages
+from .guard import Guard
+from .look import STATIC
+from .problems import Problem, add_handlers
 from .registry import Registry
 
-POLICY = "default-src 'self'; img-src 'self' data:; style-src 'self'; frame-ancestors 'none'; base-uri 'none'"
+
+class Service(FastAPI):
+    """A FastAPI application whose OpenAPI document knows what a problem looks like."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document, made once."""
+        if self.openapi_schema is None:
+            schemas = super().openapi().setdefault("components", {}).setdefault("schemas", {})
+            schemas["Problem"] = Problem.model_json_schema()
+        return super().openapi()
 
 
-def create_app(stores: list[str]) -> FastAPI:
-    """The service of finished stores. Raises StoreError for one that cannot be opened."""
-    app = FastAPI(
+def create_app(stores: list[str], *, hosts: Iterable[str] | None = None) -> FastAPI:
+    """The service of finished stores. Raises StoreError for one that cannot be opened.
+
+    hosts: the host names that requests may be addressed to; None for any.
+    """
+    app = Service(
         title="Unitscope",
         version=metadata.version("unitscope"),
         description="What every unit of a trained vision model and every image of a dataset did.",
@@ -26,25 +39,8 @@ def create_app(stores: list[str]) -> FastAPI:
     )
     app.state.registry = Registry(stores)
     add_handlers(app)
-    app.include_router(api.router)
-    app.include_router(pages.router)
-    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
-
-    @app.get("/livez")
-    def livez() -> Health:
-        """The process answers."""
-        return Health(status="ok")
-
-    @app.get("/readyz")
-    def readyz() -> Health:
-        """The stores are open."""
-        return Health(status="ok")
-
-    @app.middleware("http")
-    async def guard(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        response = await call_next(request)
-        response.headers.setdefault("X-Content-Type-Options", "nosniff")
-        response.headers.setdefault("Content-Security-Policy", POLICY)
-        return response
-
+    for part in (api, api_neighbors, api_pictures, pages, health):
+        app.include_router(part.router)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.add_middleware(Guard, hosts=hosts)
     return app

@@ -1,12 +1,19 @@
-"""Errors as problem+json (RFC 9457): what was wrong, what is allowed, what to do next."""
+"""Errors, as problem+json (RFC 9457) for programs and as a page for people."""
+
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from ..common.errors import (
+    DatasetError,
+    FilterError,
     ImageError,
     LayerError,
     NotFoundError,
@@ -16,6 +23,14 @@ from ..common.errors import (
     UnitscopeError,
     UsageError,
 )
+from .answers import StoreAnswer
+from .ask import describe
+from .look import page
+
+MEDIA_TYPE = "application/problem+json"
+_METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
+_PROGRAMS = re.compile(r"/(api|livez|readyz|openapi\.json)(/|$)")
+"""Paths whose errors are for programs."""
 
 
 class Problem(BaseModel):
@@ -27,43 +42,108 @@ class Problem(BaseModel):
     detail: str
 
 
-_STATUS: tuple[tuple[type[UnitscopeError], int, str], ...] = (
-    (NotFoundError, 404, "Not found"),
-    (LayerError, 404, "No such layer or unit"),
-    (StoreNotFoundError, 404, "Not there"),
-    (StoreDamagedError, 409, "The store or the image has changed"),
-    (StorageError, 503, "The store cannot be read now"),
-    (ImageError, 410, "The image cannot be read"),
-    (UsageError, 422, "The request cannot be answered"),
-    (UnitscopeError, 409, "The store cannot answer"),
+class ImageChangedError(StoreDamagedError):
+    """The image is not the one that was swept."""
+
+
+class ImageGoneError(DatasetError):
+    """The image, or its dataset, is not where it was when it was swept."""
+
+
+_KINDS: tuple[tuple[type[UnitscopeError], int, str, str], ...] = (
+    (NotFoundError, 404, "not-found", "Not found"),
+    (LayerError, 404, "no-such-unit", "No such layer or unit"),
+    (StoreNotFoundError, 404, "not-made-yet", "Not there"),
+    (FilterError, 422, "filter", "The filter cannot be read"),
+    (UsageError, 422, "request", "The request cannot be answered"),
+    (ImageChangedError, 409, "image-changed", "The image has changed since the sweep"),
+    (ImageGoneError, 410, "image-gone", "The image is not there any more"),
+    (ImageError, 422, "image", "The image cannot be decoded"),
+    (StoreDamagedError, 503, "store-damaged", "The store is damaged"),
+    (StorageError, 503, "storage", "The store cannot be read now"),
+    (UnitscopeError, 409, "store", "The store cannot answer"),
 )
-"""From the narrowest to the widest."""
+"""Kind of error, HTTP status, type and title; from the narrowest to the widest."""
 
 
-def status_of(error: UnitscopeError) -> tuple[int, str]:
-    """HTTP status and title."""
-    return next((status, title) for kind, status, title in _STATUS if isinstance(error, kind))
+def status_of(error: UnitscopeError) -> tuple[int, str, str]:
+    """HTTP status, type and title."""
+    return next(told for kind, *told in _KINDS if isinstance(error, kind))  # pyright: ignore[reportReturnType]
 
 
-def problem(status: int, title: str, detail: str, kind: str = "about:blank") -> JSONResponse:
+def problem(
+    status: int, kind: str, title: str, detail: str, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
     """A problem+json response."""
-    content = Problem(type=kind, title=title, status=status, detail=detail).model_dump()
-    return JSONResponse(content, status, media_type="application/problem+json")
+    content = Problem(type=f"urn:unitscope:{kind}", title=title, status=status, detail=detail)
+    return JSONResponse(content.model_dump(), status, headers, MEDIA_TYPE)
+
+
+def respond(
+    request: Request,
+    status: int,
+    kind: str,
+    title: str,
+    detail: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """For programs or for people, as the path tells."""
+    if _PROGRAMS.match(request.url.path):
+        return problem(status, kind, title, detail, headers)
+    response = page(
+        request, "problem.html", status=status, title=title, detail=detail, store=_store_of(request)
+    )
+    response.headers.update(headers or {})
+    return response
 
 
 def add_handlers(app: FastAPI) -> None:
-    """Every error of the API becomes problem+json; the pages have handlers of their own."""
+    """Every error of the service becomes a problem or a page."""
 
     @app.exception_handler(UnitscopeError)
-    async def ours(request: Request, error: UnitscopeError) -> JSONResponse:
-        status, title = status_of(error)
-        return problem(status, title, str(error))
+    def ours(request: Request, error: UnitscopeError) -> Response:
+        return respond(request, *status_of(error), str(error))
 
     @app.exception_handler(HTTPException)
-    async def http(request: Request, error: HTTPException) -> JSONResponse:
-        return problem(error.status_code, "Not possible", str(error.detail))
+    def http(request: Request, error: HTTPException) -> Response:
+        headers = dict(error.headers or {})
+        detail = str(error.detail)
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = ", ".join(_allowed(app, request))
+            detail = f"{request.method} is not possible here; {headers['Allow']} is"
+        elif error.status_code == HTTPStatus.NOT_FOUND:
+            detail = f"nothing has the address {request.url.path[:200]}; /openapi.json lists what there is"
+        title = HTTPStatus(error.status_code).phrase
+        return respond(
+            request, error.status_code, title.lower().replace(" ", "-"), title, detail, headers=headers
+        )
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+    def invalid(request: Request, error: RequestValidationError) -> Response:
         told = "; ".join(f"{'.'.join(map(str, one['loc'][1:]))}: {one['msg']}" for one in error.errors())
-        return problem(422, "The request cannot be answered", told)
+        return respond(request, 422, "request", "The request cannot be answered", told[:4000])
+
+    @app.exception_handler(Exception)
+    def bug(request: Request, error: Exception) -> Response:
+        detail = "This is a bug in Unitscope: please report what the service has written on stderr."
+        return respond(request, 500, "bug", "The service failed", detail)
+
+
+def _store_of(request: Request) -> StoreAnswer | None:
+    """The store that the address names, if it can be read: the page says of it what every page says."""
+    try:
+        return describe(request.app.state.registry.get(request.path_params.get("store", "")).value)
+    except UnitscopeError:
+        return None
+
+
+def _allowed(app: FastAPI, request: Request) -> list[str]:
+    """The methods that this path has."""
+    found = {
+        method
+        for method in _METHODS
+        for route in app.router.routes
+        if route.matches({**request.scope, "method": method})[0] is Match.FULL
+    }
+    return sorted(found | ({"HEAD"} if "GET" in found else set()))

@@ -1,64 +1,158 @@
-"""The stores that a service answers from, by name."""
+"""The stores that a service answers from, by name, each in its newest finished version."""
 
-from functools import cached_property
+import posixpath
+from collections.abc import Callable
 from pathlib import PurePosixPath
+from threading import Lock
+from typing import Any
 
-from ..common.errors import NotFoundError, StoreNotFoundError, UsageError
+import numpy as np
+
+from ..common.errors import (
+    NotFoundError,
+    StorageError,
+    StoreDamagedError,
+    StoreNotFoundError,
+    UnitscopeError,
+    UsageError,
+)
 from ..index.ann import MANIFEST as ANN_MANIFEST
 from ..index.ann import Ann
 from ..index.atlas import Atlas, list_atlases
+from ..index.exact import Vectors
+from ..index.files import Folder
+from ..index.schema import MANIFEST
 from ..index.store import Store
+from .fresh import Fresh, Version
+
+_EXACT_BYTES = 128 << 20
+"""Features of at most this many bytes are held and searched exactly where a store has no index."""
+_NONSENSE = (KeyError, TypeError, ValueError, IndexError, AttributeError)
+"""What a manifest that is JSON, but not ours, makes its readers raise."""
 
 
 class ServedStore:
-    """One store, its index and its atlases, each opened when it is first asked for."""
+    """One version of one store, with its index and atlases: each opened when it is first asked for.
+
+    name: in addresses. hash: SHA-256 of the manifest, which names every byte of the store.
+    """
 
     def __init__(self, name: str, store: Store) -> None:
         self.name = name
         self.store = store
-        self._atlases: dict[str, Atlas] = {}
-
-    @cached_property
-    def etag(self) -> str:
-        """Strong: the manifest names every byte of the store."""
-        return f'"{self.store.manifest.hash[:32]}"'
+        self.hash = store.manifest.hash
+        self._ann = Fresh(store.folder, ANN_MANIFEST, self._open_ann)
+        self._atlases: dict[str, Fresh[Atlas]] = {}
+        self._exact: Ann | None = None
+        self._lock = Lock()
+        options, model = store.manifest.options, store.manifest.model
+        self.provenance: dict[str, Any] = {
+            "manifest": self.hash,
+            "weights": model.get("weights"),
+            "random": bool(model["random"]),
+            "maxima_dtype": str(options.get("maxima_dtype", "float32")),
+            "feature_dtype": str(options.get("feature_dtype", "float32")),
+            "precision": str(options.get("precision", "exact")),
+        }
+        """What every answer says of what it is made from."""
 
     @property
     def has_index(self) -> bool:
-        """Whether neighbours can be asked for."""
-        return self.store.folder.exists(ANN_MANIFEST)
+        """Whether `unitscope index` has built one."""
+        return self._ann.is_open or self.store.folder.exists(ANN_MANIFEST)
 
-    @cached_property
-    def ann(self) -> Ann:
-        """Raises StoreNotFoundError, with the command that builds it."""
+    def ann(self) -> Version[Ann]:
+        """The neighbours of any feature; of a small store without an index by exact search.
+
+        Raises StoreNotFoundError with the command that builds the index, StoreError for one of another sweep.
+        """
         try:
-            return Ann.open(self.store.folder, store=self.store.manifest.hash)
+            return self._ann.get()
         except StoreNotFoundError as error:
-            raise StoreNotFoundError(
-                f"{self.name} has no index for neighbours: run `unitscope index {self.store.folder.url}`"
-            ) from error
+            features = self.store.features
+            if features.images * features.width * 4 > _EXACT_BYTES:
+                raise StoreNotFoundError(
+                    f"{self.name} has no index for neighbours; `unitscope index {self.store.folder.url}` builds "
+                    "it, and it is picked up without a restart"
+                ) from error
+        return Version(self._exactly(), "exact", ())
 
-    def atlas(self, name: str) -> Atlas:
+    def atlas(self, name: str) -> Version[Atlas]:
         """Raises StoreNotFoundError, with the command that makes one."""
-        if name not in self._atlases:
-            self._atlases[name] = Atlas.open(self.store.folder, name, store=self.store.manifest.hash)
-        return self._atlases[name]
+        with self._lock:
+            fresh = self._atlases.get(name)
+        if fresh is None:
+            if name not in self._finished_atlases():
+                self._no_atlas(name)
+            fresh = Fresh(self.store.folder, f"atlas/{name}/atlas.json", lambda: self._open_atlas(name))
+            with self._lock:
+                fresh = self._atlases.setdefault(name, fresh)
+        return fresh.get()
 
     def atlases(self) -> list[str]:
         """The names of the finished atlases."""
+        with self._lock:
+            held = {name for name, fresh in self._atlases.items() if fresh.is_open}
+        return sorted(held.union(self._finished_atlases()))
+
+    def _open_ann(self) -> Ann:
+        try:
+            return Ann.open(self.store.folder, store=self.hash)
+        except _NONSENSE as error:
+            raise self._damaged("index", error) from error
+
+    def _open_atlas(self, name: str) -> Atlas:
+        try:
+            return Atlas.open(self.store.folder, name, store=self.hash)
+        except _NONSENSE as error:
+            raise self._damaged("atlas", error) from error
+
+    def _damaged(self, what: str, error: Exception) -> StoreDamagedError:
+        return StoreDamagedError(
+            f"The {what} of {self.name} cannot be read ({error!r}): it is damaged or of another release; run "
+            f"`unitscope {what} {self.store.folder.url}` again, and it is picked up without a restart"
+        )
+
+    def _finished_atlases(self) -> list[str]:
         return list_atlases(self.store.folder)
+
+    def _no_atlas(self, name: str) -> None:
+        known = self.atlases()
+        have = f"there are {', '.join(known)}" if known else "there is none yet"
+        raise StoreNotFoundError(
+            f"{self.name} has no atlas {name!r}; {have}. `unitscope atlas {self.store.folder.url}` makes one, "
+            "and it is picked up without a restart."
+        )
+
+    def _exactly(self) -> Ann:
+        """Exact search over the features themselves, held in memory."""
+        with self._lock:
+            if self._exact is None:
+                reader = self.store.features
+                features = np.zeros((reader.images, reader.width), np.float32)
+                valid = np.zeros(reader.images, bool)
+                for block in reader.blocks():
+                    rows = slice(block.first, block.first + len(block.values))
+                    features[rows] = np.where(block.valid[:, None], block.values, 0)
+                    valid[rows] = block.valid
+                self._exact = Ann(Vectors.of(features, valid), "l2", None, (), {})
+            return self._exact
 
 
 class Registry:
     """Store name → store. A name is the last part of the store's path; a second one of that name gets `-2`."""
 
     def __init__(self, paths: list[str]) -> None:
+        """Raises UsageError without paths, StoreError for a store that cannot be opened."""
         if not paths:
             raise UsageError("name at least one finished store to serve")
-        self._stores: dict[str, ServedStore] = {}
+        self._stores: dict[str, Fresh[ServedStore]] = {}
         for path in paths:
-            name = self._free_name(PurePosixPath(path.rstrip("/")).name or "store")
-            self._stores[name] = ServedStore(name, Store.open(path))
+            folder = Folder(path)
+            name = self._free_name(PurePosixPath(posixpath.normpath(folder.url)).name or "store")
+            fresh = Fresh(folder, MANIFEST, _opener(name, path), keeps=False)
+            fresh.get()
+            self._stores[name] = fresh
 
     def _free_name(self, name: str) -> str:
         taken, number = name, 2
@@ -67,11 +161,22 @@ class Registry:
         return taken
 
     def names(self) -> list[str]:
+        """In the order in which they were given."""
         return list(self._stores)
 
-    def get(self, name: str) -> ServedStore:
-        """Raises NotFoundError."""
+    def get(self, name: str) -> Version[ServedStore]:
+        """The store as it is now. Raises NotFoundError, and StorageError where it cannot be read any more."""
+        fresh = self._stores.get(name)
+        if fresh is None:
+            known = ", ".join(self._stores)
+            raise NotFoundError(f"no store {name[:200]!r}; there are: {known}")
         try:
-            return self._stores[name]
-        except KeyError:
-            raise NotFoundError(f"no store {name!r}; there are: {', '.join(self._stores)}") from None
+            return fresh.get()
+        except UnitscopeError as error:
+            raise StorageError(
+                f"The store {name} cannot be read now: {error} Once it can be, it is picked up without a restart."
+            ) from error
+
+
+def _opener(name: str, path: str) -> Callable[[], ServedStore]:
+    return lambda: ServedStore(name, Store.open(path))

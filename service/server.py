@@ -7,15 +7,24 @@ import uvicorn
 
 from ..common.errors import UsageError
 from .app import create_app
+from .guard import LOOPBACK
 
 
 def serve(stores: list[str], *, host: str = "127.0.0.1", port: int = 8000) -> None:
     """Serves until it is interrupted. `port` 0 takes a free one. Raises StoreError, and UsageError for a taken port."""
-    app = create_app(stores)
+    local = host in LOOPBACK or host == "::1"
+    app = create_app(stores, hosts=LOOPBACK if local else None)
     listener = _listen(host, port)
     shown = f"[{host}]" if ":" in host else host
     print(f"http://{shown}:{listener.getsockname()[1]}/", file=sys.stderr, flush=True)
-    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5)
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=5,
+    )
     uvicorn.Server(config).run(sockets=[listener])
 
 

@@ -1,0 +1,72 @@
+"""Addresses of the API and of the pages, and what people type."""
+
+from urllib.parse import quote
+
+from ..common.errors import LayerError, UsageError
+from ..common.frame import Box
+from ..index.store import Store
+from .registry import ServedStore
+
+VERSION_LETTERS = 12
+_BOX_DIGITS = 9
+
+
+def version(served: ServedStore) -> str:
+    """What `v=` holds in the addresses of pictures: a browser may keep those of one version for good."""
+    return served.hash[:VERSION_LETTERS]
+
+
+def address(served: ServedStore) -> str:
+    """Where the API answers for a store."""
+    return f"/api/v1/stores/{quote(served.name, safe='')}"
+
+
+def pixels_address(served: ServedStore, image_id: int) -> str:
+    """Where an image's own file is."""
+    return f"{address(served)}/images/{image_id}/pixels?v={version(served)}"
+
+
+def thumb_address(served: ServedStore, image_id: int) -> str:
+    """Where a small picture of an image is."""
+    return f"{address(served)}/images/{image_id}/thumb?v={version(served)}"
+
+
+def crop_address(served: ServedStore, image_id: int, box: Box) -> str:
+    """Where a box of an image is shown."""
+    return f"{address(served)}/images/{image_id}/crop?box={','.join(map(str, box))}&v={version(served)}"
+
+
+def unit_page_address(store: str, layer: str, unit: int) -> str:
+    """The page of a unit."""
+    return f"/stores/{quote(store, safe='')}/units/{quote(layer, safe='')}/{unit}"
+
+
+def parse_box(text: str) -> Box:
+    """x0,y0,x1,y1. Raises UsageError."""
+    pieces = text.split(",")
+    digits = [piece.removeprefix("-") for piece in pieces]
+    if len(pieces) != 4 or not all(
+        piece.isascii() and piece.isdigit() and len(piece) <= _BOX_DIGITS for piece in digits
+    ):
+        raise UsageError(f"box={text!r}: give x0,y0,x1,y1 in whole pixels of the image")
+    x0, y0, x1, y1 = map(int, pieces)
+    if x1 <= x0 or y1 <= y0:
+        raise UsageError(f"box={text!r} is empty: x1 must be more than x0, and y1 more than y0")
+    return x0, y0, x1, y1
+
+
+def parse_unit(store: Store, text: str) -> tuple[str, int]:
+    """ "LAYER UNIT", as a person types it: "features.10 17", "features.10/17", "unit 17 of features.10"."""
+    words = text.replace("/", " ").replace(",", " ").split()
+    words = [word for word in words if word.lower() not in ("unit", "of", "layer")]
+    known = {layer.layer for layer in store.layers}
+    names = [word for word in words if word in known]
+    numbers = [word for word in words if word.isascii() and word.isdigit() and len(word) <= _BOX_DIGITS]
+    if names:
+        rest = list(numbers)
+        if names[0] in rest:
+            rest.remove(names[0])  # a layer may be called `0`
+        if rest:
+            return names[0], int(rest[0])
+    shown = store.layers[0].layer
+    raise LayerError(f"{text[:100]!r} names no unit: write a layer and a number, as in {shown} 17")

@@ -1,0 +1,52 @@
+"""The API's neighbours: of an image of the store, and of a vector."""
+
+import numpy as np
+from fastapi import APIRouter, Request, Response
+
+from ..index.ann import Ann
+from .answering import answer_from
+from .answers import NeighborsAnswer, VectorQuery
+from .nearest import neighbors, neighbors_of_image
+from .parameters import TABLE, ImageId, K, MetricName, StoreName, Where, problems
+from .registry import ServedStore
+
+router = APIRouter(prefix="/api/v1/stores", default_response_class=Response)
+
+
+@router.get("/{store}/neighbors", response_model=NeighborsAnswer, responses=TABLE)
+def image_neighbors(
+    request: Request,
+    store: StoreName,
+    image: ImageId,
+    *,
+    k: K = 10,
+    where: Where = None,
+    metric: MetricName = None,
+    exact: bool = False,
+) -> Response:
+    """The images that the model finds most like an image of the store."""
+
+    def make(served: ServedStore, ann: Ann) -> NeighborsAnswer:
+        return neighbors_of_image(served, ann, image, k=k, metric=metric, where=where, exact=exact)
+
+    return answer_from(request, store, ServedStore.ann, make)
+
+
+@router.post(
+    "/{store}/neighbors",
+    response_model=NeighborsAnswer,
+    responses=problems(400, 403, 404, 409, 413, 422, 503),
+)
+def vector_neighbors(request: Request, store: StoreName, query: VectorQuery) -> Response:
+    """The images whose features are nearest to a vector."""
+
+    def make(served: ServedStore, ann: Ann) -> NeighborsAnswer:
+        vector = np.array(query.vector, np.float32)
+        return neighbors(
+            served, ann, vector, k=query.k, metric=query.metric, where=query.where, exact=query.exact
+        )
+
+    response = answer_from(request, store, ServedStore.ann, make)
+    del response.headers["ETag"]  # the address does not name the vector
+    response.headers["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,98 @@
+"""ASGI middleware around everything: hosts, the size of bodies, HEAD, and the headers that keep pages to themselves."""
+
+from collections.abc import Iterable
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .problems import problem
+
+BODY_BYTES = 4 << 20
+"""A vector of 65,536 numbers is at most 2 MiB of JSON."""
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": (
+        "default-src 'none'; img-src 'self' data:; style-src 'self'; script-src 'self'; connect-src 'self'; "
+        "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    ),
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+class Guard:
+    """Pure ASGI, so that nothing is buffered and no task is started for a request.
+
+    hosts: the names that requests may be addressed to, None for any. A service on the loopback address has no login,
+    and a foreign page whose name resolves to it (DNS rebinding) must not read the dataset through the browser.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: Iterable[str] | None = None) -> None:
+        self.app = app
+        self.hosts = None if hosts is None else frozenset(hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers a request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        guarded = _with_headers(send)
+        refusal = self._refusal(headers)
+        if refusal is not None:
+            await refusal(scope, receive, guarded)
+            return
+        if scope["method"] == "HEAD":  # the server leaves out the body
+            scope = {**scope, "method": "GET"}
+        await self.app(scope, _limited(receive), guarded)
+
+    def _refusal(self, headers: Headers) -> ASGIApp | None:
+        host = _name(headers.get("host", ""))
+        if self.hosts is not None and host not in self.hosts:
+            allowed = ", ".join(sorted(self.hosts))
+            told = (
+                f"this service answers as {allowed}, not as {host[:200]!r}; `unitscope serve --host` opens it"
+            )
+            return problem(403, "host", "Not this host", told)
+        length = headers.get("content-length", "0")
+        if not (length.isascii() and length.isdigit()) or int(length[:20]) > BODY_BYTES:
+            return problem(413, "too-large", "Too large", _too_large())
+        return None
+
+
+def _limited(receive: Receive) -> Receive:
+    """Counts the body, also where its length was not said."""
+    seen = 0
+
+    async def counted() -> Message:
+        nonlocal seen
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > BODY_BYTES:
+            raise HTTPException(413, _too_large())
+        return message
+
+    return counted
+
+
+def _with_headers(send: Send) -> Send:
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in HEADERS.items():
+                headers.setdefault(name, value)
+        await send(message)
+
+    return sending
+
+
+def _name(host: str) -> str:
+    """Without the port."""
+    return host.partition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0].lower()
+
+
+def _too_large() -> str:
+    return f"a request's body is at most {BODY_BYTES:,} bytes"

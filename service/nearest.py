@@ -1,0 +1,95 @@
+"""Neighbours of an image or a vector, for both the API and the pages."""
+
+import numpy as np
+
+from ..index.ann import Ann
+from .addresses import thumb_address
+from .answers import Metric, NeighborAnswer, NeighborsAnswer
+from .ask import check_image, said, shown
+from .registry import ServedStore
+
+_SHOWN = ("uri", "label", "label_index", "predicted", "probability")
+_EXACT_NUMBERS = 2 << 20
+"""A filter that keeps fewer numbers (images x width) than this is answered exactly, and the answer says so."""
+_MEASURED = 10
+"""The index is measured on this many nearest images; other k are measured when it is tuned."""
+
+
+def neighbors_of_image(
+    served: ServedStore,
+    ann: Ann,
+    image_id: int,
+    *,
+    k: int,
+    metric: Metric | None,
+    where: str | None,
+    exact: bool,
+) -> NeighborsAnswer:
+    """The images nearest to an image, itself left out. Raises NotFoundError, and UsageError for one that failed."""
+    check_image(served.store, image_id)
+    feature = served.store.feature(image_id)
+    return neighbors(served, ann, feature, k=k, metric=metric, where=where, exact=exact, image_id=image_id)
+
+
+def neighbors(
+    served: ServedStore,
+    ann: Ann,
+    feature: np.ndarray,
+    *,
+    k: int,
+    metric: Metric | None,
+    where: str | None,
+    exact: bool,
+    image_id: int | None = None,
+) -> NeighborsAnswer:
+    """The images nearest to a feature (width,) float32, `image_id` left out. Raises UsageError, FilterError."""
+    store = served.store
+    allowed = store.mask(where) if where else None
+    exact = exact or _is_exact(ann, k, metric, allowed)
+    own = -1 if image_id is None else image_id
+    distances, ids = ann.search(
+        feature[None], k, exact=exact, exclude=np.array([own], np.int64), allowed=allowed, metric=metric
+    )
+    kept = ids[0] >= 0
+    found = ids[0][kept].tolist()
+    rows = store.images_at(found, _SHOWN)
+    answers = [
+        NeighborAnswer(
+            rank=rank,
+            distance=distance,
+            image_id=neighbor,
+            **shown(store, row),
+            thumb=thumb_address(served, neighbor),
+        )
+        for rank, (distance, neighbor, row) in enumerate(
+            zip(distances[0][kept].tolist(), found, rows, strict=True), start=1
+        )
+    ]
+    recall, recall_of = (None, None) if exact else _recall(ann, k)
+    return NeighborsAnswer(
+        **said(served),
+        metric=metric or ann.metric,
+        exact=exact,
+        recall=recall,
+        recall_of=recall_of,
+        where=where or None,
+        image_id=image_id,
+        neighbors=answers,
+    )
+
+
+def _is_exact(ann: Ann, k: int, metric: Metric | None, allowed: np.ndarray | None) -> bool:
+    """Whether every image is compared: there is no index for what is asked, or few images to compare."""
+    if ann.index is None or metric not in (None, ann.metric) or all(point.k < k for point in ann.points):
+        return True
+    width = ann.vectors.features.shape[1]
+    return allowed is not None and int(np.count_nonzero(allowed)) * width <= _EXACT_NUMBERS
+
+
+def _recall(ann: Ann, k: int) -> tuple[float | None, int | None]:
+    """The recall measured when the index was built, and of how many nearest."""
+    measured = ann.manifest.get("recall_at_10")
+    if k <= _MEASURED and isinstance(measured, int | float):
+        return float(measured), _MEASURED
+    point = next(point for point in ann.points if point.k >= k)
+    return point.recall, point.k
