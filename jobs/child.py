@@ -8,11 +8,18 @@ import traceback
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 from itertools import count
-from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, Protocol
 
 from ..common.errors import UnitscopeError
 from ..common.progress import Progress, Stage
+
+
+class Pipe(Protocol):
+    """One end of a pipe between processes."""
+
+    def send(self, obj: Any, /) -> None: ...
+
+    def recv(self) -> Any: ...
 
 
 def run_in_child(function: Callable[..., Any], *arguments: Any, progress: Progress) -> Any:
@@ -38,7 +45,7 @@ def run_in_child(function: Callable[..., Any], *arguments: Any, progress: Progre
         process.join()
 
 
-def _child(pipe: Connection, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+def _child(pipe: Pipe, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     try:
         result = function(*arguments, progress=_SentProgress(pipe))
     except UnitscopeError as error:
@@ -49,7 +56,7 @@ def _child(pipe: Connection, function: Callable[..., Any], arguments: tuple[Any,
         pipe.send(("done", result))
 
 
-def _follow(pipe: Connection, progress: Progress) -> Any:
+def _follow(pipe: Pipe, progress: Progress) -> Any:
     """Shows what the child says until it is done."""
     stages: dict[int, tuple[ExitStack, Stage]] = {}
     while True:
@@ -69,7 +76,7 @@ def _follow(pipe: Connection, progress: Progress) -> Any:
 
 
 class _SentStage:
-    def __init__(self, pipe: Connection, number: int) -> None:
+    def __init__(self, pipe: Pipe, number: int) -> None:
         self._pipe = pipe
         self._number = number
 
@@ -83,7 +90,7 @@ class _SentStage:
 class _SentProgress:
     """The child's side: every event goes through the pipe. Used from the child's main thread alone."""
 
-    def __init__(self, pipe: Connection) -> None:
+    def __init__(self, pipe: Pipe) -> None:
         self._pipe = pipe
         self._numbers = count()
 
