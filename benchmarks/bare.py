@@ -1,7 +1,7 @@
 """The bound of a sweep: a stand-alone loop that decodes and runs the network forward, and records nothing.
 
-Started by `benchmarks/sweep.py`, once for each way of using the cores; uses nothing of Unitscope. Prints images a second
-from the first decode to the last forward pass, after a warm-up.
+Started by `benchmarks/sweep.py`, once for each way of using the cores; uses nothing of Unitscope. Prints images a
+second from the first decode to the last forward pass, after a warm-up.
 
     python benchmarks/bare.py --network alexnet --data FOLDER --way lanes --decoder torchcodec --batch 32
 """

@@ -2,8 +2,8 @@
 
     python benchmarks/sweep.py --cifar FILE.parquet --photographs FOLDER --network FILE.py --weights FILE.safetensors
 
-The bound is `benchmarks/bare.py` in its best way (decoder, use of the cores) on the same images, recording nothing. Bound and
-sweep run in turn, several rounds; medians and their ratio are printed, and one JSON line for `RESULTS.md`.
+The bound is `benchmarks/bare.py` in its best way (decoder, use of the cores) on the same images, recording nothing. Bound
+and sweep run in turn, several rounds; medians and their ratio are printed, and one JSON line for `RESULTS.md`.
 """
 
 import argparse
@@ -116,16 +116,24 @@ def main() -> None:
         "batch": options.batch,
         "ray": options.ray_workers,
     }
-    cases = [
-        {
-            "name": "cifar", "data": options.cifar, "bare": options.network, "spec": f"{options.network}:cifar10_alexnet",
-            "weights": options.weights, "layers": None, "batch": options.batch, "ray": options.ray_workers, "peer": False,
-        },
-        {"name": "alexnet", "bare": "alexnet", "spec": "torchvision:alexnet@random", "layers": None, "peer": True}
-        | photographs,
-        {"name": "resnet18", "bare": "resnet18", "spec": "torchvision:resnet18@random", "layers": "*conv?,conv1,fc", "peer": False}
-        | photographs,
-    ]  # fmt: skip
+    spec = f"{options.network}:cifar10_alexnet"
+    basic = "conv1,*conv?,fc"
+    cifar = {
+        "data": options.cifar,
+        "weights": options.weights,
+        "batch": options.batch,
+        "ray": options.ray_workers,
+    }
+    usual: dict[str, Any] = {"layers": None, "peer": False}
+    cases: list[dict[str, Any]] = [
+        usual | cifar | {"name": "cifar", "bare": options.network, "spec": spec},
+        usual
+        | photographs
+        | {"name": "alexnet", "bare": "alexnet", "spec": "torchvision:alexnet@random", "peer": True},
+        usual
+        | photographs
+        | {"name": "resnet18", "bare": "resnet18", "spec": "torchvision:resnet18@random", "layers": basic},
+    ]
     for case in cases:
         if options.only is None or case["name"] in options.only:
             print(json.dumps(measure(case, options.rounds)), flush=True)
