@@ -15,7 +15,7 @@ from .registry import Registry
 router = APIRouter(include_in_schema=False, default_response_class=Response)
 
 HowMany = Annotated[int, Query(ge=1, le=200)]
-Place = Annotated[int, Query(ge=0, le=100_000)]
+Place = Annotated[int | None, Query(ge=0, le=100_000, description="default: the middle")]
 
 
 @router.get("/")
@@ -78,14 +78,14 @@ def neighbors_page(
 
 
 @router.get("/stores/{store}/atlas")
-def any_atlas_page(request: Request, store: StoreName, row: Place = 0, column: Place = 0) -> Response:
+def any_atlas_page(request: Request, store: StoreName, row: Place = None, column: Place = None) -> Response:
     """What does the whole dataset look like to the model?"""
     return consistent(request, store, lambda served: views.atlas(request, served, None, row, column))
 
 
 @router.get("/stores/{store}/atlas/{atlas}")
 def atlas_page(
-    request: Request, store: StoreName, atlas: AtlasName, row: Place = 0, column: Place = 0
+    request: Request, store: StoreName, atlas: AtlasName, row: Place = None, column: Place = None
 ) -> Response:
     """The same, of one atlas."""
     return consistent(request, store, lambda served: views.atlas(request, served, atlas, row, column))

@@ -21,7 +21,7 @@ NEIGHBORS = 24
 MORE = 100
 GRID_CELLS = 40
 UNITS_SHOWN = 60
-STRIP = 8
+STRIP = 14
 """Units of each layer that the overview shows."""
 
 
@@ -137,7 +137,9 @@ def _neighbors(
     return found, None, 200
 
 
-def atlas(request: Request, served: ServedStore, name: str | None, row: int, column: int) -> Response:
+def atlas(
+    request: Request, served: ServedStore, name: str | None, row: int | None, column: int | None
+) -> Response:
     """A window of an atlas's grid."""
     known = served.atlases()
     if name is None and not known:
@@ -145,7 +147,7 @@ def atlas(request: Request, served: ServedStore, name: str | None, row: int, col
         return page(request, "no_atlas.html", store=store, url=url)
     found = served.atlas(name or known[0]).value
     last = max(0, len(found.grid) - GRID_CELLS)
-    row, column = min(row, last), min(column, last)
+    row, column = (last // 2 if place is None else min(place, last) for place in (row, column))
     return page(
         request,
         "atlas.html",
