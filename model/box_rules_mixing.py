@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .box_arrays import COLUMNS, ROWS, Boxes, Edge, broadcast, derive, everything, over, union
+from .box_arrays import COLUMNS, ROWS, Boxes, Edge, broadcast, derive, everything, largest_steps, over, union
 from .box_rules import Call, everything_for_each, rule, same_boxes
 from .box_rules_pointwise import pointwise
 
@@ -167,7 +167,8 @@ def products(call: Call, results: Sequence[Tensor]) -> Sequence[Boxes]:
         ]
         return union([*kept, *(array[index] for array in bias)])
 
-    return [derive(operands, result.shape, make)]
+    steps = largest_steps(boxes for boxes, has_place in zip(pair, chosen, strict=True) if has_place)
+    return [derive(operands, result.shape, make, steps=steps)]
 
 
 def _factors(call: Call) -> tuple[Tensor, Tensor]:
@@ -227,5 +228,5 @@ def attention(call: Call, results: Sequence[Tensor]) -> Sequence[Boxes]:
         masks = [over(broadcast(boxes, axes)[index], [axes - 1]) for boxes in mask_boxes]
         return union([own, *keys, *masks])
 
-    result = derive(call.operands, results[0].shape, make)
+    result = derive(call.operands, results[0].shape, make, steps=query.steps)
     return [result, *(_whole(result, other) for other in results[1:])]

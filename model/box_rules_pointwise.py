@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .box_arrays import Boxes, Edge, broadcast, derive, union
+from .box_arrays import Boxes, Edge, broadcast, derive, largest_steps, union
 from .box_rules import Call, rule, same_boxes
 
 aten = torch.ops.aten
@@ -38,7 +38,8 @@ def _union(call: Call, result: Tensor) -> Boxes:
         ]
         return union(array[index] for array in chosen)
 
-    return derive(operands, result.shape, make)
+    steps = largest_steps(boxes for boxes, has_place in zip(operands, placed, strict=True) if has_place)
+    return derive(operands, result.shape, make, steps=steps)
 
 
 def _placed(tensors: Sequence[Tensor], operands: Sequence[Boxes], result: Tensor) -> list[bool]:

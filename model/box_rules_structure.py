@@ -1,11 +1,12 @@
 """Rules for operators that only move elements: views, concatenation, padding, rolling, indexing."""
 
 from collections.abc import Sequence
+from itertools import product
 
 import torch
 from torch import Tensor
 
-from .box_arrays import EDGES, Boxes, Edge, broadcast, compact, derive, empty_boxes
+from .box_arrays import EDGES, EMPTY, Boxes, Edge, broadcast, compact, derive, empty_boxes
 from .box_rules import Call, guess, replayed, rule, same_boxes
 from .box_windows import forward_taps, slide
 
@@ -183,3 +184,31 @@ def unfolded(call: Call, results: Sequence[Tensor]) -> Sequence[Boxes]:
         for edge in grid.expanded()
     )
     return [Boxes(edges, results[0].shape, grid.steps, grid.guessed)]
+
+
+@rule(aten.col2im)
+def folded(call: Call, results: Sequence[Tensor]) -> Sequence[Boxes]:
+    """(N, C*kernel, positions) to (N, C, H, W): the union of the windows that overlap at a place."""
+    boxes, result = call.operands[0], results[0]
+    if result.ndim != 4:
+        return guess(call, results)
+    places: list[tuple[int, int, int, int]] = []
+    for at in (0, 1):
+        kernel, dilation = call["kernel_size"][at], call["dilation"][at]
+        stride, padding = call["stride"][at], call["padding"][at]
+        length = result.shape[2 + at] + 2 * padding
+        places.append((kernel, dilation, stride, (length - dilation * (kernel - 1) - 1) // stride + 1))
+    (tall, down, row_stride, rows), (wide, right, column_stride, columns) = places
+    top, left = call["padding"]
+    batch, channels, height, width = result.shape
+
+    def make(index: int, _: Edge) -> Tensor:
+        source = boxes.edges[index].expand(boxes.shape).reshape(batch, channels, tall, wide, rows, columns)
+        sheet = torch.full((batch, channels, height + 2 * top, width + 2 * left), EMPTY, dtype=torch.int32)
+        for y, x in product(range(tall), range(wide)):
+            ys = slice(y * down, y * down + (rows - 1) * row_stride + 1, row_stride)
+            xs = slice(x * right, x * right + (columns - 1) * column_stride + 1, column_stride)
+            sheet[:, :, ys, xs] = torch.minimum(sheet[:, :, ys, xs], source[:, :, y, x])
+        return sheet[:, :, top : top + height, left : left + width]
+
+    return [derive([boxes], result.shape, make)]

@@ -162,4 +162,10 @@ def _grid(layer: Layer, boxes: Boxes, edge: Tensor) -> Tensor:
     places = edge.expand([1 if at in joined else size for at, size in enumerate(boxes.shape)]).flatten()
     if layer.kind == "vector":
         return (places[: layer.prefix] if layer.prefix else places).amin().reshape(1, 1)
-    return (places[layer.prefix :] if layer.kind == "tokens" else places).reshape(layer.height, layer.width)
+    places = places[layer.prefix :] if layer.kind == "tokens" else places
+    if places.numel() != layer.height * layer.width:
+        raise LayerError(
+            f"layer {layer.name} gave an output of shape {tuple(boxes.shape)}, which is not a grid of "
+            f"{layer.height}x{layer.width} positions; list the network's layers again, or leave this one out"
+        )
+    return places.reshape(layer.height, layer.width)
