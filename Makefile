@@ -28,7 +28,7 @@ test: setup
 	$(BIN)/python -P -m pytest
 
 check: setup
-	@$(MAKE) --no-print-directory -j2 types lint layering
+	@$(MAKE) --no-print-directory -k -j2 types lint layering
 
 lint:
 	$(BIN)/ruff check .
