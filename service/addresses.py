@@ -8,7 +8,8 @@ from ..index.store import Store
 from .registry import ServedStore
 
 VERSION_LETTERS = 12
-_BOX_DIGITS = 9
+BOX_PATTERN = r"^-?[0-9]{1,9}(,-?[0-9]{1,9}){3}$"
+"""x0,y0,x1,y1 in whole pixels."""
 
 
 def version(served: ServedStore) -> str:
@@ -42,14 +43,8 @@ def unit_page_address(store: str, layer: str, unit: int) -> str:
 
 
 def parse_box(text: str) -> Box:
-    """x0,y0,x1,y1. Raises UsageError."""
-    pieces = text.split(",")
-    digits = [piece.removeprefix("-") for piece in pieces]
-    if len(pieces) != 4 or not all(
-        piece.isascii() and piece.isdigit() and len(piece) <= _BOX_DIGITS for piece in digits
-    ):
-        raise UsageError(f"box={text!r}: give x0,y0,x1,y1 in whole pixels of the image")
-    x0, y0, x1, y1 = map(int, pieces)
+    """The box of a text that BOX_PATTERN describes. Raises UsageError for an empty one."""
+    x0, y0, x1, y1 = map(int, text.split(","))
     if x1 <= x0 or y1 <= y0:
         raise UsageError(f"box={text!r} is empty: x1 must be more than x0, and y1 more than y0")
     return x0, y0, x1, y1
@@ -61,7 +56,7 @@ def parse_unit(store: Store, text: str) -> tuple[str, int]:
     words = [word for word in words if word.lower() not in ("unit", "of", "layer")]
     known = {layer.layer for layer in store.layers}
     names = [word for word in words if word in known]
-    numbers = [word for word in words if word.isascii() and word.isdigit() and len(word) <= _BOX_DIGITS]
+    numbers = [word for word in words if word.isascii() and word.isdigit() and len(word) < 10]
     if names:
         rest = list(numbers)
         if names[0] in rest:

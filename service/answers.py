@@ -4,7 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-FLOAT32_MAX = 3.4028234663852886e38
+LARGEST = 1e36
+"""Of a number in a vector: the distances of the widest vectors of such numbers still fit into float32."""
 Metric = Literal["l2", "cosine"]
 BoxJson = tuple[int, int, int, int]
 """x0, y0, x1, y1 in pixels of the original image; x1 and y1 are outside."""
@@ -192,7 +193,7 @@ class NeighborsAnswer(FromStore):
 class VectorQuery(BaseModel):
     """Neighbours of a vector: a feature that you have."""
 
-    vector: list[Annotated[float, Field(allow_inf_nan=False, ge=-FLOAT32_MAX, le=FLOAT32_MAX)]] = Field(
+    vector: list[Annotated[float, Field(allow_inf_nan=False, ge=-LARGEST, le=LARGEST)]] = Field(
         min_length=1, max_length=65_536, description="as wide as the store's features"
     )
     k: int = Field(10, ge=1, le=1000)

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from ..index.packs import PATCHES_PER_UNIT
 from . import pictures
-from .addresses import parse_box
+from .addresses import BOX_PATTERN, parse_box
 from .answering import picture
 from .parameters import LayerName, Number, PictureVersion, StoreName
 from .parameters import pictures as described
@@ -52,7 +52,7 @@ def image_crop(
     store: StoreName,
     image_id: Number,
     *,
-    box: Annotated[str, Query(max_length=60, description="x0,y0,x1,y1 in pixels of the image")],
+    box: Annotated[str, Query(pattern=BOX_PATTERN, description="x0,y0,x1,y1 in pixels of the image")],
     side: Annotated[
         int, Query(ge=8, le=2048, description="the longer side at most; never enlarged")
     ] = CROP_SIDE,

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..common.errors import UsageError
 from ..index.ann import Ann
 from .addresses import thumb_address
 from .answers import Metric, NeighborAnswer, NeighborsAnswer
@@ -44,6 +45,9 @@ def neighbors(
 ) -> NeighborsAnswer:
     """The images nearest to a feature (width,) float32, `image_id` left out. Raises UsageError, FilterError."""
     store = served.store
+    width = ann.vectors.features.shape[1]
+    if len(feature) != width:
+        raise UsageError(f"the vector has {len(feature):,} numbers; a feature of {served.name} has {width:,}")
     allowed = store.mask(where) if where else None
     exact = exact or _is_exact(ann, k, metric, allowed)
     own = -1 if image_id is None else image_id

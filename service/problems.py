@@ -146,4 +146,6 @@ def _allowed(app: FastAPI, request: Request) -> list[str]:
         for route in app.router.routes
         if route.matches({**request.scope, "method": method})[0] is Match.FULL
     }
+    if not found or len(found) == len(_METHODS):  # static files
+        found = {"GET"}
     return sorted(found | ({"HEAD"} if "GET" in found else set()))
