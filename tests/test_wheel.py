@@ -20,7 +20,7 @@ pytestmark = pytest.mark.timeout(300)
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory) -> Path:
-    """A wheel of this checkout, built from a copy of what git has or would add, so that no leftovers come along."""
+    """A wheel of this checkout, built from a copy, so that no leftovers of other builds come along."""
     source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
     for name in shipped():
         (source / name).parent.mkdir(parents=True, exist_ok=True)
@@ -107,9 +107,12 @@ def test_it_lists_the_layers_of_a_users_model_between_decoys(unitscope, elsewher
 
 
 def shipped() -> list[str]:
-    """The files of the checkout that are the project's: what git tracks, and what it would add."""
-    listed = run(["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"], cwd=ROOT).stdout
-    return sorted(name for name in set(listed.split("\0")) if name and (ROOT / name).is_file())
+    """What a wheel is made from: the files of the packages, and those that pyproject.toml names."""
+    files = (path for package in PACKAGES for path in (ROOT / package).rglob("*") if path.is_file())
+    named = (ROOT / name for name in ("pyproject.toml", "README.md", "LICENSE"))
+    return sorted(
+        path.relative_to(ROOT).as_posix() for path in (*files, *named) if path.parent.name != "__pycache__"
+    )
 
 
 def run(command: list[str], *, cwd: Path) -> subprocess.CompletedProcess[str]:
