@@ -58,8 +58,8 @@ class Profile:
     step: float
 
 
-def fit(profile: Profile, length: int, *, has_grid: bool) -> tuple[Line, Line]:
-    """The line of the receptive field and that of the local one.
+def fit(profile: Profile, length: int, *, has_grid: bool) -> tuple[Line, int]:
+    """The line of the receptive field, and the size of the local one.
 
     profile: the layer along this axis of `length` input pixels. has_grid: False for vectors, which have no stride.
 
@@ -68,20 +68,23 @@ def fit(profile: Profile, length: int, *, has_grid: bool) -> tuple[Line, Line]:
     boxes; if all positions see the whole axis the line is centred on the local one, so that a position keeps its place.
     """
     if not profile.exact.seen.any():
-        whole = Line(0, 0, length)
-        return whole, whole
+        return Line(0, 0, length), length
     if not has_grid:
         true = _cover(profile.exact, 0)
-        return true, _cover(profile.local_exact, 0) if profile.local_exact.seen.any() else true
+        return true, _cover(profile.local_exact, 0).size if profile.local_exact.seen.any() else true.size
     local = _local(profile, length)
-    true = _straight(profile.affine, profile.step)
-    if true is not None and true.stride > 0 and true.covers(profile.exact):
-        return true, local or true
+    true = _true(profile, length, local)
+    return true, true.size if local is None else min(local.size, true.size)
+
+
+def _true(profile: Profile, length: int, local: Line | None) -> Line:
+    line = _straight(profile.affine, profile.step)
+    if line is not None and line.stride > 0 and line.covers(profile.exact):
+        return line
     if local is None:
-        true = _smallest(profile.exact, profile.affine, profile.step)
-        return true, true
-    true = _cover(profile.exact, local.stride)
-    return (_centred(true, local) if profile.exact.sees_all(length) and local.stride else true), local
+        return _smallest(profile.exact, profile.affine, profile.step)
+    line = _cover(profile.exact, local.stride)
+    return _centred(line, local) if profile.exact.sees_all(length) and local.stride else line
 
 
 def _local(profile: Profile, length: int) -> Line | None:

@@ -124,15 +124,15 @@ def each_output(
 
 def _field(layer: Layer, boxes: Boxes, input_size: tuple[int, int]) -> ReceptiveField:
     grid = layer.kind != "vector"
-    lines: list[tuple[Line, Line]] = []
+    fitted: list[tuple[Line, int]] = []
     for axis, length in enumerate(input_size):
         kinds = [(False, False), (False, True), (True, False), (True, True)]
         intervals = [
             position_boxes(layer, boxes, axis, local=local, affine=affine) for local, affine in kinds
         ]
         profile = Profile(*intervals, step=boxes.steps[axis])
-        lines.append(fit(profile, length, has_grid=grid))
-    (rows, local_rows), (columns, local_columns) = lines
+        fitted.append(fit(profile, length, has_grid=grid))
+    (rows, local_height), (columns, local_width) = fitted
     return ReceptiveField(
         height=rows.size,
         width=columns.size,
@@ -140,8 +140,8 @@ def _field(layer: Layer, boxes: Boxes, input_size: tuple[int, int]) -> Receptive
         stride_x=columns.stride,
         start_y=rows.start,
         start_x=columns.start,
-        local_height=local_rows.size,
-        local_width=local_columns.size,
+        local_height=local_height,
+        local_width=local_width,
         guessed=tuple(sorted(boxes.guessed)),
     )
 

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ..common.errors import SweepError
 from .layers import Layer, as_grid
 from .receptive_field import ReceptiveField, each_output
 from .trace import every_module_runs
@@ -40,7 +41,8 @@ def measure_views(
     A window of `size` rows lies around the centre of the position's receptive field: its first row is the field's first
     row plus (height - size) // 2, and so for columns; `Windows` has the family of sizes.
 
-    On a CPU the same arguments always give the same result: one intra-op thread is used.
+    Raises SweepError if there are no images. On a CPU the same arguments always give the same result (one intra-op
+    thread is used), and a layer's result does not depend on which other layers are measured with it.
     """
     units = {layer.name: _units(layer, samples, seed) for layer in layers}
     energies: dict[str, Energy] = {}
@@ -53,6 +55,8 @@ def measure_views(
                     energies[name] = Energy(Windows(fields[name], tuple(images.shape[2:])))
                 energies[name].add(sample)
             done += len(images)
+    if not done:
+        raise SweepError("no image to measure the view on: give at least one that can be read")
     return {layer.name: energies[layer.name].view() for layer in layers}
 
 

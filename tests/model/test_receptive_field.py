@@ -104,6 +104,8 @@ LIGHT = {
     "mobilenet_v3_small": (64, 96),
     "shufflenet_v2_x0_5": (64, 96),
     "mnasnet0_5": (64, 96),
+    "mobilenet_v2": (48, 64),
+    "regnet_x_400mf": (48, 64),
 }
 HEAVY = {
     "vgg11": (64, 96),
@@ -111,10 +113,8 @@ HEAVY = {
     "googlenet": (96, 128),
     "inception_v3": (107, 139),
     "densenet121": (64, 96),
-    "mobilenet_v2": (64, 96),
     "efficientnet_b0": (64, 96),
     "convnext_tiny": (64, 96),
-    "regnet_x_400mf": (64, 96),
     "regnet_y_400mf": (64, 96),
 }
 NOT_AFFINE = {("alexnet", "avgpool")}  # 11 columns pooled adaptively to 6
@@ -126,7 +126,10 @@ def some_positions(layer):
 
 
 def check_against_gradients(oracle, name, input_size, every):
-    network = random_network(name)
+    check_network(oracle, random_network(name), name, input_size, every=every)
+
+
+def check_network(oracle, network, name, input_size, *, every):
     layers = list_layers(network, input_size).swept
     layers = [*layers[:: every or 1], layers[-1]]
     truth = oracle.seen_boxes(network, layers, input_size, some_positions)
@@ -157,7 +160,31 @@ def test_boxes_are_those_of_the_gradient_for_every_layer(oracle, name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", HEAVY)
 def test_boxes_are_those_of_the_gradient_in_large_networks(oracle, name):
-    check_against_gradients(oracle, name, HEAVY[name], 17)
+    check_against_gradients(oracle, name, HEAVY[name], 23)
+
+
+TRANSFORMERS = {
+    "vit_tiny_patch16_224": {"img_size": 64, "depth": 2},
+    "swin_tiny_patch4_window7_224": {"img_size": 56, "depths": (2, 2), "num_heads": (3, 6)},
+    "pvt_v2_b0": {},
+}
+
+
+@pytest.mark.parametrize("name", TRANSFORMERS)
+def test_boxes_are_those_of_the_gradient_in_transformers(oracle, name):
+    """Exact boxes; the affine field covers them."""
+    network = timm.create_model(name, pretrained=False, **TRANSFORMERS[name]).eval()
+    size = (TRANSFORMERS[name].get("img_size", 64),) * 2
+    layers = [layer for layer in list_layers(network, size).swept if layer.kind != "vector"][::5]
+    truth = oracle.seen_boxes(network, layers, size, some_positions)
+    boxes, fields = layer_boxes(network, layers, size), receptive_fields(network, layers, size)
+    for layer in layers:
+        exact = [position_boxes(layer, boxes[layer.name], axis, local=False, affine=False) for axis in (0, 1)]
+        for (y, x), seen in truth[layer.name]:
+            ours = (exact[0].low[y], exact[0].high[y], exact[1].low[x], exact[1].high[x])
+            assert ours == seen, f"{layer.name} at {y, x}: tracked {ours}, gradient {seen}"
+            box = clipped(fields[layer.name], (y, x), size)
+            assert box[0] <= seen[0] and box[1] >= seen[1] and box[2] <= seen[2] and box[3] >= seen[3]
 
 
 # ---- against changed pixels
@@ -397,6 +424,13 @@ def test_convnext_with_channels_last_layers():
 
 
 # ---- manners
+
+
+def test_networks_made_for_inference():
+    with torch.inference_mode():
+        network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(inplace=True)).eval()
+        layers = [Layer("2", "2", 0, "map", 4, 14, 14, 1)]
+        assert receptive_fields(network, layers, (16, 16))["2"].height == 3
 
 
 def test_the_network_is_left_as_it_was():
