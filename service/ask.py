@@ -4,7 +4,7 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-from ..common.errors import NotFoundError
+from ..common.errors import LayerError, NotFoundError
 from ..index.store import Store
 from .addresses import crop_address, pixels_address, thumb_address
 from .answers import (
@@ -62,8 +62,10 @@ def units(served: ServedStore, layer: str, *, after: int, limit: int) -> UnitsAn
 
 def unit(served: ServedStore, layer: str, number: int) -> OneUnitAnswer:
     """One unit's statistics. Raises LayerError."""
-    row = asdict(served.store.unit(layer, number))
-    row.pop("top")
+    units_of_layer = served.store.layer(layer).units
+    if not 0 <= number < units_of_layer:
+        raise LayerError(f"no unit {number} in {layer}: it has units 0 to {units_of_layer - 1}")
+    (row,) = served.store.units(layer).slice(number, 1).to_pylist()
     return OneUnitAnswer(**said(served), **finite(row))
 
 

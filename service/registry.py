@@ -45,6 +45,8 @@ class ServedStore:
         self._atlases: dict[str, Fresh[Atlas]] = {}
         self._exact: Ann | None = None
         self._lock = Lock()
+        self.blocked: tuple[float, str | None] = (float("-inf"), None)
+        """When the pages last tried to read an image's pixels, and why they could not."""
         options, model = store.manifest.options, store.manifest.model
         self.provenance: dict[str, Any] = {
             "manifest": self.hash,

@@ -1,5 +1,6 @@
 """What the pages show: each function answers a question from one version of a store and fills its template."""
 
+import time
 from dataclasses import dataclass
 
 from fastapi import Request, Response
@@ -21,6 +22,7 @@ NEIGHBORS = 24
 MORE = 100
 GRID_CELLS = 40
 UNITS_SHOWN = 60
+_BLOCKED_SECONDS = 3.0
 STRIP = 14
 """Units of each layer that the overview shows."""
 
@@ -97,7 +99,7 @@ def unit(
         more=MORE if found and len(found.patches) == k < MORE else None,
         where=where or "",
         problem=problem,
-        blocked=_blocked(served, found.patches[0].image_id) if found and found.patches else None,
+        blocked=_blocked_lately(served, found.patches[0].image_id) if found and found.patches else None,
         columns=served.store.images_schema.names,
     )
 
@@ -159,6 +161,15 @@ def atlas(
         last=last,
         step=GRID_CELLS // 2,
     )
+
+
+def _blocked_lately(served: ServedStore, image_id: int) -> str | None:
+    """As `_blocked`, remembered for some seconds: a page of many images does not wait for a far dataset each time."""
+    when, problem = served.blocked
+    if time.monotonic() - when > _BLOCKED_SECONDS:
+        problem = _blocked(served, image_id)
+        served.blocked = (time.monotonic(), problem)
+    return problem
 
 
 def _blocked(served: ServedStore, image_id: int) -> str | None:
