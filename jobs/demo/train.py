@@ -46,7 +46,7 @@ class TrainReport:
 
 @dataclass(frozen=True)
 class _Part:
-    """images: (N, 3, 96, 96) uint8; labels: (N,) int64; marked: (N,) bool."""
+    """images: (N, 96, 96, 3) uint8; labels: (N,) int64; marked: (N,) bool."""
 
     images: Tensor
     labels: Tensor
@@ -108,7 +108,7 @@ def _load(path: Path) -> _Part:
     cells = table.column("image").to_pylist()
     images = np.stack([np.asarray(Image.open(BytesIO(cell["bytes"])).convert("RGB")) for cell in cells])
     return _Part(
-        torch.from_numpy(images).permute(0, 3, 1, 2),
+        torch.from_numpy(images),
         torch.tensor([CLASSES.index(label) for label in table.column("label").to_pylist()]),
         torch.tensor(table.column("marked").to_pylist()),
     )
@@ -135,17 +135,17 @@ def _fit(network: nn.Module, part: _Part, epochs: int, progress: Progress | None
 
 
 def _moved(images: Tensor) -> Tensor:
-    """A batch of (N, 3, 96, 96) uint8 moved by up to REACH pixels, its edges repeated. No flips: they move the mark."""
+    """A batch of (N, 96, 96, 3) uint8 moved by up to REACH pixels, its edges repeated. No flips: they move the mark."""
     down, right = torch.randint(-REACH, REACH + 1, (2,)).tolist()
-    axis = torch.arange(images.shape[2])
+    axis = torch.arange(images.shape[1])
     rows, columns = ((axis + move).clamp(0, len(axis) - 1) for move in (down, right))
-    return images[:, :, rows][:, :, :, columns]
+    return images.index_select(1, rows).index_select(2, columns)
 
 
 def _normalise(images: Tensor) -> Tensor:
-    """(N, 3, 96, 96) uint8 -> float32, as PREPROCESS says."""
-    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (MEAN, STD))
-    return ((images.float() / 255 - mean) / std).contiguous(memory_format=torch.channels_last)
+    """(N, 96, 96, 3) uint8 -> (N, 3, 96, 96) float32, channels last in memory, as PREPROCESS says."""
+    mean, std = (torch.tensor(values) for values in (MEAN, STD))
+    return images.float().div_(255).sub_(mean).div_(std).permute(0, 3, 1, 2)
 
 
 def _correct(network: nn.Module, part: _Part) -> Tensor:
