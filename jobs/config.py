@@ -36,7 +36,7 @@ class SweepConfig:
     device: str = "cpu"
     precision: Literal["exact", "tf32"] = "exact"
     ray_address: str | None = None
-    view_samples: int = 128
+    view_samples: int = 64
 
     def __post_init__(self) -> None:
         if self.batch_size < MIN_BATCH:

@@ -1,5 +1,7 @@
 """Makes the plan of a sweep: lists the dataset, chooses the layers, measures fields and views, and fixes all of it."""
 
+import hashlib
+import json
 import platform
 import tempfile
 from collections.abc import Callable, Iterator
@@ -8,7 +10,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import IO, Any
 
-import numpy as np
 import pyarrow as pa
 import torch
 
@@ -17,21 +18,18 @@ from ..common.progress import Progress
 from ..index.dataset.open import Dataset
 from ..index.files import Folder
 from ..index.labels import LabelMap, resolve_labels
-from ..index.schema import SHARDS, LayerRow, shard_path
+from ..index.schema import SHARDS, WORK, LayerRow, shard_path
 from ..model.default_layers import default_layers
 from ..model.feature import Feature, feature_named, find_feature
 from ..model.layers import Layer, LayerList, list_layers, select_layers
 from ..model.load import LoadedModel
 from ..model.receptive_field import ReceptiveField, receptive_fields
 from ..model.spec import parse_spec
-from ..model.view import measure_views
 from .config import SweepConfig
 from .pictures import WORK_OUTPUTS
-from .pixels import sample
 from .plan import PLAN_FILE, Plan, regroup, shard_size, write_images
 from .sweep import read_rows
-
-VIEW_BATCH = 16
+from .views import parallel_views, view_sample
 
 
 @dataclass(frozen=True)
@@ -79,6 +77,11 @@ def labels_of(config: SweepConfig, dataset: Dataset, model: LoadedModel, outputs
     )
 
 
+def labels_fingerprint(labels: LabelMap) -> str:
+    """SHA-256 of which label is which class."""
+    return hashlib.sha256(json.dumps(dict(labels.indices), sort_keys=True).encode()).hexdigest()
+
+
 def make_plan(
     config: SweepConfig,
     folder: Folder,
@@ -114,8 +117,8 @@ def make_plan(
         settings=settings(config, dataset, model, labels, fingerprint),
     )
     with progress.stage("measuring views", len(subject.layers), "layers") as stage:
-        views = _measure_views(config, folder, plan, dataset=dataset, model=model, fields=fields)
-        stage.advance(len(subject.layers))
+        images_seen = view_sample(folder, plan, dataset, model, config.view_samples)
+        views = parallel_views(model, subject.layers, fields, images_seen, advance=stage.advance)
     plan = replace(
         plan, layers=tuple(_row(layer, fields[layer.name], views[layer.name]) for layer in subject.layers)
     )
@@ -132,6 +135,7 @@ def settings(
             "weights": model.fingerprint,
             "preprocessing": model.preprocess.fingerprint,
             "dataset": dataset_fingerprint,
+            "labels": labels_fingerprint(labels),
         },
         "model": {
             "spec": absolute_spec(model.spec),
@@ -207,7 +211,9 @@ def _list_images(
             raise DatasetError(f"{config.data} holds no images: {dataset.describe()}")
         writer.close()
         size = config.shard_size or shard_size(images, config.batch_size, subject.bytes_per_image)
-        if previous is not None:
+        if previous is None:  # nothing there can be told to be of this plan
+            folder.remove_tree(WORK)
+        else:
             discard_changed(folder, previous, _replay(held), size)
         fingerprint = write_images(folder, _replay(held), images, size)
     return images, size, fingerprint
@@ -237,37 +243,6 @@ def discard_changed(folder: Folder, previous: Plan, rows: Iterator[pa.RecordBatc
 
 def _insert(batch: pa.RecordBatch, name: str, column: pa.Array, *, after: str) -> pa.RecordBatch:
     return batch.add_column(batch.schema.get_field_index(after) + 1, name, column)
-
-
-def _measure_views(
-    config: SweepConfig,
-    folder: Folder,
-    plan: Plan,
-    *,
-    dataset: Dataset,
-    model: LoadedModel,
-    fields: dict[str, ReceptiveField],
-) -> dict[str, tuple[int, int]]:
-    """Views over images spread evenly through the dataset; a bad image is passed over."""
-    ids = np.unique(np.linspace(0, plan.images - 1, min(config.view_samples, plan.images)).astype(np.int64))
-
-    def batches() -> Iterator[torch.Tensor]:
-        held: list[torch.Tensor] = []
-        for shard in np.unique(ids // plan.shard_size):
-            first, _ = plan.shard_range(int(shard))
-            rows = read_rows(folder, plan, int(shard)).take(ids[ids // plan.shard_size == shard] - first)
-            held += [
-                s.pixels
-                for s in (sample(d, model.preprocess) for d in dataset.read(rows))
-                if s.pixels is not None
-            ]
-            while len(held) >= VIEW_BATCH:
-                yield model.preprocess.normalise(torch.stack(held[:VIEW_BATCH]))
-                del held[:VIEW_BATCH]
-        if held:
-            yield model.preprocess.normalise(torch.stack(held))
-
-    return measure_views(model.network, plan.captured, fields, batches(), samples=config.view_samples)
 
 
 def _row(layer: Layer, field: ReceptiveField, view: tuple[int, int]) -> LayerRow:

@@ -1,0 +1,73 @@
+"""Measures the views of all layers over a fixed sample of the planned images, several layers at a time.
+
+A layer's view does not depend on which other layers are measured, nor on how many cores measure: each uses one thread.
+"""
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+
+import numpy as np
+import torch
+
+from ..index.dataset.open import Dataset
+from ..index.files import Folder
+from ..model.layers import Layer
+from ..model.load import LoadedModel
+from ..model.receptive_field import ReceptiveField
+from ..model.view import measure_views
+from .cores import cores
+from .pixels import sample
+from .plan import Plan
+from .sweep import read_rows
+
+BATCH = 8
+"""Images whose graph is held at a time."""
+LAYERS_AT_ONCE = 6
+"""Layers that share a forward pass."""
+
+Views = dict[str, tuple[int, int]]
+
+
+def view_sample(folder: Folder, plan: Plan, dataset: Dataset, model: LoadedModel, count: int) -> torch.Tensor:
+    """(n, 3, height, width) uint8: images spread evenly through the dataset; a bad one is passed over."""
+    ids = np.unique(np.linspace(0, plan.images - 1, min(count, plan.images)).astype(np.int64))
+    kept: list[torch.Tensor] = []
+    for shard in np.unique(ids // plan.shard_size):
+        first, _ = plan.shard_range(int(shard))
+        rows = read_rows(folder, plan, int(shard)).take(ids[ids // plan.shard_size == shard] - first)
+        samples = (sample(data, model.preprocess) for data in dataset.read(rows))
+        kept += [one.pixels for one in samples if one.pixels is not None]
+    return torch.stack(kept) if kept else torch.zeros((0, 3, *model.input_size), dtype=torch.uint8)
+
+
+def parallel_views(
+    model: LoadedModel,
+    layers: Sequence[Layer],
+    fields: dict[str, ReceptiveField],
+    images: torch.Tensor,
+    *,
+    advance: Callable[[int], None],
+) -> Views:
+    """The view (height, width) of each layer, in model-input pixels. `images`: as `view_sample` gives them."""
+    blocks = [layers[start : start + LAYERS_AT_ONCE] for start in range(0, len(layers), LAYERS_AT_ONCE)]
+    views: Views = {}
+    with ThreadPoolExecutor(min(cores(), len(blocks))) as executor:
+        running = {executor.submit(_measure, model, block, fields, images): len(block) for block in blocks}
+        for one in as_completed(running):
+            views |= one.result()
+            advance(running[one])
+    return views
+
+
+def _measure(
+    model: LoadedModel, layers: Sequence[Layer], fields: dict[str, ReceptiveField], images: torch.Tensor
+) -> Views:
+    """On a copy of the network, for hooks are seen by every thread that runs it."""
+    torch.set_num_threads(1)
+
+    def batches() -> Iterator[torch.Tensor]:
+        for start in range(0, len(images), BATCH):
+            yield model.preprocess.normalise(images[start : start + BATCH])
+
+    return measure_views(copy.deepcopy(model.network), layers, fields, batches(), samples=max(1, len(images)))
