@@ -22,7 +22,7 @@ from .atlas_answers import all_atlases, describe_atlas, grid
 from .parameters import NOT_MODIFIED, TABLE, AtlasName, K, LayerName, Number, StoreName, Where, problems
 from .registry import Registry
 
-router = APIRouter(prefix="/api/v1/stores", default_response_class=Response)
+router = APIRouter(prefix="/api/v1/stores")
 
 
 @router.get("", response_model=StoresAnswer, responses=problems(403, 503) | NOT_MODIFIED)

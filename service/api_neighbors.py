@@ -10,7 +10,7 @@ from .nearest import neighbors, neighbors_of_image
 from .parameters import TABLE, ImageId, K, MetricName, StoreName, Where, problems
 from .registry import ServedStore
 
-router = APIRouter(prefix="/api/v1/stores", default_response_class=Response)
+router = APIRouter(prefix="/api/v1/stores")
 
 
 @router.get("/{store}/neighbors", response_model=NeighborsAnswer, responses=TABLE)

@@ -64,6 +64,8 @@ class Fresh(Generic[T]):
             try:
                 self._held = self._open()
             except UnitscopeError as error:
+                if held is not None and self._keeps and self._stamp() is None:
+                    return held  # the next one is being made
                 self._failed = (stamp, time.monotonic(), error)
                 raise
             return self._held

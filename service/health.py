@@ -9,7 +9,7 @@ from .answers import Health
 from .parameters import problems
 from .registry import Registry
 
-router = APIRouter(default_response_class=Response)
+router = APIRouter()
 _HEADERS = {"Cache-Control": "no-store"}
 
 

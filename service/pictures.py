@@ -2,6 +2,7 @@
 
 import io
 import os
+from pathlib import Path
 from threading import BoundedSemaphore
 
 from PIL import Image
@@ -46,14 +47,14 @@ def read_pixels(served: ServedStore, image_id: int) -> bytes:
     check_image(served.store, image_id)
     try:
         return served.store.pixels(image_id)
-    except StorageError:
-        raise
     except StoreDamagedError as error:
         raise ImageChangedError(str(error)) from error
     except UnitscopeError as error:
-        where = served.store.manifest.dataset.get("path")
+        dataset = str(served.store.manifest.dataset.get("path"))
+        if isinstance(error, StorageError) and ("://" in dataset or Path(dataset).exists()):
+            raise  # the disk or bucket failed: nothing is known of the image
         raise ImageGoneError(
-            f"image {image_id} cannot be read from the dataset {where}: {error}; put it back where it was, or ask "
+            f"image {image_id} cannot be read from the dataset {dataset}: {error}; put it back where it was, or ask "
             "for the thumbnail"
         ) from error
 

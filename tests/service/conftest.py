@@ -1,0 +1,130 @@
+"""Stores to serve: a made-up one with an oracle for every answer, and a real small sweep; clients, and the service itself."""
+
+import importlib.util
+import os
+import re
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+
+from unitscope.index.ann_build import blocks_of, build
+from unitscope.index.atlas import write_atlas
+from unitscope.index.manifest import Manifest
+from unitscope.service.app import create_app
+
+SWEEP = """
+import sys
+from unitscope.jobs.build_atlas import build_atlas
+from unitscope.jobs.config import SweepConfig
+from unitscope.jobs.run import sweep
+data, store, model = sys.argv[1:]
+sweep(SweepConfig(data=data, store=store, model=model, workers=0, batch_size=16, k=20))
+build_atlas(store, method="pca")
+"""
+
+
+class Kit:
+    """What the tests of this folder do to stores."""
+
+    @staticmethod
+    def client(*stores, **options):
+        """A client of a service in this process; what fails inside is an answer, as it is for a real client."""
+        return TestClient(create_app([str(store) for store in stores], **options), raise_server_exceptions=False)
+
+    @staticmethod
+    def index(made, seed=0):
+        """Builds the index of a synthetic store."""
+        valid = ~made.failed
+        return build(blocks_of(made.feature, valid), made.feature.shape[1], made.folder, store=Kit.hash(made), seed=seed)
+
+    @staticmethod
+    def atlas(made, name="flat", seed=0, side=6):
+        """Writes an atlas with made-up coordinates."""
+        images = np.flatnonzero(~made.failed)
+        coordinates = np.random.default_rng(seed).random((len(images), 2)).astype(np.float32)
+        settings = {"method": "drawn", "seed": seed}
+        return write_atlas(made.folder, name, images, coordinates, side=side, settings=settings, store=Kit.hash(made))
+
+    @staticmethod
+    def hash(made):
+        return Manifest.read(made.folder).hash
+
+    @staticmethod
+    @contextmanager
+    def serving(*stores):
+        """The URL of `unitscope serve`, in a process of its own, on a free port."""
+        command = [sys.executable, "-P", "-m", "unitscope.cli.main", "serve", *map(str, stores), "--port", "0"]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        try:
+            url = re.search(r"http://\S+", process.stderr.readline())
+            assert url, "serve printed no address"
+            yield url[0].rstrip("/")
+        finally:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            process.stderr.close()
+
+
+@pytest.fixture(scope="session")
+def kit():
+    return Kit
+
+
+@pytest.fixture(scope="session")
+def made(synthetic, tmp_path_factory):
+    """A synthetic store with images, an index and an atlas. Not to be changed."""
+    folder = tmp_path_factory.mktemp("served")
+    made = synthetic.make_store(folder / "store", dataset=folder / "data")
+    Kit.index(made)
+    Kit.atlas(made)
+    return made
+
+
+@pytest.fixture(scope="session")
+def client(made):
+    with Kit.client(made.url) as client:
+        yield client
+
+
+@pytest.fixture
+def fresh(synthetic, tmp_path):
+    """As `made`, for one test to break."""
+    made = synthetic.make_store(tmp_path / "store", dataset=tmp_path / "data")
+    Kit.index(made)
+    Kit.atlas(made)
+    return made
+
+
+@pytest.fixture(scope="session")
+def swept(tmp_path_factory):
+    """A real store: 60 pictures through a small network with random weights, in another process, for torch is there."""
+    path = Path(__file__).parents[1] / "jobs" / "conftest.py"
+    spec = importlib.util.spec_from_file_location("jobs_conftest", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    folder = tmp_path_factory.mktemp("swept")
+    material = module.make_material(folder, 60)
+    store = folder / "shapes"
+    command = [sys.executable, "-P", "-c", SWEEP, str(material.data), str(store), material.model]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=os.environ)
+    assert run.returncode == 0, run.stderr
+    return store
+
+
+@pytest.fixture(scope="session")
+def live(swept):
+    """A client of `unitscope serve` with the real store, in a process of its own."""
+    with Kit.serving(swept) as url, httpx.Client(base_url=url, timeout=30) as client:
+        yield client

@@ -1,0 +1,97 @@
+"""ETags, HEAD, caching and the headers of every response."""
+
+import pytest
+
+API = "/api/v1/stores/store"
+TABLES = [
+    "/layers",
+    "/layers/features.0/units",
+    "/layers/features.0/units/3",
+    "/layers/features.0/units/3/patches",
+    "/images/1",
+    "/neighbors?image=1",
+    "/atlases/flat",
+    "/atlases/flat/grid",
+    "/atlases",
+    "",
+]
+PICTURES = ["/images/1/pixels", "/images/1/thumb", "/images/1/crop?box=0,0,5,5", "/layers/head/units/1/patches/1/picture"]
+
+
+@pytest.mark.parametrize("path", [*TABLES, *PICTURES])
+def test_what_has_not_changed_is_not_sent_again(client, path):
+    first = client.get(API + path)
+    etag = first.headers["etag"]
+    assert etag.startswith('"')
+    for wanted in (etag, f"W/{etag}", f'"other", {etag}', "*"):
+        again = client.get(API + path, headers={"if-none-match": wanted})
+        assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", etag)
+    other = client.get(API + path, headers={"if-none-match": '"other"'})
+    assert (other.status_code, other.content) == (200, first.content)
+
+
+def test_no_two_contents_have_one_etag(client):
+    paths = [API + path for path in (*TABLES, *PICTURES)]
+    paths += [f"{API}/images/{image}/crop?box=0,0,{side},5" for image in (1, 2) for side in (4, 5)]
+    paths += [f"{API}/neighbors?image=1&k={k}" for k in (1, 2)] + [f"{API}/images/2/thumb", "/api/v1/stores"]
+    paths += [f"{API}/layers/features.0/units/3/patches?where=loss+%3E+0.{digit}" for digit in (1, 2)]
+    contents = {}
+    for path in paths:
+        response = client.get(path)
+        contents.setdefault(response.headers["etag"], set()).add(response.content)
+    assert all(len(found) == 1 for found in contents.values())
+
+
+def test_etags_outlive_the_process(made, kit, client):
+    with kit.client(made.url) as other:
+        assert other.get(f"{API}/layers").headers["etag"] == client.get(f"{API}/layers").headers["etag"]
+
+
+def test_a_star_matches_only_what_is_there(client):
+    star = {"if-none-match": "*"}
+    assert client.get(f"{API}/layers/nope/units", headers=star).status_code == 404
+    assert client.get(f"{API}/images/70/thumb", headers=star).status_code == 404
+
+
+@pytest.mark.parametrize("path", [API + TABLES[0], API + PICTURES[1], "/stores/store", "/static/style.css", "/livez"])
+def test_head_is_get_without_the_body(live, path):
+    path = path.replace("stores/store", "stores/shapes").replace("features.0", "stem.0")
+    head, got = live.head(path), live.get(path)
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-length"] == str(len(got.content))
+
+
+def test_only_addresses_that_name_the_version_are_kept_for_good(client, kit, made):
+    version = kit.hash(made)[:12]
+    thumb = f"{API}/images/1/thumb"
+    assert "immutable" in client.get(thumb, params={"v": version}).headers["cache-control"]
+    for path in (thumb, f"{thumb}?v=000000000000", f"{API}/layers", "/stores/store"):
+        assert "no-cache" in client.get(path).headers["cache-control"]
+
+
+@pytest.mark.parametrize("path", [f"{API}/layers", "/stores/store", "/nothing", "/api/nothing", "/static/style.css"])
+def test_every_response_keeps_to_itself(client, path):
+    headers = client.get(path).headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["content-security-policy"].startswith("default-src 'none'")
+    assert headers["cross-origin-resource-policy"] == "same-origin"
+    assert "access-control-allow-origin" not in headers
+
+
+def test_a_foreign_host_name_is_refused_on_the_loopback_address(live):
+    for host in ("evil.example", "evil.example:80", "127.0.0.1.evil.example", ""):
+        assert live.get("/livez", headers={"host": host}).status_code == 403
+    for host in ("localhost:1234", "127.0.0.1", "[::1]:8000", "LOCALHOST"):
+        assert live.get("/livez", headers={"host": host}).status_code == 200
+
+
+def test_the_openapi_document_describes_every_route(client):
+    document = client.get("/openapi.json").json()
+    problem = {"$ref": "#/components/schemas/Problem"}
+    assert document["components"]["schemas"]["Problem"]["required"] == ["type", "title", "status", "detail"]
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            assert operation["responses"]["200"].get("content"), (path, method)
+            for code, response in operation["responses"].items():
+                if code[0] in "45":
+                    assert response["content"]["application/problem+json"]["schema"] == problem, (path, code)
