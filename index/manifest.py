@@ -32,7 +32,7 @@ class PartRecord:
 class Manifest:
     """What a store was made from, with what, and every file of it.
 
-    fingerprints: SHA-256 of `weights`, `preprocessing`, `dataset` and `plan`.
+    fingerprints: SHA-256 of `weights`, `preprocessing`, `dataset`, `labels` and `plan`.
     model: `spec`, `weights`, `random`, `classes` (names or null), `preprocess`, `input_size`
     [height, width], `feature`.
     frame: `resize` and `crop`, as in `Frame`. dataset: `path`, `kind`, ….

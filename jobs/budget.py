@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 
-import pyarrow as pa
-
-from ..common.errors import ImageStatus, SweepError
+from ..common.errors import ImageStatus, StoreDamagedError, SweepError
 from ..index.dataset.open import Dataset
 from ..index.files import Folder
+from ..index.merged import Part
 from ..index.schema import shard_path
+from ..index.shard_files import shard_blocks
 from ..model.preprocess import Preprocess
 from .pixels import sample
 from .plan import Plan
@@ -54,37 +55,53 @@ class Budget:
         )
 
 
+@dataclass(frozen=True)
+class Failed:
+    """An image of a committed shard that failed: its row in the shard, its status and reason."""
+
+    row: int
+    status: str
+    reason: str
+
+
+def read_committed(folder: Folder, plan: Plan, shards: Iterable[int]) -> dict[int, list[Failed]]:
+    """Shard → its images that failed.
+
+    A shard is left out where its file is damaged: cut off by hand, or by a disk that lost its power.
+    """
+    found: dict[int, list[Failed]] = {}
+    for shard in shards:
+        first, stop = plan.shard_range(shard)
+        part = Part(0, first, stop - first, (shard_path(shard),))
+        try:
+            batch = next(shard_blocks(folder, part, ["status", "reason"], stop - first))[0]
+        except StoreDamagedError:
+            continue
+        rows = zip(batch["status"].to_pylist(), batch["reason"].to_pylist(), strict=True)
+        found[shard] = [
+            Failed(row, status, reason)
+            for row, (status, reason) in enumerate(rows)
+            if status != str(ImageStatus.OK)
+        ]
+    return found
+
+
 def recheck(
-    folder: Folder, plan: Plan, dataset: Dataset, preprocess: Preprocess, shards: Iterable[int]
+    folder: Folder, plan: Plan, dataset: Dataset, preprocess: Preprocess, committed: dict[int, list[Failed]]
 ) -> set[int]:
     """The committed shards in which an image that had failed can be used now: they are to be swept again."""
     mended: set[int] = set()
-    for shard in shards:
-        failed = _failed_rows(_committed(folder, shard))
+    for shard, failed in committed.items():
         if failed:
-            rows = read_rows(folder, plan, shard).take(failed)
+            rows = read_rows(folder, plan, shard).take([one.row for one in failed])
             if any(sample(data, preprocess).status is ImageStatus.OK for data in dataset.read(rows)):
                 mended.add(shard)
     return mended
 
 
-def committed_failures(folder: Folder, plan: Plan, shard: int) -> list[Failure]:
-    """(uri, status, reason) of each failed image of a committed shard."""
-    batch = _committed(folder, shard)
-    failed = _failed_rows(batch)
+def failures_of(folder: Folder, plan: Plan, shard: int, failed: list[Failed]) -> list[Failure]:
+    """The failed images of a committed shard, with their uris."""
     if not failed:
         return []
-    uris = read_rows(folder, plan, shard)["uri"].take(failed).to_pylist()
-    status, reason = (batch[name].take(failed).to_pylist() for name in ("status", "reason"))
-    return list(zip(uris, status, reason, strict=True))
-
-
-def _failed_rows(batch: pa.RecordBatch) -> list[int]:
-    return [row for row, status in enumerate(batch["status"].to_pylist()) if status != str(ImageStatus.OK)]
-
-
-def _committed(folder: Folder, shard: int) -> pa.RecordBatch:
-    """The status and reason of each image of a committed shard."""
-    with folder.open(shard_path(shard)) as source:
-        batch = pa.ipc.open_file(source).get_batch(0)
-        return pa.record_batch({name: batch[name] for name in ("status", "reason")})
+    uris = read_rows(folder, plan, shard)["uri"].take([one.row for one in failed]).to_pylist()
+    return [(uri, one.status, one.reason) for uri, one in zip(uris, failed, strict=True)]

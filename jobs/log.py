@@ -1,14 +1,19 @@
 """The log beside the manifest: times and hosts, which are no part of the store's content. One JSON object a line."""
 
 import json
+import logging
 import os
 import socket
 import time
+from pathlib import Path
 from typing import Any
 
+from ..common.errors import StorageError
 from ..index.files import Folder
 
 LOG_FILE = "log.jsonl"
+
+_log = logging.getLogger(__name__)
 
 
 class Log:
@@ -26,17 +31,27 @@ class Log:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: object
     ) -> None:
-        self.write("ended", error=str(error) if error is not None else None)
-        if self._path is None:
-            old = self._folder.read(LOG_FILE).decode() if self._folder.exists(LOG_FILE) else ""
-            self._folder.publish(LOG_FILE, (old + "".join(self._lines)).encode())
+        try:
+            self.write("ended", error=str(error) if error is not None else None)
+            if self._path is None:
+                old = self._folder.read(LOG_FILE) if self._folder.exists(LOG_FILE) else b""
+                self._folder.publish(LOG_FILE, old + "".join(self._lines).encode())
+        except StorageError as failed:
+            if error is None:
+                raise
+            _log.warning("%s", failed)  # what ended the run is what the user must read
 
     def write(self, event: str, **facts: Any) -> None:
-        """One line: the time, the event, its facts."""
+        """One line: the time, the event, its facts. Raises StorageError."""
         line = json.dumps({"time": round(time.time(), 3), "event": event} | facts) + "\n"
-        if self._path is None:
+        path = self._path
+        if path is None:
             self._lines.append(line)
-            return
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open("a") as file:
-            file.write(line)
+        else:
+            self._folder.attempt(LOG_FILE, lambda: _append(path, line))
+
+
+def _append(path: Path, line: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        file.write(line)

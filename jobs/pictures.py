@@ -4,18 +4,21 @@ Two steps, so that a part of a million images does not wait for one worker: `thu
 block of units) each leave a file of JPEGs in the work folder, and `pack` puts those of a part or layer into one file.
 """
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..common.errors import ImageError
+from ..common.errors import DatasetError, ImageError, ImageStatus
 from ..index.dataset.open import Dataset
 from ..index.files import Folder
+from ..index.merged import Part
 from ..index.packs import PATCHES_PER_UNIT, write_pack
 from ..index.pixels import crop_jpeg, decode, thumbnail
-from ..index.schema import MERGED, PATCHES, THUMBS, UNITS, WORK
+from ..index.schema import MERGED, PATCHES, THUMBS, UNITS, WORK, shard_path
+from ..index.shard_files import shard_blocks
 from ..index.tables import PartRecord
 from .plan import Plan
 from .sweep import read_rows
@@ -64,25 +67,52 @@ def pack_tasks(plan: Plan) -> list[PackTask]:
 
 
 def thumbnails(folder: Folder, plan: Plan, dataset: Dataset, shard: int) -> None:
-    """Leaves the JPEGs of a shard's images in the work folder; null where an image failed."""
+    """Leaves the JPEGs of a shard's images in the work folder; null where an image failed.
+
+    Raises DatasetError for an image that is not what was swept any more.
+    """
     name = _thumbnails_path(shard)
     if folder.exists(name):
         return
     rows = read_rows(folder, plan, shard)
-    _leave(folder, name, [_thumbnail(data) for data in dataset.read(rows)])
+    swept = zip(rows["uri"].to_pylist(), _swept(folder, plan, shard), dataset.read(rows), strict=True)
+    _leave(folder, name, [_thumbnail(uri, sha256, data) for uri, sha256, data in swept])
 
 
-def _thumbnail(data: bytes | ImageError) -> bytes | None:
-    if isinstance(data, ImageError):
+def _swept(folder: Folder, plan: Plan, shard: int) -> list[str | None]:
+    """The SHA-256 of each image of a shard that was swept; None where it failed."""
+    first, stop = plan.shard_range(shard)
+    part = Part(0, first, stop - first, (shard_path(shard),))
+    batch = next(shard_blocks(folder, part, ["status", "sha256"], stop - first))[0]
+    rows = zip(batch["status"].to_pylist(), batch["sha256"].to_pylist(), strict=True)
+    return [sha256 if status == str(ImageStatus.OK) else None for status, sha256 in rows]
+
+
+def _thumbnail(uri: str, sha256: str | None, data: bytes | ImageError) -> bytes | None:
+    if sha256 is None:
         return None
+    if isinstance(data, ImageError):
+        raise _changed(uri, data.reason)
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise _changed(uri, "its SHA-256 is another")
     try:
         return thumbnail(data, THUMBNAIL_SIDE)
-    except ImageError:
+    except ImageError:  # decoders differ, where one is stricter
         return None
+
+
+def _changed(uri: str, why: str) -> DatasetError:
+    return DatasetError(
+        f"{uri} is not what was swept any more ({why}): put it back and run the command again, which loses nothing, "
+        "or sweep into a new folder"
+    )
 
 
 def patches(folder: Folder, plan: Plan, dataset: Dataset, task: PatchTask) -> None:
-    """Leaves the JPEGs of a block's views in the work folder, PATCHES_PER_UNIT a unit; null where there are fewer."""
+    """Leaves the JPEGs of a block's views in the work folder, PATCHES_PER_UNIT a unit; null where there are fewer.
+
+    Raises DatasetError for an image that cannot be read any more.
+    """
     name = _patches_path(task.layer, task.first)
     if folder.exists(name):
         return
@@ -96,7 +126,7 @@ def patches(folder: Folder, plan: Plan, dataset: Dataset, task: PatchTask) -> No
     ids = sorted(wanted)
     for image_id, data in zip(ids, _read_images(folder, plan, dataset, ids), strict=True):
         if isinstance(data, ImageError):
-            continue
+            raise _changed(f"image {image_id}", data.reason)
         try:
             pixels = decode(data)
         except ImageError:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..common.errors import SweepError
+from ..common.errors import StoreDamagedError, SweepError
 from ..index.files import Folder
 from ..index.schema import PART_IMAGES, PLAN, LayerRow, part_path
 from ..model.feature import Feature
@@ -83,9 +83,9 @@ class Plan:
 
     @staticmethod
     def from_json(text: str) -> "Plan":
-        """Raises SweepError for a plan of another version."""
+        """Raises SweepError for a plan of another version, ValueError, KeyError or TypeError for what is no plan."""
         fields = json.loads(text)
-        version = fields.pop("version", None)
+        version = fields.pop("version")
         if version != PLAN_VERSION:
             raise SweepError(
                 f"the unfinished sweep was planned by another version (plan format {version}, this one writes "
@@ -99,10 +99,16 @@ class Plan:
 
 
 def load_plan(folder: Folder) -> Plan | None:
-    """The plan of an unfinished sweep, or None."""
+    """The plan of an unfinished sweep, or None. Raises StoreDamagedError, and SweepError for another version's."""
     if not folder.exists(PLAN_FILE):
         return None
-    return Plan.from_json(folder.read(PLAN_FILE).decode())
+    try:
+        return Plan.from_json(folder.read(PLAN_FILE).decode())
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StoreDamagedError(
+            f"{folder.path(PLAN_FILE)} is damaged ({error!r}): remove this file to plan again (what was swept is then "
+            "swept again), or start a new store"
+        ) from error
 
 
 def shard_size(images: int, batch_size: int, bytes_per_image: int) -> int:

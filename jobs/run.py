@@ -12,11 +12,12 @@ from ..common.errors import StoreError
 from ..common.progress import SILENT, Progress
 from ..index.dataset.open import Dataset, open_dataset
 from ..index.files import Folder
+from ..index.labels import LabelMap
 from ..index.manifest import Manifest
-from ..index.schema import MANIFEST, SHARDS, WORK
+from ..index.schema import MANIFEST, SHARDS, WORK, shard_path
 from ..model.load import LoadedModel, load_model
 from ..model.preprocess import Preprocess
-from .budget import Budget, committed_failures, recheck
+from .budget import Budget, failures_of, read_committed, recheck
 from .config import SweepConfig
 from .finish import finish
 from .lock import writing
@@ -24,8 +25,9 @@ from .log import Log
 from .merge import merge_tasks, merge_units
 from .pictures import WORK_OUTPUTS, pack_tasks, patch_tasks
 from .plan import Plan, dataset_fingerprint, load_plan
-from .planning import absolute_spec, asked, make_plan
+from .planning import absolute_spec, labels_of, make_plan
 from .pool import LocalPool, Pool
+from .refusals import check_place, check_same
 
 
 @dataclass(frozen=True)
@@ -49,15 +51,17 @@ def sweep(config: SweepConfig, *, progress: Progress = SILENT) -> SweepReport:
     """
     config = absolute(config)
     folder = Folder(config.store)
-    with writing(folder):
+    check_place(config, folder)
+    dataset = open_dataset(config.data)
+    model = load_model(config.model, weights=config.weights)
+    labels = labels_of(config, dataset, model, model.outputs)
+    with writing(folder):  # from here on something is written
         folder.clean_temporary()
         if folder.exists(MANIFEST):
-            return _already_finished(config, folder)
-        dataset = open_dataset(config.data)
-        model = load_model(config.model, weights=config.weights)
+            return _already_finished(config, folder, dataset, model=model, labels=labels)
         plan = load_plan(folder)
         if plan is not None:
-            check_same(config, plan.settings, model, dataset)
+            check_same(config, plan.settings, model, dataset, labels)
         if plan is None or is_changed(plan.settings, dataset):
             plan = make_plan(config, folder, dataset, model=model, progress=progress, previous=plan)
         with Log(folder) as log, _pool(config, model) as pool:
@@ -89,28 +93,6 @@ def _whole(path: str) -> str:
     return path if "://" in path else str(Path(path).absolute())
 
 
-def check_same(config: SweepConfig, planned: dict[str, Any], model: LoadedModel, dataset: Dataset) -> None:
-    """Raises StoreError where the sweep in the store is another than the one asked for.
-
-    `planned`: the plan's settings, or the same entries of a manifest.
-    """
-    mine: list[tuple[str, Any, Any]] = [
-        ("dataset", planned["dataset"]["path"], dataset.path),
-        ("weights", planned["fingerprints"]["weights"], model.fingerprint),
-        ("preprocessing", planned["fingerprints"]["preprocessing"], model.preprocess.fingerprint),
-    ]
-    mine += [
-        (f"--{name.replace('_', '-')}", planned["options"][name], value)
-        for name, value in asked(config).items()
-    ]
-    for name, begun, now in mine:
-        if begun != now:
-            raise StoreError(
-                f"{config.store} holds a sweep with another {name}: {begun!r}, now {now!r}. "
-                "Give the same to go on with it, or another folder for a new store"
-            )
-
-
 def is_changed(planned: dict[str, Any], dataset: Dataset) -> bool:
     """Whether images were added, removed or replaced since."""
     return planned["fingerprints"]["dataset"] != dataset_fingerprint(dataset.batches())
@@ -129,12 +111,12 @@ def _pool(config: SweepConfig, model: LoadedModel) -> Generator[Pool]:
         yield pool
 
 
-def _already_finished(config: SweepConfig, folder: Folder) -> SweepReport:
+def _already_finished(
+    config: SweepConfig, folder: Folder, dataset: Dataset, *, model: LoadedModel, labels: LabelMap
+) -> SweepReport:
     manifest = Manifest.read(folder)
-    dataset = open_dataset(config.data)
-    model = load_model(config.model, weights=config.weights)
     begun = {"options": manifest.options, "fingerprints": manifest.fingerprints, "dataset": manifest.dataset}
-    check_same(config, begun, model, dataset)
+    check_same(config, begun, model, dataset, labels)
     if is_changed(begun, dataset):
         raise StoreError(
             f"{config.store} is finished, and images of {config.data} were added, removed or changed since: "
@@ -212,16 +194,22 @@ class _Run:
         return report(self._config.store, manifest, swept=swept, seconds=self._seconds)
 
     def _left(self) -> list[int]:
-        """The shards that are not committed, or whose bad images are mended; the others' failures are counted."""
-        committed = committed_shards(self._folder)
-        mended = recheck(self._folder, self._plan, self._dataset, self._preprocess, sorted(committed))
+        """The shards that are not committed, or whose bad images are mended; the others' failures are counted.
+
+        A shard file that is damaged counts as not committed.
+        """
+        there = committed_shards(self._folder)
+        committed = read_committed(self._folder, self._plan, sorted(there))
+        for shard in sorted(there - committed.keys()):
+            self._log.write("damaged", shard=shard)
+            self._folder.remove(shard_path(shard))
+        mended = recheck(self._folder, self._plan, self._dataset, self._preprocess, committed)
         if mended:  # what was made from their old content is stale
             for tree in WORK_OUTPUTS:
                 self._folder.remove_tree(tree)
-        committed -= mended
-        for shard in sorted(committed):
-            self._budget.spend(committed_failures(self._folder, self._plan, shard))
-        return [shard for shard in range(self._plan.shards) if shard not in committed]
+        for shard in sorted(committed.keys() - mended):
+            self._budget.spend(failures_of(self._folder, self._plan, shard, committed[shard]))
+        return [shard for shard in range(self._plan.shards) if shard not in committed or shard in mended]
 
     def _sweep(self, left: list[int]) -> int:
         """Sweeps these shards; gives the number of their images."""

@@ -13,14 +13,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from ..common.errors import ImageStatus, SweepError
+from ..common.errors import ImageStatus, StoreDamagedError, SweepError
 from ..index.dataset.open import Dataset
 from ..index.files import Folder
 from ..index.schema import PLAN, part_path, shard_path, shard_schema
 from ..model.load import LoadedModel
 from .forward import BatchResult, Forward
 from .pixels import Sample, sample
-from .plan import Plan
+from .plan import PLAN_FILE, Plan
 from .predictions import predict
 
 READ_COLUMNS = ["image_id", "uri", "size", "label_index", "file", "offset", "length"]
@@ -85,10 +85,21 @@ class Sweeper:
 
 
 def read_rows(folder: Folder, plan: Plan, shard: int, columns: list[str] | None = None) -> pa.Table:
-    """The plan's rows of a shard, in image_id order."""
+    """The plan's rows of a shard, in image_id order. Raises StoreDamagedError."""
     part, index = divmod(shard, plan.shards_per_part)
-    with folder.open(part_path(PLAN, part)) as source:
-        return pq.ParquetFile(source).read_row_group(index, columns=columns or READ_COLUMNS)
+    path = part_path(PLAN, part)
+
+    def read() -> pa.Table:
+        with folder.open(path) as source:
+            return pq.ParquetFile(source).read_row_group(index, columns=columns or READ_COLUMNS)
+
+    try:
+        return folder.attempt(path, read)
+    except (pa.ArrowInvalid, IndexError) as error:
+        raise StoreDamagedError(
+            f"{folder.path(path)} is damaged ({error}): remove {folder.path(PLAN_FILE)} to plan again (what was swept "
+            "is then swept again), or start a new store"
+        ) from error
 
 
 def _stack(samples: list[Sample], input_size: tuple[int, int]) -> torch.Tensor:

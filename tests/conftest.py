@@ -1,4 +1,4 @@
-"""What every test may need: the real data, the promise that it is there, and a CUDA device or a skip.
+"""What every test may need: the real data, the promise that it is there, a CUDA device or a skip, an S3 server.
 
 Tests with real data read `UNITSCOPE_TEST_DATA` (the folder that holds `data/` and `models/`) and skip where it is not
 set. With UNITSCOPE_REQUIRE_DATA=1 the data is promised, and a skip for want of it is a failure.
@@ -6,6 +6,7 @@ set. With UNITSCOPE_REQUIRE_DATA=1 the data is promised, and a skip for want of 
 
 import importlib.util
 import os
+import uuid
 from collections.abc import Generator
 from pathlib import Path
 from typing import TypeVar
@@ -85,3 +86,34 @@ def synthetic():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def s3_server():
+    """The URL of a local S3 server."""
+    server_module = pytest.importorskip("moto.server")
+    server = server_module.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def s3_bucket(s3_server, monkeypatch):
+    """The URL of a new, empty bucket."""
+    import boto3
+    import s3fs
+
+    for name, value in {
+        "AWS_ENDPOINT_URL": s3_server,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    s3fs.S3FileSystem.clear_instance_cache()
+    bucket = f"test-{uuid.uuid4().hex}"
+    boto3.client("s3").create_bucket(Bucket=bucket)
+    yield f"s3://{bucket}"
+    s3fs.S3FileSystem.clear_instance_cache()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from ...common.errors import ImageError, UsageError
+from ...common.errors import ImageError, StorageError, UsageError
 from ..files import Entry, MissingFileError, NoAccessError
 from ..storage_errors import attempt
 from .kinds import PARQUET, TAR, extension, mixed
@@ -87,7 +87,17 @@ class ImageFolder(Dataset):
 
     def _read_local(self, name: str) -> bytes | ImageError:
         refused = _refusal(Path(self.folder.path(name)))
-        return refused or self._read(name)
+        found = refused or self._read(name)
+        if isinstance(found, ImageError) and found.reason == GONE:
+            self._check_root()
+        return found
+
+    def _check_root(self) -> None:
+        """Raises StorageError where the whole folder went away: no image of it is to blame."""
+        if not Path(self.folder.url).is_dir():
+            raise StorageError(
+                f"{self.folder.url} is not there any more: mount it or put it back, and run the command again"
+            )
 
     def _read_object(self, name: str, length: int | None) -> bytes | ImageError:
         if length is not None and length > MAX_IMAGE_BYTES:
