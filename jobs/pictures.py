@@ -1,13 +1,14 @@
 """Small JPEGs of every image and of each unit's strongest views, made after the merge.
 
-Two steps, so that a part of a million images does not wait for one worker: `thumbnails` (a shard) and `patches` (a
-block of units) each leave a file of JPEGs in the work folder, and `pack` puts those of a part or layer into one file.
+`choose_views` notes which views of which image are wanted; `pictures` reads each image of a shard once and leaves its
+JPEGs in the work folder; `pack` puts those of a part (thumbs) or of a layer (patches) into one packed file.
 """
 
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -25,21 +26,24 @@ from .sweep import read_rows
 
 THUMBNAIL_SIDE = 96
 PATCH_SIDE = 96
-BLOCK_UNITS = 128
-WORK_THUMBS = f"{WORK}/{THUMBS}"
-WORK_PATCHES = f"{WORK}/{PATCHES}"
-WORK_OUTPUTS = (MERGED, WORK_THUMBS, WORK_PATCHES)
+WORK_PICTURES = f"{WORK}/pictures"
+WORK_OUTPUTS = (MERGED, WORK_PICTURES)
 """What is made from committed shards, and stale when one of them changes."""
-JPEGS = pa.schema([("jpeg", pa.binary())])
+WANTED = f"{WORK_PICTURES}/wanted.arrow"
+VIEW = ("vx0", "vy0", "vx1", "vy1")
+WANTED_SCHEMA = pa.schema(
+    [
+        ("image_id", pa.int64()),
+        ("layer", pa.int32()),
+        ("row", pa.int64()),
+        *((name, pa.int32()) for name in VIEW),
+    ]
+)
+NO_LAYER = -1
+"""The layer of a thumbnail."""
+PICTURES_SCHEMA = pa.schema([("layer", pa.int32()), ("row", pa.int64()), ("jpeg", pa.binary())])
 
-
-@dataclass(frozen=True)
-class PatchTask:
-    """The patches of `units` units of layer number `layer`, from unit `first`."""
-
-    layer: int
-    first: int
-    units: int
+View = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -50,15 +54,6 @@ class PackTask:
     number: int
 
 
-def patch_tasks(plan: Plan) -> list[PatchTask]:
-    """Blocks of units of each layer."""
-    return [
-        PatchTask(number, first, min(BLOCK_UNITS, layer.units - first))
-        for number, layer in enumerate(plan.layers)
-        for first in range(0, layer.units, BLOCK_UNITS)
-    ]
-
-
 def pack_tasks(plan: Plan) -> list[PackTask]:
     """One file for each part of thumbs and each layer of patches."""
     return [PackTask(THUMBS, part) for part in range(plan.parts)] + [
@@ -66,17 +61,77 @@ def pack_tasks(plan: Plan) -> list[PackTask]:
     ]
 
 
-def thumbnails(folder: Folder, plan: Plan, dataset: Dataset, shard: int) -> None:
-    """Leaves the JPEGs of a shard's images in the work folder; null where an image failed.
+def choose_views(folder: Folder, plan: Plan) -> None:
+    """Notes the views of each unit's first PATCHES_PER_UNIT patches, in the order of the images."""
+    if folder.exists(WANTED):
+        return
+    firsts = np.cumsum([0, *(layer.units for layer in plan.layers)])
+    tables: list[pa.Table] = []
+    with folder.open(UNITS) as source:
+        file, unit = pq.ParquetFile(source), 0
+        for batch in file.iter_batches(columns=["top"]):
+            top = batch["top"].combine_chunks() if isinstance(batch["top"], pa.ChunkedArray) else batch["top"]
+            tables.append(_views(top, unit, firsts))
+            unit += batch.num_rows
+    wanted = pa.concat_tables(tables).sort_by(
+        [("image_id", "ascending"), ("layer", "ascending"), ("row", "ascending")]
+    )
+    with folder.writer(WANTED) as sink, pa.ipc.new_file(sink, WANTED_SCHEMA) as writer:
+        writer.write_table(wanted.combine_chunks())
+
+
+def _views(top: pa.ListArray, unit: int, firsts: np.ndarray) -> pa.Table:
+    """WANTED_SCHEMA's rows of consecutive units, the first of which is number `unit` of all layers' units."""
+    offsets = top.offsets.to_numpy().astype(np.int64)
+    counts = np.diff(offsets)
+    units = np.repeat(np.arange(len(top)), counts)
+    rank = np.arange(counts.sum()) - np.repeat(offsets[:-1] - offsets[0], counts)
+    kept = rank < PATCHES_PER_UNIT
+    patches = top.flatten().filter(pa.array(kept))
+    number = unit + units[kept]
+    layer = np.searchsorted(firsts, number, side="right") - 1
+    columns = [patches.field("image_id"), layer, (number - firsts[layer]) * PATCHES_PER_UNIT + rank[kept]]
+    return pa.table([*columns, *(patches.field(name) for name in VIEW)], schema=WANTED_SCHEMA)
+
+
+def pictures(folder: Folder, plan: Plan, dataset: Dataset, shard: int) -> None:
+    """Leaves the thumbnails and the wanted views of a shard's images in the work folder; null where an image failed.
 
     Raises DatasetError for an image that is not what was swept any more.
     """
-    name = _thumbnails_path(shard)
+    name = _pictures_path(shard)
     if folder.exists(name):
         return
+    first, stop = plan.shard_range(shard)
+    wanted = _wanted(folder, first, stop)
     rows = read_rows(folder, plan, shard)
     swept = zip(rows["uri"].to_pylist(), _swept(folder, plan, shard), dataset.read(rows), strict=True)
-    _leave(folder, name, [_thumbnail(uri, sha256, data) for uri, sha256, data in swept])
+    made: list[tuple[int, int, bytes | None]] = []
+    for image_id, (uri, sha256, data) in enumerate(swept, first):
+        encoded = _same(uri, sha256, data)
+        made.append((NO_LAYER, image_id, _thumbnail(encoded)))
+        made += _crops(encoded, wanted.get(image_id, []))
+    made.sort(key=lambda one: one[:2])
+    columns = [list(column) for column in zip(*made, strict=True)]
+    batch = pa.record_batch(
+        [pa.array(*one) for one in zip(columns, PICTURES_SCHEMA.types, strict=True)], PICTURES_SCHEMA
+    )
+    with folder.writer(name) as sink, pa.ipc.new_file(sink, PICTURES_SCHEMA) as writer:
+        writer.write_batch(batch)
+
+
+def _wanted(folder: Folder, first: int, stop: int) -> dict[int, list[tuple[int, int, View]]]:
+    """By image_id, of the images [first, stop): (layer, row in the layer's pack, view)."""
+    with folder.open(WANTED) as source:
+        table = pa.ipc.open_file(source).read_all()
+        ids = table["image_id"].to_numpy()
+        begin, end = np.searchsorted(ids, [first, stop])
+        rows = table.slice(begin, end - begin).to_pylist()
+    found: dict[int, list[tuple[int, int, View]]] = {}
+    for row in rows:
+        view = (row["vx0"], row["vy0"], row["vx1"], row["vy1"])
+        found.setdefault(row["image_id"], []).append((row["layer"], row["row"], view))
+    return found
 
 
 def _swept(folder: Folder, plan: Plan, shard: int) -> list[str | None]:
@@ -88,105 +143,61 @@ def _swept(folder: Folder, plan: Plan, shard: int) -> list[str | None]:
     return [sha256 if status == str(ImageStatus.OK) else None for status, sha256 in rows]
 
 
-def _thumbnail(uri: str, sha256: str | None, data: bytes | ImageError) -> bytes | None:
+def _same(uri: str, sha256: str | None, data: bytes | ImageError) -> bytes | None:
+    """The encoded image, None where it had failed. Raises DatasetError where it is not what was swept."""
     if sha256 is None:
         return None
-    if isinstance(data, ImageError):
-        raise _changed(uri, data.reason)
-    if hashlib.sha256(data).hexdigest() != sha256:
-        raise _changed(uri, "its SHA-256 is another")
-    try:
-        return thumbnail(data, THUMBNAIL_SIDE)
-    except ImageError:  # decoders differ, where one is stricter
-        return None
-
-
-def _changed(uri: str, why: str) -> DatasetError:
-    return DatasetError(
+    if isinstance(data, bytes) and hashlib.sha256(data).hexdigest() == sha256:
+        return data
+    why = data.reason if isinstance(data, ImageError) else "its SHA-256 is another"
+    raise DatasetError(
         f"{uri} is not what was swept any more ({why}): put it back and run the command again, which loses nothing, "
         "or sweep into a new folder"
     )
 
 
-def patches(folder: Folder, plan: Plan, dataset: Dataset, task: PatchTask) -> None:
-    """Leaves the JPEGs of a block's views in the work folder, PATCHES_PER_UNIT a unit; null where there are fewer.
+def _thumbnail(data: bytes | None) -> bytes | None:
+    try:
+        return None if data is None else thumbnail(data, THUMBNAIL_SIDE)
+    except ImageError:  # decoders differ, where one is stricter
+        return None
 
-    Raises DatasetError for an image that cannot be read any more.
-    """
-    name = _patches_path(task.layer, task.first)
-    if folder.exists(name):
+
+def _crops(
+    data: bytes | None, wanted: list[tuple[int, int, View]]
+) -> Iterator[tuple[int, int, bytes | None]]:
+    """(layer, row, JPEG) of each wanted view."""
+    if data is None or not wanted:
         return
-    wanted: dict[int, list[tuple[int, tuple[int, int, int, int]]]] = {}
-    for unit, top in enumerate(_tops(folder, plan, task)):
-        for rank, patch in enumerate(top[:PATCHES_PER_UNIT]):
-            slot = unit * PATCHES_PER_UNIT + rank
-            view = (patch["vx0"], patch["vy0"], patch["vx1"], patch["vy1"])
-            wanted.setdefault(patch["image_id"], []).append((slot, view))
-    jpegs: list[bytes | None] = [None] * (task.units * PATCHES_PER_UNIT)
-    ids = sorted(wanted)
-    for image_id, data in zip(ids, _read_images(folder, plan, dataset, ids), strict=True):
-        if isinstance(data, ImageError):
-            raise _changed(f"image {image_id}", data.reason)
-        try:
-            pixels = decode(data)
-        except ImageError:
-            continue
-        for slot, view in wanted[image_id]:
-            jpegs[slot] = crop_jpeg(pixels, view, PATCH_SIDE)
-    _leave(folder, name, jpegs)
-
-
-def _tops(folder: Folder, plan: Plan, task: PatchTask) -> list[list[dict[str, int]]]:
-    """Each unit's strongest patches, of the units of a task, in order."""
-    first = sum(layer.units for layer in plan.layers[: task.layer]) + task.first
-    with folder.open(UNITS) as source:
-        file = pq.ParquetFile(source)
-        size = file.metadata.row_group(0).num_rows
-        groups = range(first // size, (first + task.units - 1) // size + 1)
-        rows = file.read_row_groups(list(groups), columns=["top"])
-    return rows["top"].slice(first - groups[0] * size, task.units).to_pylist()
-
-
-def _read_images(
-    folder: Folder, plan: Plan, dataset: Dataset, ids: list[int]
-) -> Iterator[bytes | ImageError]:
-    """The encoded bytes of images, ascending ids; one read for the images of a shard."""
-    start = 0
-    while start < len(ids):
-        shard = ids[start] // plan.shard_size
-        stop = start
-        while stop < len(ids) and ids[stop] // plan.shard_size == shard:
-            stop += 1
-        first, _ = plan.shard_range(shard)
-        rows = read_rows(folder, plan, shard).take([image_id - first for image_id in ids[start:stop]])
-        yield from dataset.read(rows)
-        start = stop
+    try:
+        pixels = decode(data)
+    except ImageError:
+        return
+    for layer, row, view in wanted:
+        yield layer, row, crop_jpeg(pixels, view, PATCH_SIDE)
 
 
 def pack(folder: Folder, plan: Plan, task: PackTask) -> list[PartRecord]:
     """Puts the JPEGs of a part or layer into one packed file, in order."""
     if task.table == THUMBS:
-        names = [_thumbnails_path(shard) for shard in plan.part_shards(task.number)]
-    else:
-        units = plan.layers[task.number].units
-        names = [_patches_path(task.number, first) for first in range(0, units, BLOCK_UNITS)]
-    return write_pack(folder, task.table, task.number, _jpegs(folder, names))
+        shards = plan.part_shards(task.number)
+        thumbs = (jpeg for shard in shards for _, jpeg in _left(folder, shard, NO_LAYER))
+        return write_pack(folder, task.table, task.number, thumbs)
+    jpegs: list[bytes | None] = [None] * (plan.layers[task.number].units * PATCHES_PER_UNIT)
+    for shard in range(plan.shards):
+        for row, jpeg in _left(folder, shard, task.number):
+            jpegs[row] = jpeg
+    return write_pack(folder, task.table, task.number, jpegs)
 
 
-def _jpegs(folder: Folder, names: list[str]) -> Iterator[bytes | None]:
-    for name in names:
-        with folder.open(name) as source:
-            yield from (value.as_py() for value in pa.ipc.open_file(source).get_batch(0)["jpeg"])
+def _left(folder: Folder, shard: int, layer: int) -> Iterator[tuple[int, bytes | None]]:
+    """(row, JPEG) of one layer, or of the thumbnails, of what `pictures` left of a shard."""
+    with folder.open(_pictures_path(shard)) as source:
+        batch = pa.ipc.open_file(source).get_batch(0)
+        begin, end = np.searchsorted(batch["layer"].to_numpy(), [layer, layer + 1])
+        part = batch.slice(begin, end - begin)
+        yield from zip(part["row"].to_pylist(), part["jpeg"].to_pylist(), strict=True)
 
 
-def _leave(folder: Folder, name: str, jpegs: list[bytes | None]) -> None:
-    with folder.writer(name) as sink, pa.ipc.new_file(sink, JPEGS) as writer:
-        writer.write_batch(pa.record_batch([pa.array(jpegs, pa.binary())], schema=JPEGS))
-
-
-def _thumbnails_path(shard: int) -> str:
-    return f"{WORK_THUMBS}/shard-{shard:06d}.arrow"
-
-
-def _patches_path(layer: int, first: int) -> str:
-    return f"{WORK_PATCHES}/layer-{layer:05d}-unit-{first:06d}.arrow"
+def _pictures_path(shard: int) -> str:
+    return f"{WORK_PICTURES}/shard-{shard:06d}.arrow"

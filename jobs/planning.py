@@ -4,7 +4,8 @@ import hashlib
 import json
 import platform
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -13,12 +14,13 @@ from typing import IO, Any
 import pyarrow as pa
 import torch
 
-from ..common.errors import DatasetError, UsageError
+from ..common.errors import DatasetError, UnitscopeError, UsageError
 from ..common.progress import Progress
 from ..index.dataset.open import Dataset
 from ..index.files import Folder
 from ..index.labels import LabelMap, resolve_labels
 from ..index.schema import SHARDS, WORK, LayerRow, shard_path
+from ..index.storage_errors import translate
 from ..model.default_layers import default_layers
 from ..model.feature import Feature, feature_named, find_feature
 from ..model.layers import Layer, LayerList, list_layers, select_layers
@@ -197,7 +199,7 @@ def _list_images(
 
     The shard size depends on the number of images, so the listing waits in a file, not in memory.
     """
-    with tempfile.TemporaryFile() as held:
+    with _temporary_file() as held:
         images = 0
         writer: pa.ipc.RecordBatchStreamWriter | None = None
         for batch in dataset.batches():
@@ -217,6 +219,19 @@ def _list_images(
             discard_changed(folder, previous, _replay(held), size)
         fingerprint = write_images(folder, _replay(held), images, size)
     return images, size, fingerprint
+
+
+@contextmanager
+def _temporary_file() -> Generator[IO[bytes]]:
+    """Raises StorageError where the disk of temporary files fails."""
+    try:
+        with tempfile.TemporaryFile() as held:
+            yield held
+    except UnitscopeError:
+        raise
+    except OSError as error:
+        where = f"a temporary file in {tempfile.gettempdir()} (TMPDIR names another folder)"
+        raise translate(where, error) from error
 
 
 def _replay(held: IO[bytes]) -> Iterator[pa.RecordBatch]:

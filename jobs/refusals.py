@@ -16,13 +16,20 @@ from .planning import asked, labels_fingerprint
 
 
 def check_place(config: SweepConfig, folder: Folder) -> None:
-    """Raises UsageError where the store lies in the dataset's folder, StoreError where it is no store's folder."""
+    """Raises UsageError where the store lies in the dataset's folder or cannot be a folder, StoreError where it holds
+    other files.
+    """
     inside = _within(config.data, config.store)
     if inside is not None and not any(part.startswith(".") for part in inside):
         raise UsageError(
             f"STORE {config.store} lies in DATA {config.data}: its files would be taken for images. "
             "Give a folder outside it"
         )
+    if folder.is_local:
+        path = Path(folder.url)
+        there = next((one for one in (path, *path.parents) if one.exists()), path)
+        if not there.is_dir():
+            raise UsageError(f"STORE {config.store}: {there} is a file. Give a new or empty folder")
     if folder.exists(MANIFEST) or folder.exists(PLAN_FILE):
         return
     for entry in folder.entries(hidden=False):

@@ -23,7 +23,7 @@ from .finish import finish
 from .lock import writing
 from .log import Log
 from .merge import merge_tasks, merge_units
-from .pictures import WORK_OUTPUTS, pack_tasks, patch_tasks
+from .pictures import WORK_OUTPUTS, choose_views, pack_tasks
 from .plan import Plan, dataset_fingerprint, load_plan
 from .planning import absolute_spec, labels_of, make_plan
 from .pool import LocalPool, Pool
@@ -184,8 +184,8 @@ class _Run:
             records = self._each("merge", merge_tasks(plan), "merging", "tables")
             records += merge_units(self._folder, plan, self._preprocess.frame)
         with self._timed("pictures"):
-            self._each("thumbnails", list(range(plan.shards)), "thumbnails", "shards")
-            self._each("patches", patch_tasks(plan), "patches", "blocks")
+            choose_views(self._folder, plan)
+            self._each("pictures", list(range(plan.shards)), "pictures", "shards")
             packs = self._each("pack", pack_tasks(plan), "packing", "files")
             records += [record for pair in packs for record in pair]
         with self._timed("finish"):

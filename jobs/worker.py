@@ -19,7 +19,7 @@ from ..model.load import LoadedModel, load_model
 from .config import MIN_BATCH, SweepConfig
 from .forward import Forward, use_exact_arithmetic
 from .merge import merge
-from .pictures import pack, patches, thumbnails
+from .pictures import pack, pictures
 from .plan import Plan, load_plan
 from .sweep import Sweeper
 
@@ -52,8 +52,7 @@ class Worker:
             "ready": lambda _: self.sweeper() and None,
             "sweep": lambda shard: self.sweeper().sweep(shard),
             "merge": lambda task: merge(self._folder, self.plan(), task),
-            "thumbnails": lambda shard: thumbnails(self._folder, self.plan(), self.dataset(), shard),
-            "patches": lambda task: patches(self._folder, self.plan(), self.dataset(), task),
+            "pictures": lambda shard: pictures(self._folder, self.plan(), self.dataset(), shard),
             "pack": lambda task: pack(self._folder, self.plan(), task),
         }
         return steps[step](task)

@@ -45,7 +45,11 @@ def start(material, store: Path, workers: int) -> subprocess.Popen[str]:
 def sweepers(driver: subprocess.Popen[str]) -> list[psutil.Process]:
     """The sweep worker processes of this driver's Ray."""
     try:
-        return [one for one in psutil.Process(driver.pid).children(recursive=True) if "SweepWorker" in " ".join(one.cmdline())]
+        return [
+            one
+            for one in psutil.Process(driver.pid).children(recursive=True)
+            if "SweepWorker" in " ".join(one.cmdline())
+        ]
     except psutil.Error:
         return []
 

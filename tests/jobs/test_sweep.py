@@ -10,12 +10,14 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
-
 from unitscope.common.errors import StoreBusyError, StoreError, SweepError
 from unitscope.index.files import Folder
-from unitscope.index.pixels import decode
+from unitscope.index.packs import PATCHES_PER_UNIT
+from unitscope.index.pixels import crop_jpeg, decode, thumbnail
+from unitscope.index.store import Store
 from unitscope.jobs.config import SweepConfig
 from unitscope.jobs.lock import writing
+from unitscope.jobs.pictures import PATCH_SIDE, THUMBNAIL_SIDE
 from unitscope.jobs.run import sweep
 from unitscope.model.load import load_model
 
@@ -40,7 +42,10 @@ def store(material, tmp_path_factory) -> Path:
 
 def config(material, folder: Path, **options) -> SweepConfig:
     return SweepConfig(
-        data=str(material.data), store=str(folder), model=material.model, **({"workers": 0, "batch_size": 16, "k": 10} | options)
+        data=str(material.data),
+        store=str(folder),
+        model=material.model,
+        **({"workers": 0, "batch_size": 16, "k": 10} | options),
     )
 
 
@@ -53,13 +58,19 @@ def activations(material) -> tuple[dict[str, np.ndarray], np.ndarray]:
     kept: dict[str, list[np.ndarray]] = {"stem.0": [], "block": [], "head.2": []}
     for name in kept:
         module = model.network.get_submodule(name)
-        module.register_forward_hook(lambda _m, _i, output, name=name: kept[name].append(output[0].clone().numpy()))
+        module.register_forward_hook(
+            lambda _m, _i, output, name=name: kept[name].append(output[0].clone().numpy())
+        )
     logits = []
-    paths = sorted(material.data.rglob("*.jpg"), key=lambda path: str(path.relative_to(material.data)).encode())
+    paths = sorted(
+        material.data.rglob("*.jpg"), key=lambda path: str(path.relative_to(material.data)).encode()
+    )
     with torch.no_grad():
         for path in paths:
             pixels = torch.from_numpy(decode(path.read_bytes())).permute(2, 0, 1)
-            logits.append(model.network(model.preprocess.normalise(model.preprocess.fit(pixels)[None]))[0].numpy())
+            logits.append(
+                model.network(model.preprocess.normalise(model.preprocess.fit(pixels)[None]))[0].numpy()
+            )
     return {name: np.stack(values) for name, values in kept.items()}, np.stack(logits)
 
 
@@ -78,19 +89,37 @@ def test_top_maxima_and_predictions_equal_the_oracle(material, store) -> None:
             top = next(row for row in units if row["layer"] == name and row["unit"] == unit)["top"]
             order = np.lexsort((np.arange(len(maxima)), -table[f"u{unit}"].to_numpy()))[:10]
             assert [patch["image_id"] for patch in top] == order.tolist()
-            np.testing.assert_allclose([patch["value"] for patch in top], np.sort(maxima[:, unit])[::-1][:10], rtol=1e-4, atol=1e-5)
+            np.testing.assert_allclose(
+                [patch["value"] for patch in top], np.sort(maxima[:, unit])[::-1][:10], rtol=1e-4, atol=1e-5
+            )
     images = pq.read_table(store / "images")
     assert images["predicted"].to_pylist() == logits.argmax(axis=1).tolist()
     labels = np.array(images["label_index"].to_pylist())
-    loss = torch.nn.functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(labels), reduction="none")
+    loss = torch.nn.functional.cross_entropy(
+        torch.from_numpy(logits), torch.from_numpy(labels), reduction="none"
+    )
     np.testing.assert_allclose(images["loss"].to_numpy(), loss.numpy(), rtol=1e-4, atol=1e-5)
     features = np.stack(pq.read_table(store / "features")["feature"].to_numpy(zero_copy_only=False))
     np.testing.assert_allclose(features, maps["head.2"].clip(min=0), rtol=1e-4, atol=1e-5)
 
 
+def test_packed_pictures_are_the_views_and_the_images(store) -> None:
+    opened = Store.open(str(store))
+    for layer in opened.layers:
+        for unit in range(layer.units):
+            for rank, patch in enumerate(opened.unit(layer.layer, unit).top[:PATCHES_PER_UNIT]):
+                pixels = decode(opened.pixels(patch.image_id))
+                assert opened.patch(layer.layer, unit, rank) == crop_jpeg(pixels, patch.view, PATCH_SIDE)
+    assert opened.thumb(149) == thumbnail(opened.pixels(149), THUMBNAIL_SIDE)
+
+
 def test_labels_are_the_models_classes_not_the_folders_rank(store) -> None:
     images = pq.read_table(store / "images").to_pylist()
-    assert {(row["label"], row["label_index"]) for row in images} == {("circle", 0), ("square", 1), ("cross", 2)}
+    assert {(row["label"], row["label_index"]) for row in images} == {
+        ("circle", 0),
+        ("square", 1),
+        ("cross", 2),
+    }
 
 
 def test_lanes_workers_and_resumption_do_not_change_a_byte(material, store, tmp_path) -> None:
@@ -137,7 +166,9 @@ def test_bad_images_past_the_budget_fail_the_run_and_mended_ones_are_swept_again
         (data / f"{number:02d}.jpg").write_bytes(path.read_bytes())
     good = (data / "20.jpg").read_bytes()
     (data / "20.jpg").write_bytes(good[: len(good) // 2])
-    options = SweepConfig(data=str(data), store=str(tmp_path / "store"), model=material.model, workers=0, batch_size=16)
+    options = SweepConfig(
+        data=str(data), store=str(tmp_path / "store"), model=material.model, workers=0, batch_size=16
+    )
     with pytest.raises(SweepError, match=r"20\.jpg: undecodable"):
         sweep(options)
     (data / "20.jpg").write_bytes(good)
@@ -156,7 +187,14 @@ def test_a_failed_image_is_null_everywhere_and_listed(material, tmp_path) -> Non
     (data / "20.jpg").write_bytes(b"")
     folder = tmp_path / "store"
     report = sweep(
-        SweepConfig(data=str(data), store=str(folder), model=material.model, workers=0, batch_size=16, max_error_rate=0.1)
+        SweepConfig(
+            data=str(data),
+            store=str(folder),
+            model=material.model,
+            workers=0,
+            batch_size=16,
+            max_error_rate=0.1,
+        )
     )
     assert report.errors == {"undecodable": 1}
     images = pq.read_table(folder / "images").to_pylist()
