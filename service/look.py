@@ -22,7 +22,7 @@ def number(value: float | None, digits: int = 3) -> str:
         return f"{value:,}"
     if 0 < abs(value) < 10.0**-digits:
         return f"{value:.{digits - 1}e}"
-    text = f"{value:#,.{digits}g}" if abs(value) < 10**digits else f"{value:,.0f}"
+    text = f"{value:#,.{digits}g}" if abs(value) < 10**digits - 0.5 else f"{value:,.0f}"
     return text.rstrip(".")
 
 

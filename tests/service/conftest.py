@@ -1,4 +1,4 @@
-"""Stores to serve: a made-up one with an oracle for every answer, and a real small sweep; clients, and the service itself."""
+"""Stores to serve: a made-up one with an oracle for every answer, and a real small sweep; clients of both."""
 
 import importlib.util
 import os
@@ -13,7 +13,6 @@ import httpx
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
-
 from unitscope.index.ann_build import blocks_of, build
 from unitscope.index.atlas import write_atlas
 from unitscope.index.manifest import Manifest
@@ -36,13 +35,21 @@ class Kit:
     @staticmethod
     def client(*stores, **options):
         """A client of a service in this process; what fails inside is an answer, as it is for a real client."""
-        return TestClient(create_app([str(store) for store in stores], **options), raise_server_exceptions=False)
+        return TestClient(
+            create_app([str(store) for store in stores], **options), raise_server_exceptions=False
+        )
 
     @staticmethod
     def index(made, seed=0):
         """Builds the index of a synthetic store."""
         valid = ~made.failed
-        return build(blocks_of(made.feature, valid), made.feature.shape[1], made.folder, store=Kit.hash(made), seed=seed)
+        return build(
+            blocks_of(made.feature, valid),
+            made.feature.shape[1],
+            made.folder,
+            store=Kit.hash(made),
+            seed=seed,
+        )
 
     @staticmethod
     def atlas(made, name="flat", seed=0, side=6):
@@ -50,7 +57,9 @@ class Kit:
         images = np.flatnonzero(~made.failed)
         coordinates = np.random.default_rng(seed).random((len(images), 2)).astype(np.float32)
         settings = {"method": "drawn", "seed": seed}
-        return write_atlas(made.folder, name, images, coordinates, side=side, settings=settings, store=Kit.hash(made))
+        return write_atlas(
+            made.folder, name, images, coordinates, side=side, settings=settings, store=Kit.hash(made)
+        )
 
     @staticmethod
     def hash(made):
@@ -60,7 +69,16 @@ class Kit:
     @contextmanager
     def serving(*stores):
         """The URL of `unitscope serve`, in a process of its own, on a free port."""
-        command = [sys.executable, "-P", "-m", "unitscope.cli.main", "serve", *map(str, stores), "--port", "0"]
+        command = [
+            sys.executable,
+            "-P",
+            "-m",
+            "unitscope.cli.main",
+            "serve",
+            *map(str, stores),
+            "--port",
+            "0",
+        ]
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         try:
             url = re.search(r"http://\S+", process.stderr.readline())

@@ -15,7 +15,12 @@ TABLES = [
     "/atlases",
     "",
 ]
-PICTURES = ["/images/1/pixels", "/images/1/thumb", "/images/1/crop?box=0,0,5,5", "/layers/head/units/1/patches/1/picture"]
+PICTURES = [
+    "/images/1/pixels",
+    "/images/1/thumb",
+    "/images/1/crop?box=0,0,5,5",
+    "/layers/head/units/1/patches/1/picture",
+]
 
 
 @pytest.mark.parametrize("path", [*TABLES, *PICTURES])
@@ -53,7 +58,9 @@ def test_a_star_matches_only_what_is_there(client):
     assert client.get(f"{API}/images/70/thumb", headers=star).status_code == 404
 
 
-@pytest.mark.parametrize("path", [API + TABLES[0], API + PICTURES[1], "/stores/store", "/static/style.css", "/livez"])
+@pytest.mark.parametrize(
+    "path", [API + TABLES[0], API + PICTURES[1], "/stores/store", "/static/style.css", "/livez"]
+)
 def test_head_is_get_without_the_body(live, path):
     path = path.replace("stores/store", "stores/shapes").replace("features.0", "stem.0")
     head, got = live.head(path), live.get(path)
@@ -69,7 +76,9 @@ def test_only_addresses_that_name_the_version_are_kept_for_good(client, kit, mad
         assert "no-cache" in client.get(path).headers["cache-control"]
 
 
-@pytest.mark.parametrize("path", [f"{API}/layers", "/stores/store", "/nothing", "/api/nothing", "/static/style.css"])
+@pytest.mark.parametrize(
+    "path", [f"{API}/layers", "/stores/store", "/nothing", "/api/nothing", "/static/style.css"]
+)
 def test_every_response_keeps_to_itself(client, path):
     headers = client.get(path).headers
     assert headers["x-content-type-options"] == "nosniff"

@@ -1,6 +1,7 @@
 """The API's answers against the oracle: what the synthetic store was made from."""
 
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -40,7 +41,9 @@ def test_patches_under_a_filter(client, made):
     mask = np.array([one == "cat" and two == "train" for one, two in zip(labels, split, strict=True)])
     where = "label = 'cat' and split = 'train'"
     found = get(client, "/layers/features.0/units/7/patches", k=20, where=where)
-    assert [patch["image_id"] for patch in found["patches"]] == [image for _, image, _ in made.top(0, 7, 20, mask)]
+    assert [patch["image_id"] for patch in found["patches"]] == [
+        image for _, image, _ in made.top(0, 7, 20, mask)
+    ]
     assert found["where"] == where
 
 
@@ -66,7 +69,12 @@ def test_every_address_in_an_answer_answers(client):
     neighbor = get(client, "/neighbors", image=1, k=1)["neighbors"][0]
     cell = get(client, "/atlases/flat/grid")["cells"][0]
     image = get(client, "/images/1")
-    for address in (*(patch[name] for name in ("image", "crop", "thumb")), image["pixels"], neighbor["thumb"], cell["thumb"]):
+    for address in (
+        *(patch[name] for name in ("image", "crop", "thumb")),
+        image["pixels"],
+        neighbor["thumb"],
+        cell["thumb"],
+    ):
         response = client.get(address)
         assert response.status_code == 200, address
         assert response.headers["content-type"].startswith("image/")
@@ -90,7 +98,9 @@ def test_units_come_in_pages_that_join_to_the_whole(client, made):
 
 def test_an_image_has_its_metadata_apart(client, made):
     image = get(client, "/images/8")
-    split, weight, label, predicted = (column[8] for column in rows(made, ["split", "weight", "label_index", "predicted"]))
+    split, weight, label, predicted = (
+        column[8] for column in rows(made, ["split", "weight", "label_index", "predicted"])
+    )
     assert image["metadata"] == {"split": split, "weight": weight}
     assert image["correct"] == (None if label is None else label == predicted)
 
@@ -114,9 +124,18 @@ def test_neighbours_are_those_of_comparing_everything(client, made, metric):
         gaps[made.failed] = np.inf
         gaps[image] = np.inf
         found = get(client, "/neighbors", image=image, k=12, metric=metric)
-        assert [one["image_id"] for one in found["neighbors"]] == np.argsort(gaps, kind="stable")[:12].tolist()
-        assert [one["distance"] for one in found["neighbors"]] == pytest.approx(np.sort(gaps)[:12].tolist(), rel=1e-5)
-        assert (found["metric"], found["exact"], found["recall"], found["image_id"]) == (metric, True, None, image)
+        assert [one["image_id"] for one in found["neighbors"]] == np.argsort(gaps, kind="stable")[
+            :12
+        ].tolist()
+        assert [one["distance"] for one in found["neighbors"]] == pytest.approx(
+            np.sort(gaps)[:12].tolist(), rel=1e-5
+        )
+        assert (found["metric"], found["exact"], found["recall"], found["image_id"]) == (
+            metric,
+            True,
+            None,
+            image,
+        )
 
 
 def test_neighbours_under_a_filter(client, made):
@@ -144,15 +163,22 @@ def test_an_approximate_answer_states_its_recall(synthetic, kit, tmp_path, monke
     with kit.client(made.url) as client:
         served = client.app.state.registry.get("store").value
         ann = served.ann().value
-        point = type("Point", (), {"k": 30, "recall": 0.96})
-        fields = {"index": object(), "points": (point,), "manifest": {"recall_at_10": 0.99}}
-        stub = type("Stub", (), {**fields, "metric": "l2", "vectors": ann.vectors, "search": ann.search})
-        monkeypatch.setattr(stub, "search", lambda *args, **options: ann.search(*args, **options), raising=True)
-        monkeypatch.setattr(nearest, "_EXACT_NUMBERS", 0)
-        ask = lambda **options: nearest.neighbors_of_image(
-            served, stub, 1, **({"k": 10, "metric": None, "where": None, "exact": False} | options)
+        stub = SimpleNamespace(
+            index=object(),
+            points=(SimpleNamespace(k=30, recall=0.96),),
+            manifest={"recall_at_10": 0.99},
+            metric="l2",
+            vectors=ann.vectors,
+            search=ann.search,
         )
-        assert [(one.exact, one.recall, one.recall_of) for one in (ask(), ask(k=20))] == [(False, 0.99, 10), (False, 0.96, 30)]
+        monkeypatch.setattr(nearest, "_EXACT_NUMBERS", 0)
+
+        def ask(**options):
+            known = {"k": 10, "metric": None, "where": None, "exact": False} | options
+            return nearest.neighbors_of_image(served, stub, 1, **known)
+
+        said = [(one.exact, one.recall, one.recall_of) for one in (ask(), ask(k=20), ask(where="loss > 0"))]
+        assert said == [(False, 0.99, 10), (False, 0.96, 30), (False, 0.99, 10)]
         for options in ({"exact": True}, {"metric": "cosine"}, {"k": 31}):
             assert (ask(**options).exact, ask(**options).recall) == (True, None)
 
@@ -188,7 +214,11 @@ def test_every_answer_says_what_it_is_made_from(client, made, kit, path):
     answer = client.get(API + path).json()
     assert answer["random"] is True
     assert answer["manifest"] == kit.hash(made)
-    assert (answer["maxima_dtype"], answer["feature_dtype"], answer["precision"]) == ("float32", "float32", "exact")
+    assert (answer["maxima_dtype"], answer["feature_dtype"], answer["precision"]) == (
+        "float32",
+        "float32",
+        "exact",
+    )
 
 
 def test_float16_maxima_are_said(synthetic, kit, tmp_path):
@@ -217,7 +247,12 @@ def test_metadata_of_any_type_is_answered(synthetic, kit, tmp_path, monkeypatch)
     import datetime
 
     made = synthetic.make_store(tmp_path / "store")
-    odd = {"when": datetime.datetime(2024, 1, 2), "raw": b"\xff\x00", "nan": float("nan"), "list": [1.0, float("inf")]}
+    odd = {
+        "when": datetime.datetime(2024, 1, 2),
+        "raw": b"\xff\x00",
+        "nan": float("nan"),
+        "list": [1.0, float("inf")],
+    }
     with kit.client(made.url) as client:
         store = client.app.state.registry.get("store").value.store
         whole = store.image(3)

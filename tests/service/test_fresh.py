@@ -5,7 +5,6 @@ import threading
 from pathlib import Path
 
 import pytest
-
 from unitscope.common.errors import StorageError, StoreDamagedError, StoreNotFoundError
 from unitscope.index.files import Folder
 from unitscope.service.fresh import Fresh
@@ -26,7 +25,9 @@ def test_fresh_opens_again_when_the_manifest_changes(tmp_path):
 
 def test_fresh_goes_on_while_the_next_one_is_made(tmp_path):
     folder = Folder(str(tmp_path))
-    kept, strict = (Fresh(folder, "m.json", lambda: folder.read("data"), keeps=keeps) for keeps in (True, False))
+    kept, strict = (
+        Fresh(folder, "m.json", lambda: folder.read("data"), keeps=keeps) for keeps in (True, False)
+    )
     write(folder, "one")
     kept.get(), strict.get()
     folder.remove("m.json")
@@ -183,7 +184,11 @@ def test_ready_only_while_every_store_can_be_read(fresh, kit):
     data = manifest.read_bytes()
     with kit.client(fresh.url) as client:
         assert client.get("/readyz").status_code == 200
-        for break_it in (manifest.unlink, lambda: manifest.write_text("{}"), lambda: manifest.write_text("nonsense")):
+        for break_it in (
+            manifest.unlink,
+            lambda: manifest.write_text("{}"),
+            lambda: manifest.write_text("nonsense"),
+        ):
             break_it()
             for path in ("/readyz", f"{API}/layers", f"{API}/images/1/thumb"):
                 response = client.get(path)

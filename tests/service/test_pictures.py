@@ -55,7 +55,10 @@ def test_pixels_are_the_image_s_own_file(client, made):
 def test_what_is_no_picture_is_never_sent_as_one(client, made):
     path = Path(made.url).parent / "data" / made.images["uri"][70].as_py()
     response = client.get(f"{API}/images/70/pixels")
-    assert (response.content, response.headers["content-type"]) == (path.read_bytes(), "application/octet-stream")
+    assert (response.content, response.headers["content-type"]) == (
+        path.read_bytes(),
+        "application/octet-stream",
+    )
     response = client.get(f"{API}/images/70/crop?box=0,0,1,1")
     assert response.status_code == 422
     assert "undecodable" in response.json()["detail"]

@@ -66,7 +66,9 @@ PATHS = {
 }
 
 
-@pytest.mark.parametrize(("status", "path"), [(status, path) for status, paths in PATHS.items() for path in paths])
+@pytest.mark.parametrize(
+    ("status", "path"), [(status, path) for status, paths in PATHS.items() for path in paths]
+)
 def test_bad_paths_and_numbers(client, status, path):
     is_problem(client.get(path), status)
 
@@ -175,14 +177,31 @@ def test_wrong_methods_say_which_are_right(client, method):
 
 
 PAGES = {
-    404: ["/nothing", "/stores/nope", "/stores/store/layers/nope", "/stores/store/units/features.0/40", "/static/nope.css"]
-    + ["/static/%2e%2e/app.py", "/stores/store/atlas/nope", "/stores/store/neighbors?image=200", "/apis"]
-    + ["/stores/store/go?unit=features.0+900000000", "/stores/store/go?unit=%00", "/stores/store/go"],
-    422: ["/stores/store/neighbors?image=abc", "/stores/store/atlas?row=-1", f"/stores/store/units/features.0/{HUGE}"],
+    404: [
+        "/nothing",
+        "/apis",
+        "/static/nope.css",
+        "/static/%2e%2e/app.py",
+        "/stores/nope",
+        "/stores/store/layers/nope",
+        "/stores/store/units/features.0/40",
+        "/stores/store/units/features.0/-1",
+        "/stores/store/atlas/nope",
+        "/stores/store/neighbors?image=200",
+        "/stores/store/go",
+        "/stores/store/go?unit=%00",
+    ],
+    422: [
+        "/stores/store/neighbors?image=abc",
+        "/stores/store/atlas?row=-1",
+        f"/stores/store/units/features.0/{HUGE}",
+    ],
 }
 
 
-@pytest.mark.parametrize(("status", "path"), [(status, path) for status, paths in PAGES.items() for path in paths])
+@pytest.mark.parametrize(
+    ("status", "path"), [(status, path) for status, paths in PAGES.items() for path in paths]
+)
 def test_bad_pages_say_why(client, status, path):
     is_page(client.get(path), status)
 

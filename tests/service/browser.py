@@ -1,0 +1,161 @@
+"""A headless Chromium over its debugging pipe: opens pages, and tells what they asked for, logged and moved."""
+
+import base64
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-default-apps",
+    "--disable-extensions",
+    "--hide-scrollbars",
+    "--remote-debugging-pipe",
+)
+AT_3_AND_4 = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.dup2(int(sys.argv[2]), 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+"""Chromium reads its commands from file descriptor 3 and answers on 4."""
+SHIFTS = """
+window.shifted = 0;
+new PerformanceObserver(list => { for (const one of list.getEntries()) window.shifted += one.value; })
+  .observe({type: "layout-shift", buffered: true});
+"""
+SECONDS = 60
+
+
+def find():
+    """Where Chromium is, or None."""
+    return next(filter(None, map(shutil.which, NAMES)), None)
+
+
+@dataclass
+class Visit:
+    """What one page did. failed: (status, URL). shifted: cumulative layout shift. overflow: pixels too wide."""
+
+    title: str = ""
+    requested: list = field(default_factory=list)
+    failed: list = field(default_factory=list)
+    logged: list = field(default_factory=list)
+    shifted: float = 0.0
+    overflow: int = 0
+    broken: list = field(default_factory=list)
+    png: bytes = b""
+
+
+class Browser:
+    """One process; a tab for each visit."""
+
+    def __init__(self, path):
+        self._profile = tempfile.TemporaryDirectory()
+        (read_here, write_there), (read_there, write_here) = os.pipe(), os.pipe()
+        ends = [
+            fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (read_there, write_there)
+        ]  # not 3 or 4 themselves
+        command = [path, *FLAGS, f"--user-data-dir={self._profile.name}"]
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", AT_3_AND_4, *map(str, ends), *command],
+            pass_fds=ends,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        for end in (read_there, write_there, *ends):
+            os.close(end)
+        self._out, self._in = (
+            os.fdopen(write_here, "wb", buffering=0),
+            os.fdopen(read_here, "rb", buffering=0),
+        )
+        self._pending, self._number, self._events = b"", 0, []
+
+    def close(self):
+        self._process.kill()
+        self._process.wait()
+        self._out.close()
+        self._in.close()
+        self._profile.cleanup()
+
+    def visit(self, url, *, width=1440, height=1000, dark=False):
+        """Opens a page, waits until all it asked for has come, and gives what it did."""
+        target = self._call("Target.createTarget", url="about:blank")["targetId"]
+        session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            self._call(f"{domain}.enable", session)
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+        self._call("Emulation.setDeviceMetricsOverride", session, **size)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self._call("Emulation.setEmulatedMedia", session, features=[scheme])
+        self._call("Page.addScriptToEvaluateOnNewDocument", session, source=SHIFTS)
+        self._events.clear()
+        self._call("Page.navigate", session, url=url)
+        visit = self._settled(Visit())
+        script = """[document.title, window.shifted,
+            Math.max(0, document.documentElement.scrollWidth - window.innerWidth),
+            [...document.images].filter(one => one.complete && !one.naturalWidth).map(one => one.src)]"""
+        told = self._call("Runtime.evaluate", session, expression=script, returnByValue=True)["result"][
+            "value"
+        ]
+        visit.title, visit.shifted, visit.overflow, visit.broken = told
+        visit.png = base64.b64decode(self._call("Page.captureScreenshot", session, format="png")["data"])
+        self._call("Target.closeTarget", targetId=target)
+        return visit
+
+    def _settled(self, visit):
+        """Reads events until the page is loaded and no request is open."""
+        open_requests, loaded, deadline = set(), False, time.monotonic() + SECONDS
+        while not loaded or open_requests:
+            assert time.monotonic() < deadline, f"still waiting for {open_requests}"
+            event = self._events.pop(0) if self._events else self._receive()
+            kind, told = event.get("method"), event.get("params", {})
+            loaded = loaded or kind == "Page.loadEventFired"
+            if kind == "Network.requestWillBeSent":
+                open_requests.add(told["requestId"])
+                visit.requested.append(told["request"]["url"])
+            elif kind == "Network.responseReceived" and told["response"]["status"] >= 400:
+                visit.failed.append((told["response"]["status"], told["response"]["url"]))
+            elif kind in ("Network.loadingFinished", "Network.loadingFailed"):
+                open_requests.discard(told["requestId"])
+            elif kind == "Runtime.exceptionThrown" or (
+                kind == "Runtime.consoleAPICalled" and told["type"] == "error"
+            ):
+                visit.logged.append(json.dumps(told)[:500])
+            elif kind == "Log.entryAdded" and told["entry"]["level"] in ("error", "warning"):
+                visit.logged.append(told["entry"]["text"])
+        return visit
+
+    def _call(self, method, session=None, **params):
+        self._number += 1
+        message = {"id": self._number, "method": method, "params": params}
+        if session:
+            message["sessionId"] = session
+        self._out.write(json.dumps(message).encode() + b"\0")
+        while True:
+            answer = self._receive()
+            if answer.get("id") == self._number:
+                assert "error" not in answer, answer
+                return answer["result"]
+            self._events.append(answer)
+
+    def _receive(self):
+        while b"\0" not in self._pending:
+            piece = self._in.read(1 << 20)
+            assert piece, "Chromium ended"
+            self._pending += piece
+        message, _, self._pending = self._pending.partition(b"\0")
+        return json.loads(message)
