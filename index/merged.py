@@ -59,10 +59,10 @@ def resume(folder: Folder, task: str, work: Callable[[], Merged]) -> Merged:
 
 
 def load(folder: Folder, task: str) -> Merged | None:
-    """The note of a task, or None."""
+    """The note of a task, or None where there is none, or one that is damaged: the task is then done again."""
     try:
         return from_bytes(folder.read(note_path(task)))
-    except MissingFileError:
+    except (MissingFileError, pa.ArrowInvalid, KeyError):
         return None
 
 

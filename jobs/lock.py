@@ -42,7 +42,10 @@ def writing(folder: Folder) -> Generator[None]:
 
 @contextmanager
 def _local(folder: Folder, path: Path) -> Generator[None]:
-    descriptor = folder.attempt(LOCK_FILE, lambda: _open(path))
+    try:
+        descriptor = folder.attempt(LOCK_FILE, lambda: _open(path))
+    except MissingFileError as error:
+        raise StorageError(f"{folder.url} cannot be made here: give another folder") from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

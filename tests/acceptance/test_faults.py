@@ -1,0 +1,299 @@
+"""Disks that fill up, folders that vanish, files that are damaged: a clear message, exit code 1, and nothing is lost."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from unitscope.common.errors import (
+    DatasetError,
+    StorageError,
+    StoreDamagedError,
+    StoreError,
+    SweepError,
+    UsageError,
+)
+from unitscope.index.verify import verify
+from unitscope.jobs import run as run_module
+from unitscope.jobs.run import sweep
+
+pytestmark = pytest.mark.timeout(300)
+IMAGES = 64
+BUG = "this is a bug"
+
+LIMITED = """
+import resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
+from unitscope.cli.main import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.fixture
+def data(folder_of, tmp_path) -> Path:
+    return folder_of(tmp_path / "data", IMAGES)
+
+
+@pytest.fixture
+def cli(pixel_model, tmp_path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """`cli(data, store, *options, limit=None)`: the command in a process, whose files end at `limit` bytes."""
+
+    def run(data: Path, store: Path, *options: str, limit: int | None = None) -> subprocess.CompletedProcess[str]:
+        code = LIMITED.format(limit="resource.RLIM_INFINITY" if limit is None else limit)
+        command = [sys.executable, "-P", "-c", code, "sweep", str(data), str(store), "--model", pixel_model]
+        command += ["--layers", "colours,pixels", "--workers", "0", "--batch-size", "16", "--k", "5", *options]
+        return subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=200)
+
+    return run
+
+
+@pytest.fixture
+def whole(data, config, hashes, tmp_path) -> dict[str, str]:
+    """The files of an undisturbed sweep."""
+    sweep(config(data, tmp_path / "whole"))
+    return hashes(tmp_path / "whole")
+
+
+def stop_before(monkeypatch, step: str, error: BaseException) -> None:
+    """The next sweep fails when it comes to `step` (`sweep` stops after its second shard)."""
+    if step == "sweep":
+        original = run_module._Run._sweep
+
+        def cut(self, left):
+            original(self, left[:2])
+            raise error
+
+        monkeypatch.setattr(run_module._Run, "_sweep", cut)
+        return
+    each = run_module._Run._each
+
+    def failing(self, name, *rest):
+        if name == step:
+            raise error
+        return each(self, name, *rest)
+
+    monkeypatch.setattr(run_module._Run, "_each", failing)
+
+
+def half_swept(data: Path, store: Path, config, monkeypatch, step: str = "sweep") -> Path:
+    """A store whose sweep was stopped before a step."""
+    with monkeypatch.context() as patch:
+        stop_before(patch, step, KeyboardInterrupt())
+        with pytest.raises(KeyboardInterrupt):
+            sweep(config(data, store))
+    return store
+
+
+@pytest.mark.parametrize("limit", [2_000, 60_000])
+def test_a_disk_that_is_full(limit, data, cli, whole, hashes, tmp_path) -> None:
+    """The smaller limit ends the listing of the dataset, the larger a shard (of 16 x 771 values)."""
+    store = tmp_path / "store"
+    failed = cli(data, store, limit=limit)
+    assert failed.returncode == 1, failed.stderr
+    assert BUG not in failed.stderr and "Traceback" not in failed.stderr
+    assert "The file would be larger" in failed.stderr
+    assert (str(store) if limit > 10_000 else "a temporary file in ") in failed.stderr
+    assert not (store / "manifest.json").exists()
+    again = cli(data, store)
+    assert again.returncode == 0, again.stderr
+    assert hashes(store) == whole
+
+
+def test_a_small_disk(data, config, cli, whole, hashes, tmp_path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "none", disk], capture_output=True, check=False)
+    if mounted.returncode:
+        pytest.skip("no right to mount a small disk")
+    try:
+        store = disk / "store"
+        failed = cli(data, store)
+        assert (failed.returncode, BUG in failed.stderr) == (1, False), failed.stderr
+        assert "The disk is full" in failed.stderr
+        subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
+        assert sweep(config(data, store)).images == IMAGES
+        assert hashes(store) == whole
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
+
+
+def test_a_dataset_that_vanishes_blames_no_image(data, config, whole, hashes, tmp_path, monkeypatch) -> None:
+    store = half_swept(data, tmp_path / "store", config, monkeypatch)
+    away = tmp_path / "away"
+    original = run_module._Run._sweep
+
+    def gone(self, left):
+        data.rename(away)
+        return original(self, left)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run_module._Run, "_sweep", gone)
+        with pytest.raises(StorageError, match=f"{data} is not there any more"):
+            sweep(config(data, store, max_error_rate=1.0))
+    with pytest.raises(UsageError, match="does not exist"):
+        sweep(config(data, store))
+    away.rename(data)
+    sweep(config(data, store))
+    assert hashes(store) == whole
+
+
+@pytest.mark.parametrize("damage", ["remove", "replace"])
+def test_an_image_that_changes_after_it_was_swept_fails_the_pictures(
+    damage, data, config, whole, hashes, tmp_path, monkeypatch
+) -> None:
+    """Without this its thumbnail would be missing, or show another image than the one that was swept."""
+    store = half_swept(data, tmp_path / "store", config, monkeypatch, "pictures")
+    image = data / "circle" / "0020.png"
+    kept = image.read_bytes()
+    each = run_module._Run._each
+
+    def changed(self, name, *rest):
+        if name == "pictures":
+            image.unlink()
+            if damage == "replace":
+                image.write_bytes((data / "circle" / "0022.png").read_bytes())
+        return each(self, name, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run_module._Run, "_each", changed)
+        with pytest.raises(DatasetError, match=r"circle/0020\.png is not what was swept any more"):
+            sweep(config(data, store))
+    image.write_bytes(kept)
+    sweep(config(data, store))
+    assert hashes(store) == whole
+
+
+def test_a_store_that_cannot_be_written(data, config, tmp_path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises((StorageError, StoreError, UsageError), match="file"):
+        sweep(config(data, tmp_path / "file"))
+    with pytest.raises((StorageError, StoreError, UsageError), match="file"):
+        sweep(config(data, tmp_path / "file" / "store"))
+    with pytest.raises(StorageError, match="/proc/store"):  # not even root can make a folder there
+        sweep(config(data, "/proc/store"))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"version": 1}', '{"version": 99}'])
+def test_a_damaged_plan(text, data, config, whole, hashes, tmp_path, monkeypatch) -> None:
+    store = half_swept(data, tmp_path / "store", config, monkeypatch)
+    plan = store / ".work" / "plan.json"
+    plan.write_text(text)
+    with pytest.raises((StoreDamagedError, SweepError), match="plan"):
+        sweep(config(data, store))
+    plan.unlink()  # as the message says
+    assert sweep(config(data, store)).swept == IMAGES
+    assert hashes(store) == whole
+
+
+def test_a_damaged_list_of_images(data, config, whole, hashes, tmp_path, monkeypatch) -> None:
+    store = half_swept(data, tmp_path / "store", config, monkeypatch)
+    part = store / "plan" / "part-00000.parquet"
+    part.write_bytes(part.read_bytes()[:100])
+    with pytest.raises(StoreDamagedError, match=r"part-00000\.parquet is damaged.*plan\.json"):
+        sweep(config(data, store))
+    (store / ".work" / "plan.json").unlink()
+    sweep(config(data, store))
+    assert hashes(store) == whole
+
+
+def test_shards_without_a_plan_are_not_taken_for_those_of_another(data, config, hashes, tmp_path, monkeypatch) -> None:
+    """Somebody removes a plan, and sweeps something else into the folder."""
+    store = half_swept(data, tmp_path / "store", config, monkeypatch)
+    (store / ".work" / "plan.json").unlink()
+    other = data / "circle" / "0000.png"
+    other.write_bytes((data / "square" / "0001.png").read_bytes())
+    sweep(config(data, store))
+    sweep(config(data, tmp_path / "fresh"))
+    assert hashes(store) == hashes(tmp_path / "fresh")
+
+
+@pytest.mark.parametrize("length", [0, 100, -1])
+def test_a_damaged_shard_is_swept_again(length, data, config, whole, hashes, tmp_path, monkeypatch) -> None:
+    store = half_swept(data, tmp_path / "store", config, monkeypatch)
+    shard = store / ".work" / "shards" / "shard-000001.arrow"
+    shard.write_bytes(shard.read_bytes()[:length])
+    assert sweep(config(data, store)).swept == IMAGES - 16
+    assert "damaged" in (store / "log.jsonl").read_text()
+    assert hashes(store) == whole
+
+
+@pytest.mark.parametrize("step", ["pictures", "pack"])
+def test_damaged_work_files(step, data, config, whole, hashes, tmp_path, monkeypatch) -> None:
+    """What a sweep made on its way is found damaged by the run that goes on: made again, or a clear error."""
+    store = half_swept(data, tmp_path / "store", config, monkeypatch, step)
+    for path in (store / ".work").rglob("*.arrow"):
+        if path.parent.name != "shards":
+            path.write_bytes(path.read_bytes()[:50])
+    try:
+        sweep(config(data, store))
+    except StoreDamagedError as error:
+        assert "remove" in str(error)
+        shutil.rmtree(store / ".work" / "pictures")
+        sweep(config(data, store))
+    assert hashes(store) == whole
+
+
+def test_a_finished_store_that_is_damaged_is_told_by_verify(data, config, tmp_path) -> None:
+    store = tmp_path / "store"
+    sweep(config(data, store))
+    assert verify(str(store)).ok
+    part = next((store / "features").glob("*.parquet"))
+    part.write_bytes(part.read_bytes()[:-1])
+    assert [problem.path for problem in verify(str(store)).problems] == ["features/part-00000.parquet"]
+
+
+@pytest.mark.slow
+def test_two_sweeps_started_at_once(data, cli, whole, hashes, tmp_path) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    store = tmp_path / "store"
+    with ThreadPoolExecutor(2) as pool:
+        ends = list(pool.map(lambda _: cli(data, store), range(2)))
+    codes = sorted(end.returncode for end in ends)
+    assert codes in ([0, 1], [0, 0])  # both, where one had ended before the other looked
+    for end in ends:
+        if end.returncode:
+            assert f"{store} is being written by process" in end.stderr
+            assert BUG not in end.stderr
+    assert hashes(store) == whole
+
+
+def test_a_dry_run_writes_nothing(data, cli, tmp_path) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    done = cli(data, tmp_path / "store", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert "Nothing was written." in done.stdout
+    assert "64 images in 4 shards" in done.stdout
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_wrong_dataset_or_model_leaves_no_folder_behind(data, config, tmp_path) -> None:
+    with pytest.raises(UsageError):
+        sweep(config(tmp_path / "nowhere", tmp_path / "store"))
+    with pytest.raises(UsageError):
+        sweep(config(data, tmp_path / "store", model="torchvision:alexnet"))
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_store_among_its_images_or_other_files_is_refused(data, config, tmp_path) -> None:
+    with pytest.raises(UsageError, match="lies in DATA"):
+        sweep(config(data, data))
+    with pytest.raises(UsageError, match="lies in DATA"):
+        sweep(config(data, data / "circle" / ".." / "store"))
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "thesis.tex").write_text("mine")
+    with pytest.raises(StoreError, match=r"thesis\.tex"):
+        sweep(config(data, tmp_path / "home"))
+    assert [path.name for path in (tmp_path / "home").iterdir()] == ["thesis.tex"]
+
+
+def test_other_classes_for_the_labels_are_another_sweep(data, config, tmp_path) -> None:
+    classes = tmp_path / "classes.json"
+    classes.write_text(json.dumps({"circle": 1, "square": 0}))
+    sweep(config(data, tmp_path / "store"))
+    with pytest.raises(StoreError, match="--classes"):
+        sweep(config(data, tmp_path / "store", classes=str(classes)))
