@@ -38,6 +38,15 @@ window.shifted = 0;
 new PerformanceObserver(list => { for (const one of list.getEntries()) window.shifted += one.value; })
   .observe({type: "layout-shift", buffered: true});
 """
+FACTS = """
+new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done([
+  document.title,
+  window.shifted,
+  Math.max(0, document.documentElement.scrollWidth - window.innerWidth),
+  [...document.images].filter(one => one.complete && !one.naturalWidth).map(one => one.src),
+]))))
+"""
+"""After the next frame, so that what the last image moved is counted."""
 SECONDS = 60
 
 
@@ -105,12 +114,10 @@ class Browser:
         self._events.clear()
         self._call("Page.navigate", session, url=url)
         visit = self._settled(Visit())
-        script = """[document.title, window.shifted,
-            Math.max(0, document.documentElement.scrollWidth - window.innerWidth),
-            [...document.images].filter(one => one.complete && !one.naturalWidth).map(one => one.src)]"""
-        told = self._call("Runtime.evaluate", session, expression=script, returnByValue=True)["result"][
-            "value"
-        ]
+        told = self._call(
+            "Runtime.evaluate", session, expression=FACTS, returnByValue=True, awaitPromise=True
+        )
+        told = told["result"]["value"]
         visit.title, visit.shifted, visit.overflow, visit.broken = told
         visit.png = base64.b64decode(self._call("Page.captureScreenshot", session, format="png")["data"])
         self._call("Target.closeTarget", targetId=target)

@@ -5,13 +5,18 @@ test-artifacts/service/.
 """
 
 import importlib.util
+import io
 import os
 import re
 import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from PIL import Image
 
 HERE = Path(__file__).parent
 ARTIFACTS = HERE.parents[1] / "test-artifacts" / "service"
@@ -48,6 +53,40 @@ def browser():
     started = module.Browser(path)
     yield started
     started.close()
+
+
+_PNG = io.BytesIO()
+Image.new("RGB", (300, 300)).save(_PNG, "PNG")
+PNG = _PNG.getvalue()
+BAD = b"""<title>bad</title><img src=/late.png><p>This is moved when the image has come.<div style="width: 3000px">wide
+</div><img src=/missing.png><img src=http://127.0.0.2:8000/elsewhere.png><script>console.error("an error")</script>"""
+
+
+class Bad(BaseHTTPRequestHandler):
+    """A page with everything that must not be."""
+
+    def do_GET(self):
+        if self.path == "/late.png":
+            time.sleep(0.3)
+        self.send_response(404 if self.path == "/missing.png" else 200)
+        self.end_headers()
+        self.wfile.write(PNG if self.path == "/late.png" else BAD)
+
+    def log_message(self, *args):
+        pass
+
+
+def test_the_browser_sees_what_must_not_be(browser):
+    with ThreadingHTTPServer(("127.0.0.1", 0), Bad) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        visit = browser.visit(f"http://127.0.0.1:{server.server_port}/")
+        server.shutdown()
+    assert [status for status, url in visit.failed if url.endswith("/missing.png")] == [404]
+    assert any("an error" in text for text in visit.logged)
+    assert any("127.0.0.2" in url for url in visit.requested)
+    assert any(url.endswith("/missing.png") for url in visit.broken)
+    assert visit.overflow > 1000
+    assert visit.shifted > 0.005
 
 
 @pytest.mark.parametrize("size", SIZES)
