@@ -153,8 +153,9 @@ def _why_none(folder: Folder) -> str:
     again = f"`unitscope sweep DATA {folder.url} --model SPEC`"
     if next(folder.list(f"{WORK}/"), None) is not None:
         return f"{folder.url} holds an unfinished sweep; run the same {again} again to finish it"
-    if next(folder.list(), None) is not None:
-        return f"{folder.url} is no store: it has other files, but no {MANIFEST}; {again} makes one in a new folder"
+    if next(folder.entries(hidden=False), None) is not None:
+        anew = "`unitscope sweep DATA STORE --model SPEC` makes one in a new folder"
+        return f"{folder.url} is no store: it has other files, but no {MANIFEST}; {anew}"
     return f"no store at {folder.url}: there is nothing there; {again} makes one"
 
 

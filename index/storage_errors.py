@@ -55,6 +55,10 @@ ADVICE = {
     errno.ELOOP: "The symbolic links lead in a circle: mend them.",
 }
 NO_ADVICE = "Check the disk or the connection, and run the command again."
+CREDENTIALS_ADVICE = (
+    "Log in first: for S3 set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; "
+    "for GCS GOOGLE_APPLICATION_CREDENTIALS."
+)
 ACCESS_ADVICE = "Give this user (or these credentials) permission, or choose another place."
 
 # Exceptions of the bucket libraries that are no OSError; none of the libraries is imported for this.
@@ -111,6 +115,8 @@ def translate(path: str, error: Exception) -> UnitscopeError:
         return MissingFileError(f"{path} does not exist.")
     if isinstance(error, PermissionError) or number in DENIED:
         return NoAccessError(f"{path}: permission denied ({_text(error)}). {ACCESS_ADVICE}")
+    if "Credential" in type(error).__name__:
+        return NoAccessError(f"{path}: {_text(error)}. {CREDENTIALS_ADVICE}")
     return StorageError(f"{path}: {_text(error)}. {ADVICE.get(number or 0, NO_ADVICE)}")
 
 

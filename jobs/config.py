@@ -1,5 +1,6 @@
 """What a sweep is asked to do: one frozen value that passes from the command line to the workers."""
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -55,5 +56,7 @@ class SweepConfig:
             raise UsageError(
                 f"--shard-size {self.shard_size}: must be a multiple of the batch size, {self.batch_size}"
             )
+        if not re.fullmatch(r"cpu|cuda(:\d+)?", self.device):
+            raise UsageError(f"--device {self.device}: must be cpu, cuda or cuda:NUMBER")
         if self.view_samples < 1:
             raise UsageError(f"--view-samples {self.view_samples}: must be at least 1")

@@ -13,7 +13,7 @@ from ..index.packs import PATCHES_PER_UNIT
 from ..model.load import LoadedModel, load_model
 from .config import SweepConfig
 from .cores import cores
-from .forward import Forward
+from .forward import Forward, check_device
 from .pixels import sample
 from .plan import shard_size
 from .planning import Subject, choose_subject, labels_of
@@ -45,6 +45,7 @@ def estimate(config: SweepConfig, *, progress: Progress = SILENT) -> Estimate:
 
     The time assumes that this machine's cores (or `workers` like it) do the work alike. Raises as `sweep` does.
     """
+    check_device(config.device)
     dataset = open_dataset(config.data)
     model = load_model(config.model, weights=config.weights)
     subject = choose_subject(config, model)

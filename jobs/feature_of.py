@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..common.errors import UnitscopeError, UsageError
+from ..common.errors import ImageError, StorageError, UnitscopeError, UsageError
 from ..index.pixels import decode
 from ..index.store import Store
 
@@ -18,19 +18,25 @@ TIMEOUT = 600
 
 
 def feature_of_file(store: Store, path: str) -> np.ndarray:
-    """(width,) float32. Raises UsageError for no such file, ImageError for a bad one, UnitscopeError otherwise."""
+    """(width,) float32. Raises UsageError for no such file or a bad image, UnitscopeError otherwise."""
     file = Path(path)
     if not file.is_file():
         raise UsageError(
             f"there is no file {path}; give an image file, or an image id from 0 to {store.images_count - 1}"
         )
-    decode(file.read_bytes())
+    try:
+        decode(file.read_bytes())
+    except ImageError as error:
+        raise UsageError(f"{path} is no image that can be read ({error.status}): {error}") from error
+    except OSError as error:
+        raise StorageError(f"{path} cannot be read: {error.strerror}") from error
     manifest = store.manifest
     request = {
         "path": str(file.absolute()),
         "spec": manifest.model["spec"],
         "weights": manifest.model.get("weights_file"),
-        "fingerprint": manifest.fingerprints["weights"],
+        "weights_fingerprint": manifest.fingerprints["weights"],
+        "preprocessing_fingerprint": manifest.fingerprints["preprocessing"],
         "feature": manifest.model["feature"],
     }
     command = [sys.executable, "-P", "-m", "unitscope.jobs.feature_process"]

@@ -23,9 +23,11 @@ def main() -> int:
     request = json.load(sys.stdin)
     try:
         model = load_model(request["spec"], weights=request["weights"])
-        if model.fingerprint != request["fingerprint"]:
+        found = (model.fingerprint, model.preprocess.fingerprint)
+        if found != (request["weights_fingerprint"], request["preprocessing_fingerprint"]):
             raise UnitscopeError(
-                f"{request['weights'] or request['spec']} is no longer the network that was swept"
+                f"{request['weights'] or request['spec']} is no longer the network that was swept: its weights or its "
+                "PREPROCESS have changed; put them back, or sweep again into a new folder"
             )
         feature = Feature(**request["feature"] | {"layer": Layer(**request["feature"]["layer"])})
         one = sample(Path(request["path"]).read_bytes(), model.preprocess)

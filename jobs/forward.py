@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..common.errors import SweepError
+from ..common.errors import SweepError, UsageError
 from ..model.capture import Capture
 from ..model.feature import Feature
 from ..model.layers import Layer
@@ -105,6 +105,16 @@ def _to_host(tensors: list[Tensor], count: int) -> list[np.ndarray]:
         piece.view(tensor.dtype).view(tensor.shape)[:count].numpy()
         for piece, tensor in zip(pieces, tensors, strict=True)
     ]
+
+
+def check_device(device: str) -> None:
+    """Raises UsageError where this machine has no such device."""
+    wanted = torch.device(device)
+    if wanted.type == "cuda" and (wanted.index or 0) >= torch.cuda.device_count():
+        raise UsageError(
+            f"--device {device}: torch {torch.__version__} sees {torch.cuda.device_count()} CUDA devices here; "
+            "use --device cpu, or install a driver and a torch built for CUDA"
+        )
 
 
 def use_exact_arithmetic(precision: str) -> None:

@@ -33,7 +33,7 @@ def neighbors(
     """The k images nearest to `image`, an image_id or a file, which gets its feature in a process of its own.
 
     An image of the store is left out of its own answer. Without an index every image is compared.
-    Raises UsageError, ImageError, FilterError.
+    Raises UsageError, FilterError.
     """
     query, own = _query(store, image)
     allowed = None if where is None else store.mask(where)

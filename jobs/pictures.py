@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..common.errors import DatasetError, ImageError, ImageStatus
+from ..common.errors import DatasetError, ImageError, ImageStatus, StoreDamagedError
 from ..index.dataset.open import Dataset
 from ..index.files import Folder
 from ..index.merged import Part
@@ -123,7 +123,10 @@ def pictures(folder: Folder, plan: Plan, dataset: Dataset, shard: int) -> None:
 def _wanted(folder: Folder, first: int, stop: int) -> dict[int, list[tuple[int, int, View]]]:
     """By image_id, of the images [first, stop): (layer, row in the layer's pack, view)."""
     with folder.open(WANTED) as source:
-        table = pa.ipc.open_file(source).read_all()
+        try:
+            table = pa.ipc.open_file(source).read_all()
+        except pa.ArrowInvalid as error:
+            raise _damaged(folder, WANTED, error) from error
         ids = table["image_id"].to_numpy()
         begin, end = np.searchsorted(ids, [first, stop])
         rows = table.slice(begin, end - begin).to_pylist()
@@ -192,11 +195,21 @@ def pack(folder: Folder, plan: Plan, task: PackTask) -> list[PartRecord]:
 
 def _left(folder: Folder, shard: int, layer: int) -> Iterator[tuple[int, bytes | None]]:
     """(row, JPEG) of one layer, or of the thumbnails, of what `pictures` left of a shard."""
-    with folder.open(_pictures_path(shard)) as source:
-        batch = pa.ipc.open_file(source).get_batch(0)
+    name = _pictures_path(shard)
+    with folder.open(name) as source:
+        try:
+            batch = pa.ipc.open_file(source).get_batch(0)
+        except pa.ArrowInvalid as error:
+            raise _damaged(folder, name, error) from error
         begin, end = np.searchsorted(batch["layer"].to_numpy(), [layer, layer + 1])
         part = batch.slice(begin, end - begin)
         yield from zip(part["row"].to_pylist(), part["jpeg"].to_pylist(), strict=True)
+
+
+def _damaged(folder: Folder, name: str, error: Exception) -> StoreDamagedError:
+    return StoreDamagedError(
+        f"{folder.path(name)} is damaged ({error}): remove {folder.path(WORK_PICTURES)} and run the command again"
+    )
 
 
 def _pictures_path(shard: int) -> str:

@@ -20,6 +20,7 @@ from ..model.preprocess import Preprocess
 from .budget import Budget, failures_of, read_committed, recheck
 from .config import SweepConfig
 from .finish import finish
+from .forward import check_device
 from .lock import writing
 from .log import Log
 from .merge import merge_tasks, merge_units
@@ -52,6 +53,8 @@ def sweep(config: SweepConfig, *, progress: Progress = SILENT) -> SweepReport:
     config = absolute(config)
     folder = Folder(config.store)
     check_place(config, folder)
+    if config.workers == 0:
+        check_device(config.device)
     dataset = open_dataset(config.data)
     model = load_model(config.model, weights=config.weights)
     labels = labels_of(config, dataset, model, model.outputs)

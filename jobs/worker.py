@@ -17,7 +17,7 @@ from ..index.dataset.open import Dataset, open_dataset
 from ..index.files import Folder
 from ..model.load import LoadedModel, load_model
 from .config import MIN_BATCH, SweepConfig
-from .forward import Forward, use_exact_arithmetic
+from .forward import Forward, check_device, use_exact_arithmetic
 from .merge import merge
 from .pictures import pack, pictures
 from .plan import Plan, load_plan
@@ -84,6 +84,7 @@ class Worker:
 
     def _load(self, dataset: Dataset) -> Sweeper:
         plan = self.plan()
+        check_device(self._config.device)
         use_exact_arithmetic(self._config.precision)
         model = self._model or load_model(
             self._config.model, weights=self._config.weights, device=self._config.device

@@ -1,4 +1,4 @@
-"""Disks that fill up, folders that vanish, files that are damaged: a clear message, exit code 1, and nothing is lost."""
+"""Disks that fill up, folders that vanish, files that are damaged: a clear message, and nothing is lost."""
 
 import json
 import shutil
@@ -14,10 +14,13 @@ from unitscope.common.errors import (
     StoreDamagedError,
     StoreError,
     SweepError,
+    UnitscopeError,
     UsageError,
 )
+from unitscope.index.store import Store
 from unitscope.index.verify import verify
 from unitscope.jobs import run as run_module
+from unitscope.jobs.neighbors import neighbors
 from unitscope.jobs.run import sweep
 
 pytestmark = pytest.mark.timeout(300)
@@ -106,7 +109,8 @@ def test_a_disk_that_is_full(limit, data, cli, whole, hashes, tmp_path) -> None:
 def test_a_small_disk(data, config, cli, whole, hashes, tmp_path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "none", disk], capture_output=True, check=False)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "none", str(disk)]
+    mounted = subprocess.run(mount, capture_output=True, check=False)
     if mounted.returncode:
         pytest.skip("no right to mount a small disk")
     try:
@@ -297,3 +301,28 @@ def test_other_classes_for_the_labels_are_another_sweep(data, config, tmp_path) 
     sweep(config(data, tmp_path / "store"))
     with pytest.raises(StoreError, match="--classes"):
         sweep(config(data, tmp_path / "store", classes=str(classes)))
+
+
+def test_an_unknown_device_is_wrong_usage(data, config, tmp_path, monkeypatch) -> None:
+    with pytest.raises(UsageError, match="--device gpu: must be cpu, cuda"):
+        config(data, tmp_path / "store", device="gpu")
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    with pytest.raises(UsageError, match=r"--device cuda: .* sees 0 CUDA devices"):
+        sweep(config(data, tmp_path / "store", device="cuda"))
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_file_whose_network_has_changed_has_no_neighbours(data, pixel_model, config, tmp_path) -> None:
+    """Its feature would be that of another network, or of other pixels."""
+    network = tmp_path / "mine.py"
+    network.write_text(Path(pixel_model.partition(":")[0]).read_text())
+    image = data / "circle" / "0010.png"
+    sweep(config(data, tmp_path / "store", model=f"{network}:pixels@random"))
+    store = Store.open(str(tmp_path / "store"))
+    found = neighbors(store, str(image), k=1)
+    assert store.images_at(list(found.image_ids))[0]["uri"] == "circle/0010.png"
+    with pytest.raises(UsageError, match=r"mine\.py is no image"):
+        neighbors(store, str(network))
+    network.write_text(network.read_text().replace('"std": [1, 1, 1]', '"std": [1, 1, 2]'))
+    with pytest.raises(UnitscopeError, match="no longer the network that was swept"):
+        neighbors(store, str(image))
