@@ -118,6 +118,7 @@ class PatchAnswer(BaseModel):
     height: int
     label: str | None
     label_index: int | None
+    label_class: str | None = Field(description="the model's name for `label_index`")
     predicted: int | None
     predicted_class: str | None
     probability: float | None = Field(description="of the predicted class")
@@ -148,6 +149,7 @@ class ImageAnswer(FromStore):
     height: int | None
     label: str | None
     label_index: int | None
+    label_class: str | None = Field(description="the model's name for `label_index`")
     predicted: int | None
     predicted_class: str | None
     probability: float | None
@@ -168,6 +170,7 @@ class NeighborAnswer(BaseModel):
     uri: str
     label: str | None
     label_index: int | None
+    label_class: str | None = Field(description="the model's name for `label_index`")
     predicted: int | None
     predicted_class: str | None
     probability: float | None

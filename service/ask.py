@@ -105,7 +105,7 @@ def image(served: ServedStore, image_id: int) -> ImageAnswer:
     return ImageAnswer(
         **said(served),
         **finite(known),
-        predicted_class=class_name(store, known["predicted"]),
+        **classes(store, known),
         correct=correct,
         metadata=finite(row),
         pixels=pixels_address(served, image_id),
@@ -124,16 +124,24 @@ def check_image(store: Store, image_id: int) -> None:
         raise NotFoundError(f"no image {image_id}: the ids are 0 to {store.images_count - 1}")
 
 
-def class_name(store: Store, predicted: int | None) -> str | None:
+def class_name(store: Store, index: int | None) -> str | None:
     """The name of the model's class, None where it has none."""
-    if predicted is None or store.classes is None or not 0 <= predicted < len(store.classes):
+    if index is None or store.classes is None or not 0 <= index < len(store.classes):
         return None
-    return store.classes[predicted]
+    return store.classes[index]
 
 
 def shown(store: Store, row: dict[str, Any]) -> dict[str, Any]:
-    """A row of images/ with the name of the predicted class."""
-    return {**finite(row), "predicted_class": class_name(store, row["predicted"])}
+    """A row of images/ with the names of its classes."""
+    return {**finite(row), **classes(store, row)}
+
+
+def classes(store: Store, row: dict[str, Any]) -> dict[str, Any]:
+    """The model's names for what an image is and for what it was taken for."""
+    return {
+        "label_class": class_name(store, row["label_index"]),
+        "predicted_class": class_name(store, row["predicted"]),
+    }
 
 
 def finite(row: dict[str, Any]) -> dict[str, Any]:

@@ -57,7 +57,11 @@ def test_a_patch_says_all_that_is_known_of_it(client, made):
     for patch in get(client, "/layers/features.0/units/3/patches", k=30)["patches"]:
         image = patch["image_id"]
         assert {name: patch[name] for name in names} == {name: columns[name][image] for name in names}
-        assert patch["predicted_class"] == ("ant", "bee", "cat", "dog")[patch["predicted"]]
+        names_of = ("ant", "bee", "cat", "dog")
+        assert patch["predicted_class"] == names_of[patch["predicted"]]
+        assert patch["label_class"] == (
+            None if patch["label_index"] is None else names_of[patch["label_index"]]
+        )
         x0, y0, x1, y1 = patch["box"]
         vx0, vy0, vx1, vy1 = patch["view"]
         assert 0 <= x0 <= vx0 < vx1 <= x1 <= patch["width"]
