@@ -25,7 +25,7 @@ demo: setup
 	$(BIN)/unitscope demo
 
 test: setup
-	$(BIN)/python -P -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -P -m pytest -n 2 --dist loadgroup
 
 check: setup
 	@$(MAKE) --no-print-directory -k -j2 types lint layering

@@ -8,6 +8,7 @@ layer number N, and the row is unit * PATCHES_PER_UNIT + rank.
 
 from array import array
 from collections.abc import Iterable
+from hashlib import sha256
 from threading import Lock
 
 import numpy as np
@@ -25,14 +26,23 @@ OFFSETS_SCHEMA = pa.schema([("offset", pa.int64()), ("length", pa.int32())])
 
 
 def write_pack(folder: Folder, table: str, number: int, jpegs: Iterable[bytes | None]) -> list[PartRecord]:
-    """Writes pack `number` of `table`, one row for each of `jpegs`; holds 12 bytes a row."""
+    """Writes pack `number` of `table`, one row for each of `jpegs`; equal ones are written once.
+
+    Holds 12 bytes a row, and a hash of each JPEG.
+    """
     offsets, lengths = array("q"), array("i")
+    written: dict[bytes, int] = {}
     with hashed_file(folder, _jpegs_path(table, number)) as packed:
         for jpeg in jpegs:
-            offsets.append(packed.tell() if jpeg is not None else -1)
             lengths.append(len(jpeg or b""))
-            if jpeg is not None:
+            if jpeg is None:
+                offsets.append(-1)
+                continue
+            digest = sha256(jpeg).digest()
+            if digest not in written:
+                written[digest] = packed.tell()
                 packed.write(jpeg)
+            offsets.append(written[digest])
         packed.rows = len(offsets)
     missing = np.array(offsets, np.int64) < 0
     columns = [

@@ -41,7 +41,10 @@ WANTED_SCHEMA = pa.schema(
 )
 NO_LAYER = -1
 """The layer of a thumbnail."""
-PICTURES_SCHEMA = pa.schema([("layer", pa.int32()), ("row", pa.int64()), ("jpeg", pa.binary())])
+PICTURES_SCHEMA = pa.schema(
+    [("layer", pa.int32()), ("row", pa.int64()), ("jpeg", pa.dictionary(pa.int32(), pa.binary()))]
+)
+"""A dictionary, for all units of a vector layer that an image is strong in show the same view."""
 
 View = tuple[int, int, int, int]
 
@@ -176,8 +179,9 @@ def _crops(
         pixels = decode(data)
     except ImageError:
         return
+    jpegs = {view: crop_jpeg(pixels, view, PATCH_SIDE) for view in {view for _, _, view in wanted}}
     for layer, row, view in wanted:
-        yield layer, row, crop_jpeg(pixels, view, PATCH_SIDE)
+        yield layer, row, jpegs[view]
 
 
 def pack(folder: Folder, plan: Plan, task: PackTask) -> list[PartRecord]:
