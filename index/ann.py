@@ -20,7 +20,7 @@ from .pca import Projection
 
 faiss: Any = _faiss  # its Python names are added at import, where no type checker sees them
 
-VERSION = 1
+VERSION = 2
 MANIFEST, FEATURES, LENGTHS, INDEX = "ann/ann.json", "ann/features.f32", "ann/lengths.f64", "ann/index.faiss"
 FAISS_VERSION: str = faiss.__version__
 _EXACT_NUMBERS = 2 << 20
