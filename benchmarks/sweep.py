@@ -2,8 +2,8 @@
 
     python benchmarks/sweep.py --cifar FILE.parquet --photographs FOLDER --network FILE.py --weights FILE.safetensors
 
-The bound is `benchmarks/bare.py` in its best way (decoder, use of the cores) on the same images, recording nothing. Bound
-and sweep run in turn, several rounds; medians and their ratio are printed, and one JSON line for `RESULTS.md`.
+The bound is `benchmarks/bare.py` in its best way (decoder, use of the cores) on the same images, recording
+nothing. They run in turn, several rounds; medians and their ratio are printed, and one JSON line for `RESULTS.md`.
 """
 
 import argparse

@@ -1,1 +1,1 @@
-"""Ground that every package stands on: the exception tree and the geometry of preprocessing. Imports nothing of ours."""
+"""What every package stands on: the exception tree, the geometry of preprocessing, progress."""

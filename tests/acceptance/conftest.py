@@ -62,7 +62,13 @@ def config(pixel_model) -> Callable[..., SweepConfig]:
     """`config(data, store, **options)`: a small sweep with the pixel network."""
 
     def make(data: object, store: object, **options) -> SweepConfig:
-        defaults = {"model": pixel_model, "layers": ("colours", "pixels"), "workers": 0, "batch_size": 16, "k": 5}
+        defaults = {
+            "model": pixel_model,
+            "layers": ("colours", "pixels"),
+            "workers": 0,
+            "batch_size": 16,
+            "k": 5,
+        }
         return SweepConfig(data=str(data), store=str(store), **(defaults | options))
 
     return make

@@ -138,7 +138,9 @@ def check(store: Store, folder: Path, cases: dict[str, Case], key: Callable[[str
         enlarged = np.broadcast_to(original, case.pixels.shape)
         np.testing.assert_allclose(enlarged.astype(int), case.pixels, atol=case.error, err_msg=row["uri"])
         thumb = grey(np.asarray(Image.open(io.BytesIO(store.thumb(image_id) or b""))))
-        assert np.abs(thumb - grey(case.pixels)).mean() < 8, row["uri"]  # a small JPEG, whose colours are coarse
+        assert np.abs(thumb - grey(case.pixels)).mean() < 8, row[
+            "uri"
+        ]  # a small JPEG, whose colours are coarse
     check_top(store, cases, {row["image_id"]: key(row["uri"]) for row in rows})
     errors = {key(row["uri"]): row for row in pq.read_table(folder / "errors.parquet").to_pylist()}
     assert sorted(errors) == sorted(name for name, case in cases.items() if case.pixels is None)
@@ -196,7 +198,10 @@ def test_the_same_in_parquet(cases, good, config, tmp_path) -> None:
     names = [*every, "null.jpg"]
     every["null.jpg"] = Case(b"", status="unreadable", reason="no image bytes")
     table = pa.table(
-        {"image": pa.array([*images, None], pa.struct([("bytes", pa.binary()), ("path", pa.string())])), "name": names}
+        {
+            "image": pa.array([*images, None], pa.struct([("bytes", pa.binary()), ("path", pa.string())])),
+            "name": names,
+        }
     )
     path, store = tmp_path / "images.parquet", tmp_path / "store"
     pq.write_table(table, path, row_group_size=7)
@@ -222,4 +227,8 @@ def test_the_same_in_a_tar(cases, good, config, tmp_path) -> None:
     opened = Store.open(str(store))
     check(opened, store, every, lambda uri: uri.partition("#")[2])
     with pytest.raises(ImageError):
-        decode(opened.pixels(next(iter(opened.images_at([opened.find_image("images.tar#empty.JPEG")])))["image_id"]))
+        decode(
+            opened.pixels(
+                next(iter(opened.images_at([opened.find_image("images.tar#empty.JPEG")])))["image_id"]
+            )
+        )

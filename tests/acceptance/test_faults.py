@@ -45,10 +45,22 @@ def data(folder_of, tmp_path) -> Path:
 def cli(pixel_model, tmp_path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """`cli(data, store, *options, limit=None)`: the command in a process, whose files end at `limit` bytes."""
 
-    def run(data: Path, store: Path, *options: str, limit: int | None = None) -> subprocess.CompletedProcess[str]:
+    def run(
+        data: Path, store: Path, *options: str, limit: int | None = None
+    ) -> subprocess.CompletedProcess[str]:
         code = LIMITED.format(limit="resource.RLIM_INFINITY" if limit is None else limit)
         command = [sys.executable, "-P", "-c", code, "sweep", str(data), str(store), "--model", pixel_model]
-        command += ["--layers", "colours,pixels", "--workers", "0", "--batch-size", "16", "--k", "5", *options]
+        command += [
+            "--layers",
+            "colours,pixels",
+            "--workers",
+            "0",
+            "--batch-size",
+            "16",
+            "--k",
+            "5",
+            *options,
+        ]
         return subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=200)
 
     return run
@@ -204,7 +216,9 @@ def test_a_damaged_list_of_images(data, config, whole, hashes, tmp_path, monkeyp
     assert hashes(store) == whole
 
 
-def test_shards_without_a_plan_are_not_taken_for_those_of_another(data, config, hashes, tmp_path, monkeypatch) -> None:
+def test_shards_without_a_plan_are_not_taken_for_those_of_another(
+    data, config, hashes, tmp_path, monkeypatch
+) -> None:
     """Somebody removes a plan, and sweeps something else into the folder."""
     store = half_swept(data, tmp_path / "store", config, monkeypatch)
     (store / ".work" / "plan.json").unlink()

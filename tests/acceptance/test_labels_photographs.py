@@ -27,7 +27,9 @@ def test_500_photographs_get_the_class_of_their_wnid(test_data, tmp_path) -> Non
             view_samples=4,
         )
     )
-    files = sorted((path for path in Path(data).rglob("*.JPEG")), key=lambda path: str(path.relative_to(data)).encode())
+    files = sorted(
+        (path for path in Path(data).rglob("*.JPEG")), key=lambda path: str(path.relative_to(data)).encode()
+    )
     assert (report.images, report.errors) == (len(files), {})
     images = pq.read_table(store / "images").to_pylist()
     assert [row["uri"] for row in images] == [str(path.relative_to(data)) for path in files]

@@ -116,7 +116,7 @@ def test_the_patch_contains_the_pattern_and_the_gradient_points_there(layer, mod
         assert y0 - blur <= rows.min() and rows.max() < y1 + blur
         assert columns.max() - columns.min() + 1 >= x1 - x0 - 2 * blur
         assert rows.max() - rows.min() + 1 >= y1 - y0 - 2 * blur
-        seen = energy[vy0 : vy1, vx0 : vx1].sum() / energy.sum()
+        seen = energy[vy0:vy1, vx0:vx1].sum() / energy.sum()
         assert seen > 0.85
         centre_x = (energy.sum(axis=0) * (np.arange(width) + 0.5)).sum() / energy.sum()
         centre_y = (energy.sum(axis=1) * (np.arange(height) + 0.5)).sum() / energy.sum()
@@ -135,12 +135,12 @@ def test_the_crops_show_the_pattern(store) -> None:
         assert np.array_equal(pixels, photograph(width, height, x, y))
         x0, y0, x1, y1 = top.box
         vx0, vy0, vx1, vy1 = top.view
-        field = pixels[y0 : y1, x0 : x1]
+        field = pixels[y0:y1, x0:x1]
         assert (field == BRIGHT).all(axis=2).sum() == side * side
         shown = np.asarray(Image.open(io.BytesIO(crop_jpeg(pixels, top.box, 200))), int)
         assert shown.shape == field.shape
         assert np.abs(shown - field).mean() < 6
-        view = pixels[vy0 : vy1, vx0 : vx1]
+        view = pixels[vy0:vy1, vx0:vx1]
         packed = Image.open(io.BytesIO(store.patch("second", 0, rank) or b""))
         assert packed.size == (view.shape[1], view.shape[0])
         assert np.abs(np.asarray(packed, int) - view).mean() < 8

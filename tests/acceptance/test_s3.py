@@ -50,7 +50,9 @@ def data(folder_of, tmp_path) -> Path:
     return folder_of(tmp_path / "data", IMAGES)
 
 
-def test_a_store_in_a_bucket_is_that_on_a_disk(data, config, hashes, s3_bucket, tmp_path, monkeypatch) -> None:
+def test_a_store_in_a_bucket_is_that_on_a_disk(
+    data, config, hashes, s3_bucket, tmp_path, monkeypatch
+) -> None:
     upload(data, f"{s3_bucket}/data")
     where, local = f"{s3_bucket}/stores/one", tmp_path / "local"
     with monkeypatch.context() as patch:
@@ -73,7 +75,9 @@ def test_a_store_in_a_bucket_is_that_on_a_disk(data, config, hashes, s3_bucket, 
     ours, theirs = (json.loads((store / "manifest.json").read_text()) for store in (local, on_disk))
     named = {"dataset", "fingerprints", "files"}
     assert {key for key in ours if ours[key] != theirs[key]} <= named
-    assert {key for key in ours["fingerprints"] if ours["fingerprints"][key] != theirs["fingerprints"][key]} <= {
+    assert {
+        key for key in ours["fingerprints"] if ours["fingerprints"][key] != theirs["fingerprints"][key]
+    } <= {
         "dataset",
         "plan",
     }
@@ -119,7 +123,9 @@ def test_two_sweeps_of_one_bucket_at_once(data, config, s3_bucket) -> None:
 
 
 def held_by(folder: Folder, **facts) -> None:
-    folder.publish(lock.LOCK_FILE, json.dumps({"host": "elsewhere", "pid": 7, "token": "t", **facts}).encode())
+    folder.publish(
+        lock.LOCK_FILE, json.dumps({"host": "elsewhere", "pid": 7, "token": "t", **facts}).encode()
+    )
 
 
 def test_a_fresh_lock_is_respected_and_a_stale_one_taken_over(s3_bucket) -> None:
@@ -128,7 +134,11 @@ def test_a_fresh_lock_is_respected_and_a_stale_one_taken_over(s3_bucket) -> None
     with pytest.raises(StoreBusyError, match="process 7 on elsewhere"), lock.writing(folder):
         pass
     held_by(folder, time=time.time() - lock.STALE - 1)
-    with lock.writing(folder), pytest.raises(StoreBusyError, match=f"process {os.getpid()}"), lock.writing(folder):
+    with (
+        lock.writing(folder),
+        pytest.raises(StoreBusyError, match=f"process {os.getpid()}"),
+        lock.writing(folder),
+    ):
         pass
     assert not list(folder.list())
 

@@ -105,7 +105,11 @@ def test_lists_in_byte_order_of_whole_paths(folder):
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
-@given(st.sets(st.lists(st.text("a./0-é", min_size=1, max_size=3), min_size=1, max_size=3).map("/".join), max_size=12))
+@given(
+    st.sets(
+        st.lists(st.text("a./0-é", min_size=1, max_size=3), min_size=1, max_size=3).map("/".join), max_size=12
+    )
+)
 def test_any_names_are_listed_in_byte_order(names):
     """The oracle sorts all whole paths at once."""
     with tempfile.TemporaryDirectory() as root:
@@ -113,7 +117,11 @@ def test_any_names_are_listed_in_byte_order(names):
         for name in names:
             try:
                 Folder(root).publish(name, b"x")
-            except (UsageError, StorageError, MissingFileError):  # no name, or a folder stands there, or a file above
+            except (
+                UsageError,
+                StorageError,
+                MissingFileError,
+            ):  # no name, or a folder stands there, or a file above
                 continue
             written.append(name)
         assert list(Folder(root).list()) == sorted(written, key=str.encode)

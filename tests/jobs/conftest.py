@@ -17,7 +17,7 @@ NETWORK = textwrap.dedent(
     from torch import nn
 
     CLASSES = ["circle", "square", "cross"]
-    PREPROCESS = {"resize": 24, "crop": 24, "mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25], "interpolation": "bilinear"}
+    PREPROCESS = {"resize": 24, "crop": 24, "mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]}
 
 
     class Block(nn.Module):

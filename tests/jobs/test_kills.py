@@ -31,8 +31,8 @@ def hashes(store: Path) -> dict[str, str]:
 
 def command(material, store: Path, workers: int) -> list[str]:
     return [
-        sys.executable, "-P", "-m", "unitscope.cli.main", "sweep", str(material.data), str(store), "--model", material.model,
-        "--workers", str(workers), "--batch-size", "16", "--k", "10",
+        sys.executable, "-P", "-m", "unitscope.cli.main", "sweep", str(material.data), str(store),
+        "--model", material.model, "--workers", str(workers), "--batch-size", "16", "--k", "10",
     ]  # fmt: skip
 
 

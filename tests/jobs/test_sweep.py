@@ -50,17 +50,15 @@ def config(material, folder: Path, **options) -> SweepConfig:
 
 
 def activations(material) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """The oracle's maps (images, units, height, width) of two layers and the logits, image by image, without in-place ReLUs."""
+    """The oracle's maps (images, units, height, width) and logits, image by image, without in-place ReLUs."""
     model = load_model(material.model)
     for module in model.network.modules():
         if isinstance(module, torch.nn.ReLU):
             module.inplace = False
     kept: dict[str, list[np.ndarray]] = {"stem.0": [], "block": [], "head.2": []}
-    for name in kept:
+    for name, maps in kept.items():
         module = model.network.get_submodule(name)
-        module.register_forward_hook(
-            lambda _m, _i, output, name=name: kept[name].append(output[0].clone().numpy())
-        )
+        module.register_forward_hook(lambda _m, _i, output, maps=maps: maps.append(output[0].clone().numpy()))
     logits = []
     paths = sorted(
         material.data.rglob("*.jpg"), key=lambda path: str(path.relative_to(material.data)).encode()
