@@ -20,22 +20,21 @@ def run(arguments: Namespace) -> int:
 
     with show_progress() as progress:
         report = demo(arguments.folder, progress=progress)
-    _print(report, arguments.port)
-    if arguments.no_serve:
-        print_lines(
-            "", f"Serve it with: unitscope serve {shlex.quote(str(report.store))} --port {arguments.port}"
-        )
-        return 0
-    from ..service.server import serve
+    from ..service.server import free_port, serve
 
+    port = free_port(arguments.port)
+    _print(report, port)
+    if arguments.no_serve:
+        print_lines("", f"Serve it with: unitscope serve {shlex.quote(str(report.store))} --port {port}")
+        return 0
     with suppress(KeyboardInterrupt):
-        serve([str(report.store)], port=arguments.port)
+        serve([str(report.store)], port=port)
     return 0
 
 
 def _print(report: "DemoReport", port: int) -> None:
-    """What the demo found, and where to look. With port 0 the service itself says where it is."""
-    address = f"http://127.0.0.1:{port}" if port else ""
+    """What the demo found, and where to look."""
+    address = f"http://127.0.0.1:{port}"
     print_lines("", "The network's accuracy:")
     print_lines(
         *(f"  {value:6.1%}  {_ACCURACIES.get(name, name)}" for name, value in report.accuracy.items())

@@ -4,6 +4,7 @@ One actor is one worker process with its own copy of the network. Scheduling, pl
 shards are left is the driver's. Only task numbers and small records cross the object store, never pixels.
 """
 
+import logging
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -16,6 +17,8 @@ from .config import SweepConfig
 from .cores import cores
 from .worker import Worker
 
+_TOKEN_LOGGER = "ray._private.authentication.authentication_token_setup"
+"""Tells at every start that Ray's token authentication is on, which is as it should be."""
 MAX_DEATHS = 20
 """How many workers one task may take down with it before it is the task that is at fault."""
 DEATHS = (RayActorError, WorkerCrashedError, OutOfMemoryError)
@@ -41,15 +44,16 @@ class RayPool:
         self._workers = workers
 
     def __enter__(self) -> "RayPool":
+        logging.getLogger(_TOKEN_LOGGER).setLevel(logging.ERROR)
         if not ray.is_initialized():
             ray.init(**_cluster(self._config, self._workers))
-        total = self._workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
-        lanes = self._lanes(total)
         gpu = self._config.device.startswith("cuda")
+        total = self._workers or max(1, int(ray.cluster_resources().get("GPU" if gpu else "CPU", 1)))
+        lanes = self._lanes(total, gpu=gpu)
         actor: Any = ray.remote(SweepWorker).options(
             max_restarts=-1,
             max_task_retries=0,  # the driver gives a task to whichever worker is free, and counts its deaths
-            max_concurrency=lanes + 1,
+            max_concurrency=lanes,
             num_cpus=lanes if self._config.ray_address else 0,
             num_gpus=1 if gpu else 0,
             runtime_env={"env_vars": {"OMP_NUM_THREADS": "1", "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}},
@@ -58,10 +62,11 @@ class RayPool:
         self._actors: list[Any] = [actor.remote(self._config) for _ in range(total)]
         return self
 
-    def _lanes(self, workers: int) -> int:
-        if self._config.ray_address:
-            return 1
-        return max(1, cores() // workers)
+    def _lanes(self, workers: int, *, gpu: bool) -> int:
+        """The lanes of a worker: its share of the cores. On a cluster of CPUs a worker is one core."""
+        if not self._config.ray_address:
+            return max(1, cores() // workers)
+        return max(1, int(ray.cluster_resources().get("CPU", 1)) // workers) if gpu else 1
 
     def __exit__(self, *error: object) -> None:
         for actor in self._actors:

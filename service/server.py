@@ -28,6 +28,15 @@ def serve(stores: list[str], *, host: str = "127.0.0.1", port: int = 8000) -> No
     uvicorn.Server(config).run(sockets=[listener])
 
 
+def free_port(port: int) -> int:
+    """This loopback port where nobody has it, otherwise another that is free."""
+    try:
+        with _listen("127.0.0.1", port) as listener:
+            return int(listener.getsockname()[1])
+    except UsageError:
+        return free_port(0)
+
+
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # With the protocol named, asyncio turns Nagle's algorithm off; without it each answer waits 40 ms for an ACK.
