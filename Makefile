@@ -25,7 +25,7 @@ demo: setup
 	$(BIN)/unitscope demo
 
 test: setup
-	OMP_NUM_THREADS=1 $(BIN)/python -P -m pytest -n 2 --dist loadgroup
+	OMP_NUM_THREADS=1 $(BIN)/python -P -m pytest -n 2 --dist loadfile
 
 check: setup
 	@$(MAKE) --no-print-directory -k -j2 types lint layering
