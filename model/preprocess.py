@@ -28,6 +28,8 @@ INTERPOLATIONS = {
     "bilinear": InterpolationMode.BILINEAR,
     "bicubic": InterpolationMode.BICUBIC,
 }
+CACHED_NUMBERS = 2**18
+"""A float32 batch of so many numbers stays in a core's cache."""
 MAX_RESIZED_PIXELS = 178_956_970
 """A resize to more than this is refused: one image of 1 x 20,000 pixels would otherwise take gigabytes."""
 
@@ -70,8 +72,10 @@ class Preprocess:
                 f"{image_width}x{image_height} pixels would become {width}x{height} after the model's resize "
                 f"(at most {MAX_RESIZED_PIXELS} pixels)",
             )
-        mode = INTERPOLATIONS[self.interpolation]
-        resized = transforms.resize(image, [height, width], interpolation=mode, antialias=self.antialias)
+        resized = image
+        if (width, height) != (image_width, image_height):
+            mode = INTERPOLATIONS[self.interpolation]
+            resized = transforms.resize(image, [height, width], interpolation=mode, antialias=self.antialias)
         left, top = self.frame.offset(image_width, image_height)
         return _cut(resized, top, left, *self.frame.input_size(image_width, image_height))
 
@@ -86,8 +90,9 @@ class Preprocess:
                 batch.shape, dtype=torch.float32, device=batch.device, memory_format=channels_last
             )
         white, mean, std = _constants(self.mean, self.std, batch.device, tuple(batch.shape[-2:]))
-        # On a CPU image by image, so that the four passes stay in the cache.
-        parts = zip(out, batch, strict=True) if batch.device.type == "cpu" else [(out, batch)]
+        # On a CPU a large batch goes image by image, so that the four passes stay in the cache.
+        by_image = batch.device.type == "cpu" and out.numel() > CACHED_NUMBERS
+        parts = zip(out, batch, strict=True) if by_image else [(out, batch)]
         for result, image in parts:
             result.copy_(image).div_(white).sub_(mean).div_(std)
         return out
@@ -140,6 +145,8 @@ IMAGENET = Preprocess(Frame(256, (224, 224)), (0.485, 0.456, 0.406), (0.229, 0.2
 
 def _cut(image: Tensor, top: int, left: int, height: int, width: int) -> Tensor:
     """The window of (3, H, W) at (top, left), with zeros outside the image."""
+    if (top, left, height, width) == (0, 0, *image.shape[1:]):
+        return image
     if top >= 0 and left >= 0 and top + height <= image.shape[1] and left + width <= image.shape[2]:
         return image[:, top : top + height, left : left + width]
     window = image.new_zeros((height, width, 3)).permute(2, 0, 1)
