@@ -111,7 +111,7 @@ class BucketFiles:
         if batch:
             self._system.rm(batch)
 
-    def clean_temporary(self) -> None:
+    def clean_temporary(self, *, living: bool) -> None:
         """An upload appears whole or not at all: there is nothing to remove."""
 
     def _paged(self, prefix: str) -> Iterator[Entry]:

@@ -148,12 +148,13 @@ class Folder:
         """Removes the folder `prefix` and all in it; no error where it is missing."""
         self.attempt(prefix, lambda: self._files.remove_tree(_checked(prefix.removesuffix("/"))))
 
-    def clean_temporary(self) -> None:
-        """Removes what killed writers left half written; files of live processes of this machine stay.
+    def clean_temporary(self, *, living: bool = False) -> None:
+        """Removes what killed writers left half written; with `living`, also what live ones are writing now.
 
-        Call it only while holding whatever lock keeps writers on other machines away.
+        Call it only while holding whatever lock keeps writers on other machines away. Without `living`, files of
+        live processes of this machine stay.
         """
-        self.attempt("", self._files.clean_temporary)
+        self.attempt("", lambda: self._files.clean_temporary(living=living))
 
     def _publish(self, name: str, data: bytes, *, new: bool) -> bool:
         with self._files.aside(name) as aside:

@@ -95,10 +95,10 @@ class LocalFiles:
         with suppress(FileNotFoundError):
             shutil.rmtree(self._path(name))
 
-    def clean_temporary(self) -> None:
+    def clean_temporary(self, *, living: bool) -> None:
         for folder, _, files in os.walk(self.url):
             for file in files:
-                if file.startswith(ASIDE_PREFIX) and not _writer_lives(file):
+                if file.startswith(ASIDE_PREFIX) and (living or not _writer_lives(file)):
                     (Path(folder) / file).unlink(missing_ok=True)
 
 

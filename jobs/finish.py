@@ -13,6 +13,7 @@ from .plan import Plan
 
 def finish(folder: Folder, plan: Plan, records: list[PartRecord], errors: dict[str, int]) -> Manifest:
     """Publishes the manifest: from then on the store is finished. `errors`: failed images by status."""
+    folder.clean_temporary(living=True)  # no task is left, so whoever still writes was given up
     settings = plan.settings
     manifest = Manifest(
         fingerprints=settings["fingerprints"] | {"plan": plan.fingerprint},

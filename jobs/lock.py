@@ -31,12 +31,13 @@ _log = logging.getLogger(__name__)
 
 @contextmanager
 def writing(folder: Folder) -> Generator[None]:
-    """Holds the store for writing.
+    """Holds the store for writing; what earlier writers left half written is removed.
 
     Raises StoreBusyError, naming the holder, where another run has it; StorageError where the folder cannot be written.
     """
     path = folder.local_path(LOCK_FILE)
     with _local(folder, path) if path is not None else _remote(folder):
+        folder.clean_temporary()
         yield
 
 

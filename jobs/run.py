@@ -59,7 +59,6 @@ def sweep(config: SweepConfig, *, progress: Progress = SILENT) -> SweepReport:
     model = load_model(config.model, weights=config.weights)
     labels = labels_of(config, dataset, model, model.outputs)
     with writing(folder):  # from here on something is written
-        folder.clean_temporary()
         if folder.exists(MANIFEST):
             return _already_finished(config, folder, dataset, model=model, labels=labels)
         plan = load_plan(folder)

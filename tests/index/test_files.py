@@ -364,6 +364,9 @@ def test_killed_writers_leave_only_what_is_cleaned(tmp_path):
         folder.clean_temporary()
     assert folder.read("a/y") == b"alive"
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["y"]
+    with pytest.raises((StorageError, MissingFileError)), folder.writer("a/late"):
+        folder.clean_temporary(living=True)
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["y"]
 
 
 def test_links_that_lead_back_are_not_followed(tmp_path):
