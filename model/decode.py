@@ -7,14 +7,12 @@ structure is not whole from its first marker to its last (ITU-T T.81, annex B). 
 half an image here.
 """
 
-from bisect import bisect_left
+import re
 from collections.abc import Callable
 from functools import cache
 from typing import cast
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 MAX_PIXELS = 178_956_970
@@ -28,6 +26,8 @@ _OTHERS = frozenset({0xC4, 0xDB, 0xDD, 0xFE})  # Huffman, quantisation, restart 
 _APPLICATION = frozenset(range(0xE0, 0xF0))
 _EXIF = 0xE1
 _COMMENT = 0xFE
+_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7]", re.DOTALL)
+"""In a scan: what may begin the next marker, neither stuffed (FF 00) nor a restart (FF D0 to D7)."""
 _COMPONENTS = frozenset({1, 3})
 
 
@@ -42,14 +42,13 @@ def decode(data: bytes) -> Tensor | None:
         return None
     # A copy, because torch warns of read-only memory; in it what holds the orientation becomes a comment.
     buffer = bytearray(data)
-    encoded = torch.frombuffer(buffer, dtype=torch.uint8)
-    exif = _check_structure(data, _find_markers(encoded.numpy()))
+    exif = _check_structure(data)
     if exif is None:
         return None
     for offset in exif:
         buffer[offset] = _COMMENT
     try:
-        return decoder(encoded)
+        return decoder(torch.frombuffer(buffer, dtype=torch.uint8))
     except RuntimeError:  # what is wrong with the file is the reference's to say
         return None
 
@@ -68,14 +67,7 @@ def _decoder() -> Callable[[Tensor], Tensor] | None:
     return cast("Callable[[Tensor], Tensor]", decode_jpeg)
 
 
-def _find_markers(encoded: NDArray[np.uint8]) -> list[int]:
-    """Every offset of a 0xFF that may begin a marker: neither stuffed (FF 00) nor a restart (FF D0 to D7)."""
-    offsets = np.flatnonzero(encoded[:-1] == 0xFF)
-    following = encoded[offsets + 1]
-    return offsets[(following != 0) & ((following < 0xD0) | (following > 0xD7))].tolist()
-
-
-def _check_structure(data: bytes, markers: list[int]) -> list[int] | None:
+def _check_structure(data: bytes) -> list[int] | None:
     """Where the EXIF segments' marker codes are, if this is a whole JPEG of a kind that is decoded here; else None."""
     exif: list[int] = []
     position, framed, scanned = 2, False, False
@@ -83,7 +75,7 @@ def _check_structure(data: bytes, markers: list[int]) -> list[int] | None:
         marker, position = _next_marker(data, position)
         if marker == _END:
             return exif if scanned else None
-        length = int.from_bytes(data[position : position + 2], "big")
+        length = _length(data, position)
         segment_end = position + length
         if length < 2 or segment_end > len(data):
             return None
@@ -92,10 +84,10 @@ def _check_structure(data: bytes, markers: list[int]) -> list[int] | None:
                 return None
             framed = True
         elif marker == _SCAN:
-            after = bisect_left(markers, segment_end)
-            if not framed or after == len(markers):
+            after = _MARKER.search(data, segment_end)
+            if not framed or after is None:
                 return None
-            scanned, segment_end = True, markers[after]
+            scanned, segment_end = True, after.start()
         elif marker == _EXIF:
             exif.append(position - 1)
         elif marker not in _OTHERS and marker not in _APPLICATION:
@@ -103,13 +95,20 @@ def _check_structure(data: bytes, markers: list[int]) -> list[int] | None:
         position = segment_end
 
 
+def _length(data: bytes, position: int) -> int:
+    """What the two bytes at `position` say; 0, which is no length, where the file ends before."""
+    return data[position] << 8 | data[position + 1] if position + 1 < len(data) else 0
+
+
 def _next_marker(data: bytes, position: int) -> tuple[int, int]:
     """(marker, position after it); marker 0 where there is none. Any number of 0xFF may precede a marker."""
-    if data[position : position + 1] != b"\xff":
-        return 0, position
-    while data[position : position + 1] == b"\xff":
+    if data.startswith(b"\xff", position):
         position += 1
-    return (data[position] if position < len(data) else 0), position + 1
+        while data.startswith(b"\xff", position):
+            position += 1
+        if position < len(data):
+            return data[position], position + 1
+    return 0, position
 
 
 def _is_plain_frame(frame: bytes) -> bool:
