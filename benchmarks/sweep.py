@@ -54,11 +54,7 @@ def swept(case: dict[str, Any], workers: int) -> dict[str, float]:
         command += [] if case["layers"] is None else ["--layers", case["layers"]]
         report = json.loads(run(command))
     seconds = report["seconds"]
-    return {
-        "rate": report["swept"] / seconds["sweep"],
-        "merge": seconds["merge"] / seconds["sweep"],
-        **seconds,
-    }
+    return {"rate": report["swept"] / seconds["sweep"], "merge": seconds["merge"] / seconds["sweep"]}
 
 
 def ray_data(case: dict[str, Any]) -> float:

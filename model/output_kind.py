@@ -38,6 +38,11 @@ class Shapes:
     taller: Shape | None
     wider: Shape | None
 
+    @property
+    def resized(self) -> list[Shape]:
+        """Those of images of another size, as far as there are any."""
+        return [shape for shape in (self.taller, self.wider) if shape is not None]
+
 
 @dataclass
 class Classifier:
@@ -65,8 +70,10 @@ class Classifier:
         if isinstance(batch_axis, str):
             return batch_axis
         rank = len(shapes.base)
-        if any(len(shape) != rank for shape in (shapes.taller, shapes.wider) if shape is not None):
+        if any(len(shape) != rank for shape in shapes.resized):
             return "its output's axes depend on the size of the images"
+        if any(shape[batch_axis] != shapes.base[batch_axis] for shape in shapes.resized):
+            return "it is cut into windows: larger images give more entries than there are images"
         if rank == 2:
             axis = 1 - batch_axis
             return Reading("vector", shapes.base[axis], 1, 1, batch_axis, axis)
