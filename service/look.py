@@ -46,7 +46,8 @@ def page(request: Request, name: str, *, status: int = 200, **values: Any) -> HT
 
 
 def _digest(folder: Path) -> str:
-    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(folder.iterdir()))).hexdigest()[:12]
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
 
 
 templates.env.filters["number"] = number
@@ -54,5 +55,6 @@ templates.env.filters["percent"] = percent
 templates.env.filters["part"] = lambda text: quote(str(text), safe="")  # pyright: ignore[reportUnknownLambdaType]
 _globals: dict[str, Any] = templates.env.globals
 _globals["static_version"] = _digest(STATIC)
+_globals["scripts"] = {path.name for path in (STATIC / "build").glob("*.js")}
 templates.env.trim_blocks = True
 templates.env.lstrip_blocks = True
