@@ -190,8 +190,14 @@ def test_boxes_are_those_of_the_gradient_in_transformers(oracle, name):
 # ---- against changed pixels
 
 
-@pytest.mark.parametrize(("name", "input_size"), [("resnet18", (96, 128)), ("googlenet", (128, 96))])
-def test_pixels_outside_the_box_change_nothing(oracle, name, input_size):
+OUTSIDE = ("alexnet", "resnet18", "googlenet", "squeezenet1_1", "mobilenet_v2", "mobilenet_v3_small", "densenet121",
+           "shufflenet_v2_x0_5")  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_pixels_outside_the_box_change_nothing(oracle, name):
+    """25 random units and positions of each of eight networks, bit by bit."""
+    input_size = (96, 128)
     network = random_network(name)
     layers, fields = fields_of(network, input_size)
     generator = torch.Generator().manual_seed(1)
