@@ -43,6 +43,27 @@ class FeatureReader:
         row = image_id - group.first
         return values[row] if valid[row] else None
 
+    def bytes_of(self, image_ids: np.ndarray) -> int:
+        """How much `at` reads for them."""
+        return sum(group.rows for group, _ in self._holding(image_ids)) * self.width * 4
+
+    def at(self, image_ids: np.ndarray) -> np.ndarray:
+        """(n, width) float32: the features of some images, NaN where one failed. Read past the cache.
+
+        image_ids: (n,) int64, ascending. Every row group that holds one of them is read whole.
+        """
+        found = np.empty((len(image_ids), self.width), np.float32)
+        for group, rows in self._holding(image_ids):
+            found[rows] = self._block([group]).values[image_ids[rows] - group.first]
+        return found
+
+    def _holding(self, image_ids: np.ndarray) -> Iterator[tuple[RowGroup, slice]]:
+        """The row groups that hold some of the images, each with the places of those in `image_ids`."""
+        for group in self._columns.groups():
+            start, stop = np.searchsorted(image_ids, [group.first, group.first + group.rows]).tolist()
+            if start < stop:
+                yield group, slice(start, stop)
+
     def blocks(self, rows: int = 65_536) -> Iterator[FeatureBlock]:
         """All features in image_id order, in blocks of about `rows` rows: at most that, or one row group."""
         held: list[RowGroup] = []

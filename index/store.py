@@ -25,6 +25,7 @@ from .manifest import Manifest, PartRecord
 from .packs import PATCHES_PER_UNIT, Packs
 from .schema import FEATURES, IMAGES, LAYERS, PATCHES, PLAN, THUMBS, UNITS, LayerRow, maxima_table
 from .strongest import MaximaReader
+from .topk import TopK
 from .unit_reader import Patch, UnitReader, UnitRow, patches_of
 from .units_table import top_column
 
@@ -100,13 +101,27 @@ class Store:
         """As `top`, always from the maxima."""
         number = self._checked(layer, unit)
         mask = None if where is None else self.mask(where)
-        best = self._maxima_reader(number).strongest(unit, k, mask)
-        column = top_column(best, self.layers[number], self.manifest.preprocessing, self._images)
-        return patches_of(column.values)
+        return self._patches_of(number, self._maxima_reader(number).strongest(unit, k, mask))
+
+    def patches_at(self, layer: str, unit: int, image_ids: Sequence[int]) -> list[Patch]:
+        """Where a unit has its maximum in each of some images, in the order given.
+
+        Raises LayerError, and UsageError for an id that is none and for an image that failed.
+        """
+        number = self._checked(layer, unit)
+        ids = np.array([self._image(image_id) for image_id in image_ids], np.int64)
+        return self._patches_of(number, self._maxima_reader(number).at(unit, ids))
 
     def maxima(self, layer: str, unit: int) -> np.ndarray:
         """(images,) float32: the maximum of each image; NaN where an image failed. Raises LayerError."""
         return self._maxima_reader(self._checked(layer, unit)).values(unit)
+
+    def maxima_of_layer(self, layer: str, image_ids: np.ndarray) -> np.ndarray:
+        """(units, n) float32: the maxima of all units of a layer in some images, NaN where one failed; kept nowhere.
+
+        image_ids: (n,) int64, ascending. Raises LayerError.
+        """
+        return self._maxima_reader(self._number(layer)).of_all_units(image_ids)
 
     def positions(self, layer: str, unit: int) -> np.ndarray:
         """(images,) int32: where each maximum is, flat y * width + x; -1 where an image failed. Raises LayerError."""
@@ -234,6 +249,10 @@ class Store:
         if not 0 <= image_id < self.images_count:
             raise UsageError(f"no image {image_id} in this store: it has images 0 to {self.images_count - 1}")
         return image_id
+
+    def _patches_of(self, number: int, found: TopK) -> list[Patch]:
+        column = top_column(found, self.layers[number], self.manifest.preprocessing, self._images)
+        return patches_of(column.values)
 
     def _maxima_reader(self, number: int) -> MaximaReader:
         layer = self.layers[number]

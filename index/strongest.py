@@ -5,10 +5,13 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
+from ..common.errors import UsageError
 from . import topk
 from .columns import Columns, RowGroup
 from .schema import LayerRow
 from .topk import TopK
+
+_UNITS_AT_ONCE = 64
 
 
 class MaximaReader:
@@ -53,14 +56,53 @@ class MaximaReader:
         flat = self._columns.take(f"p{unit}", best.image_ids[0]).to_numpy().astype(np.int32)
         return TopK(best.values, best.image_ids, flat[None])
 
+    def at(self, unit: int, image_ids: np.ndarray) -> TopK:
+        """(1, n): the maximum of a unit in each of some images, in the order of `image_ids` (n,) int64.
+
+        Raises UsageError where one of them failed.
+        """
+        values = self._columns.take(f"u{unit}", image_ids)
+        if values.null_count:
+            failed = image_ids[values.is_null().to_numpy().argmax()]
+            raise UsageError(f"image {failed} failed: no unit has a maximum in it")
+        flat = np.zeros(len(image_ids), np.int32)
+        if self._layer.has_positions:
+            flat = self._columns.take(f"p{unit}", image_ids).to_numpy().astype(np.int32)
+        found = values.to_numpy().astype(np.float32)
+        return TopK(found[None], image_ids.astype(np.int64)[None], flat[None])
+
+    def of_all_units(self, image_ids: np.ndarray) -> np.ndarray:
+        """(units, n) float32: the maxima of all units in some images, NaN where one failed. Read past the cache.
+
+        image_ids: (n,) int64, ascending. Every row group that holds one of them is read whole.
+        """
+        found = np.empty((self._layer.units, len(image_ids)), np.float32)
+        for group in self._columns.groups():
+            start, stop = np.searchsorted(image_ids, [group.first, group.first + group.rows])
+            rows = image_ids[start:stop] - group.first
+            for first in range(0, self._layer.units if len(rows) else 0, _UNITS_AT_ONCE):
+                units = range(first, min(first + _UNITS_AT_ONCE, self._layer.units))
+                table = self._columns.read_new(group, [f"u{unit}" for unit in units])
+                for unit in units:
+                    column = table[f"u{unit}"].combine_chunks()
+                    values = _floats(column)
+                    if column.null_count:
+                        values = np.where(_valid(column), values, np.float32(np.nan))
+                    found[unit, start:stop] = values if len(rows) == group.rows else values[rows]
+        return found
+
     def _groups(self, unit: int) -> Iterator[tuple[RowGroup, np.ndarray, np.ndarray]]:
         """Each row group with its values, (rows,) float32, and where they are there, (rows,) bool."""
         for group in self._columns.groups():
             column = self._columns.read(group, [f"u{unit}"])[f"u{unit}"]
-            valid = np.ones(len(column), bool)
-            if column.null_count:
-                valid = column.is_valid().to_numpy(zero_copy_only=False)
-            yield group, _floats(column), valid
+            yield group, _floats(column), _valid(column)
+
+
+def _valid(column: pa.Array) -> np.ndarray:
+    """(rows,) bool: where the column is not null."""
+    if not column.null_count:
+        return np.ones(len(column), bool)
+    return column.is_valid().to_numpy(zero_copy_only=False)
 
 
 def _floats(column: pa.Array) -> np.ndarray:

@@ -1,0 +1,136 @@
+"""Facts about units that are computed when they are first asked for: ranks, distributions, what each class does."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from .class_tables import selectivity
+from .distribution import Distribution, ranks
+from .image_columns import ImageColumns
+from .once import OnceCache
+from .store import Store
+from .unit_reader import Patch
+
+RANKED = ("max", "mean", "std", "min", "active", "selectivity")
+
+
+@dataclass(frozen=True)
+class LayerUnits:
+    """All units of a layer.
+
+    images: (units,) int64, with a value. values: name of RANKED → (units,) float64, NaN for none.
+    labels: of each unit the label that it fires most for. ranks: name of RANKED → (units,) int64: 1 + how many of the
+    layer's units have a larger value; 0 for none. ranked: name of RANKED → how many units have a value.
+    """
+
+    layer: str
+    images: np.ndarray
+    values: dict[str, np.ndarray]
+    labels: tuple[str | None, ...]
+    ranks: dict[str, np.ndarray]
+    ranked: dict[str, int]
+
+    @property
+    def bytes(self) -> int:
+        """In memory."""
+        return (2 * len(RANKED) + 4) * self.images.nbytes
+
+
+class UnitClass(NamedTuple):
+    """What a unit does in the images of one label. mean: of their maxima. active: share of them with one above 0."""
+
+    label: str
+    images: int
+    mean: float
+    active: float
+
+
+class Ranked(NamedTuple):
+    """Patches that stand next to each other in the order of all. first: the rank of the first, from 1.
+
+    images: how many have a rank.
+    """
+
+    first: int
+    images: int
+    patches: list[Patch]
+
+
+class UnitFacts:
+    """The units of one store. Any threads may share it."""
+
+    def __init__(self, store: Store, cache: OnceCache, images: Callable[[], ImageColumns]) -> None:
+        self._store, self._cache, self._images = store, cache, images
+
+    def layer(self, layer: str) -> LayerUnits:
+        """All units of a layer. Raises LayerError."""
+        name = self._store.layer(layer).layer
+        return self._cache.get(("layer", name), lambda: self._layer(name), lambda units: units.bytes)
+
+    def distribution(self, layer: str, unit: int) -> Distribution:
+        """Of a unit's maxima over all images that did not fail. Raises LayerError."""
+        key = ("distribution", layer, unit)
+        return self._cache.get(key, lambda: self._distribution(layer, unit, None), lambda found: found.bytes)
+
+    def around(self, layer: str, unit: int, *, quantile: float, k: int, where: str | None) -> Ranked:
+        """The k patches around a quantile of the maxima of the images that a filter keeps, strongest first.
+
+        Raises LayerError, FilterError.
+        """
+        if where is None:
+            found = self.distribution(layer, unit)
+        else:
+            found = self._distribution(layer, unit, self._store.mask(where))
+        places = found.around(quantile, k)
+        patches = self._store.patches_at(layer, unit, found.image_ids[places].tolist())
+        return Ranked(places.start + 1, found.numbers, patches)
+
+    def kept(self, where: str | None) -> int:
+        """How many images that did not fail a filter keeps. Raises FilterError."""
+        ok = self._images().ok
+        return int(np.count_nonzero(ok if where is None else ok & self._store.mask(where)))
+
+    def classes(self, layer: str, unit: int) -> list[UnitClass]:
+        """What a unit does in the images of each label: by the mean, descending, then by label. Raises LayerError."""
+        images = self._images()
+        maxima = self._store.maxima(layer, unit)
+        chosen = images.ok & (images.codes >= 0)
+        codes, values = images.codes[chosen], maxima[chosen].astype(np.float64)
+        labels = len(images.labels)
+        counts = np.bincount(codes, minlength=labels)
+        sums = np.bincount(codes, weights=values, minlength=labels)
+        active = np.bincount(codes, weights=values > 0, minlength=labels)
+        there = np.flatnonzero(counts)
+        means = sums[there] / counts[there]
+        order = there[np.argsort(-means, kind="stable")]
+        return [
+            UnitClass(
+                images.labels[code],
+                int(counts[code]),
+                float(sums[code] / counts[code]),
+                float(active[code] / counts[code]),
+            )
+            for code in order.tolist()
+        ]
+
+    def _layer(self, layer: str) -> LayerUnits:
+        table = self._store.units(layer)
+        values = {name: table[name].to_numpy(zero_copy_only=False).astype(np.float64) for name in RANKED[:-1]}
+        selective = selectivity(self._store, self._images(), layer)
+        values["selectivity"] = selective.values
+        placed = {name: ranks(column) for name, column in values.items()}
+        return LayerUnits(
+            layer=layer,
+            images=table["images"].to_numpy(),
+            values=values,
+            labels=selective.labels,
+            ranks=placed,
+            ranked={name: int(np.count_nonzero(column)) for name, column in placed.items()},
+        )
+
+    def _distribution(self, layer: str, unit: int, mask: np.ndarray | None) -> Distribution:
+        ok = self._images().ok
+        ids = np.flatnonzero(ok if mask is None else ok & mask)
+        return Distribution.of(self._store.maxima(layer, unit)[ids], ids)
