@@ -1,23 +1,29 @@
-"""An atlas on disk: `atlas/<name>/` with the coordinates, two grids and a manifest that is written last.
+"""An atlas on disk: `atlas/<name>/` with the coordinates, two grids, their tiles and a manifest that is written last.
 
 `coordinates.parquet`: image_id, x, y (the map), row, column (the image's own cell in a grid that holds all images).
 `grid.parquet`: row, column, image_id (of the image nearest the cell's centre), images (that lie in the cell).
+`tiles-<digest>/`: both grids as deep-zoom images (tiles.py).
 """
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..common.errors import StoreDamagedError, StoreError, StoreNotFoundError, UsageError
+from ..common.errors import NotFoundError, StoreDamagedError, StoreError, StoreNotFoundError, UsageError
+from ..common.progress import SILENT, Progress
+from .atlas_tiles import make_tiles, remove_other_tiles
 from .files import Folder, MissingFileError
-from .grid import assigned_grid, nearest_grid
+from .grid import assigned_grid, nearest_cells, nearest_grid
 from .manifest import PartRecord
 from .parquet_files import table_file, text_settings
+from .tiles import Tiles
 
 VERSION = 1
 COORDINATES = pa.schema(
@@ -46,6 +52,7 @@ class Atlas:
 
     images: (n,) int64 ids, ascending. coordinates: (n, 2) float32. cells: (n, 2) int32, an image's own row, column.
     grid: (side, side) int64 image ids, -1 for none. density: (side, side) int64 images. manifest: as on disk.
+    tiles: of both grids; None where they were not made.
     """
 
     name: str
@@ -55,6 +62,31 @@ class Atlas:
     grid: np.ndarray
     density: np.ndarray
     manifest: dict[str, Any]
+    tiles: Tiles | None = None
+
+    @cached_property
+    def assigned(self) -> np.ndarray:
+        """(rows, columns) int64 image ids, -1 for none: a cell of its own for each image."""
+        return _assigned(self.images, self.cells)
+
+    def place(self, image_id: int) -> int:
+        """The image's row in `images`. Raises NotFoundError for one that is not on the map."""
+        row = int(np.searchsorted(self.images, image_id))
+        if row == len(self.images) or self.images[row] != image_id:
+            raise NotFoundError(
+                f"image {image_id} is not on the map: it has no feature, or is none of the store's"
+            )
+        return row
+
+    def cell(self, image_id: int, grid: str) -> tuple[int, int]:
+        """(row, column) of the cell that an image lies in. Raises NotFoundError."""
+        rows, columns = self.cells.T if grid == "assigned" else self._nearest
+        place = self.place(image_id)
+        return int(rows[place]), int(columns[place])
+
+    @cached_property
+    def _nearest(self) -> tuple[np.ndarray, np.ndarray]:
+        return nearest_cells(self.coordinates, len(self.grid))
 
     @staticmethod
     def open(folder: Folder, name: str, *, store: str | None = None) -> "Atlas":
@@ -83,6 +115,7 @@ class Atlas:
             _numbers(cells, "image_id").reshape(shape),
             _numbers(cells, "images").reshape(shape),
             manifest,
+            Tiles(folder, _path(name, ""), manifest["tiles"]) if manifest.get("tiles") else None,
         )
 
 
@@ -101,20 +134,29 @@ def write_atlas(
     settings: dict[str, Any] | None = None,
     quality: dict[str, Any] | None = None,
     store: str = "",
+    thumb: Callable[[int], bytes | None] | None = None,
+    threads: int = 1,
+    progress: Progress = SILENT,
 ) -> dict[str, Any]:
     """Writes `atlas/<name>/`, replacing what was there; gives its manifest.
 
     images: (n,) int64 ids; coordinates: (n, 2) float32, finite. side: cells along each side of the grid; by default
-    about n / 4 cells, at most 100 x 100. settings, quality: kept in the manifest.
+    about n / 4 cells, at most 100 x 100. settings, quality: kept in the manifest. thumb: from an image_id to its small
+    JPEG, for the tiles; without it none are made.
     raises: UsageError for a bad name or side.
     """
     _check(name, images, coordinates)
     side = min(100, max(1, round(float(np.sqrt(len(images) / 4))))) if side is None else side
     if side < 1:
         raise UsageError(f"A grid of {side} cells a side: give at least 1.")
+    order = np.argsort(images, kind="stable")
+    images, coordinates = images[order], coordinates[order]
     folder.remove(_path(name, "atlas.json"))
-    files = [_write(folder, _path(name, "coordinates.parquet"), _points(images, coordinates))]
-    files.append(_write(folder, _path(name, "grid.parquet"), _grid(images, coordinates, side)))
+    points, cells = _points(images, coordinates), _grid(images, coordinates, side)
+    files = [
+        _write(folder, _path(name, "coordinates.parquet"), points),
+        _write(folder, _path(name, "grid.parquet"), cells),
+    ]
     manifest: dict[str, Any] = {
         "version": VERSION,
         "store": store,
@@ -123,25 +165,49 @@ def write_atlas(
         "side": side,
         "settings": settings or {},
         "quality": quality or {},
-        "files": {record.path: asdict(record) for record in files},
     }
+    if thumb is not None and len(images):
+        own = np.stack([_numbers(points, "row"), _numbers(points, "column")], axis=1)
+        grids = {
+            "nearest": _numbers(cells, "image_id").reshape(side, side),
+            "assigned": _assigned(images, own),
+        }
+        made_from = [store, *(record.sha256 for record in files)]
+        manifest["tiles"], records = make_tiles(
+            folder,
+            _path(name, ""),
+            grids,
+            thumb,
+            made_from=made_from,
+            threads=threads,
+            progress=progress,
+        )
+        files += records
+    manifest["files"] = {record.path: asdict(record) for record in files}
     folder.publish(_path(name, "atlas.json"), json.dumps(manifest, indent=1).encode())
+    remove_other_tiles(folder, _path(name, ""), manifest.get("tiles"))
     return manifest
 
 
+def _assigned(images: np.ndarray, cells: np.ndarray) -> np.ndarray:
+    """(rows, columns) int64 image ids, -1 for none. cells: (n, 2) row and column of each image."""
+    shape = tuple(cells.max(axis=0) + 1) if len(images) else (0, 0)
+    found = np.full(shape, -1, np.int64)
+    found[cells[:, 0], cells[:, 1]] = images
+    return found
+
+
 def _points(images: np.ndarray, coordinates: np.ndarray) -> pa.Table:
-    order = np.argsort(images, kind="stable")
-    rows, columns = assigned_grid(coordinates[order])
-    x, y = coordinates[order].T.astype(np.float32)
-    return pa.table([images[order], x, y, rows, columns], schema=COORDINATES)
+    rows, columns = assigned_grid(coordinates)
+    x, y = coordinates.T.astype(np.float32)
+    return pa.table([images, x, y, rows, columns], schema=COORDINATES)
 
 
 def _grid(images: np.ndarray, coordinates: np.ndarray, side: int) -> pa.Table:
-    order = np.argsort(images, kind="stable")
-    found = nearest_grid(coordinates[order], side)
+    found = nearest_grid(coordinates, side)
     ids = np.full(side * side, -1, np.int64)
     filled = found.rows.ravel() >= 0
-    ids[filled] = images[order][found.rows.ravel()[filled]]
+    ids[filled] = images[found.rows.ravel()[filled]]
     row, column = np.divmod(np.arange(side * side, dtype=np.int32), np.int32(side))
     return pa.table([row, column, ids, found.density.ravel()], schema=GRID)
 
@@ -188,7 +254,7 @@ def _read_manifest(folder: Folder, name: str, store: str | None) -> dict[str, An
 
 
 def _path(name: str, file: str) -> str:
-    return f"atlas/{name}/{file}"
+    return f"atlas/{name}/{file}" if file else f"atlas/{name}"
 
 
 def _numbers(table: pa.Table, column: str) -> np.ndarray:

@@ -26,7 +26,7 @@ def nearest_grid(coordinates: np.ndarray, side: int) -> NearestGrid:
     rows, density = np.full(side * side, -1, np.int64), np.zeros(side * side, np.int64)
     if len(coordinates):
         scaled = _scaled(coordinates) * side
-        column, row = np.clip(np.floor(scaled).astype(np.int64), 0, side - 1).T
+        row, column = _cells(scaled, side)
         cell = row * side + column
         gap = (scaled[:, 0] - column - 0.5) ** 2 + (scaled[:, 1] - row - 0.5) ** 2
         order = np.lexsort((np.arange(len(cell)), gap, cell))
@@ -34,6 +34,18 @@ def nearest_grid(coordinates: np.ndarray, side: int) -> NearestGrid:
         rows[filled] = order[first]
         density = np.bincount(cell, minlength=side * side).astype(np.int64)
     return NearestGrid(rows.reshape(side, side), density.reshape(side, side))
+
+
+def nearest_cells(coordinates: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns, each (n,) int64: in which cell of `nearest_grid` each point lies."""
+    if not len(coordinates):
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    return _cells(_scaled(coordinates) * side, side)
+
+
+def _cells(scaled: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
+    column, row = np.clip(np.floor(scaled).astype(np.int64), 0, side - 1).T
+    return row, column
 
 
 def _scaled(coordinates: np.ndarray) -> np.ndarray:

@@ -7,7 +7,8 @@ layer number N, and the row is unit * PATCHES_PER_UNIT + rank.
 """
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from hashlib import sha256
 from threading import Lock
 
@@ -17,7 +18,7 @@ import pyarrow as pa
 from ..common.errors import StoreDamagedError
 from .files import Folder, MissingFileError
 from .manifest import PartRecord
-from .parquet_files import hashed_file
+from .parquet_files import HashedFile, hashed_file
 
 PATCHES_PER_UNIT = 9
 """Views of each unit's strongest patches that are packed: ranks 0 to 8."""
@@ -26,34 +27,56 @@ OFFSETS_SCHEMA = pa.schema([("offset", pa.int64()), ("length", pa.int32())])
 
 
 def write_pack(folder: Folder, table: str, number: int, jpegs: Iterable[bytes | None]) -> list[PartRecord]:
-    """Writes pack `number` of `table`, one row for each of `jpegs`; equal ones are written once.
+    """Writes pack `number` of `table`, one row for each of `jpegs`; equal ones are written once."""
+    with pack_writer(folder, table, number) as pack:
+        for row, jpeg in enumerate(jpegs):
+            pack.put(row, jpeg)
+    return pack.records
 
-    Holds 12 bytes a row, and a hash of each JPEG.
-    """
-    offsets, lengths = array("q"), array("i")
-    written: dict[bytes, int] = {}
-    with hashed_file(folder, _jpegs_path(table, number)) as packed:
-        for jpeg in jpegs:
-            lengths.append(len(jpeg or b""))
-            if jpeg is None:
-                offsets.append(-1)
-                continue
-            digest = sha256(jpeg).digest()
-            if digest not in written:
-                written[digest] = packed.tell()
-                packed.write(jpeg)
-            offsets.append(written[digest])
-        packed.rows = len(offsets)
-    missing = np.array(offsets, np.int64) < 0
-    columns = [
-        pa.array(np.array(offsets, np.int64), mask=missing),
-        pa.array(np.array(lengths, np.int32), mask=missing),
-    ]
+
+class PackWriter:
+    """A pack on its way out. Holds 12 bytes a row, and a hash of each JPEG. records: whole after the `with`."""
+
+    def __init__(self, packed: HashedFile) -> None:
+        self.records: list[PartRecord] = []
+        self._packed = packed
+        self._offsets, self._lengths = array("q"), array("i")
+        self._written: dict[bytes, int] = {}
+
+    def put(self, row: int, jpeg: bytes | None) -> None:
+        """Puts a JPEG into a row, in any order of rows; an equal one is written once. None: the row has none."""
+        missing = max(0, row + 1 - len(self._offsets))
+        self._offsets.extend([-1] * missing)
+        self._lengths.extend([0] * missing)
+        if jpeg is None:
+            return
+        digest = sha256(jpeg).digest()
+        if digest not in self._written:
+            self._written[digest] = self._packed.tell()
+            self._packed.write(jpeg)
+        self._offsets[row], self._lengths[row] = self._written[digest], len(jpeg)
+
+    def table(self) -> pa.RecordBatch:
+        """The rows so far, as OFFSETS_SCHEMA."""
+        offsets, lengths = np.array(self._offsets, np.int64), np.array(self._lengths, np.int32)
+        missing = offsets < 0
+        columns = [pa.array(offsets, mask=missing), pa.array(lengths, mask=missing)]
+        return pa.record_batch(columns, schema=OFFSETS_SCHEMA)
+
+
+@contextmanager
+def pack_writer(folder: Folder, table: str, number: int) -> Generator[PackWriter]:
+    """Pack `number` of `table`, to be filled row by row; it appears whole at a clean exit."""
+    with hashed_file(folder, jpegs_path(table, number)) as packed:
+        pack = PackWriter(packed)
+        yield pack
+        rows = pack.table()
+        packed.rows = rows.num_rows
     with hashed_file(folder, _offsets_path(table, number)) as index:
         with pa.ipc.new_file(pa.PythonFile(index, mode="w"), OFFSETS_SCHEMA) as writer:
-            writer.write_batch(pa.record_batch(columns, schema=OFFSETS_SCHEMA))
-        index.rows = len(offsets)
-    return [packed.record, index.record]
+            writer.write_batch(rows)
+        index.rows = rows.num_rows
+    pack.records = [packed.record, index.record]
 
 
 class Packs:
@@ -73,7 +96,7 @@ class Packs:
         index = self._index(number)
         if index is None or not 0 <= row < index.num_rows or not index["offset"][row].is_valid:
             return None
-        path = _jpegs_path(self._table, number)
+        path = jpegs_path(self._table, number)
         length = index["length"][row].as_py()
         data = self._folder.read_range(path, index["offset"][row].as_py(), length)
         if len(data) != length:
@@ -86,13 +109,15 @@ class Packs:
         with self._lock:
             if number not in self._offsets:
                 try:
-                    self._offsets[number] = _open_offsets(self._folder, _offsets_path(self._table, number))
+                    self._offsets[number] = open_offsets(self._folder, self._table, number)
                 except MissingFileError:
                     return None
             return self._offsets[number]
 
 
-def _open_offsets(folder: Folder, path: str) -> pa.RecordBatch:
+def open_offsets(folder: Folder, table: str, number: int) -> pa.RecordBatch:
+    """The rows of a pack, as OFFSETS_SCHEMA: mapped from a local file. Raises MissingFileError."""
+    path = _offsets_path(table, number)
     local = folder.local_path(path)
     if local is None:
         source: pa.NativeFile = pa.BufferReader(folder.read(path))
@@ -103,7 +128,8 @@ def _open_offsets(folder: Folder, path: str) -> pa.RecordBatch:
     return pa.ipc.open_file(source).get_batch(0)
 
 
-def _jpegs_path(table: str, number: int) -> str:
+def jpegs_path(table: str, number: int) -> str:
+    """Where the JPEGs of a pack are."""
     return f"{table}/part-{number:05d}.jpegs"
 
 

@@ -13,7 +13,9 @@ from ..index.atlas import write_atlas
 from ..index.knn import knn_graph
 from ..index.projection import Method, project
 from ..index.quality import measure_quality
+from ..index.schema import IMAGES
 from ..index.store import Store
+from ..index.thumbs import Thumbs
 from .cores import cores
 from .lock import writing
 
@@ -53,15 +55,20 @@ def build_atlas(
             quality = measure_quality(
                 ann.vectors, graph, layout.coordinates, labels=labels, seed=seed
             ).to_json()
-        manifest = write_atlas(
-            opened.folder,
-            method,
-            graph.images,
-            layout.coordinates,
-            settings=layout.settings,
-            quality=quality,
-            store=opened.manifest.hash,
-        )
+        parts = [record.rows for record in opened.manifest.parts(IMAGES)]
+        with Thumbs(opened.folder, parts) as thumbs:
+            manifest = write_atlas(
+                opened.folder,
+                method,
+                graph.images,
+                layout.coordinates,
+                settings=layout.settings,
+                quality=quality,
+                store=opened.manifest.hash,
+                thumb=thumbs.get,
+                threads=cores(),
+                progress=progress,
+            )
     return AtlasReport(method, manifest["images"], manifest["side"], quality)
 
 

@@ -1,0 +1,71 @@
+"""The tiles of an atlas: `tiles-<digest>/` with a pack for each of its grids.
+
+The digest is of what the tiles are made from, so that who still reads those of the atlas before never reads the next
+one's, and the same atlas made again keeps its tiles' names.
+"""
+
+import hashlib
+import json
+from typing import Any
+
+import numpy as np
+from PIL import __version__ as pillow
+from PIL import features
+
+from ..common.progress import Progress
+from .files import Folder
+from .manifest import PartRecord
+from .tile_writer import CELLS, GROUND, QUALITY, Thumb, choose_cell, write_tiles
+from .tiles import GRIDS, TILE
+
+VERSION = 1
+"""Of the tiles' format and of how they are drawn."""
+
+
+def make_tiles(
+    folder: Folder,
+    path: str,
+    grids: dict[str, np.ndarray],
+    thumb: Thumb,
+    *,
+    made_from: list[str],
+    threads: int,
+    progress: Progress,
+) -> tuple[dict[str, Any], list[PartRecord]]:
+    """Writes the tiles of both grids; gives what the atlas's manifest says of them, and of their files.
+
+    path: the atlas's folder. grids: by the names of GRIDS, (rows, columns) int64 image ids, -1 for none. made_from:
+    what, with the encoder and its settings, decides every byte.
+    """
+    encoder = (pillow, str(features.version("jpg")), VERSION, TILE, GROUND, QUALITY, CELLS)
+    digest = hashlib.sha256(json.dumps([*made_from, *encoder]).encode()).hexdigest()[:12]
+    images = grids["assigned"]
+    cell = choose_cell(images[images >= 0], thumb)
+    records: list[PartRecord] = []
+    with progress.stage("tiles", sum(int((cells >= 0).sum()) for cells in grids.values()), "images") as stage:
+        for number, grid in enumerate(GRIDS):
+            records += write_tiles(
+                folder,
+                f"{path}/tiles-{digest}",
+                number,
+                grids[grid],
+                thumb,
+                cell=cell,
+                threads=threads,
+                stage=stage,
+            )
+    facts = {
+        "folder": f"tiles-{digest}",
+        "version": VERSION,
+        "tile": TILE,
+        "cell": cell,
+        "grids": {grid: list(grids[grid].shape) for grid in GRIDS},
+    }
+    return facts, records
+
+
+def remove_other_tiles(folder: Folder, path: str, kept: dict[str, Any] | None) -> None:
+    """Those of the atlas before, and what killed runs left. kept: the facts of the tiles that stay."""
+    found = {name.removeprefix(f"{path}/").split("/")[0] for name in folder.list(f"{path}/tiles-")}
+    for one in sorted(found - {kept["folder"] if kept else ""}):
+        folder.remove_tree(f"{path}/{one}")
