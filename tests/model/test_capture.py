@@ -1,52 +1,21 @@
 """Capture under everything that networks do to their outputs afterwards, against networks that do none of it."""
 
 import copy
-import threading
 
 import pytest
 import timm
 import torch
 import torchvision
+from capture_cases import First, InPlace, Transpose, hooks, run, settle
 from torch import nn
 from unitscope.common.errors import LayerError
 from unitscope.model.capture import Capture
-from unitscope.model.feature import feature_named, find_feature
-from unitscope.model.layers import LayerList, as_grid, list_layers, select_layers, tensor_of
-from unitscope.model.reduce import Reduction, reduce
+from unitscope.model.feature import feature_named
+from unitscope.model.layers import as_grid, list_layers, select_layers, tensor_of
+from unitscope.model.reduce import Reduction
 from unitscope.model.trace import every_module_runs
 
 tv = torchvision.models
-
-
-class InPlace(nn.Module):
-    """Conv → ReLU(inplace), BN → ReLU(inplace), an in-place addition, and views written to afterwards."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv1 = nn.Conv2d(3, 8, 3, padding=1)
-        self.relu = nn.ReLU(inplace=True)
-        self.conv2 = nn.Conv2d(8, 8, 3, padding=1)
-        self.norm = nn.BatchNorm2d(8)
-        self.conv3 = nn.Conv2d(8, 8, 3, padding=1)
-        self.pool = nn.AdaptiveAvgPool2d(1)
-        self.fc6 = nn.Linear(8, 6)
-        self.fc = nn.Linear(6, 4)
-        self.inplace = True
-
-    def forward(self, x):
-        x = self.relu(self.conv1(x))
-        y = self.relu(self.norm(self.conv2(x)))
-        y = self.conv3(y)
-        if self.inplace:
-            y += x
-        else:
-            y = y + x
-        y = self.pool(self.relu(y)).flatten(1)
-        if self.inplace:
-            y.mul_(-1)
-        else:
-            y = y * -1
-        return self.fc(self.relu(self.fc6(y)))
 
 
 def without_inplace(network):
@@ -78,22 +47,6 @@ def reference(network, layers, images, *, keep=copy.deepcopy):
         flat = as_grid(tensor_of(outputs[layer.module, layer.call], layer), layer).flatten(2)
         found[layer.name] = flat.amax(2), (flat == flat.amax(2, keepdim=True)).int().argmax(2)
     return logits, found
-
-
-def run(network, layers, images, feature=None):
-    with torch.inference_mode(), Capture(network, layers, feature) as capture:
-        logits = network(images)
-        return logits, capture.take()
-
-
-def settle(network):
-    """Statistics that a normalisation does something with."""
-    torch.manual_seed(1)
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            nn.init.uniform_(module.running_mean, -0.2, 0.2)
-            nn.init.uniform_(module.weight, -1, 1)
-    return network.eval()
 
 
 def tiny_timm_vit(name, **kwargs):
@@ -139,16 +92,6 @@ def test_every_layer_equals_the_same_network_without_in_place_operations(make, s
         assert torch.equal(reduction.positions, expected[name][1].int()), name
 
 
-class Transpose(nn.Module):
-    def forward(self, x):
-        return x.transpose(1, 2)
-
-
-class First(nn.Module):
-    def forward(self, x):
-        return x[:, 0]
-
-
 def test_in_place_operations_would_have_been_seen():
     """Outputs that are kept without a copy differ: so the test above can fail."""
     network = settle(InPlace())
@@ -175,18 +118,6 @@ def test_features_are_copies(name):
     if name == "output":
         assert torch.equal(captured.feature, logits)
         assert captured.feature.data_ptr() != logits.data_ptr()
-
-
-def hooks(network):
-    return [
-        hook for module in network.modules() for hook in (*module._forward_hooks, *module._forward_pre_hooks)
-    ]
-
-
-@pytest.fixture
-def small():
-    network = settle(InPlace())
-    return network, list_layers(network, (16, 16)), find_feature(network, (16, 16))
 
 
 def test_no_hook_stays(small):
@@ -289,104 +220,3 @@ def test_another_reducer(small):
         network(torch.zeros(1, 3, 16, 16))
         assert capture.take().reductions["fc"].values.shape == (1,)
     assert seen == [layer.name for layer in layers.swept]
-
-
-def test_one_call_of_many():
-    """Only call 1 of the shared ReLU: the others leave no trace."""
-    network = settle(InPlace())
-    layers = list_layers(network, (16, 16))
-    images = torch.randn(2, 3, 16, 16)
-    _, everything = run(network, layers.swept, images)
-    _, one = run(network, select_layers(layers, ["relu:1"]), images)
-    assert list(one.reductions) == ["relu:1"]
-    assert torch.equal(one.reductions["relu:1"].values, everything.reductions["relu:1"].values)
-    values = [everything.reductions[f"relu:{call}"].values for call in range(3)]
-    assert not torch.equal(values[0], values[1])
-    assert not torch.equal(values[1], values[2])
-
-
-def test_the_choice_of_layers_does_not_change_the_numbers():
-    """PyTorch leaves its fused encoder layers where something is hooked: so they must be off for all."""
-    torch.manual_seed(0)
-    encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(16, 2, 32, batch_first=True), 3)
-    network = nn.Sequential(nn.Conv2d(3, 16, 8, 8), nn.Flatten(2), Transpose(), encoder, First()).eval()
-    layers = list_layers(network, (32, 32))
-    assert "3.layers.1.linear1" in {layer.name for layer in layers.swept}
-    images = torch.randn(4, 3, 32, 32)
-    everything, _ = run(network, layers.swept, images)
-    for name in ("3.layers.0.linear1", "3.layers.2", "0"):
-        assert torch.equal(run(network, select_layers(layers, [name]), images)[0], everything)
-
-
-def test_lanes_share_a_network_and_keep_their_results_apart(small):
-    network, layers, feature = small
-    batches = [torch.randn(2, 3, 16, 16) for _ in range(4)]
-    expected = [run(network, layers.swept, batch, feature)[1] for batch in batches]
-    wrong = []
-    together = threading.Barrier(4)
-
-    def lane(capture, index):
-        with torch.inference_mode():
-            together.wait()
-            for turn in range(25):
-                which = (index + turn) % 4
-                network(batches[which])
-                captured = capture.take()
-                same = torch.equal(captured.feature, expected[which].feature) and all(
-                    torch.equal(reduction.values, expected[which].reductions[name].values)
-                    for name, reduction in captured.reductions.items()
-                )
-                if not same:
-                    wrong.append((index, turn))
-
-    with Capture(network, layers.swept, feature) as capture:
-        threads = [threading.Thread(target=lane, args=(capture, index)) for index in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    assert not wrong
-    assert not hooks(network)
-
-
-def test_nan_and_infinity_come_through(small):
-    network, layers, _ = small
-    images = torch.zeros(3, 3, 16, 16)
-    images[1, 0, 5, 7] = float("nan")
-    images[2, 0, 5, 7] = float("inf")
-    _, captured = run(network, select_layers(layers, ["conv1"]), images)
-    values = captured.reductions["conv1"].values
-    assert values[0].isfinite().all()
-    assert values[1].isnan().all()
-    assert not values[2].isfinite().any()
-
-
-@pytest.mark.cuda
-def test_cuda_equals_cpu_within_tolerance_and_does_not_wait():
-    network = settle(InPlace())
-    layers = list_layers(network, (16, 16))
-    images = torch.randn(4, 3, 16, 16)
-    _, expected = run(network, layers.swept, images)
-    network.cuda()
-    assert isinstance(list_layers(network, (16, 16), device="cuda"), LayerList)
-    on_device = images.cuda()
-    run(network, layers.swept, on_device)
-    torch.cuda.set_sync_debug_mode("error")
-    try:
-        _, captured = run(network, layers.swept, on_device)
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
-    for name, reduction in expected.reductions.items():
-        torch.testing.assert_close(
-            captured.reductions[name].values.cpu(), reduction.values, rtol=1e-3, atol=1e-4
-        )
-
-
-def test_the_default_reducer_is_reduce(small):
-    network, layers, _ = small
-    images = torch.randn(2, 3, 16, 16)
-    with torch.inference_mode(), Capture(network, layers.swept, None, reducer=reduce) as capture:
-        network(images)
-        one = capture.take()
-    _, two = run(network, layers.swept, images)
-    assert torch.equal(one.reductions["conv3"].positions, two.reductions["conv3"].positions)

@@ -4,17 +4,8 @@ import os
 from pathlib import Path
 
 import pytest
-import torch
 from unitscope.common.errors import UsageError
 from unitscope.model.load import load_model
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.mark.parametrize("device", ["nonsense", "cuda:99", "meta"])

@@ -26,14 +26,6 @@ def make():
 """
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture
 def write(tmp_path):
     """Writes Python files under the test's folder; gives the path of the last."""

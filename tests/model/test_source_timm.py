@@ -1,21 +1,12 @@
 """timm's networks, their tags, preprocessing and checkpoints."""
 
 import pytest
-import torch
 from safetensors.torch import save_file
 from unitscope.common.errors import ModelSpecError
 from unitscope.common.frame import Frame
 from unitscope.model import source_timm
 from unitscope.model.fingerprint import fingerprint
 from unitscope.model.load import load_model
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def refusal(spec: str, **options) -> str:

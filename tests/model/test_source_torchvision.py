@@ -9,14 +9,6 @@ from unitscope.model import source_torchvision
 from unitscope.model.load import load_model
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def refusal(spec: str, **options) -> str:
     with pytest.raises(ModelSpecError) as caught:
         load_model(spec, **options)

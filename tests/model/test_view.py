@@ -17,14 +17,6 @@ from unitscope.model.receptive_field import ReceptiveField, receptive_fields
 from unitscope.model.view import Windows, measure_views
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="module")
 def real():
     """The folder with real data and the trained network."""
