@@ -1,4 +1,7 @@
-"""Turns a question into a response: from one version of a store only, with a strong ETag, 304 where nothing changed."""
+"""Turns a question into a response: from one version of a store only, with a strong ETag, 304 where nothing changed.
+
+An answer that is a table comes as JSON or as Arrow, as the Accept header says; where it says nothing, as JSON.
+"""
 
 import hashlib
 from collections.abc import Callable
@@ -7,8 +10,11 @@ from typing import Any, TypeVar
 
 from fastapi import Request, Response
 from pydantic import BaseModel
+from starlette.exceptions import HTTPException
 
 from ..common.errors import StorageError, UnitscopeError
+from . import arrow_answers
+from .accept import quality
 from .addresses import version
 from .fresh import Version
 from .registry import Registry, ServedStore
@@ -21,14 +27,15 @@ REVALIDATE = "private, no-cache"
 IMMUTABLE = "private, max-age=31536000, immutable"
 """For addresses that name the version of the store that they are of."""
 _TRIES = 20
+_JSON = "application/json"
 
 Picture = tuple[bytes, str]
 """Encoded pixels and their media type."""
 
 
 def answer(request: Request, store: str, make: Callable[[ServedStore], BaseModel]) -> Response:
-    """The JSON of what `make` answers from a store. Raises what `make` raises."""
-    return _respond(request, store, _nothing, lambda served, _: _json(make(served)))
+    """What `make` answers from a store. Raises what `make` raises."""
+    return answer_from(request, store, _nothing, lambda served, _: make(served))
 
 
 def answer_from(
@@ -38,17 +45,21 @@ def answer_from(
     make: Callable[[ServedStore, Any], BaseModel],
 ) -> Response:
     """As `answer`, from one version of a part of the store (its index, an atlas) too."""
-    return _respond(request, store, part, lambda served, value: _json(make(served, value)))
+    form = _form(request)
+    return _respond(
+        request, store, part, lambda served, value: (_encoded(make(served, value), form), form), form=form
+    )
 
 
 def answer_now(request: Request, content: BaseModel) -> Response:
-    """The JSON of what changes with more than a manifest; the ETag is made from its bytes."""
-    data, kind = _json(content)
+    """The answer about what changes with more than a manifest; the ETag is made from its bytes."""
+    form = _form(request)
+    data = _encoded(content, form)
     etag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
-    headers = {"ETag": etag, "Cache-Control": REVALIDATE}
+    headers = {"ETag": etag, "Cache-Control": REVALIDATE, "Vary": "Accept"}
     if _matches(request, etag) or _matches(request, "*"):
         return Response(status_code=304, headers=headers)
-    return Response(data, media_type=kind, headers=headers)
+    return Response(data, media_type=form, headers=headers)
 
 
 def picture(request: Request, store: str, make: Callable[[ServedStore], Picture]) -> Response:
@@ -80,11 +91,17 @@ def _respond(
     store: str,
     part: Callable[[ServedStore], Version[Any]],
     make: Callable[[ServedStore, Any], Picture],
+    *,
+    form: str | None = None,
 ) -> Response:
+    """form: the media type that the request chose, None where there was nothing to choose."""
+
     def respond(served: ServedStore) -> Response:
         used = part(served)
-        etag = _etag(request, served, used)
+        etag = _etag(request, served, used, form or "")
         headers = {"ETag": etag, "Cache-Control": _cache_control(request, served)}
+        if form is not None:
+            headers["Vary"] = "Accept"
         if _matches(request, etag):
             return Response(status_code=304, headers=headers)
         data, kind = make(served, used.value)
@@ -99,14 +116,32 @@ def _nothing(served: ServedStore) -> Version[Any]:
     return Version(None, "", ())
 
 
-def _json(content: BaseModel) -> Picture:
-    return content.model_dump_json().encode(), "application/json"
+def _form(request: Request) -> str:
+    """The media type of the answer, of those that its kind has, as the request wants it.
+
+    Raises HTTPException (406) where nothing but Arrow is accepted of an answer that is no table.
+    """
+    accept = ",".join(request.headers.getlist("accept"))
+    wanted, plain = quality(accept, arrow_answers.MEDIA_TYPE), quality(accept, _JSON)
+    if wanted <= plain:
+        return _JSON
+    model = getattr(request.scope["route"], "response_model", None)
+    if model is not None and arrow_answers.rows_field(model) is not None:
+        return arrow_answers.MEDIA_TYPE
+    if plain == 0:
+        raise HTTPException(406, f"this answer is no table: ask for {_JSON}")
+    return _JSON
 
 
-def _etag(request: Request, served: ServedStore, part: Version[Any]) -> str:
+def _encoded(content: BaseModel, form: str) -> bytes:
+    return content.model_dump_json().encode() if form == _JSON else arrow_answers.to_stream(content)
+
+
+def _etag(request: Request, served: ServedStore, part: Version[Any], form: str) -> str:
     """Strong: of everything that the answer is a function of."""
     scope = request.scope
-    made_of = (RELEASE, served.hash, part.digest, scope["path"], scope["query_string"].decode("latin-1"))
+    query = scope["query_string"].decode("latin-1")
+    made_of = (RELEASE, served.hash, part.digest, form, scope["path"], query)
     return f'"{hashlib.sha256(chr(0).join(made_of).encode()).hexdigest()[:32]}"'
 
 

@@ -10,18 +10,18 @@ from fastapi.staticfiles import StaticFiles
 from . import api, api_neighbors, api_pictures, health, pages
 from .guard import Guard
 from .look import STATIC
-from .problems import Problem, add_handlers
+from .openapi import complete
+from .problems import add_handlers
 from .registry import Registry
 
 
 class Service(FastAPI):
-    """A FastAPI application whose OpenAPI document knows what a problem looks like."""
+    """A FastAPI application whose OpenAPI document knows of problems and of tables as Arrow."""
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document, made once."""
         if self.openapi_schema is None:
-            schemas = super().openapi().setdefault("components", {}).setdefault("schemas", {})
-            schemas["Problem"] = Problem.model_json_schema()
+            complete(super().openapi())
         return super().openapi()
 
 
