@@ -91,7 +91,8 @@ def oracle(test_data, data) -> dict[str, np.ndarray]:
                     kept[name].flatten(2).numpy() if kept[name].ndim == 4 else kept[name].numpy()[:, :, None]
                 )
                 order = np.partition(flat, -min(2, flat.shape[2]), axis=2)  # the two largest, last
-                found[f"maxima:{name}"].append(order[:, :, -1].copy())  # not a view, which would hold the maps
+                # A copy: a view would hold the whole maps.
+                found[f"maxima:{name}"].append(order[:, :, -1].copy())
                 found[f"positions:{name}"].append(flat.argmax(axis=2).astype(np.int32))
                 second = order[:, :, -2] if flat.shape[2] > 1 else order[:, :, -1] - 1
                 found[f"margin:{name}"].append(order[:, :, -1] - second)
