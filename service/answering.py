@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from ..common.errors import StorageError, UnitscopeError
 from . import arrow_answers
 from .accept import quality
-from .addresses import version
+from .addresses import VERSION_LETTERS, version
 from .fresh import Version
 from .registry import Registry, ServedStore
 
@@ -67,6 +67,16 @@ def picture(request: Request, store: str, make: Callable[[ServedStore], Picture]
     return _respond(request, store, _nothing, lambda served, _: make(served))
 
 
+def picture_from(
+    request: Request,
+    store: str,
+    part: Callable[[ServedStore], Version[Any]],
+    make: Callable[[ServedStore, Any], Picture],
+) -> Response:
+    """As `picture`, from one version of a part of the store too; `v=` then names that version."""
+    return _respond(request, store, part, make)
+
+
 def consistent(request: Request, store: str, make: Callable[[ServedStore], T]) -> T:
     """What `make` gives from one version of the store. Raises NotFoundError, StorageError, and what `make` raises.
 
@@ -94,22 +104,35 @@ def _respond(
     *,
     form: str | None = None,
 ) -> Response:
-    """form: the media type that the request chose, None where there was nothing to choose."""
+    """form: the media type that the request chose, None where there was nothing to choose.
+
+    Made again where the part was made again meanwhile: its files may then be gone.
+    """
 
     def respond(served: ServedStore) -> Response:
         used = part(served)
         etag = _etag(request, served, used, form or "")
-        headers = {"ETag": etag, "Cache-Control": _cache_control(request, served)}
+        headers = {"ETag": etag, "Cache-Control": _cache_control(request, served, used)}
         if form is not None:
             headers["Vary"] = "Accept"
         if _matches(request, etag):
             return Response(status_code=304, headers=headers)
-        data, kind = make(served, used.value)
+        try:
+            data, kind = make(served, used.value)
+        except UnitscopeError:
+            if part(served).stamp == used.stamp:
+                raise
+            return respond(served)
         if _matches(request, "*"):
             return Response(status_code=304, headers=headers)
         return Response(data, media_type=kind, headers=headers)
 
     return consistent(request, store, respond)
+
+
+def part_version(part: Version[Any]) -> str:
+    """What `v=` holds in the addresses of pictures of a part of a store."""
+    return part.digest[:VERSION_LETTERS]
 
 
 def _nothing(served: ServedStore) -> Version[Any]:
@@ -151,5 +174,6 @@ def _matches(request: Request, etag: str) -> bool:
     return wanted is not None and etag in (one.strip().removeprefix("W/") for one in wanted.split(","))
 
 
-def _cache_control(request: Request, served: ServedStore) -> str:
-    return IMMUTABLE if request.query_params.get("v") == version(served) else REVALIDATE
+def _cache_control(request: Request, served: ServedStore, part: Version[Any]) -> str:
+    wanted = part_version(part) if part.digest else version(served)
+    return IMMUTABLE if request.query_params.get("v") == wanted else REVALIDATE
