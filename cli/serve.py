@@ -12,7 +12,7 @@ def run(arguments: Namespace) -> int:
     from ..service.server import serve
 
     with suppress(KeyboardInterrupt):
-        serve(arguments.store, host=arguments.host, port=arguments.port)
+        serve(arguments.store, host=arguments.host, port=arguments.port, log=arguments.log)
     return 0
 
 
@@ -32,6 +32,12 @@ VERB = Verb(
         argument("STORE", nargs="+", help="finished stores"),
         argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)"),
         PORT,
+        argument(
+            "--log",
+            choices=("json", "text", "off"),
+            default="off",
+            help="a line on stderr for each request; failures are written in any case (default: %(default)s)",
+        ),
     ),
     run=run,
 )

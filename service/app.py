@@ -6,17 +6,24 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
+from starlette.types import ASGIApp
 
-from . import api, api_neighbors, api_pictures, health, pages
+from . import api, api_neighbors, api_pictures, health, metrics, pages
 from .guard import Guard
 from .look import STATIC
+from .metrics import Metrics
+from .observe import NoteRoute, Observe
 from .openapi import complete
 from .problems import add_handlers
 from .registry import Registry
 
 
 class Service(FastAPI):
-    """A FastAPI application whose OpenAPI document knows of problems and of tables as Arrow."""
+    """A FastAPI application that observes every request, and whose OpenAPI document knows of problems and Arrow."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Outermost is what counts and logs: around what answers failures, too."""
+        return Observe(super().build_middleware_stack(), self.state.metrics)
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document, made once."""
@@ -38,9 +45,11 @@ def create_app(stores: list[str], *, hosts: Iterable[str] | None = None) -> Fast
         redoc_url=None,
     )
     app.state.registry = Registry(stores)
+    app.state.metrics = Metrics()
     add_handlers(app)
-    for part in (api, api_neighbors, api_pictures, pages, health):
+    for part in (api, api_neighbors, api_pictures, pages, health, metrics):
         app.include_router(part.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.add_middleware(NoteRoute)
     app.add_middleware(Guard, hosts=hosts)
     return app

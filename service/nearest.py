@@ -7,6 +7,7 @@ from ..index.ann import Ann
 from .addresses import thumb_address
 from .answers import Metric, NeighborAnswer, NeighborsAnswer
 from .ask import check_image, said, shown
+from .observe import searched
 from .registry import ServedStore
 
 _SHOWN = ("uri", "label", "label_index", "predicted", "probability")
@@ -54,6 +55,7 @@ def neighbors(
     distances, ids = ann.search(
         feature[None], k, exact=exact, exclude=np.array([own], np.int64), allowed=allowed, metric=metric
     )
+    searched(exact=exact)
     kept = ids[0] >= 0
     found = ids[0][kept].tolist()
     rows = store.images_at(found, _SHOWN)

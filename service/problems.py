@@ -26,10 +26,11 @@ from ..common.errors import (
 from .answers import StoreAnswer
 from .ask import describe
 from .look import page
+from .observe import current_id
 
 MEDIA_TYPE = "application/problem+json"
 _METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
-_PROGRAMS = re.compile(r"/(api|livez|readyz|openapi\.json)(/|$)")
+_PROGRAMS = re.compile(r"/(api|livez|readyz|metrics|openapi\.json)(/|$)")
 """Paths whose errors are for programs."""
 
 
@@ -126,7 +127,10 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     def bug(request: Request, error: Exception) -> Response:
-        detail = "This is a bug in Unitscope: please report what the service has written on stderr."
+        detail = (
+            "This is a bug in Unitscope: please report what the service has written on stderr about request "
+            f"{current_id()}."
+        )
         return respond(request, 500, "bug", "The service failed", detail)
 
 

@@ -6,19 +6,28 @@ import sys
 import uvicorn
 
 from ..common.errors import UsageError
+from . import logs
 from .app import create_app
 from .guard import LOOPBACK
 
 
-def serve(stores: list[str], *, host: str = "127.0.0.1", port: int = 8000) -> None:
+def serve(
+    stores: list[str], *, host: str = "127.0.0.1", port: int = 8000, log: logs.Form = "off"
+) -> None:
     """Serves until it is interrupted. `port` 0 takes a free one. Raises StoreError, and UsageError for a taken port."""
+    logs.configure(log)
     local = host in LOOPBACK or host == "::1"
     app = create_app(stores, hosts=LOOPBACK if local else None)
     listener = _listen(host, port)
     shown = f"[{host}]" if ":" in host else host
-    print(f"http://{shown}:{listener.getsockname()[1]}/", file=sys.stderr, flush=True)
+    address = f"http://{shown}:{listener.getsockname()[1]}/"
+    if log == "json":
+        logs.happened("serving", address=address, stores=stores)
+    else:
+        print(address, file=sys.stderr, flush=True)
     config = uvicorn.Config(
         app,
+        log_config=None,
         log_level="warning",
         access_log=False,
         server_header=False,

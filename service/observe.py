@@ -1,0 +1,122 @@
+"""ASGI middleware that sees every request from outside everything else: its id, time, route and outcome.
+
+What happens inside can note what the request did (`searched`): the note goes to the metrics and the log with the rest.
+"""
+
+from contextvars import ContextVar
+from time import perf_counter
+from typing import Literal
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from . import logs, metrics
+from .metrics import Metrics
+
+Search = Literal["exact", "ann"]
+
+
+class Observed:
+    """What is known of a request while it is answered. id: in the answer's X-Request-ID and in the log."""
+
+    __slots__ = ("complete", "id", "route", "search", "status")
+
+    def __init__(self, id: str) -> None:
+        self.id = id
+        self.route = metrics.OTHER
+        self.search: Search | None = None
+        self.status = 500
+        """Unless an answer says otherwise: none has come."""
+        self.complete = False
+
+
+_CURRENT: ContextVar[Observed | None] = ContextVar("unitscope_observed", default=None)
+
+
+def current_id() -> str | None:
+    """The id of the request that is being answered."""
+    observed = _CURRENT.get()
+    return None if observed is None else observed.id
+
+
+def searched(*, exact: bool) -> None:
+    """The request that is being answered has searched for neighbours."""
+    observed = _CURRENT.get()
+    if observed is not None:
+        observed.search = "exact" if exact else "ann"
+
+
+class Observe:
+    """Outside everything, what answers failures too. A failure that has its answer goes no further than the log."""
+
+    def __init__(self, app: ASGIApp, kept: Metrics) -> None:
+        self.app = app
+        self.kept = kept
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers a request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        start = perf_counter()
+        observed = Observed(logs.request_id(scope["headers"]))
+        token = _CURRENT.set(observed)
+        counted = scope["path"] != metrics.PATH
+        failure: Exception | None = None
+        if counted:
+            self.kept.in_flight.inc()
+        try:
+            await self.app(scope, receive, _noting(send, observed))
+        except Exception as error:
+            failure = error
+            if not observed.complete:
+                raise  # the server ends the connection
+        finally:
+            _CURRENT.reset(token)
+            if counted:
+                self.kept.in_flight.dec()
+                self._done(scope, observed, perf_counter() - start, failure)
+
+    def _done(self, scope: Scope, observed: Observed, seconds: float, failure: Exception | None) -> None:
+        self.kept.answered(scope["method"], observed.route, observed.status, seconds)
+        fields: dict[str, object] = {
+            "request": observed.id,
+            "method": scope["method"],
+            "route": observed.route,
+            "path": scope["path"],
+            "status": observed.status,
+            "ms": round(seconds * 1000, 3),
+        }
+        if observed.search is not None:
+            self.kept.searches[observed.search].inc()
+            fields["search"] = observed.search
+        logs.answered(fields, failure)
+
+
+def _noting(send: Send, observed: Observed) -> Send:
+    """Notes the status and the end of the answer, and puts the request's id into it."""
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            observed.status = message["status"]
+            message["headers"] = [*message.get("headers", ()), (b"x-request-id", observed.id.encode())]
+        await send(message)
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
+            observed.complete = True
+
+    return sending
+
+
+class NoteRoute:
+    """Innermost, where the scope is the router's own: what is outside may have handed on a copy."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers a request."""
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            observed = _CURRENT.get()
+            if observed is not None:
+                observed.route = getattr(scope.get("route"), "path", None) or metrics.OTHER
