@@ -28,7 +28,8 @@ def selectivity(store: Store, images: ImageColumns, layer: str) -> Selectivity:
     codes = images.codes[ids]
     counts = np.bincount(codes, minlength=len(images.labels))
     maxima = store.maxima_of_layer(layer, ids)
-    values, labels = np.full(units, np.nan), [None] * units
+    values = np.full(units, np.nan)
+    labels: list[str | None] = [None] * units
     for unit in range(units):
         sums = np.bincount(codes, weights=np.maximum(maxima[unit], 0), minlength=len(counts))
         means = np.divide(sums, counts, out=np.full(len(counts), np.nan), where=counts > 0)

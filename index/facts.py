@@ -3,6 +3,7 @@
 from .class_facts import ClassFacts
 from .image_columns import ImageColumns
 from .image_order import ImageOrder
+from .image_units import ImageUnits
 from .once import OnceCache
 from .similar_units import SimilarUnits
 from .store import Store
@@ -20,6 +21,7 @@ class Facts:
         self.units = UnitFacts(store, self._cache, self.images)
         self.similar = SimilarUnits(store, self._cache, self.images)
         self.classes = ClassFacts(store, self._cache, self.images, self.units)
+        self.image_units = ImageUnits(store)
         self.order = ImageOrder(store, self._cache, self.images)
 
     def images(self) -> ImageColumns:

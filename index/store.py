@@ -23,8 +23,21 @@ from .files import Folder
 from .filters import Filter, parse
 from .manifest import Manifest, PartRecord
 from .packs import PATCHES_PER_UNIT, Packs
-from .schema import FEATURES, IMAGES, LAYERS, PATCHES, PLAN, THUMBS, UNITS, LayerRow, maxima_table
+from .schema import (
+    ERRORS,
+    ERRORS_SCHEMA,
+    FEATURES,
+    IMAGES,
+    LAYERS,
+    PATCHES,
+    PLAN,
+    THUMBS,
+    UNITS,
+    LayerRow,
+    maxima_table,
+)
 from .strongest import MaximaReader
+from .summary_reader import StrongUnit, SummaryReader
 from .topk import TopK
 from .unit_reader import Patch, UnitReader, UnitRow, patches_of
 from .units_table import top_column
@@ -54,6 +67,7 @@ class Store:
         self._images = self._table(IMAGES)
         self._plan = self._table(PLAN)
         self._units = UnitReader(self._columns([manifest.files[UNITS]]), self.layers)
+        self._summary = SummaryReader(manifest, self._columns, self.layers)
         self._maxima: dict[str, MaximaReader] = {}
         self._thumbs, self._patches = Packs(folder, THUMBS), Packs(folder, PATCHES)
 
@@ -127,6 +141,26 @@ class Store:
         """(images,) int32: where each maximum is, flat y * width + x; -1 where an image failed. Raises LayerError."""
         return self._maxima_reader(self._checked(layer, unit)).positions(unit)
 
+    # What the sweep summed up; None in a store of an older release, which did not
+
+    def classes_table(self) -> pa.Table | None:
+        """The rows of classes.parquet (CLASSES_SCHEMA): none where the images have no labels, or more than 4,096."""
+        return self._summary.classes()
+
+    def selectivity(self, layer: str) -> pa.Table | None:
+        """(units,) rows: `unit`, `label` (of the largest mean), `selectivity`, both null for none. Raises LayerError."""
+        return self._summary.selectivity(self._number(layer))
+
+    def class_means(self, layer: str, unit: int) -> np.ndarray | None:
+        """(labels,) float32 in the order of `classes_table`: the mean of max(maximum, 0) over the images of each label,
+        NaN where it has none. Raises LayerError."""
+        return self._summary.class_means(self._checked(layer, unit), unit)
+
+    def strongest_units(self, image_id: int) -> list[list[StrongUnit]] | None:
+        """Of each layer up to 8 units with the largest scores, (value - mean) / std of the unit over the dataset, by
+        score, descending, then unit; empty lists for an image that failed. Raises UsageError for an id that is none."""
+        return self._summary.strongest(self._image(image_id))
+
     # Images
 
     @property
@@ -160,6 +194,16 @@ class Store:
             if place >= 0:
                 return group.first + int(place)
         return None
+
+    def errors(self, n: int) -> list[dict[str, Any]]:
+        """The first n images that failed: `image_id`, `uri`, `status`, `reason`."""
+        table = self._columns([self.manifest.files[ERRORS]])
+        rows: list[dict[str, Any]] = []
+        for group in table.groups():
+            rows += table.read_new(group, ERRORS_SCHEMA.names).slice(0, n - len(rows)).to_pylist()
+            if len(rows) >= n:
+                break
+        return rows
 
     def mask(self, where: Filter | str) -> np.ndarray:
         """(images,) bool, not to be written to: where the filter is true. Raises FilterError."""

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..common.errors import ImageStatus
 from .class_tables import selectivity
 from .distribution import Distribution, ranks
 from .image_columns import ImageColumns
@@ -13,6 +14,7 @@ from .once import OnceCache
 from .store import Store
 from .unit_reader import Patch
 
+_OK = f"status = '{ImageStatus.OK.value}'"
 RANKED = ("max", "mean", "std", "min", "active", "selectivity")
 
 
@@ -79,18 +81,14 @@ class UnitFacts:
 
         Raises LayerError, FilterError.
         """
-        if where is None:
-            found = self.distribution(layer, unit)
-        else:
-            found = self._distribution(layer, unit, self._store.mask(where))
+        found = self._distribution(layer, unit, where) if where else self.distribution(layer, unit)
         places = found.around(quantile, k)
         patches = self._store.patches_at(layer, unit, found.image_ids[places].tolist())
         return Ranked(places.start + 1, found.numbers, patches)
 
     def kept(self, where: str | None) -> int:
         """How many images that did not fail a filter keeps. Raises FilterError."""
-        ok = self._images().ok
-        return int(np.count_nonzero(ok if where is None else ok & self._store.mask(where)))
+        return int(np.count_nonzero(self._mask(where)))
 
     def classes(self, layer: str, unit: int) -> list[UnitClass]:
         """What a unit does in the images of each label: by the mean, descending, then by label. Raises LayerError."""
@@ -130,7 +128,11 @@ class UnitFacts:
             ranked={name: int(np.count_nonzero(column)) for name, column in placed.items()},
         )
 
-    def _distribution(self, layer: str, unit: int, mask: np.ndarray | None) -> Distribution:
-        ok = self._images().ok
-        ids = np.flatnonzero(ok if mask is None else ok & mask)
+    def _distribution(self, layer: str, unit: int, where: str | None) -> Distribution:
+        ids = np.flatnonzero(self._mask(where))
         return Distribution.of(self._store.maxima(layer, unit)[ids], ids)
+
+    def _mask(self, where: str | None) -> np.ndarray:
+        """(images,) bool: which did not fail, and pass a filter."""
+        ok = self._store.mask(_OK)
+        return ok & self._store.mask(where) if where else ok

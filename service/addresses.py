@@ -37,6 +37,12 @@ def crop_address(served: ServedStore, image_id: int, box: Box) -> str:
     return f"{address(served)}/images/{image_id}/crop?box={','.join(map(str, box))}&v={version(served)}"
 
 
+def patch_picture_address(served: ServedStore, layer: str, unit: int, rank: int) -> str:
+    """Where the view of one of a unit's strongest patches is; rank from 1."""
+    of_unit = f"{address(served)}/layers/{quote(layer, safe='')}/units/{unit}"
+    return f"{of_unit}/patches/{rank}/picture?v={version(served)}"
+
+
 def unit_page_address(store: str, layer: str, unit: int) -> str:
     """The page of a unit."""
     return f"/stores/{quote(store, safe='')}/units/{quote(layer, safe='')}/{unit}"

@@ -79,64 +79,6 @@ class LayersAnswer(FromStore):
     layers: list[LayerAnswer]
 
 
-class UnitAnswer(BaseModel):
-    """Statistics of the per-image maxima of one unit; null where no image has a value."""
-
-    layer: str
-    unit: int
-    images: int
-    mean: float | None
-    std: float | None
-    min: float | None
-    max: float | None
-    active: float | None = Field(description="share of images with a maximum above 0")
-
-
-class OneUnitAnswer(FromStore, UnitAnswer):
-    """The same, alone."""
-
-
-class UnitsAnswer(FromStore):
-    """A page of units; `next` is the cursor of the page after it, null at the end."""
-
-    units: list[UnitAnswer]
-    next: str | None
-
-
-class PatchAnswer(BaseModel):
-    """One strong patch. rank: from 1. box: the receptive field; view: what the unit does see of it."""
-
-    rank: int
-    value: float
-    image_id: int
-    y: int
-    x: int
-    box: BoxJson
-    view: BoxJson
-    uri: str
-    width: int
-    height: int
-    label: str | None
-    label_index: int | None
-    label_class: str | None = Field(description="the model's name for `label_index`")
-    predicted: int | None
-    predicted_class: str | None
-    probability: float | None = Field(description="of the predicted class")
-    image: str = Field(description="address of the image's own file")
-    crop: str = Field(description="address of the view's pixels")
-    thumb: str = Field(description="address of a small picture of the whole image")
-
-
-class PatchesAnswer(FromStore):
-    """Strongest first; equal values by image_id. `exact` is always true: the whole dataset was looked at."""
-
-    layer: str
-    unit: int
-    where: str | None
-    exact: bool = True
-    patches: list[PatchAnswer]
-
-
 class ImageAnswer(FromStore):
     """One row of images/, with the dataset's own columns in `metadata`."""
 

@@ -1,4 +1,4 @@
-"""The API under /api/v1: stores, layers, units and their patches, images, atlases, as JSON."""
+"""The API under /api/v1: stores, layers and atlases, as JSON."""
 
 from typing import Annotated
 
@@ -10,16 +10,12 @@ from .answers import (
     AtlasAnswer,
     AtlasesAnswer,
     GridAnswer,
-    ImageAnswer,
     LayersAnswer,
-    OneUnitAnswer,
-    PatchesAnswer,
     StoreAnswer,
     StoresAnswer,
-    UnitsAnswer,
 )
 from .atlas_answers import all_atlases, describe_atlas, grid
-from .parameters import NOT_MODIFIED, TABLE, AtlasName, K, LayerName, Number, StoreName, Where, problems
+from .parameters import NOT_MODIFIED, TABLE, AtlasName, StoreName, problems
 from .registry import Registry
 
 router = APIRouter(prefix="/api/v1/stores")
@@ -43,38 +39,6 @@ def one_store(request: Request, store: StoreName) -> Response:
 def list_layers(request: Request, store: StoreName) -> Response:
     """The layers, in order of execution."""
     return answer(request, store, ask.layers)
-
-
-@router.get("/{store}/layers/{layer}/units", response_model=UnitsAnswer, responses=TABLE)
-def list_units(
-    request: Request,
-    store: StoreName,
-    layer: LayerName,
-    cursor: Annotated[int, Query(ge=0, le=2**31, description="`next` of the page before")] = 0,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-) -> Response:
-    """The units of a layer with their statistics, a page at a time."""
-    return answer(request, store, lambda served: ask.units(served, layer, after=cursor, limit=limit))
-
-
-@router.get("/{store}/layers/{layer}/units/{unit}", response_model=OneUnitAnswer, responses=TABLE)
-def one_unit(request: Request, store: StoreName, layer: LayerName, unit: Number) -> Response:
-    """One unit's statistics."""
-    return answer(request, store, lambda served: ask.unit(served, layer, unit))
-
-
-@router.get("/{store}/layers/{layer}/units/{unit}/patches", response_model=PatchesAnswer, responses=TABLE)
-def unit_patches(
-    request: Request, store: StoreName, layer: LayerName, unit: Number, *, k: K = 9, where: Where = None
-) -> Response:
-    """The strongest patches of a unit, over the whole dataset or the images that a filter keeps."""
-    return answer(request, store, lambda served: ask.patches(served, layer, unit, k=k, where=where))
-
-
-@router.get("/{store}/images/{image_id}", response_model=ImageAnswer, responses=TABLE)
-def one_image(request: Request, store: StoreName, image_id: Number) -> Response:
-    """Everything known of one image."""
-    return answer(request, store, lambda served: ask.image(served, image_id))
 
 
 @router.get("/{store}/atlases", response_model=AtlasesAnswer, responses=TABLE)

@@ -4,23 +4,16 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-from ..common.errors import LayerError, NotFoundError
+from ..common.errors import NotFoundError
 from ..index.store import Store
-from .addresses import crop_address, pixels_address, thumb_address
+from .addresses import pixels_address, thumb_address
 from .answers import (
     ImageAnswer,
     LayerAnswer,
     LayersAnswer,
-    OneUnitAnswer,
-    PatchAnswer,
-    PatchesAnswer,
     StoreAnswer,
-    UnitAnswer,
-    UnitsAnswer,
 )
 from .registry import ServedStore
-
-_SHOWN = ("uri", "width", "height", "label", "label_index", "predicted", "probability")
 
 
 def said(served: ServedStore) -> dict[str, Any]:
@@ -49,48 +42,6 @@ def describe(served: ServedStore) -> StoreAnswer:
 def layers(served: ServedStore) -> LayersAnswer:
     """All layers, in order of execution."""
     return LayersAnswer(**said(served), layers=[LayerAnswer(**asdict(row)) for row in served.store.layers])
-
-
-def units(served: ServedStore, layer: str, *, after: int, limit: int) -> UnitsAnswer:
-    """Units of a layer from number `after`, with their statistics. Raises LayerError."""
-    table = served.store.units(layer)
-    page = table.slice(after, limit)
-    rows = [UnitAnswer(**finite(row)) for row in page.to_pylist()]
-    more = after + limit < table.num_rows
-    return UnitsAnswer(**said(served), units=rows, next=str(after + limit) if more else None)
-
-
-def unit(served: ServedStore, layer: str, number: int) -> OneUnitAnswer:
-    """One unit's statistics. Raises LayerError."""
-    units_of_layer = served.store.layer(layer).units
-    if not 0 <= number < units_of_layer:
-        raise LayerError(f"no unit {number} in {layer}: it has units 0 to {units_of_layer - 1}")
-    (row,) = served.store.units(layer).slice(number, 1).to_pylist()
-    return OneUnitAnswer(**said(served), **finite(row))
-
-
-def patches(served: ServedStore, layer: str, number: int, *, k: int, where: str | None) -> PatchesAnswer:
-    """The k strongest patches of a unit under a filter. Raises LayerError, FilterError."""
-    store = served.store
-    found = store.top(layer, number, k=k, where=where or None)
-    images = store.images_at([patch.image_id for patch in found], _SHOWN)
-    rows = [
-        PatchAnswer(
-            rank=rank,
-            value=patch.value,
-            image_id=patch.image_id,
-            y=patch.y,
-            x=patch.x,
-            box=patch.box,
-            view=patch.view,
-            **shown(store, image),
-            image=pixels_address(served, patch.image_id),
-            crop=crop_address(served, patch.image_id, patch.view),
-            thumb=thumb_address(served, patch.image_id),
-        )
-        for rank, (patch, image) in enumerate(zip(found, images, strict=True), start=1)
-    ]
-    return PatchesAnswer(**said(served), layer=layer, unit=number, where=where or None, patches=rows)
 
 
 def image(served: ServedStore, image_id: int) -> ImageAnswer:

@@ -1,10 +1,11 @@
 """What requests may hold: the parameters that the routes share, and how the OpenAPI document tells of problems."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import Path, Query
 
 from .answers import Metric
+from .cursors import CURSOR_PATTERN
 
 StoreName = Annotated[str, Path(max_length=300, description="as /api/v1/stores lists them")]
 LayerName = Annotated[str, Path(max_length=300, description="a dotted module path: features.10")]
@@ -16,6 +17,13 @@ Where = Annotated[
 ]
 MetricName = Annotated[Metric | None, Query(description="default: the index's")]
 ImageId = Annotated[int, Query(ge=0, le=2**53)]
+Cursor = Annotated[
+    str | None, Query(pattern=CURSOR_PATTERN, description="`next` of the page before; none for the first")
+]
+Limit = Annotated[int, Query(ge=1, le=1000, description="rows of a page")]
+Order = Annotated[
+    Literal["asc", "desc"] | None, Query(description="default: asc for numbers and names, else desc")
+]
 PictureVersion = Annotated[
     str | None,
     Query(

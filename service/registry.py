@@ -20,6 +20,7 @@ from ..index.ann import MANIFEST as ANN_MANIFEST
 from ..index.ann import Ann
 from ..index.atlas import Atlas, list_atlases
 from ..index.exact import Vectors
+from ..index.facts import Facts
 from ..index.files import Folder
 from ..index.schema import MANIFEST
 from ..index.store import Store
@@ -40,6 +41,7 @@ class ServedStore:
     def __init__(self, name: str, store: Store) -> None:
         self.name = name
         self.store = store
+        self.facts = Facts(store)
         self.hash = store.manifest.hash
         self._ann = Fresh(store.folder, ANN_MANIFEST, self._open_ann)
         self._atlases: dict[str, Fresh[Atlas]] = {}

@@ -7,9 +7,10 @@ from fastapi import Request, Response
 
 from ..common.errors import StoreNotFoundError, UnitscopeError
 from ..index.schema import LayerRow
-from . import ask
+from . import ask, unit_questions
 from .addresses import version
-from .answers import ImageAnswer, NeighborsAnswer, PatchesAnswer
+from .answers import ImageAnswer, NeighborsAnswer
+from .answers_units import PatchesAnswer
 from .atlas_answers import describe_atlas, grid
 from .look import page
 from .nearest import neighbors_of_image
@@ -70,7 +71,7 @@ def layer(request: Request, served: ServedStore, name: str, start: int) -> Respo
         "layer.html",
         store=ask.describe(served),
         layer=row,
-        units=ask.units(served, name, after=start, limit=UNITS_SHOWN),
+        units=unit_questions.some_units(served, name, start, start + UNITS_SHOWN),
         start=start,
         shown=UNITS_SHOWN,
         v=version(served),
@@ -81,11 +82,11 @@ def unit(
     request: Request, served: ServedStore, layer_name: str, number: int, *, k: int, where: str | None
 ) -> Response:
     """The strongest patches of a unit."""
-    row, statistics = served.store.layer(layer_name), ask.unit(served, layer_name, number)
+    row, statistics = served.store.layer(layer_name), unit_questions.unit(served, layer_name, number)
     found: PatchesAnswer | None = None
     problem, status = None, 200
     try:
-        found = ask.patches(served, layer_name, number, k=k, where=where)
+        found = unit_questions.patches(served, layer_name, number, k=k, where=where)
     except UnitscopeError as error:
         problem, status = str(error), status_of(error)[0]
     return page(

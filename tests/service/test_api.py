@@ -86,11 +86,11 @@ def test_every_address_in_an_answer_answers(client):
 
 
 def test_units_come_in_pages_that_join_to_the_whole(client, made):
-    found, cursor = [], "0"
-    while cursor is not None:
-        page = get(client, "/layers/features.0/units", limit=13, cursor=cursor)
+    found, following = [], {}
+    while following is not None:
+        page = get(client, "/layers/features.0/units", limit=13, **following)
         found += page["units"]
-        cursor = page["next"]
+        following = page["next"] and {"cursor": page["next"]}
     assert [unit["unit"] for unit in found] == list(range(40))
     values = made.values[0][~made.failed].astype(np.float64)
     assert [unit["mean"] for unit in found] == pytest.approx(values.mean(axis=0).tolist())
