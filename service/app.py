@@ -8,7 +8,18 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from . import api, api_neighbors, api_pictures, health, metrics, pages
+from . import (
+    api,
+    api_classes,
+    api_images,
+    api_neighbors,
+    api_pictures,
+    api_tiles,
+    api_units,
+    health,
+    metrics,
+    pages,
+)
 from .guard import Guard
 from .look import STATIC
 from .metrics import Metrics
@@ -47,7 +58,18 @@ def create_app(stores: list[str], *, hosts: Iterable[str] | None = None) -> Fast
     app.state.registry = Registry(stores)
     app.state.metrics = Metrics()
     add_handlers(app)
-    for part in (api, api_neighbors, api_pictures, pages, health, metrics):
+    for part in (
+        api,
+        api_units,
+        api_classes,
+        api_images,
+        api_neighbors,
+        api_pictures,
+        api_tiles,
+        pages,
+        health,
+        metrics,
+    ):
         app.include_router(part.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_middleware(NoteRoute)
