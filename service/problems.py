@@ -19,6 +19,7 @@ from ..common.errors import (
     NotFoundError,
     StorageError,
     StoreDamagedError,
+    StoreError,
     StoreNotFoundError,
     UnitscopeError,
     UsageError,
@@ -51,6 +52,18 @@ class ImageGoneError(DatasetError):
     """The image, or its dataset, is not where it was when it was swept."""
 
 
+class ModelChangedError(StoreError):
+    """The model that is there is not the one that was swept."""
+
+
+class ModelUnavailableError(UnitscopeError):
+    """The model worker cannot answer now. retry_after: seconds after which it may, None where that is not known."""
+
+    def __init__(self, message: str, *, retry_after: int | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 _KINDS: tuple[tuple[type[UnitscopeError], int, str, str], ...] = (
     (NotFoundError, 404, "not-found", "Not found"),
     (LayerError, 404, "no-such-unit", "No such layer or unit"),
@@ -62,6 +75,8 @@ _KINDS: tuple[tuple[type[UnitscopeError], int, str, str], ...] = (
     (ImageError, 422, "image", "The image cannot be decoded"),
     (StoreDamagedError, 503, "store-damaged", "The store is damaged"),
     (StorageError, 503, "storage", "The store cannot be read now"),
+    (ModelChangedError, 409, "model-changed", "The model has changed since the sweep"),
+    (ModelUnavailableError, 503, "live-model", "The model cannot be asked now"),
     (UnitscopeError, 409, "store", "The store cannot answer"),
 )
 """Kind of error, HTTP status, type and title; from the narrowest to the widest."""
@@ -104,7 +119,9 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(UnitscopeError)
     def ours(request: Request, error: UnitscopeError) -> Response:
-        return respond(request, *status_of(error), str(error))
+        retry = error.retry_after if isinstance(error, ModelUnavailableError) else None
+        headers = None if retry is None else {"Retry-After": str(retry)}
+        return respond(request, *status_of(error), str(error), headers=headers)
 
     @app.exception_handler(HTTPException)
     def http(request: Request, error: HTTPException) -> Response:
