@@ -37,7 +37,8 @@ class Manifest:
     [height, width], `feature`.
     frame: `resize` and `crop`, as in `Frame`. dataset: `path`, `kind`, ….
     options: `k`, `batch_size`, `maxima_dtype`, `feature_dtype`, `allow_nonfinite`, ….
-    counts: `images`, `ok`, `layers`, `units`, and `errors`: the number of images with each status but `ok`.
+    counts: `images`, `ok`, `layers`, `units`, `labels` (distinct ones of the dataset, which stores of older releases
+    lack), and `errors`: the number of images with each status but `ok`.
     files: path → its record, of every file of the store but this one.
     """
 

@@ -1,13 +1,15 @@
-"""Writes one part of `maxima/<layer>/`, and selects the part's top-k and statistics from the same block in memory."""
+"""Writes one part of `maxima/<layer>/`, and makes the part's top-k, statistics and sums by label of the same block."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
 
-from . import statistics, topk
+from ..common.errors import StoreError
+from .class_sums import class_sums
 from .files import Folder
-from .merged import Merged, Part, resume
+from .label_numbers import label_numbers
+from .merged import Merged, Part, Reduced, load, resume
 from .parquet_files import maxima_rows, maxima_settings, table_file
 from .schema import LayerRow, maxima_schema, maxima_table, part_path
 from .shard_files import list_values, shard_blocks, shard_types
@@ -19,7 +21,8 @@ from .transpose import transpose_into
 def write_maxima(folder: Folder, part: Part, layers: Sequence[LayerRow], number: int, *, k: int) -> Merged:
     """Writes `maxima/<layer>/part-N.parquet` for layers[number].
 
-    Holds one row group in memory (`parquet_files.maxima_rows`). Raises StoreDamagedError for a wrong shard file.
+    Holds one row group in memory (`parquet_files.maxima_rows`). Needs `note_labels` done. Raises StoreDamagedError for
+    a wrong shard file.
     """
     return resume(folder, note_name(part, number), lambda: _write(folder, part, layers[number], number, k))
 
@@ -29,8 +32,24 @@ def note_name(part: Part, number: int) -> str:
     return f"maxima-{number:04d}-{part.number:05d}"
 
 
+def part_notes(
+    folder: Folder, parts: Sequence[Part], layers: Sequence[LayerRow], number: int
+) -> Iterator[Reduced]:
+    """What `write_maxima` noted of layers[number], part by part. Raises StoreError where it was not called."""
+    for part in parts:
+        note = load(folder, note_name(part, number))
+        if note is None or note.maxima is None:
+            raise StoreError(
+                f"the maxima of {layers[number].layer}, part {part.number}, are not merged yet; run the sweep again to "
+                "resume"
+            )
+        yield note.maxima
+
+
 def _write(folder: Folder, part: Part, layer: LayerRow, number: int, k: int) -> Merged:
-    top, total = TopK.empty(layer.units), Statistics.empty(layer.units)
+    labels = label_numbers(folder, part)
+    count = len(labels.names)
+    merged = Reduced.empty(layer.units, count)
     columns = [f"m{number}", f"p{number}"] if layer.has_positions else [f"m{number}"]
     schema = maxima_schema(layer, shard_types(folder, part).field(columns[0]).type.value_type)
     path = part_path(maxima_table(layer.layer), part.number)
@@ -38,10 +57,10 @@ def _write(folder: Folder, part: Part, layer: LayerRow, number: int, k: int) -> 
         for pieces in shard_blocks(folder, part, columns, maxima_rows(layer.units)):
             block = _Block(pieces, columns)
             table.write(block.table(schema))
-            selected, measured = block.reduce(k)
-            top, total = topk.merge(top, selected, k), statistics.merge(total, measured)
+            first = int(block.ids[0]) - part.first
+            merged = merged.add(block.reduce(k, labels.numbers[first : first + len(block.ids)], count), k)
             del block  # or there would be two while the next is made
-    return Merged(table.record, top, total)
+    return Merged(table.record, merged)
 
 
 class _Block:
@@ -68,14 +87,18 @@ class _Block:
         ]
         return pa.Table.from_arrays(arrays, schema=schema)
 
-    def reduce(self, k: int) -> tuple[TopK, Statistics]:
-        """The top-k and statistics over the images that are there."""
+    def reduce(self, k: int, labels: np.ndarray, count: int) -> Reduced:
+        """Over the images that are there. labels: (images,) integer, below `count`."""
         values, positions, ids = self.values, self.positions, self.ids
         if not self.valid.all():
-            values, ids = np.compress(self.valid, values, axis=1), ids[self.valid]
+            values, ids, labels = np.compress(self.valid, values, axis=1), ids[self.valid], labels[self.valid]
             positions = None if positions is None else np.compress(self.valid, positions, axis=1)
         values = values.astype(np.float32, copy=False)
-        return TopK.of_units(values, ids, positions, k), Statistics.of_units(values)
+        return Reduced(
+            TopK.of_units(values, ids, positions, k),
+            Statistics.of_units(values),
+            class_sums(values, labels, count),
+        )
 
 
 def _unit_major(pieces: list[pa.RecordBatch], column: str) -> np.ndarray:

@@ -1,7 +1,7 @@
 """What a task of the merge is given (`Part`) and what it notes (`Merged`), so that a merge can be resumed.
 
 A note lies in `.work/merged/`: one Arrow file with the record of the table's file in its metadata and, for maxima, one
-row for each unit with its top-k and statistics over the part's images.
+row for each unit with its top-k, its statistics and its sums by label over the part's images.
 """
 
 import json
@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pyarrow as pa
 
+from . import statistics, topk
 from .files import Folder, MissingFileError
 from .manifest import PartRecord
 from .schema import MERGED
@@ -20,6 +21,8 @@ from .topk import TopK
 _RECORD = b"record"
 _IMAGES = b"images"
 _PLACES = b"places"
+_LABELS = b"labels"
+_CLASS_SUMS = "class_sums"
 _TOP = ("values", "image_ids", "positions")
 _STATISTICS = ("means", "squares", "minima", "maxima", "active")
 
@@ -35,12 +38,33 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Reduced:
+    """What is made of some images of a layer beside their maxima: class_sums is (units, labels) float64, see there."""
+
+    top: TopK
+    statistics: Statistics
+    class_sums: np.ndarray
+
+    @staticmethod
+    def empty(units: int, labels: int) -> "Reduced":
+        """Of no images."""
+        return Reduced(TopK.empty(units), Statistics.empty(units), np.zeros((units, labels)))
+
+    def add(self, other: "Reduced", k: int) -> "Reduced":
+        """Of the images of both; `other` has those that come after."""
+        return Reduced(
+            topk.merge(self.top, other.top, k),
+            statistics.merge(self.statistics, other.statistics),
+            self.class_sums + other.class_sums,
+        )
+
+
+@dataclass(frozen=True)
 class Merged:
-    """What one task made: the file and, for maxima, each unit's top-k and statistics over the part's images."""
+    """What one task made: the file and, for maxima, what they are over the part's images."""
 
     record: PartRecord
-    top: TopK | None = None
-    statistics: Statistics | None = None
+    maxima: Reduced | None = None
 
 
 def note_path(task: str) -> str:
@@ -70,12 +94,13 @@ def to_bytes(merged: Merged) -> bytes:
     """The note as an Arrow file."""
     metadata = {_RECORD: json.dumps(asdict(merged.record), sort_keys=True).encode()}
     columns: dict[str, pa.Array] = {}
-    if merged.top is not None and merged.statistics is not None:
-        metadata |= {_IMAGES: b"%d" % merged.statistics.images, _PLACES: b"%d" % merged.top.values.shape[1]}
-        for name in _TOP:
-            array = getattr(merged.top, name)
-            columns[name] = _lists(array)
-        columns |= {name: pa.array(getattr(merged.statistics, name)) for name in _STATISTICS}
+    if merged.maxima is not None:
+        top, measured, sums = merged.maxima.top, merged.maxima.statistics, merged.maxima.class_sums
+        metadata |= {_IMAGES: b"%d" % measured.images}
+        metadata |= {_PLACES: b"%d" % top.values.shape[1], _LABELS: b"%d" % sums.shape[1]}
+        columns |= {name: _lists(getattr(top, name)) for name in _TOP}
+        columns |= {name: pa.array(getattr(measured, name)) for name in _STATISTICS}
+        columns[_CLASS_SUMS] = _lists(sums)
     schema = pa.schema([pa.field(name, column.type) for name, column in columns.items()], metadata=metadata)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_file(sink, schema) as writer:
@@ -91,10 +116,16 @@ def from_bytes(data: bytes) -> Merged:
         if _IMAGES not in metadata:
             return Merged(record)
         batch = reader.get_batch(0)
-        shape = (batch.num_rows, int(metadata[_PLACES]))
-        top = [batch[name].values.to_numpy().reshape(shape) for name in _TOP]
-        statistics = [batch[name].to_numpy() for name in _STATISTICS]
-        return Merged(record, TopK(*top), Statistics(int(metadata[_IMAGES]), *statistics))
+        places, labels = int(metadata[_PLACES]), int(metadata[_LABELS])
+        top = [_matrix(batch, name, places) for name in _TOP]
+        measured = [batch[name].to_numpy() for name in _STATISTICS]
+        reduced = Statistics(int(metadata[_IMAGES]), *measured)
+        return Merged(record, Reduced(TopK(*top), reduced, _matrix(batch, _CLASS_SUMS, labels)))
+
+
+def _matrix(batch: pa.RecordBatch, name: str, width: int) -> np.ndarray:
+    """(units, width) of a column that `_lists` made."""
+    return batch[name].values.to_numpy().reshape(batch.num_rows, width)
 
 
 def _lists(array: np.ndarray) -> pa.Array:

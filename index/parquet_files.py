@@ -18,6 +18,10 @@ IMAGE_ROWS = 65_536
 """Rows of a row group of a per-image table, at most."""
 UNIT_ROWS = 32
 """Rows of a row group of units.parquet: a unit is read with its group."""
+CLASS_MEANS = 2**17
+"""Means of a row group of selectivity.parquet, at most: a unit's are read with its group's."""
+STRONGEST_UNITS = 2**16
+"""Units of a row group of `strongest/`, at most: an image's are read with its group's, in about a millisecond."""
 _GROUP_VALUES = 2**26
 """Maxima of a row group, at most: 256 MiB of float32, which a merge holds at once."""
 
@@ -35,6 +39,19 @@ def feature_rows(width: int) -> int:
     return min(IMAGE_ROWS, max(64, 2**19 // width))
 
 
+def selectivity_rows(labels: int) -> int:
+    """Rows of a row group of selectivity.parquet."""
+    return min(256, max(16, CLASS_MEANS // max(1, labels)))
+
+
+def strongest_rows(units: int) -> int:
+    """Rows of a row group of `strongest/`, for so many units an image: a power of 2."""
+    rows = IMAGE_ROWS
+    while rows > 32 and rows * units > STRONGEST_UNITS:
+        rows //= 2
+    return rows
+
+
 def text_settings() -> dict[str, Any]:
     """For tables of names and numbers: images, layers, errors."""
     return {"compression": "zstd", "use_dictionary": True, "write_statistics": True}
@@ -46,6 +63,24 @@ def units_settings() -> dict[str, Any]:
         "compression": "lz4",
         "use_dictionary": ["layer"],
         "write_statistics": ["layer", "unit", "max", "active"],
+    }
+
+
+def selectivity_settings() -> dict[str, Any]:
+    """For selectivity.parquet: the means are float noise."""
+    return {
+        "compression": "none",
+        "use_dictionary": ["layer", "label"],
+        "write_statistics": ["layer", "unit"],
+    }
+
+
+def strongest_settings() -> dict[str, Any]:
+    """For `strongest/`: plain, for speed, but for the layers, which follow each other alike in each row."""
+    return {
+        "compression": "none",
+        "use_dictionary": ["units.list.element.layer"],
+        "write_statistics": ["image_id"],
     }
 
 

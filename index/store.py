@@ -148,7 +148,7 @@ class Store:
         return self._summary.classes()
 
     def selectivity(self, layer: str) -> pa.Table | None:
-        """(units,) rows: `unit`, `label` (of the largest mean), `selectivity`, both null for none. Raises LayerError."""
+        """(units,) rows: `unit`, `label` (of the largest mean) and `selectivity`, null for none. Raises LayerError."""
         return self._summary.selectivity(self._number(layer))
 
     def class_means(self, layer: str, unit: int) -> np.ndarray | None:

@@ -12,7 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..common.errors import ImageStatus, StoreDamagedError
+from .classes_table import write_classes
 from .files import Folder
+from .label_numbers import distinct_labels, note_labels
 from .manifest import PartRecord
 from .maxima_table import write_maxima
 from .merged import Merged, Part, resume
@@ -31,18 +33,25 @@ from .schema import (
     metadata_fields,
     part_path,
 )
+from .selectivity_table import write_selectivity
 from .shard_files import regroup, shard_blocks, shard_types
+from .strongest_table import write_strongest
 from .units_table import write_units
 
 __all__ = [
     "Merged",
     "Part",
     "PartRecord",
+    "distinct_labels",
+    "note_labels",
+    "write_classes",
     "write_errors",
     "write_features",
     "write_images",
     "write_layers",
     "write_maxima",
+    "write_selectivity",
+    "write_strongest",
     "write_units",
 ]
 

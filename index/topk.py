@@ -74,6 +74,8 @@ class TopK:
 
 def merge(a: TopK, b: TopK, k: int) -> TopK:
     """The k strongest images of each unit among those of `a` and `b`, which have the same units."""
+    if not a.values.shape[1] or not b.values.shape[1]:
+        return _first(b if not a.values.shape[1] else a, k)
     values = np.concatenate([a.values, b.values], axis=1)
     ids = np.concatenate([a.image_ids, b.image_ids], axis=1)
     positions = np.concatenate([a.positions, b.positions], axis=1)
@@ -85,14 +87,20 @@ def merge(a: TopK, b: TopK, k: int) -> TopK:
         values, positions = np.where(ids < 0, np.float32(np.nan), values), np.where(ids < 0, 0, positions)
         order = _order(values, ids, positions)
     order = order[:, :k]
-    ids = np.take_along_axis(ids, order, axis=1)
-    places = int((ids >= 0).sum(axis=1).max(initial=0))
-    order = order[:, :places]
-    return TopK(
-        np.take_along_axis(values, order, axis=1),
-        ids[:, :places],
-        np.take_along_axis(positions, order, axis=1).astype(np.int32),
+    return _first(
+        TopK(
+            np.take_along_axis(values, order, axis=1),
+            np.take_along_axis(ids, order, axis=1),
+            np.take_along_axis(positions, order, axis=1).astype(np.int32),
+        ),
+        k,
     )
+
+
+def _first(top: TopK, k: int) -> TopK:
+    """The first k places of a selection, without those that are empty in all rows."""
+    places = min(k, int((top.image_ids >= 0).sum(axis=1).max(initial=0)))
+    return TopK(top.values[:, :places], top.image_ids[:, :places], top.positions[:, :places])
 
 
 def _order(values: np.ndarray, ids: np.ndarray, positions: np.ndarray) -> np.ndarray:
@@ -122,12 +130,17 @@ def _strongest(values: np.ndarray, k: int) -> np.ndarray:
     """(units, k) int64: the columns of the k largest of each row, in order. values: (units, images), k <= images.
 
     Few values exceed a lower bound of the k-th largest; only they are sorted. Where fewer than k do, the bound is
-    the k-th largest, and the first columns that equal it fill up.
+    the k-th largest, and the first columns that equal it fill up. Where the bound is no shortcut, all are sorted.
     """
+    images = values.shape[1]
+    if images < _GROUP * k:
+        keys = strength_keys(values) | np.arange(images, dtype=np.uint64)
+        chosen = np.sort(np.partition(keys, k - 1, axis=1)[:, :k], axis=1)
+        return (chosen & np.uint64(2**32 - 1)).astype(np.int64)
     has_nan = np.isnan(values.max(axis=1))
     bound = _lower_bound(values, k)
     bound[has_nan] = np.inf  # nothing exceeds it; these rows are done below
-    units, columns = np.divmod(np.flatnonzero(values > bound[:, None]), values.shape[1])
+    units, columns = np.divmod(np.flatnonzero(values > bound[:, None]), images)
     missing = k - np.bincount(units, minlength=len(values))
     missing[has_nan] = 0
     for unit in np.flatnonzero(missing > 0):
@@ -144,14 +157,24 @@ def _strongest(values: np.ndarray, k: int) -> np.ndarray:
     return chosen
 
 
+def strength_keys(values: np.ndarray) -> np.ndarray:
+    """uint64 keys that ascend where the values descend, NaN last, with 32 low bits of 0 for what breaks ties.
+
+    values: float32. The bits of a float, read as an integer, ascend with its size; those of negative ones are turned.
+    """
+    bits = (values + np.float32(0)).view(np.uint32)  # -0.0 becomes 0.0
+    negative = bits >> 31 == 1
+    descending = np.where(negative, bits, bits ^ np.uint32(2**31 - 1))
+    descending[np.isnan(values)] = np.uint32(2**32 - 1)
+    return descending.astype(np.uint64) << np.uint64(32)
+
+
 def _lower_bound(values: np.ndarray, k: int) -> np.ndarray:
     """(units,) float32: a value that at least k of each row equal or exceed, close to the k-th largest.
 
-    Of disjoint groups, k have a largest value that equals or exceeds the k-th largest of those.
+    Of disjoint groups, k have a largest value that equals or exceeds the k-th largest of those. There are k groups.
     """
     units, images = values.shape
     groups = images // _GROUP
-    if groups >= k:
-        grouped = values[:, : groups * _GROUP].reshape(units, _GROUP, groups)
-        values = grouped.max(axis=1)
-    return np.partition(values, values.shape[1] - k, axis=1)[:, values.shape[1] - k]
+    largest = values[:, : groups * _GROUP].reshape(units, _GROUP, groups).max(axis=1)
+    return np.partition(largest, groups - k, axis=1)[:, groups - k]

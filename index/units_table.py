@@ -5,14 +5,14 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 
-from ..common.errors import StoreDamagedError, StoreError
+from ..common.errors import StoreDamagedError
 from ..common.frame import Frame
 from . import statistics, topk
 from .columns import Columns, FileCache
 from .files import Folder
 from .geometry import patches
-from .maxima_table import note_name
-from .merged import Merged, Part, load, resume
+from .maxima_table import part_notes
+from .merged import Merged, Part, resume
 from .parquet_files import UNIT_ROWS, table_file, units_settings
 from .schema import IMAGES, PATCH_TYPE, UNITS, UNITS_SCHEMA, LayerRow, part_path
 from .shard_files import regroup
@@ -54,25 +54,12 @@ def _rows(
     images: Columns,
 ) -> Iterator[pa.RecordBatch]:
     for number, layer in enumerate(layers):
-        top, measured = _merge_notes(folder, parts, number, layer, k)
+        top, measured = TopK.empty(layer.units), Statistics.empty(layer.units)
+        for note in part_notes(folder, parts, layers, number):
+            top, measured = topk.merge(top, note.top, k), statistics.merge(measured, note.statistics)
         columns = _statistics(layer, measured)
         columns["top"] = top_column(top, layer, frame, images)
         yield pa.record_batch([columns[name] for name in UNITS_SCHEMA.names], schema=UNITS_SCHEMA)
-
-
-def _merge_notes(
-    folder: Folder, parts: Sequence[Part], number: int, layer: LayerRow, k: int
-) -> tuple[TopK, Statistics]:
-    top, measured = TopK.empty(layer.units), Statistics.empty(layer.units)
-    for part in parts:
-        note = load(folder, note_name(part, number))
-        if note is None or note.top is None or note.statistics is None:
-            raise StoreError(
-                f"the maxima of {layer.layer}, part {part.number}, are not merged yet; run the sweep again to resume"
-            )
-        top = topk.merge(top, note.top, k)
-        measured = statistics.merge(measured, note.statistics)
-    return top, measured
 
 
 def _statistics(layer: LayerRow, measured: Statistics) -> dict[str, pa.Array]:

@@ -11,8 +11,13 @@ from ..model.preprocess import Preprocess
 from .plan import Plan
 
 
-def finish(folder: Folder, plan: Plan, records: list[PartRecord], errors: dict[str, int]) -> Manifest:
-    """Publishes the manifest: from then on the store is finished. `errors`: failed images by status."""
+def finish(
+    folder: Folder, plan: Plan, records: list[PartRecord], *, errors: dict[str, int], labels: int
+) -> Manifest:
+    """Publishes the manifest: from then on the store is finished.
+
+    errors: failed images by status; labels: how many distinct ones the dataset has.
+    """
     folder.clean_temporary(living=True)  # no task is left, so whoever still writes was given up
     settings = plan.settings
     manifest = Manifest(
@@ -30,6 +35,7 @@ def finish(folder: Folder, plan: Plan, records: list[PartRecord], errors: dict[s
             "layers": len(plan.layers),
             "units": sum(layer.units for layer in plan.layers),
             "errors": errors,
+            "labels": labels,
         },
         files=files_of([*records, *_plan_records(folder, plan)]),
     )

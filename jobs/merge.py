@@ -1,41 +1,68 @@
-"""From committed shards to finished tables: one task for each (table, part), in any order, in any process."""
+"""From committed shards to finished tables: one task for each (table, part), in any order, in any process.
 
+Two rounds: the tables that are made from shards alone, then those that need the first round's notes.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..common.frame import Frame
 from ..index import tables
 from ..index.files import Folder
 from ..index.schema import shard_path
-from ..index.tables import Part, PartRecord
+from ..index.tables import Merged, Part, PartRecord
+from ..model.preprocess import Preprocess
 from .plan import Plan
 
 
 @dataclass(frozen=True)
 class MergeTask:
-    """One file of a finished table. `layer` is the number of a layer, for `maxima` alone."""
+    """One table's part, or small tables. `part` is 0 for tables of one file; `layer` a layer's number, for `maxima`."""
 
     table: str
-    part: int
+    part: int = 0
     layer: int | None = None
 
 
+def note_labels(folder: Folder, plan: Plan) -> int:
+    """Notes what the tasks need of the labels; the driver does it before the first round. Gives how many there are."""
+    parts = _parts(plan)
+    tables.note_labels(folder, parts)
+    return tables.distinct_labels(folder, parts)
+
+
 def merge_tasks(plan: Plan) -> list[MergeTask]:
-    """All that can be written at once; the widest layers first, so that the last tasks are short."""
+    """The first round; the widest layers first, so that the last tasks are short."""
     layers = sorted(range(len(plan.layers)), key=lambda number: -plan.layers[number].units)
     tasks = [MergeTask("maxima", part, layer) for layer in layers for part in range(plan.parts)]
     tasks += [MergeTask("features", part) for part in range(plan.parts)]
     return tasks + [MergeTask("images", part) for part in range(plan.parts)]
 
 
-def merge(folder: Folder, plan: Plan, task: MergeTask) -> PartRecord:
-    """Writes one part of one table from the shard files."""
-    part = part_of(plan, task.part)
-    if task.table == "images":
-        return tables.write_images(folder, part).record
-    if task.table == "features":
-        return tables.write_features(folder, part).record
-    assert task.layer is not None
-    return tables.write_maxima(folder, part, plan.layers, task.layer, k=plan.settings["options"]["k"]).record
+def summary_tasks(plan: Plan) -> list[MergeTask]:
+    """The second round, which needs the first to be whole; the longest first."""
+    strongest = [MergeTask("strongest", part) for part in range(plan.parts)]
+    return [MergeTask("units"), *strongest, MergeTask("classes"), MergeTask("layers"), MergeTask("errors")]
+
+
+def merge(folder: Folder, plan: Plan, task: MergeTask) -> list[PartRecord]:
+    """Makes the files of one task."""
+    part, parts, k = part_of(plan, task.part), _parts(plan), int(plan.settings["options"]["k"])
+    layers, number = plan.layers, task.layer or 0
+    tasks: dict[str, Callable[[], list[Merged]]] = {
+        "maxima": lambda: [tables.write_maxima(folder, part, layers, number, k=k)],
+        "features": lambda: [tables.write_features(folder, part)],
+        "images": lambda: [tables.write_images(folder, part)],
+        "units": lambda: [tables.write_units(folder, parts, layers, _frame(plan), k=k)],
+        "strongest": lambda: [tables.write_strongest(folder, part, parts, layers)],
+        "classes": lambda: [
+            tables.write_classes(folder, parts),
+            tables.write_selectivity(folder, parts, layers),
+        ],
+        "layers": lambda: [tables.write_layers(folder, layers)],
+        "errors": lambda: [tables.write_errors(folder, parts)],
+    }
+    return [one.record for one in tasks[task.table]()]
 
 
 def part_of(plan: Plan, number: int) -> Part:
@@ -46,12 +73,9 @@ def part_of(plan: Plan, number: int) -> Part:
     return Part(number, first, stop - first, tuple(shard_path(shard) for shard in shards))
 
 
-def merge_units(folder: Folder, plan: Plan, frame: Frame) -> list[PartRecord]:
-    """The small tables, from what the merge tasks noted: units, layers and errors."""
-    parts = [part_of(plan, number) for number in range(plan.parts)]
-    merged = [
-        tables.write_units(folder, parts, plan.layers, frame, k=plan.settings["options"]["k"]),
-        tables.write_layers(folder, plan.layers),
-        tables.write_errors(folder, parts),
-    ]
-    return [one.record for one in merged]
+def _parts(plan: Plan) -> list[Part]:
+    return [part_of(plan, number) for number in range(plan.parts)]
+
+
+def _frame(plan: Plan) -> Frame:
+    return Preprocess.from_dict(plan.settings["model"]["preprocess"]).frame

@@ -23,7 +23,7 @@ from .finish import finish
 from .forward import check_device
 from .lock import writing
 from .log import Log
-from .merge import merge_tasks, merge_units
+from .merge import merge_tasks, note_labels, summary_tasks
 from .pictures import WORK_OUTPUTS, choose_views, pack_tasks
 from .plan import Plan, dataset_fingerprint, load_plan
 from .planning import absolute_spec, labels_of, make_plan
@@ -183,15 +183,16 @@ class _Run:
         with self._timed("sweep"):
             swept = self._sweep(left)
         with self._timed("merge"):
-            records = self._each("merge", merge_tasks(plan), "merging", "tables")
-            records += merge_units(self._folder, plan, self._preprocess.frame)
+            labels = note_labels(self._folder, plan)
+            made = self._each("merge", merge_tasks(plan), "merging", "tables")
+            made += self._each("merge", summary_tasks(plan), "summarising", "tables")
         with self._timed("pictures"):
             choose_views(self._folder, plan)
             self._each("pictures", list(range(plan.shards)), "pictures", "shards")
-            packs = self._each("pack", pack_tasks(plan), "packing", "files")
-            records += [record for pair in packs for record in pair]
+            made += self._each("pack", pack_tasks(plan), "packing", "files")
         with self._timed("finish"):
-            manifest = finish(self._folder, plan, records, self._budget.by_status())
+            records = [record for files in made for record in files]
+            manifest = finish(self._folder, plan, records, errors=self._budget.by_status(), labels=labels)
         self._log.write("finished", seconds=self._seconds, images=plan.images, swept=swept)
         return report(self._config.store, manifest, swept=swept, seconds=self._seconds)
 

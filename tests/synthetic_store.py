@@ -132,10 +132,13 @@ def merge(made):
     """All tables from the shards; gives the records."""
     folder, layers, parts = made.folder, made.layers, made.parts
     done = []
+    tables.note_labels(folder, parts)
     for part in parts:
         done += [tables.write_maxima(folder, part, layers, number, k=made.k) for number in range(len(layers))]
         done += [tables.write_images(folder, part), tables.write_features(folder, part)]
     done.append(tables.write_units(folder, parts, layers, FRAME, k=made.k))
+    done += [tables.write_classes(folder, parts), tables.write_selectivity(folder, parts, layers)]
+    done += [tables.write_strongest(folder, part, parts, layers) for part in parts]
     done += [tables.write_layers(folder, layers), tables.write_errors(folder, parts)]
     return [one.record for one in done]
 
@@ -287,6 +290,7 @@ def _manifest(made, records, dataset, maxima_type):
             "layers": len(made.layers),
             "units": sum(layer.units for layer in made.layers),
             "errors": {"undecodable": failed} if failed else {},
+            "labels": len(set(made.images["label"].to_pylist()) - {None}),
         },
         files=files_of(records),
     )

@@ -1,0 +1,89 @@
+"""Writes `selectivity.parquet`: what each unit's maxima are on the images of each label.
+
+The class selectivity index is that of A. S. Morcos, D. G. T. Barrett, N. C. Rabinowitz and M. Botvinick, "On the
+importance of single directions for generalization" (2018), section 2.3: (m_max - m_rest) / (m_max + m_rest).
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import reduce
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from .files import Folder
+from .label_numbers import label_numbers
+from .maxima_table import part_notes
+from .merged import Merged, Part, resume
+from .parquet_files import selectivity_rows, selectivity_settings, table_file
+from .schema import CLASSES, SELECTIVITY, SELECTIVITY_SCHEMA, LayerRow
+from .shard_files import regroup
+
+
+def write_selectivity(folder: Folder, parts: Sequence[Part], layers: Sequence[LayerRow]) -> Merged:
+    """Writes `selectivity.parquet`: the units of each layer in turn.
+
+    Holds one layer's sums. Needs every `write_maxima` and `write_classes` done; raises StoreError where one is not.
+    """
+    return resume(folder, "selectivity", lambda: _write(folder, parts, layers))
+
+
+def _write(folder: Folder, parts: Sequence[Part], layers: Sequence[LayerRow]) -> Merged:
+    names = label_numbers(folder, parts[0]).names
+    with folder.open(CLASSES) as source:
+        images = pq.read_table(source, columns=["images"])["images"].to_numpy()
+    rows = _rows(folder, parts, layers, pa.array(names, pa.string()), images)
+    with table_file(folder, SELECTIVITY, SELECTIVITY_SCHEMA, selectivity_settings()) as table:
+        for block in regroup(rows, selectivity_rows(len(names))):
+            table.write(pa.Table.from_batches(block).combine_chunks())
+    return Merged(table.record)
+
+
+def _rows(
+    folder: Folder, parts: Sequence[Part], layers: Sequence[LayerRow], names: pa.Array, images: np.ndarray
+) -> Iterator[pa.RecordBatch]:
+    for number, layer in enumerate(layers):
+        sums = reduce(np.add, (note.class_sums for note in part_notes(folder, parts, layers, number)))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            means = (sums / images).astype(np.float32)
+        preferred, index = selectivity(means, images > 0)
+        columns = [
+            pa.array([layer.layer] * layer.units, pa.string()),
+            pa.array(np.arange(layer.units, dtype=np.int32)),
+            names.take(pa.array(preferred, mask=preferred < 0)),
+            pa.array(index, mask=np.isnan(index)),
+            _means_column(means, images > 0),
+        ]
+        yield pa.record_batch(columns, schema=SELECTIVITY_SCHEMA)
+
+
+def selectivity(means: np.ndarray, there: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The label with the largest mean of each unit, and its class selectivity index.
+
+    means: (units, labels) float32, at least 0; there: (labels,) bool, which have images: only those count.
+    Gives (units,) int64, -1 where no label is preferred, and (units,) float32, NaN there: fewer than two labels have
+    images, the unit is never above 0, or a mean is no finite number. Of labels with equal means the first is preferred.
+    """
+    count = int(there.sum())
+    if count < 2:
+        return np.full(len(means), -1), np.full(len(means), np.nan, np.float32)
+    rows = np.arange(len(means))
+    rest = np.where(there, means, 0).astype(np.float64)
+    preferred = rest.argmax(axis=1)
+    largest = rest[rows, preferred]
+    rest[rows, preferred] = 0
+    with np.errstate(invalid="ignore", divide="ignore"):
+        others = rest.sum(axis=1) / (count - 1)
+        index = ((largest - others) / (largest + others)).astype(np.float32)
+    defined = np.isfinite(index) & (largest > 0)
+    return np.where(defined, preferred, -1), np.where(defined, index, np.float32(np.nan))
+
+
+def _means_column(means: np.ndarray, there: np.ndarray) -> pa.Array:
+    """(units,) list<float>, null where there are no labels; a label without images is null within."""
+    units, labels = means.shape
+    if not labels:
+        return pa.nulls(units, SELECTIVITY_SCHEMA.field("means").type)
+    flat = pa.array(np.ascontiguousarray(means).reshape(-1), mask=np.tile(~there, units))
+    offsets = np.arange(units + 1, dtype=np.int32) * np.int32(labels)
+    return pa.ListArray.from_arrays(pa.array(offsets), flat)
