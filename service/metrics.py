@@ -3,10 +3,15 @@
 Labels hold route templates, never addresses, so the number of series is bounded by the routes.
 """
 
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
 
 from .answering import RELEASE
 from .parameters import problems
@@ -16,16 +21,31 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 OTHER = "other"
 """The method of a request that has an unknown one, and the route of one that has none."""
 _SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
+_DOWN = ("off", "dead")
 
 router = APIRouter()
 
 
-class Metrics:
-    """The metrics of one app. The live model's are set by whoever runs its worker; the others here.
+class LiveStatus(Protocol):
+    """What is known of the model worker. state: `off`, `dead`, or one in which it can be asked.
 
-    live_queue: requests that wait for the model worker or are in it. live_restarts: of the worker. live_up: 1 while
-    it can be asked. live_seconds: from the moment that a request is queued until its answer is there.
+    The numbers count since the service began, but for `waiting`: requests that have no answer yet.
     """
+
+    @property
+    def state(self) -> str: ...
+    @property
+    def waiting(self) -> int: ...
+    @property
+    def answered(self) -> int: ...
+    @property
+    def failed(self) -> int: ...
+    @property
+    def restarts(self) -> int: ...
+
+
+class Metrics:
+    """The metrics of one app. `watch_live` adds the model worker's, which are read when they are asked for."""
 
     def __init__(self) -> None:
         own = self.registry = CollectorRegistry()
@@ -43,15 +63,13 @@ class Metrics:
         self.in_flight = Gauge("unitscope_requests_in_flight", "Requests being answered", registry=own)
         searches = Counter("unitscope_searches", "Searches for neighbours", ["kind"], registry=own)
         self.searches = {kind: searches.labels(kind) for kind in ("exact", "ann")}
-        self.live_queue = Gauge("unitscope_live_queue", "Requests at the model worker", registry=own)
-        self.live_up = Gauge("unitscope_live_up", "Whether the model worker can be asked", registry=own)
-        self.live_restarts = Counter(
-            "unitscope_live_restarts", "How often the model worker was started again", registry=own
-        )
-        self.live_seconds = Histogram(
-            "unitscope_live_seconds", "A request's time at the model worker", buckets=_SECONDS, registry=own
-        )
+        self._live = _Live()
+        own.register(self._live)
         self._children: dict[tuple[str, str, int], Histogram] = {}
+
+    def watch_live(self, status: Callable[[], LiveStatus]) -> None:
+        """status: what is known of the model worker now."""
+        self._live.status = status
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Counts a request."""
@@ -60,6 +78,29 @@ class Metrics:
         if child is None:
             child = self._children[key] = self._seconds.labels(*key)
         child.observe(seconds)
+
+
+class _Live(Collector):
+    """The model worker's metrics; all zero where nobody watches one."""
+
+    def __init__(self) -> None:
+        self.status: Callable[[], LiveStatus] | None = None
+
+    def collect(self) -> Iterator[Metric]:
+        """As the worker is now."""
+        now = None if self.status is None else self.status()
+        up = now is not None and now.state not in _DOWN
+        yield GaugeMetricFamily("unitscope_live_up", "Whether the model worker can be asked", int(up))
+        waiting = now.waiting if now else 0
+        yield GaugeMetricFamily("unitscope_live_queue", "Requests that wait for the model worker", waiting)
+        restarts = now.restarts if now else 0
+        yield CounterMetricFamily("unitscope_live_restarts", "Model workers started after one died", restarts)
+        requests = CounterMetricFamily(
+            "unitscope_live_requests", "Requests to the model worker", labels=["result"]
+        )
+        requests.add_metric(["answered"], now.answered if now else 0)
+        requests.add_metric(["failed"], now.failed if now else 0)
+        yield requests
 
 
 @router.get(PATH, response_class=PlainTextResponse, responses=problems(403))

@@ -119,4 +119,11 @@ class NoteRoute:
         finally:
             observed = _CURRENT.get()
             if observed is not None:
-                observed.route = getattr(scope.get("route"), "path", None) or metrics.OTHER
+                observed.route = _route(scope)
+
+
+def _route(scope: Scope) -> str:
+    """The template of the address that was asked for; of a mounted folder of files its own address."""
+    path = getattr(scope.get("route"), "path", None)
+    mounted = scope.get("root_path", "").removeprefix(scope.get("app_root_path", ""))
+    return path or mounted or metrics.OTHER
