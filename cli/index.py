@@ -14,7 +14,9 @@ def run(arguments: Namespace) -> int:
     from ..jobs.build_index import build_index
 
     with show_progress() as progress:
-        report = build_index(arguments.store, metric=arguments.metric, progress=progress)
+        report = build_index(
+            arguments.store, metric=arguments.metric, pixels=not arguments.no_pixels, progress=progress
+        )
     if arguments.json:
         print_json({"store": arguments.store, "metric": arguments.metric, **vars(report)})
         return 0
@@ -43,9 +45,18 @@ VERB = Verb(
     summary="the index for nearest neighbours, with its measured recall",
     description=(
         "Builds the index over the features of STORE, in place of one that is there.\n"
-        "STORE/ann may be deleted: it can always be built again."
+        "STORE/ann and STORE/pixels may be deleted: they can always be built again."
     ),
-    arguments=(argument("STORE", help="a finished store"), METRIC, JSON),
+    arguments=(
+        argument("STORE", help="a finished store"),
+        METRIC,
+        argument(
+            "--no-pixels",
+            action="store_true",
+            help="leave out the second index, over thumbnails: what is near in pixels, beside what is near in features",
+        ),
+        JSON,
+    ),
     run=run,
     resume="Nothing half-made is left behind; this starts again:",
 )

@@ -1,19 +1,25 @@
-"""Builds the index over a finished store's features: the `index` verb."""
+"""Builds the indexes over a finished store's features and over its pixels: the `index` verb."""
 
 from ..common.progress import SILENT, Progress
 from ..index.ann_build import AnnReport, build
 from ..index.exact import Metric
+from ..index.pixel_features import WIDTH, pixel_blocks, pixel_folder
 from ..index.store import Store
 from .cores import cores
 from .lock import writing
 
 
-def build_index(store: str, *, metric: Metric = "l2", progress: Progress = SILENT) -> AnnReport:
-    """Writes `ann/` into the store, in place of one that is there. Raises StoreNotFoundError, StoreBusyError."""
+def build_index(
+    store: str, *, metric: Metric = "l2", pixels: bool = True, progress: Progress = SILENT
+) -> AnnReport:
+    """Writes `ann/` into the store, in place of one that is there, and with `pixels` `pixels/ann/` too.
+
+    Gives the report of the index over the features. Raises StoreNotFoundError, StoreBusyError.
+    """
     opened = Store.open(store)
     features = opened.features
     with writing(opened.folder):
-        return build(
+        report = build(
             features.blocks(),
             features.width,
             opened.folder,
@@ -22,3 +28,13 @@ def build_index(store: str, *, metric: Metric = "l2", progress: Progress = SILEN
             threads=cores(),
             progress=progress,
         )
+        if pixels:
+            build(
+                pixel_blocks(opened),
+                WIDTH,
+                pixel_folder(opened.folder),
+                store=opened.manifest.hash,
+                threads=cores(),
+                progress=progress,
+            )
+    return report
