@@ -1,17 +1,19 @@
 """Facts about classes: how well each is recognised, what it is taken for, its units and its images.
 
-A class is a distinct label of the dataset; a store whose images have no labels, or too many different ones, has none.
+A class is a label of the dataset, a row of classes.parquet; a store whose images have no labels, or too many different
+ones, has none.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from ..common.errors import NotFoundError
 from .distribution import strongest_first
-from .image_columns import MOST_LABELS, ImageColumns
+from .image_columns import ImageColumns
+from .label_numbers import LABELS_LIMIT
 from .once import OnceCache
 from .store import Store
 from .unit_facts import UnitFacts
@@ -81,14 +83,21 @@ class ClassFacts:
 
     def why_none(self) -> str | None:
         """Why there are no classes; None where there are some."""
-        images = self._images()
-        if images.too_many:
-            return f"the images have more than {MOST_LABELS:,} different labels, which are then no classes"
-        return None if images.labels else "the images of this store have no labels"
+        if self.rows():
+            return None
+        if self._store.classes_table() is None:
+            return "an older release made this store and kept nothing by class; sweep again into a new folder"
+        labels = int(self._store.manifest.counts.get("labels", 0))
+        if labels:
+            limit = f"with more than {LABELS_LIMIT:,} nothing is kept by class"
+            return f"the images have {labels:,} different labels: {limit}"
+        return "the images of this store have no labels"
 
     def rows(self) -> tuple[ClassRow, ...]:
         """All classes, by label in UTF-8 byte order."""
-        return self._cache.get("classes", lambda: _rows(self._images()), lambda rows: 500 * len(rows))
+        return self._cache.get(
+            "classes", self._rows, lambda rows: sum(500 + 150 * len(row.confusions) for row in rows)
+        )
 
     def ordered(self, sort: ClassSort, *, descending: bool) -> list[ClassRow]:
         """By what is asked; those without a value last, equal ones by label."""
@@ -129,6 +138,10 @@ class ClassFacts:
         found = self._cache.get("selective", self._selective, lambda found: 200 * len(found))
         return [unit for unit in found if label in (None, unit.label)][:n]
 
+    def _rows(self) -> tuple[ClassRow, ...]:
+        table = self._store.classes_table()
+        return () if table is None else tuple(map(_row, table.to_pylist()))
+
     def _code(self, label: str) -> int | None:
         labels = self._images().labels
         return labels.index(label) if label in labels else None
@@ -166,44 +179,6 @@ class ClassFacts:
         return sorted(found, key=lambda unit: -unit.selectivity)
 
 
-def _rows(images: ImageColumns) -> tuple[ClassRow, ...]:
-    chosen = images.ok & (images.codes >= 0)
-    codes, predicted = images.codes[chosen], images.predicted[chosen]
-    everywhere = np.bincount(images.predicted[images.ok & (images.predicted >= 0)])
-    order = np.argsort(codes, kind="stable")
-    stops = np.searchsorted(codes[order], np.arange(len(images.labels) + 1))
-    rows: list[ClassRow] = []
-    for code, label in enumerate(images.labels):
-        members = order[stops[code] : stops[code + 1]]
-        index = _most_frequent(images.label_index[chosen][members])
-        rows.append(
-            ClassRow(
-                label=label,
-                label_index=index,
-                images=len(members),
-                correct=None if index is None else int((predicted[members] == index).sum()),
-                predicted=None if index is None else int(everywhere[index]) if index < len(everywhere) else 0,
-                mean_probability=_mean(images.probability[chosen][members]),
-                mean_loss=_mean(images.loss[chosen][members]),
-                confusions=_confusions(predicted[members], index),
-            )
-        )
-    return tuple(rows)
-
-
-def _most_frequent(indices: np.ndarray) -> int | None:
-    known = indices[indices >= 0]
-    return int(np.bincount(known).argmax()) if len(known) else None
-
-
-def _mean(values: np.ndarray) -> float | None:
-    known = values[~np.isnan(values)]
-    return float(known.mean(dtype=np.float64)) if len(known) else None
-
-
-def _confusions(predicted: np.ndarray, index: int | None) -> tuple[Confusion, ...]:
-    counts = np.bincount(predicted[predicted >= 0])
-    if index is not None and index < len(counts):
-        counts[index] = 0
-    order = np.argsort(-counts, kind="stable")
-    return tuple(Confusion(int(one), int(counts[one])) for one in order if counts[one])
+def _row(row: dict[str, Any]) -> ClassRow:
+    found = (Confusion(**one) for one in row.pop("confusions"))
+    return ClassRow(**row, confusions=tuple(found))

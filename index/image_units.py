@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .class_tables import StrongUnit, strongest_units
+from ..common.errors import StoreError
 from .store import Store
+from .summary_reader import StrongUnit
 from .unit_reader import Patch
 
 RANK_BYTES = 128 << 20
@@ -31,12 +32,18 @@ class ImageUnits:
     def of(self, image_id: int, *, layer: str | None, k: int) -> list[tuple[str, list[ImageUnit]]]:
         """Of one layer or of each, the k units with the largest scores; none of an image that failed.
 
-        Raises LayerError, and UsageError for an id that is none.
+        Raises LayerError, UsageError for an id that is none, and StoreError for a store that does not keep them.
         """
         wanted = None if layer is None else self._store.layer(layer).layer
+        strongest = self._store.strongest_units(image_id)
+        if strongest is None:
+            raise StoreError(
+                "an older release of Unitscope made this store and did not keep the strongest units of images; sweep "
+                "again into a new folder"
+            )
         found = [
             (row.layer, units[:k])
-            for row, units in zip(self._store.layers, strongest_units(self._store, image_id), strict=True)
+            for row, units in zip(self._store.layers, strongest, strict=True)
             if wanted in (None, row.layer) and units
         ]
         reads = sum(len(units) for _, units in found) * self._store.images_count * 4

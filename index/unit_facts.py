@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
 from ..common.errors import ImageStatus
-from .class_tables import selectivity
 from .distribution import Distribution, ranks
 from .image_columns import ImageColumns
 from .once import OnceCache
@@ -115,15 +115,17 @@ class UnitFacts:
 
     def _layer(self, layer: str) -> LayerUnits:
         table = self._store.units(layer)
-        values = {name: table[name].to_numpy(zero_copy_only=False).astype(np.float64) for name in RANKED[:-1]}
-        selective = selectivity(self._store, self._images(), layer)
-        values["selectivity"] = selective.values
+        values = {name: _numbers(table[name]) for name in RANKED[:-1]}
+        selective = self._store.selectivity(layer)
+        none = np.full(table.num_rows, np.nan)
+        values["selectivity"] = none if selective is None else _numbers(selective["selectivity"])
+        labels = [None] * table.num_rows if selective is None else selective["label"].to_pylist()
         placed = {name: ranks(column) for name, column in values.items()}
         return LayerUnits(
             layer=layer,
             images=table["images"].to_numpy(),
             values=values,
-            labels=selective.labels,
+            labels=tuple(labels),
             ranks=placed,
             ranked={name: int(np.count_nonzero(column)) for name, column in placed.items()},
         )
@@ -136,3 +138,8 @@ class UnitFacts:
         """(images,) bool: which did not fail, and pass a filter."""
         ok = self._store.mask(_OK)
         return ok & self._store.mask(where) if where else ok
+
+
+def _numbers(column: pa.ChunkedArray) -> np.ndarray:
+    """(rows,) float64, NaN for null."""
+    return column.to_numpy().astype(np.float64)
