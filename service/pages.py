@@ -6,7 +6,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
-from . import views
+from . import views, views_atlas, views_live
 from .addresses import parse_unit, unit_page_address
 from .answering import consistent
 from .parameters import AtlasName, LayerName, StoreName, Where
@@ -15,6 +15,8 @@ from .registry import Registry
 router = APIRouter(include_in_schema=False, default_response_class=Response)
 
 HowMany = Annotated[int, Query(ge=1, le=200)]
+OnMap = Annotated[int | None, Query(ge=0, le=2**53, description="an image to look for")]
+Plain = Annotated[bool, Query(description="the grid as a picture, without the viewer")]
 Place = Annotated[int | None, Query(ge=0, le=100_000, description="default: the middle")]
 
 
@@ -78,14 +80,37 @@ def neighbors_page(
 
 
 @router.get("/stores/{store}/atlas")
-def any_atlas_page(request: Request, store: StoreName, row: Place = None, column: Place = None) -> Response:
+def any_atlas_page(
+    request: Request,
+    store: StoreName,
+    row: Place = None,
+    column: Place = None,
+    image: OnMap = None,
+    plain: Plain = False,
+) -> Response:
     """What does the whole dataset look like to the model?"""
-    return consistent(request, store, lambda served: views.atlas(request, served, None, row, column))
+    look = views_atlas.Look(None, row, column, image, plain)
+    return consistent(request, store, lambda served: views_atlas.atlas(request, served, look))
 
 
 @router.get("/stores/{store}/atlas/{atlas}")
 def atlas_page(
-    request: Request, store: StoreName, atlas: AtlasName, row: Place = None, column: Place = None
+    request: Request,
+    store: StoreName,
+    atlas: AtlasName,
+    row: Place = None,
+    column: Place = None,
+    image: OnMap = None,
+    plain: Plain = False,
 ) -> Response:
     """The same, of one atlas."""
-    return consistent(request, store, lambda served: views.atlas(request, served, atlas, row, column))
+    look = views_atlas.Look(atlas, row, column, image, plain)
+    return consistent(request, store, lambda served: views_atlas.atlas(request, served, look))
+
+
+@router.get("/stores/{store}/live")
+def live_page(
+    request: Request, store: StoreName, layer: Annotated[str | None, Query(max_length=300)] = None
+) -> Response:
+    """What does the network see in front of the camera?"""
+    return consistent(request, store, lambda served: views_live.live(request, served, layer))

@@ -11,7 +11,6 @@ from . import ask, unit_questions
 from .addresses import version
 from .answers import ImageAnswer, NeighborsAnswer
 from .answers_units import PatchesAnswer
-from .atlas_answers import describe_atlas, grid
 from .look import page
 from .nearest import neighbors_of_image
 from .pictures import read_pixels
@@ -21,7 +20,6 @@ from .registry import Registry, ServedStore
 PATCHES = 24
 NEIGHBORS = 24
 MORE = 100
-GRID_CELLS = 40
 UNITS_SHOWN = 60
 _BLOCKED_SECONDS = 3.0
 STRIP = 14
@@ -138,30 +136,6 @@ def _neighbors(
     except UnitscopeError as error:
         return None, str(error), status_of(error)[0]
     return found, None, 200
-
-
-def atlas(
-    request: Request, served: ServedStore, name: str | None, row: int | None, column: int | None
-) -> Response:
-    """A window of an atlas's grid."""
-    known = served.atlases()
-    if name is None and not known:
-        store, url = ask.describe(served), served.store.folder.url
-        return page(request, "no_atlas.html", store=store, url=url)
-    found = served.atlas(name or known[0]).value
-    last = max(0, len(found.grid) - GRID_CELLS)
-    row, column = (last // 2 if place is None else min(place, last) for place in (row, column))
-    return page(
-        request,
-        "atlas.html",
-        store=ask.describe(served),
-        atlas=describe_atlas(served, found),
-        grid=grid(served, found, (row, row + GRID_CELLS), (column, column + GRID_CELLS)),
-        row=row,
-        column=column,
-        last=last,
-        step=GRID_CELLS // 2,
-    )
 
 
 def _blocked_lately(served: ServedStore, image_id: int) -> str | None:

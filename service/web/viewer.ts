@@ -1,0 +1,156 @@
+/** OpenSeadragon over an atlas's tiles, in cells instead of its own units. */
+
+import OpenSeadragon from "openseadragon";
+
+/** One grid as the page's data say it. address: of a tile, with {level}, {column} and {row}. */
+export interface Grid {
+  rows: number;
+  columns: number;
+  cell: number;
+  tile: number;
+  width: number;
+  height: number;
+  levels: number;
+  address: string;
+}
+
+/** A cell is enlarged to at most this many pixels. */
+const LARGEST = 384;
+/** Smaller cells are enlarged pixel by pixel, as small images are everywhere on the pages. */
+const CRISP = 64;
+
+/** Options that hold for every atlas: no scripts, pictures or styles of its own, and keys are ours. */
+function options(element: HTMLElement, cell: number): OpenSeadragon.Options {
+  const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  const gestures = { clickToZoom: false, dblClickToZoom: true, pinchRotate: false, flickEnabled: !still };
+  return {
+    element,
+    drawer: "canvas",
+    showNavigationControl: false,
+    keyboardNavEnabled: false,
+    animationTime: still ? 0 : 0.6,
+    visibilityRatio: 0.4,
+    minZoomImageRatio: 0.7,
+    maxZoomPixelRatio: LARGEST / cell,
+    zoomPerScroll: 1.3,
+    gestureSettingsMouse: gestures,
+    gestureSettingsTouch: gestures,
+    gestureSettingsPen: gestures,
+    tileRetryMax: 1,
+    imageLoaderLimit: 6,
+    timeout: 30_000,
+  };
+}
+
+/** One grid at a time, looked at. */
+export class Viewer {
+  readonly osd: OpenSeadragon.Viewer;
+  private outline = document.createElement("div");
+  private outlined = false;
+
+  constructor(
+    element: HTMLElement,
+    private grid: Grid,
+  ) {
+    this.osd = new OpenSeadragon.Viewer(options(element, grid.cell));
+    this.outline.className = "chosen";
+    this.osd.addHandler("animation", () => this.sharpen());
+  }
+
+  /** Shows a grid; `then` runs once it can be looked at. */
+  open(grid: Grid, then: () => void): void {
+    this.grid = grid;
+    this.outlined = false;
+    this.osd.addOnceHandler("open", then);
+    const tileSource = {
+      width: grid.width,
+      height: grid.height,
+      tileSize: grid.tile,
+      tileOverlap: 0,
+      minLevel: 0,
+      maxLevel: grid.levels - 1,
+      getTileUrl: (level: number, column: number, row: number) =>
+        grid.address
+          .replace("{level}", String(level))
+          .replace("{column}", String(column))
+          .replace("{row}", String(row)),
+    };
+    this.osd.open({ tileSource });
+  }
+
+  /** The middle and the cells across, now or, where it is moving, at its end. */
+  look(): { x: number; y: number; across: number } {
+    const bounds = this.osd.viewport.getBounds(false);
+    const middle = bounds.getCenter();
+    return {
+      x: middle.x * this.grid.columns,
+      y: middle.y * this.grid.columns,
+      across: bounds.width * this.grid.columns,
+    };
+  }
+
+  /** Looks at x, y with `across` cells side by side, fewer cells where the whole would not fill the frame. */
+  lookAt(x: number, y: number, across: number, immediately: boolean): void {
+    const viewport = this.osd.viewport;
+    const width = across / this.grid.columns;
+    const height = width / viewport.getAspectRatio();
+    const [left, top] = [x / this.grid.columns - width / 2, y / this.grid.columns - height / 2];
+    viewport.fitBounds(new OpenSeadragon.Rect(left, top, width, height), immediately);
+    viewport.applyConstraints(immediately);
+  }
+
+  /** The whole grid. */
+  home(immediately: boolean): void {
+    this.osd.viewport.goHome(immediately);
+  }
+
+  /** Moves by shares of what is seen. */
+  move(right: number, down: number): void {
+    const bounds = this.osd.viewport.getBounds(false);
+    this.osd.viewport.panBy(new OpenSeadragon.Point(right * bounds.width, down * bounds.height));
+    this.osd.viewport.applyConstraints();
+  }
+
+  /** Zooms by a factor around the middle. */
+  zoom(factor: number): void {
+    this.osd.viewport.zoomBy(factor);
+    this.osd.viewport.applyConstraints();
+  }
+
+  /** The cell under a point of the frame, in pixels; null outside the grid. */
+  cellAt(pixel: { x: number; y: number }): { column: number; row: number } | null {
+    const point = this.osd.viewport.pointFromPixel(new OpenSeadragon.Point(pixel.x, pixel.y), true);
+    return this.inside(point.x * this.grid.columns, point.y * this.grid.columns);
+  }
+
+  /** The cell in the middle of what is seen; null outside the grid. */
+  middle(): { column: number; row: number } | null {
+    const { x, y } = this.look();
+    return this.inside(x, y);
+  }
+
+  /** Draws a line around a cell; around none with null. */
+  choose(cell: { column: number; row: number } | null): void {
+    if (!cell) {
+      this.osd.removeOverlay(this.outline);
+      this.outlined = false;
+      return;
+    }
+    const side = 1 / this.grid.columns;
+    const place = new OpenSeadragon.Rect(cell.column * side, cell.row * side, side, side);
+    if (this.outlined) this.osd.updateOverlay(this.outline, place);
+    else this.osd.addOverlay({ element: this.outline, location: place });
+    this.outlined = true;
+  }
+
+  private inside(x: number, y: number): { column: number; row: number } | null {
+    const [column, row] = [Math.floor(x), Math.floor(y)];
+    const within = column >= 0 && row >= 0 && column < this.grid.columns && row < this.grid.rows;
+    return within ? { column, row } : null;
+  }
+
+  private sharpen(): void {
+    const enlarged = this.osd.viewport.getZoom(true) * this.osd.viewport.getContainerSize().x > this.grid.width;
+    this.osd.drawer.setImageSmoothingEnabled(!(enlarged && this.grid.cell < CRISP));
+  }
+}
