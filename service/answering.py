@@ -16,6 +16,7 @@ from ..common.errors import StorageError, UnitscopeError
 from . import arrow_answers
 from .accept import quality
 from .addresses import VERSION_LETTERS, version
+from .answers import Table
 from .fresh import Version
 from .registry import Registry, ServedStore
 
@@ -149,7 +150,7 @@ def _form(request: Request) -> str:
     if wanted <= plain:
         return _JSON
     model = getattr(request.scope["route"], "response_model", None)
-    if model is not None and arrow_answers.rows_field(model) is not None:
+    if model is not None and issubclass(model, Table):
         return arrow_answers.MEDIA_TYPE
     if plain == 0:
         raise HTTPException(406, f"this answer is no table: ask for {_JSON}")
@@ -157,7 +158,9 @@ def _form(request: Request) -> str:
 
 
 def _encoded(content: BaseModel, form: str) -> bytes:
-    return content.model_dump_json().encode() if form == _JSON else arrow_answers.to_stream(content)
+    if form == arrow_answers.MEDIA_TYPE and isinstance(content, Table):
+        return arrow_answers.to_stream(content)
+    return content.model_dump_json().encode()
 
 
 def _etag(request: Request, served: ServedStore, part: Version[Any], form: str) -> str:

@@ -1,6 +1,6 @@
 """What the API answers with: the shapes of its JSON. The OpenAPI document is made from these."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -30,6 +30,12 @@ class FromStore(Provenance):
     store: str
 
 
+class Table(BaseModel):
+    """An answer with rows, in the field ROWS: it also comes as Arrow."""
+
+    ROWS: ClassVar[str]
+
+
 class StoreAnswer(Provenance):
     """One store: what was swept, with what."""
 
@@ -47,8 +53,10 @@ class StoreAnswer(Provenance):
     atlases: list[str]
 
 
-class StoresAnswer(BaseModel):
+class StoresAnswer(Table):
     """The stores, in the order in which the service was given them."""
+
+    ROWS = "stores"
 
     stores: list[StoreAnswer]
 
@@ -73,8 +81,10 @@ class LayerAnswer(BaseModel):
     view_width: int
 
 
-class LayersAnswer(FromStore):
+class LayersAnswer(FromStore, Table):
     """The layers, in order of execution."""
+
+    ROWS = "layers"
 
     layers: list[LayerAnswer]
 
@@ -119,12 +129,14 @@ class NeighborAnswer(BaseModel):
     thumb: str
 
 
-class NeighborsAnswer(FromStore):
+class NeighborsAnswer(FromStore, Table):
     """Nearest first; equal distances by image_id. metric: `l2` (not squared) or `cosine` (1 - cosine).
 
     The distances are exact in any case. Where `exact` is false, some of the nearest may be missing: `recall` is the
     share of the true `recall_of` nearest that the index found when it was built, without a filter.
     """
+
+    ROWS = "neighbors"
 
     metric: str
     exact: bool
@@ -157,8 +169,10 @@ class CellAnswer(BaseModel):
     thumb: str
 
 
-class GridAnswer(FromStore):
+class GridAnswer(FromStore, Table):
     """One image for each cell of a regular grid over the map; empty cells are left out."""
+
+    ROWS = "cells"
 
     atlas: str
     side: int
@@ -180,8 +194,10 @@ class AtlasAnswer(FromStore, AtlasRow):
     """One atlas of one store."""
 
 
-class AtlasesAnswer(FromStore):
+class AtlasesAnswer(FromStore, Table):
     """The finished atlases."""
+
+    ROWS = "atlases"
 
     atlases: list[AtlasRow]
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from .answers import FromStore
+from .answers import FromStore, Table
 from .answers_images import ListedImageAnswer
 
 
@@ -32,8 +32,10 @@ class ClassAnswer(BaseModel):
     confusions: list[ConfusionAnswer] = Field(description="most frequent first; in lists the first few")
 
 
-class ClassesAnswer(FromStore):
+class ClassesAnswer(FromStore, Table):
     """A page of the classes; those without a value last, equal ones by label."""
+
+    ROWS = "classes"
 
     why_none: str | None = Field(description="why there are no classes; null where there are")
     found: int = Field(description="classes on all pages")

@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, Field
 
-from .answers import BoxJson, FromStore
+from .answers import BoxJson, FromStore, Table
 
 
 class ListedImageAnswer(BaseModel):
@@ -24,8 +24,10 @@ class ListedImageAnswer(BaseModel):
     thumb: str = Field(description="address of a small picture of the whole image")
 
 
-class ImagesAnswer(FromStore):
+class ImagesAnswer(FromStore, Table):
     """A page of images, failed ones too; those without a value last, equal ones by image_id."""
+
+    ROWS = "images"
 
     where: str | None
     found: int = Field(description="images that pass the filter, on all pages")

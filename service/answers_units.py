@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, Field
 
-from .answers import BoxJson, FromStore
+from .answers import BoxJson, FromStore, Table
 
 
 class UnitRanks(BaseModel):
@@ -37,8 +37,10 @@ class UnitAnswer(BaseModel):
     picture: str | None = Field(description="address of the view of the strongest patch")
 
 
-class UnitsAnswer(FromStore):
+class UnitsAnswer(FromStore, Table):
     """A page of units; `next` is the cursor of the page after it, null at the end."""
+
+    ROWS = "units"
 
     layer: str
     found: int = Field(description="units that pass the filters, on all pages")
@@ -96,11 +98,13 @@ class PatchAnswer(BaseModel):
     thumb: str = Field(description="address of a small picture of the whole image")
 
 
-class PatchesAnswer(FromStore):
+class PatchesAnswer(FromStore, Table):
     """Strongest first; equal values by image_id. `exact` is always true: the whole dataset was looked at.
 
     With a quantile: those whose ranks are nearest to that of the quantile (as in a unit's `quantiles`).
     """
+
+    ROWS = "patches"
 
     layer: str
     unit: int
@@ -122,8 +126,10 @@ class UnitClassAnswer(BaseModel):
     active: float = Field(description="share of them with a maximum above 0")
 
 
-class UnitClassesAnswer(FromStore):
+class UnitClassesAnswer(FromStore, Table):
     """A page of the classes: largest mean first, equal ones by label."""
+
+    ROWS = "classes"
 
     layer: str
     unit: int
@@ -143,12 +149,14 @@ class SimilarUnitAnswer(BaseModel):
     picture: str | None = Field(description="address of the view of the strongest patch")
 
 
-class SimilarUnitsAnswer(FromStore):
+class SimilarUnitsAnswer(FromStore, Table):
     """By Pearson's correlation of the maxima over the images, descending; equal ones by number.
 
     Where `exact` is false, `images` of the images were looked at, evenly spread over the dataset: the layer has too
     many maxima. Units whose maxima are all equal have no correlation and are not among them.
     """
+
+    ROWS = "similar"
 
     layer: str
     unit: int

@@ -1,7 +1,7 @@
 """Answers as Arrow tables and back: the rows of an answer as columns, everything else that it says in the metadata.
 
-A table is an answer with one list of rows (`LayersAnswer.layers`). It is made from the answer's JSON, so both say the
-same. The schema follows from the declared types alone, so a table without rows has its columns too.
+A table is made from the JSON of its answer, so both say the same. Its schema follows from the declared types alone, so a
+table without rows has its columns too.
 """
 
 import json
@@ -14,7 +14,9 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 import pyarrow as pa
 from pydantic import BaseModel
 
-A = TypeVar("A", bound=BaseModel)
+from .answers import Table
+
+A = TypeVar("A", bound=Table)
 
 MEDIA_TYPE = "application/vnd.apache.arrow.stream"
 FACTS = b"unitscope"
@@ -45,15 +47,8 @@ _PLAIN: dict[Any, pa.DataType] = {
 _JSON = _Column(pa.string(), json.dumps, json.loads)
 
 
-@cache
-def rows_field(answer: type[BaseModel]) -> str | None:
-    """The name of the field with the rows, None for an answer that is no table."""
-    found = [name for name, field in answer.model_fields.items() if _row_of(field.annotation) is not None]
-    return found[0] if len(found) == 1 else None
-
-
-def to_table(answer: BaseModel) -> pa.Table:
-    """An answer that is a table: columns as the fields of its rows, in their order; its other fields in FACTS."""
+def to_table(answer: Table) -> pa.Table:
+    """Columns as the fields of the answer's rows, in their order; its other fields are in FACTS."""
     field, columns = _layout(type(answer))
     facts = json.loads(answer.model_dump_json())
     rows = facts.pop(field)
@@ -65,7 +60,7 @@ def to_table(answer: BaseModel) -> pa.Table:
     return pa.table(arrays, schema=schema)
 
 
-def to_stream(answer: BaseModel) -> bytes:
+def to_stream(answer: Table) -> bytes:
     """The same in Arrow's IPC stream format. The same answer gives the same bytes."""
     table = to_table(answer)
     sink = pa.BufferOutputStream()
@@ -94,21 +89,10 @@ def _changed(values: list[Any], change: Callable[[Any], Any] | None) -> list[Any
 
 
 @cache
-def _layout(answer: type[BaseModel]) -> tuple[str, dict[str, _Column]]:
+def _layout(answer: type[Table]) -> tuple[str, dict[str, _Column]]:
     """The field with the rows, and the columns of these."""
-    field = rows_field(answer)
-    assert field is not None, f"{answer.__name__} is no table"
-    row = _row_of(answer.model_fields[field].annotation)
-    assert row is not None
-    return field, _columns(row)
-
-
-def _row_of(annotation: Any) -> type[BaseModel] | None:
-    """The model that a list is of."""
-    if get_origin(annotation) is not list:
-        return None
-    (item,) = get_args(annotation)
-    return item if isinstance(item, type) and issubclass(item, BaseModel) else None
+    (row,) = get_args(answer.model_fields[answer.ROWS].annotation)
+    return answer.ROWS, _columns(row)
 
 
 def _columns(row: type[BaseModel]) -> dict[str, _Column]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from . import arrow_answers
+from .answers import Table
 from .problems import MEDIA_TYPE, Problem
 
 _JSON = "application/json"
@@ -21,12 +22,12 @@ def complete(document: dict[str, Any]) -> None:
     """Adds what is missing; a document that is complete stays as it is."""
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     schemas["Problem"] = Problem.model_json_schema()
+    tables = {answer.__name__ for answer in _tables(Table)}
     for path, operation in _operations(document):
         content = operation["responses"].get("200", {}).get("content", {})
         if not path.startswith("/api/") or _JSON not in content:
             continue
-        name = content[_JSON]["schema"].get("$ref", "").rpartition("/")[2]
-        if _is_table(schemas.get(name, {})):
+        if content[_JSON]["schema"].get("$ref", "").rpartition("/")[2] in tables:
             content[arrow_answers.MEDIA_TYPE] = _ARROW
         else:
             operation["responses"]["406"] = _NO_TABLE
@@ -38,7 +39,8 @@ def _operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]
             yield path, operation
 
 
-def _is_table(schema: dict[str, Any]) -> bool:
-    """As `arrow_answers.rows_field`, of the schema of an answer: it has one list of objects."""
-    fields = schema.get("properties", {}).values()
-    return sum(field.get("type") == "array" and "$ref" in field.get("items", {}) for field in fields) == 1
+def _tables(answer: type[Table]) -> Iterator[type[Table]]:
+    """The answers that are tables, of those that this process has."""
+    yield answer
+    for narrower in answer.__subclasses__():
+        yield from _tables(narrower)
