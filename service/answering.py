@@ -150,7 +150,7 @@ def _form(request: Request) -> str:
     if wanted <= plain:
         return _JSON
     model = getattr(request.scope["route"], "response_model", None)
-    if model is not None and issubclass(model, Table):
+    if isinstance(model, type) and issubclass(model, Table):
         return arrow_answers.MEDIA_TYPE
     if plain == 0:
         raise HTTPException(406, f"this answer is no table: ask for {_JSON}")

@@ -1,7 +1,7 @@
 """Answers as Arrow tables and back: the rows of an answer as columns, everything else that it says in the metadata.
 
-A table is made from the JSON of its answer, so both say the same. Its schema follows from the declared types alone, so a
-table without rows has its columns too.
+A table is made from the JSON of its answer, so both say the same. Its schema follows from the declared types alone, so
+a table without rows has its columns too.
 """
 
 import json

@@ -5,7 +5,7 @@ from typing import Any
 
 from . import arrow_answers
 from .answers import Table
-from .problems import MEDIA_TYPE, Problem
+from .problem_kinds import MEDIA_TYPE, Problem
 
 _JSON = "application/json"
 _ARROW: dict[str, Any] = {

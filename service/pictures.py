@@ -19,7 +19,7 @@ from ..common.frame import Box
 from ..index.pixels import crop_jpeg, decode
 from .answering import Picture
 from .ask import check_image
-from .problems import ImageChangedError, ImageGoneError
+from .problem_kinds import ImageChangedError, ImageGoneError
 from .registry import ServedStore
 
 JPEG, PNG = "image/jpeg", "image/png"

@@ -7,91 +7,26 @@ from http import HTTPStatus
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from ..common.errors import (
-    DatasetError,
-    FilterError,
-    ImageError,
-    LayerError,
-    NotFoundError,
-    StorageError,
-    StoreDamagedError,
-    StoreError,
-    StoreNotFoundError,
-    UnitscopeError,
-    UsageError,
-)
+from ..common.errors import UnitscopeError
 from .answers import StoreAnswer
 from .ask import describe
 from .look import page
 from .observe import current_id
+from .problem_kinds import MEDIA_TYPE, PREFIX, ModelUnavailableError, Problem, status_of
 
-MEDIA_TYPE = "application/problem+json"
 _METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 _PROGRAMS = re.compile(r"/(api|livez|readyz|metrics|openapi\.json)(/|$)")
 """Paths whose errors are for programs."""
-
-
-class Problem(BaseModel):
-    """RFC 9457. `type` is a short name of the kind of problem, `detail` a sentence for a person."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-
-
-class ImageChangedError(StoreDamagedError):
-    """The image is not the one that was swept."""
-
-
-class ImageGoneError(DatasetError):
-    """The image, or its dataset, is not where it was when it was swept."""
-
-
-class ModelChangedError(StoreError):
-    """The model that is there is not the one that was swept."""
-
-
-class ModelUnavailableError(UnitscopeError):
-    """The model worker cannot answer now. retry_after: seconds after which it may, None where that is not known."""
-
-    def __init__(self, message: str, *, retry_after: int | None = None) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
-
-
-_KINDS: tuple[tuple[type[UnitscopeError], int, str, str], ...] = (
-    (NotFoundError, 404, "not-found", "Not found"),
-    (LayerError, 404, "no-such-unit", "No such layer or unit"),
-    (StoreNotFoundError, 404, "not-made-yet", "Not there"),
-    (FilterError, 422, "filter", "The filter cannot be read"),
-    (UsageError, 422, "request", "The request cannot be answered"),
-    (ImageChangedError, 409, "image-changed", "The image has changed since the sweep"),
-    (ImageGoneError, 410, "image-gone", "The image is not there any more"),
-    (ImageError, 422, "image", "The image cannot be decoded"),
-    (StoreDamagedError, 503, "store-damaged", "The store is damaged"),
-    (StorageError, 503, "storage", "The store cannot be read now"),
-    (ModelChangedError, 409, "model-changed", "The model has changed since the sweep"),
-    (ModelUnavailableError, 503, "live-model", "The model cannot be asked now"),
-    (UnitscopeError, 409, "store", "The store cannot answer"),
-)
-"""Kind of error, HTTP status, type and title; from the narrowest to the widest."""
-
-
-def status_of(error: UnitscopeError) -> tuple[int, str, str]:
-    """HTTP status, type and title."""
-    return next(told for kind, *told in _KINDS if isinstance(error, kind))  # pyright: ignore[reportReturnType]
 
 
 def problem(
     status: int, kind: str, title: str, detail: str, headers: Mapping[str, str] | None = None
 ) -> JSONResponse:
     """A problem+json response."""
-    content = Problem(type=f"urn:unitscope:{kind}", title=title, status=status, detail=detail)
+    content = Problem(type=f"{PREFIX}{kind}", title=title, status=status, detail=detail)
     return JSONResponse(content.model_dump(), status, headers, MEDIA_TYPE)
 
 

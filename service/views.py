@@ -14,7 +14,7 @@ from .answers_units import PatchesAnswer
 from .look import page
 from .nearest import neighbors_of_image
 from .pictures import read_pixels
-from .problems import status_of
+from .problem_kinds import status_of
 from .registry import Registry, ServedStore
 
 PATCHES = 24

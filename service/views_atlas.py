@@ -14,7 +14,7 @@ from .answering import part_version
 from .atlas_answers import describe_atlas, grid
 from .fresh import Version
 from .look import page
-from .problems import status_of
+from .problem_kinds import status_of
 from .registry import ServedStore
 
 GRID_CELLS = 40
