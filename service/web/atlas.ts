@@ -25,6 +25,8 @@ class AtlasPage {
   private readonly viewer: Viewer;
   private name: string;
   private chosen: Cell | null = null;
+  /** The image that was searched for, while its cell is the chosen one. */
+  private searched: { image: string; row: number; column: number } | null = null;
   private pointed = false;
 
   constructor() {
@@ -51,6 +53,7 @@ class AtlasPage {
 
   private open(place: Place): void {
     this.name = place.grid;
+    this.chosen = null;
     for (const button of document.querySelectorAll<HTMLButtonElement>("button[data-grid]"))
       button.setAttribute("aria-pressed", String(button.dataset["grid"] === place.grid));
     this.viewer.open(this.grid(place.grid), () => {
@@ -134,16 +137,25 @@ class AtlasPage {
   /** The other grid, around the image that is chosen; its whole where none is. */
   private async change(name: string): Promise<void> {
     if (name === this.name) return;
-    const chosen = this.chosen?.image;
+    const image = this.sought() ?? this.chosen?.image?.image_id;
     const across = this.viewer.look().across;
     const whole = across >= this.grid(this.name).columns * 0.9;
     let place = this.start(name);
-    if (chosen && !whole) {
-      const cell = await this.where(String(chosen.image_id), name);
-      if (cell) place = { grid: name, x: cell.column + 0.5, y: cell.row + 0.5, across };
+    if (image !== undefined && !whole) {
+      const cell = await this.where(String(image), name);
+      if (cell) {
+        place = { grid: name, x: cell.column + 0.5, y: cell.row + 0.5, across };
+        this.searched = { image: String(image), row: cell.row, column: cell.column };
+      }
     }
     history.replaceState(null, "", place.across > 0 ? hash(place) : `#grid=${name}`);
     this.open(place);
+  }
+
+  /** The image that was searched for, where it is still what is looked at. */
+  private sought(): string | undefined {
+    const { searched, chosen } = this;
+    return searched && searched.row === chosen?.row && searched.column === chosen.column ? searched.image : undefined;
   }
 
   /** Flies to an image. */
@@ -153,6 +165,7 @@ class AtlasPage {
     this.pointed = false;
     const across = Math.min(AROUND, this.viewer.look().across);
     this.viewer.lookAt(cell.column + 0.5, cell.row + 0.5, across, immediately);
+    this.searched = { image: image.trim(), row: cell.row, column: cell.column };
     await this.choose(cell);
     this.remember();
     if (String(cell.shown) !== image.trim())

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -69,16 +70,63 @@ class Visit:
     png: bytes = b""
 
 
+class Tab:
+    """An open page. visit: what it did so far."""
+
+    def __init__(self, browser, session, visit):
+        self._browser, self._session, self.visit = browser, session, visit
+
+    def look(self):
+        """The visit with what is seen now."""
+        told = self.evaluate(FACTS)
+        self.visit.title, self.visit.shifted, self.visit.overflow, self.visit.broken = told
+        shot = self.call("Page.captureScreenshot", format="png")
+        self.visit.png = base64.b64decode(shot["data"])
+        return self._browser._noted(self.visit)
+
+    def evaluate(self, expression):
+        """The value of an expression, waited for where it is a promise."""
+        told = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        assert "exceptionDetails" not in told, told
+        return told["result"].get("value")
+
+    def wait(self, expression, seconds=20):
+        """Until an expression is true; its value."""
+        deadline = time.monotonic() + seconds
+        while not (value := self.evaluate(expression)):
+            assert time.monotonic() < deadline, f"still not true: {expression}"
+            time.sleep(0.05)
+        return value
+
+    def point(self, kind, x, y, **more):
+        """A mouse event at a place of the window: mouseMoved, mousePressed, mouseReleased, mouseWheel."""
+        self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, **more)
+
+    def click(self, x, y):
+        self.point("mouseMoved", x, y)
+        for kind in ("mousePressed", "mouseReleased"):
+            self.point(kind, x, y, button="left", clickCount=1)
+
+    def press(self, key, code=0):
+        """A key by its name (`ArrowLeft`, `Enter`, `+`)."""
+        for kind in ("keyDown", "keyUp"):
+            self.call("Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=code)
+
+    def call(self, method, **params):
+        """Any command of the debugging protocol."""
+        return self._browser._call(method, self._session, **params)
+
+
 class Browser:
     """One process; a tab for each visit."""
 
-    def __init__(self, path):
+    def __init__(self, path, *flags):
         self._profile = tempfile.TemporaryDirectory()
         (read_here, write_there), (read_there, write_here) = os.pipe(), os.pipe()
         ends = [
             fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (read_there, write_there)
         ]  # not 3 or 4 themselves
-        command = [path, *FLAGS, f"--user-data-dir={self._profile.name}"]
+        command = [path, *FLAGS, *flags, f"--user-data-dir={self._profile.name}"]
         self._process = subprocess.Popen(
             [sys.executable, "-c", AT_3_AND_4, *map(str, ends), *command],
             pass_fds=ends,
@@ -102,6 +150,12 @@ class Browser:
 
     def visit(self, url, *, width=1440, height=1000, dark=False):
         """Opens a page, waits until all it asked for has come, and gives what it did."""
+        with self.open(url, width=width, height=height, dark=dark) as tab:
+            return tab.look()
+
+    @contextmanager
+    def open(self, url, *, width=1440, height=1000, dark=False, scripts=True):
+        """A tab with a page that has all it asked for, to be used; one at a time."""
         target = self._call("Target.createTarget", url="about:blank")["targetId"]
         session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
@@ -110,18 +164,12 @@ class Browser:
         self._call("Emulation.setDeviceMetricsOverride", session, **size)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self._call("Emulation.setEmulatedMedia", session, features=[scheme])
+        self._call("Emulation.setScriptExecutionDisabled", session, value=not scripts)
         self._call("Page.addScriptToEvaluateOnNewDocument", session, source=SHIFTS)
         self._events.clear()
         self._call("Page.navigate", session, url=url)
-        visit = self._settled(Visit())
-        told = self._call(
-            "Runtime.evaluate", session, expression=FACTS, returnByValue=True, awaitPromise=True
-        )
-        told = told["result"]["value"]
-        visit.title, visit.shifted, visit.overflow, visit.broken = told
-        visit.png = base64.b64decode(self._call("Page.captureScreenshot", session, format="png")["data"])
+        yield Tab(self, session, self._settled(Visit()))
         self._call("Target.closeTarget", targetId=target)
-        return visit
 
     def _settled(self, visit):
         """Reads events until the page is loaded and no request is open."""
@@ -129,22 +177,31 @@ class Browser:
         while not loaded or open_requests:
             assert time.monotonic() < deadline, f"still waiting for {open_requests}"
             event = self._events.pop(0) if self._events else self._receive()
-            kind, told = event.get("method"), event.get("params", {})
-            loaded = loaded or kind == "Page.loadEventFired"
-            if kind == "Network.requestWillBeSent":
-                open_requests.add(told["requestId"])
-                visit.requested.append(told["request"]["url"])
-            elif kind == "Network.responseReceived" and told["response"]["status"] >= 400:
-                visit.failed.append((told["response"]["status"], told["response"]["url"]))
-            elif kind in ("Network.loadingFinished", "Network.loadingFailed"):
-                open_requests.discard(told["requestId"])
-            elif kind == "Runtime.exceptionThrown" or (
-                kind == "Runtime.consoleAPICalled" and told["type"] == "error"
-            ):
-                visit.logged.append(json.dumps(told)[:500])
-            elif kind == "Log.entryAdded" and told["entry"]["level"] in ("error", "warning"):
-                visit.logged.append(told["entry"]["text"])
+            loaded = loaded or event.get("method") == "Page.loadEventFired"
+            self._note(event, visit, open_requests)
         return visit
+
+    def _noted(self, visit):
+        """Reads the events that have come already."""
+        while self._events:
+            self._note(self._events.pop(0), visit, set())
+        return visit
+
+    def _note(self, event, visit, open_requests):
+        kind, told = event.get("method"), event.get("params", {})
+        if kind == "Network.requestWillBeSent":
+            open_requests.add(told["requestId"])
+            visit.requested.append(told["request"]["url"])
+        elif kind == "Network.responseReceived" and told["response"]["status"] >= 400:
+            visit.failed.append((told["response"]["status"], told["response"]["url"]))
+        elif kind in ("Network.loadingFinished", "Network.loadingFailed"):
+            open_requests.discard(told["requestId"])
+        elif kind == "Runtime.exceptionThrown" or (
+            kind == "Runtime.consoleAPICalled" and told["type"] == "error"
+        ):
+            visit.logged.append(json.dumps(told)[:500])
+        elif kind == "Log.entryAdded" and told["entry"]["level"] in ("error", "warning"):
+            visit.logged.append(told["entry"]["text"])
 
     def _call(self, method, session=None, **params):
         self._number += 1
