@@ -12,7 +12,13 @@ def run(arguments: Namespace) -> int:
     from ..service.server import serve
 
     with suppress(KeyboardInterrupt):
-        serve(arguments.store, host=arguments.host, port=arguments.port, log=arguments.log)
+        serve(
+            arguments.store,
+            host=arguments.host,
+            port=arguments.port,
+            log=arguments.log,
+            live_threads=None if arguments.no_live else arguments.live_threads,
+        )
     return 0
 
 
@@ -32,6 +38,17 @@ VERB = Verb(
         argument("STORE", nargs="+", help="finished stores"),
         argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)"),
         PORT,
+        argument(
+            "--live-threads",
+            metavar="N",
+            type=values.whole(1, 256),
+            default=1,
+            help="threads of the process that runs the network for uploads, regions and the camera; it starts with the "
+            "first such request (default: %(default)s)",
+        ),
+        argument(
+            "--no-live", action="store_true", help="never run the network; everything precomputed is answered"
+        ),
         argument(
             "--log",
             choices=("json", "text", "off"),

@@ -1,6 +1,7 @@
 """The FastAPI application: the API, the pages, health. Made once for a process by `server.py`."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import asynccontextmanager
 from importlib import metadata
 from typing import Any
 
@@ -12,6 +13,7 @@ from . import (
     api,
     api_classes,
     api_images,
+    api_live,
     api_neighbors,
     api_pictures,
     api_tiles,
@@ -21,6 +23,7 @@ from . import (
     pages,
 )
 from .guard import Guard
+from .live_client import LiveModel, LiveOptions
 from .look import STATIC
 from .metrics import Metrics
 from .observe import NoteRoute, Observe
@@ -43,10 +46,23 @@ class Service(FastAPI):
         return super().openapi()
 
 
-def create_app(stores: list[str], *, hosts: Iterable[str] | None = None) -> FastAPI:
+LIVE = LiveOptions()
+
+
+@asynccontextmanager
+async def _closing(app: FastAPI) -> AsyncGenerator[None]:
+    """The model worker ends with the service."""
+    yield
+    app.state.live.close()
+
+
+def create_app(
+    stores: list[str], *, hosts: Iterable[str] | None = None, live: LiveOptions | None = LIVE
+) -> FastAPI:
     """The service of finished stores. Raises StoreError for one that cannot be opened.
 
-    hosts: the host names that requests may be addressed to; None for any.
+    hosts: the host names that requests may be addressed to; None for any. live: of the model worker, which the first
+    request that needs it starts; None for none.
     """
     app = Service(
         title="Unitscope",
@@ -54,8 +70,10 @@ def create_app(stores: list[str], *, hosts: Iterable[str] | None = None) -> Fast
         description="What every unit of a trained vision model and every image of a dataset did.",
         docs_url=None,
         redoc_url=None,
+        lifespan=_closing,
     )
     app.state.registry = Registry(stores)
+    app.state.live = LiveModel(live)
     app.state.metrics = Metrics()
     add_handlers(app)
     for part in (
@@ -63,6 +81,7 @@ def create_app(stores: list[str], *, hosts: Iterable[str] | None = None) -> Fast
         api_units,
         api_classes,
         api_images,
+        api_live,
         api_neighbors,
         api_pictures,
         api_tiles,

@@ -1,5 +1,6 @@
 """ASGI middleware around everything: hosts, the size of bodies, HEAD, and the headers that keep pages to themselves."""
 
+import re
 from collections.abc import Iterable
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -10,6 +11,11 @@ from .problems import problem
 
 BODY_BYTES = 4 << 20
 """A vector of 65,536 numbers is at most 2 MiB of JSON."""
+UPLOAD_BYTES = 20 << 20
+"""Of an image that is sent to the model."""
+_FORM_BYTES = 64 << 10
+"""What a form has around its file."""
+_UPLOADS = re.compile(r"/api/v1/stores/[^/]+/(neighbors/upload|live/maps)/?")
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 HEADERS = {
@@ -41,15 +47,16 @@ class Guard:
             return
         headers = Headers(scope=scope)
         guarded = _with_headers(send)
-        refusal = self._refusal(headers)
+        limit = UPLOAD_BYTES + _FORM_BYTES if _UPLOADS.fullmatch(scope["path"]) else BODY_BYTES
+        refusal = self._refusal(headers, limit)
         if refusal is not None:
             await refusal(scope, receive, guarded)
             return
         if scope["method"] == "HEAD":  # the server leaves out the body
             scope = {**scope, "method": "GET"}
-        await self.app(scope, _limited(receive), guarded)
+        await self.app(scope, _limited(receive, limit), guarded)
 
-    def _refusal(self, headers: Headers) -> ASGIApp | None:
+    def _refusal(self, headers: Headers, limit: int) -> ASGIApp | None:
         host = _name(headers.get("host", ""))
         if self.hosts is not None and host not in self.hosts:
             allowed = ", ".join(sorted(self.hosts))
@@ -58,12 +65,12 @@ class Guard:
             )
             return problem(403, "host", "Not this host", told)
         length = headers.get("content-length", "0")
-        if not (length.isascii() and length.isdigit()) or int(length[:20]) > BODY_BYTES:
-            return problem(413, "too-large", "Too large", _too_large())
+        if not (length.isascii() and length.isdigit()) or int(length[:20]) > limit:
+            return problem(413, "too-large", "Too large", _too_large(limit))
         return None
 
 
-def _limited(receive: Receive) -> Receive:
+def _limited(receive: Receive, limit: int) -> Receive:
     """Counts the body, also where its length was not said."""
     seen = 0
 
@@ -71,8 +78,8 @@ def _limited(receive: Receive) -> Receive:
         nonlocal seen
         message = await receive()
         seen += len(message.get("body", b""))
-        if seen > BODY_BYTES:
-            raise HTTPException(413, _too_large())
+        if seen > limit:
+            raise HTTPException(413, _too_large(limit))
         return message
 
     return counted
@@ -94,5 +101,5 @@ def _name(host: str) -> str:
     return host.partition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0].lower()
 
 
-def _too_large() -> str:
-    return f"a request's body is at most {BODY_BYTES:,} bytes"
+def _too_large(limit: int) -> str:
+    return f"a request's body is at most {limit:,} bytes here"

@@ -9,15 +9,25 @@ from ..common.errors import UsageError
 from . import logs
 from .app import create_app
 from .guard import LOOPBACK
+from .live_client import LiveOptions
 
 
 def serve(
-    stores: list[str], *, host: str = "127.0.0.1", port: int = 8000, log: logs.Form = "off"
+    stores: list[str],
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    log: logs.Form = "off",
+    live_threads: int | None = 1,
 ) -> None:
-    """Serves until it is interrupted. `port` 0 takes a free one. Raises StoreError, and UsageError for a taken port."""
+    """Serves until it is interrupted. Raises StoreError, and UsageError for a taken port.
+
+    port: 0 takes a free one. live_threads: that the model worker computes with; None for no worker.
+    """
     logs.configure(log)
     local = host in LOOPBACK or host == "::1"
-    app = create_app(stores, hosts=LOOPBACK if local else None)
+    live = None if live_threads is None else LiveOptions(threads=live_threads)
+    app = create_app(stores, hosts=LOOPBACK if local else None, live=live)
     listener = _listen(host, port)
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{listener.getsockname()[1]}/"
