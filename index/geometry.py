@@ -6,6 +6,7 @@ The same arithmetic as `Frame.to_original`, which says what a box is: half-open,
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
 from ..common.frame import Frame
 from .schema import LayerRow
@@ -33,68 +34,63 @@ def patches(
     positions: (patches,) integer, flat y * width + x; widths, heights: (patches,) integer, of the original images.
     """
     y, x = np.divmod(positions.astype(np.int64), max(1, layer.width))
-    return Patches(
-        y.astype(np.int32),
-        x.astype(np.int32),
-        boxes(positions, layer, frame, widths, heights),
-        views(positions, layer, frame, widths, heights),
-    )
+    images = _Images.of(frame, widths, heights)
+    fields = _windows(y, x, layer, images, size=(layer.rf_height, layer.rf_width))
+    if layer.has_positions:
+        seen = _windows(y, x, layer, images, size=(layer.view_height, layer.view_width))
+    else:
+        seen = fields
+    return Patches(y.astype(np.int32), x.astype(np.int32), fields, seen)
 
 
-def boxes(
-    positions: np.ndarray, layer: LayerRow, frame: Frame, widths: np.ndarray, heights: np.ndarray
-) -> np.ndarray:
-    """(patches, 4) int32: the receptive fields; for layers without positions the whole input."""
-    return _windows(positions, layer, frame, widths, heights, size=(layer.rf_height, layer.rf_width))
+@dataclass(frozen=True)
+class _Images:
+    """For each patch, (patches,) int64: its image's own size, the resized one, where the crop begins in it, and the
+    size of the model's input."""
 
+    width: np.ndarray
+    height: np.ndarray
+    resized_width: np.ndarray
+    resized_height: np.ndarray
+    left: np.ndarray
+    top: np.ndarray
+    input_width: np.ndarray
+    input_height: np.ndarray
 
-def views(
-    positions: np.ndarray, layer: LayerRow, frame: Frame, widths: np.ndarray, heights: np.ndarray
-) -> np.ndarray:
-    """(patches, 4) int32: windows of view_height x view_width around the receptive fields' centres, in the image.
-
-    An odd difference leaves the extra pixel below and to the right.
-    """
-    return _windows(positions, layer, frame, widths, heights, size=(layer.view_height, layer.view_width))
+    @staticmethod
+    def of(frame: Frame, widths: np.ndarray, heights: np.ndarray) -> "_Images":
+        """`Frame` itself is asked, once for each distinct size."""
+        keys = widths.astype(np.int64) << 32 | heights.astype(np.int64)
+        encoded = pa.array(keys).dictionary_encode()
+        rows = np.empty((8, len(encoded.dictionary)), np.int64)
+        for place, size in enumerate(encoded.dictionary.to_pylist()):
+            width, height = size >> 32, size & 0xFFFFFFFF
+            input_height, input_width = frame.input_size(width, height)
+            rows[:, place] = (
+                *(width, height, *frame.resized(width, height), *frame.offset(width, height)),
+                *(input_width, input_height),
+            )
+        return _Images(*rows[:, encoded.indices.to_numpy()])
 
 
 def _windows(
-    positions: np.ndarray,
-    layer: LayerRow,
-    frame: Frame,
-    widths: np.ndarray,
-    heights: np.ndarray,
-    *,
-    size: tuple[int, int],
+    y: np.ndarray, x: np.ndarray, layer: LayerRow, images: _Images, *, size: tuple[int, int]
 ) -> np.ndarray:
-    """Windows of `size` (height, width) of the model's input around the receptive fields' centres, in the image."""
-    geometry = _sizes(frame, widths.astype(np.int64), heights.astype(np.int64))
+    """(patches, 4) int32: windows of `size` (height, width) of the model's input around the receptive fields' centres,
+    in the image; for layers without positions the whole input.
+
+    An odd difference leaves the extra pixel below and to the right.
+    """
     if layer.has_positions:
-        y, x = np.divmod(positions.astype(np.int64), layer.width)
         y0 = layer.start_y + y * layer.stride_y + (layer.rf_height - size[0]) // 2
         x0 = layer.start_x + x * layer.stride_x + (layer.rf_width - size[1]) // 2
         y1, x1 = y0 + size[0], x0 + size[1]
     else:
-        y0 = x0 = np.zeros(len(positions), np.int64)
-        y1, x1 = geometry[:, 5], geometry[:, 4]
-    resized_width, resized_height, left, top = geometry[:, :4].T
-    left_edge, right_edge = _stretch(x0 + left, x1 + left, widths.astype(np.int64), resized_width)
-    top_edge, bottom_edge = _stretch(y0 + top, y1 + top, heights.astype(np.int64), resized_height)
-    return np.stack([left_edge, top_edge, right_edge, bottom_edge], axis=1).astype(np.int32)
-
-
-def _sizes(frame: Frame, widths: np.ndarray, heights: np.ndarray) -> np.ndarray:
-    """(images, 6) int64: resized width and height, left and top of the crop, width and height of the model's input.
-
-    `Frame` itself is asked, once for each distinct size.
-    """
-    distinct, inverse = np.unique(widths << 32 | heights, return_inverse=True)
-    rows = np.empty((len(distinct), 6), np.int64)
-    for row, size in zip(rows, distinct.tolist(), strict=True):
-        width, height = size >> 32, size & 0xFFFFFFFF
-        input_height, input_width = frame.input_size(width, height)
-        row[:] = (*frame.resized(width, height), *frame.offset(width, height), input_width, input_height)
-    return rows[inverse]
+        y0 = x0 = np.zeros(len(y), np.int64)
+        y1, x1 = images.input_height, images.input_width
+    left, right = _stretch(x0 + images.left, x1 + images.left, images.width, images.resized_width)
+    top, bottom = _stretch(y0 + images.top, y1 + images.top, images.height, images.resized_height)
+    return np.stack([left, top, right, bottom], axis=1).astype(np.int32)
 
 
 def _stretch(

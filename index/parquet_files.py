@@ -22,6 +22,8 @@ CLASS_MEANS = 2**17
 """Means of a row group of selectivity.parquet, at most: a unit's are read with its group's."""
 STRONGEST_UNITS = 2**16
 """Units of a row group of `strongest/`, at most: an image's are read with its group's, in about a millisecond."""
+_BUFFER = 2**20
+"""Bytes that are gathered before Python is called: wide tables have many thousand small pages."""
 _GROUP_VALUES = 2**26
 """Maxima of a row group, at most: 256 MiB of float32, which a merge holds at once."""
 
@@ -172,7 +174,8 @@ def table_file(
     """A Parquet file of the store, which appears whole at a clean exit."""
     with (
         hashed_file(folder, path) as file,
-        pq.ParquetWriter(pa.PythonFile(file, mode="w"), schema, version="2.6", **settings) as writer,
+        pa.BufferedOutputStream(pa.PythonFile(file, mode="w"), _BUFFER) as sink,
+        pq.ParquetWriter(sink, schema, version="2.6", **settings) as writer,
     ):
         yield TableFile(file, writer)
 

@@ -14,17 +14,14 @@ from .parquet_files import strongest_rows, strongest_settings, table_file
 from .schema import STRONGEST, STRONGEST_SCHEMA, STRONGEST_TYPE, LayerRow, part_path
 from .shard_files import list_values, shard_blocks
 from .statistics import Statistics
-from .topk import strength_keys
 
 STRONGEST_OF_LAYER = 8
 """Units that are kept of each layer of an image, at most."""
 
-_BLOCK = 2**16
+_BLOCK = 2**17
 """Scores looked at together: 512 KiB of float64, which stays in the processor's cache."""
 _BLOCK_ROWS = 4096
 """Images looked at together."""
-_GROUP = 16
-"""Scores whose largest stands for them when the lowest that is kept is looked for."""
 
 
 ENTRY = np.dtype([("layer", np.int32), ("unit", np.int32), ("value", np.float32), ("score", np.float32)])
@@ -84,46 +81,42 @@ def strongest(values: np.ndarray, measured: Statistics) -> np.ndarray:
 
     values: (images, units) float, of one layer. A score is (value - mean) / std in float64, rounded to float32; 0 where
     the unit's std is 0 or no number. Gives (images, places) ENTRY without the layer; places is at most
-    STRONGEST_OF_LAYER.
+    STRONGEST_OF_LAYER. What it gives for an image that failed means nothing.
     """
     images, units = values.shape
-    places = min(STRONGEST_OF_LAYER, units)
-    chosen = np.zeros((images, places), ENTRY)
+    scored = np.isfinite(measured.means) & np.isfinite(measured.std) & (measured.std > 0)
+    means, std = np.where(scored, measured.means, 0), np.where(scored, measured.std, np.inf)
+    chosen = np.zeros((images, min(STRONGEST_OF_LAYER, units)), np.int32)
     step = max(1, _BLOCK // units)
-    std = measured.std
-    scored = np.isfinite(measured.means) & np.isfinite(std) & (std > 0)
-    means, std = np.where(scored, measured.means, 0), np.where(scored, std, np.inf)
-    with np.errstate(invalid="ignore"):  # of failed images, and where infinities are allowed in
+    with np.errstate(all="ignore"):  # of failed images, which may hold anything, and of infinities
         for first in range(0, images, step):
             block = values[first : first + step]
-            scores = ((block.astype(np.float64) - means) / std).astype(np.float32)
-            scores[np.isnan(scores)] = 0
-            columns = largest(scores, places)
-            target = chosen[first : first + step]
-            target["unit"] = columns
-            target["value"] = np.take_along_axis(block, columns, axis=1)
-            target["score"] = np.take_along_axis(scores, columns, axis=1)
-    return chosen
+            _choose(_scores(block, means, std), chosen[first : first + step])
+        found = np.zeros(chosen.shape, ENTRY)
+        found["unit"] = chosen
+        found["value"] = np.take_along_axis(values, chosen, axis=1)
+        found["score"] = _scores(found["value"], means[chosen], std[chosen])
+    return found
 
 
-def largest(scores: np.ndarray, k: int) -> np.ndarray:
-    """(rows, k) int64: the columns of the k largest of each row, the lower column first where they are equal.
+def _scores(values: np.ndarray, means: np.ndarray, std: np.ndarray) -> np.ndarray:
+    """(images, n) float32. std: inf where there is no score."""
+    distances = values.astype(np.float64)
+    distances -= means
+    distances /= std
+    scores = distances.astype(np.float32)
+    if not np.isfinite(std).all():  # where a value is infinite too
+        scores[np.isnan(scores)] = 0
+    return scores
 
-    scores: (rows, columns) float32 without NaN, k <= columns. The k-th largest of the groups' largest is a lower bound
-    of the k-th largest; only what is not below it is sorted.
+
+def _choose(scores: np.ndarray, chosen: np.ndarray) -> None:
+    """Fills `chosen`, (images, places), a place at a time; argmax gives the first unit where scores are equal.
+
+    scores: (images, units), of which nothing is left.
     """
-    rows, columns = scores.shape
-    groups = columns // _GROUP
-    if groups < k:
-        keys = strength_keys(scores) | np.arange(columns, dtype=np.uint64)
-    else:
-        grouped = scores[:, : groups * _GROUP].reshape(rows, _GROUP, groups).max(axis=1)
-        bound = np.partition(grouped, groups - k, axis=1)[:, groups - k]
-        row, column = np.divmod(np.flatnonzero(scores >= bound[:, None]), columns)
-        counts = np.bincount(row, minlength=rows)
-        keys = np.full((rows, counts.max()), np.iinfo(np.uint64).max)
-        place = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
-        keys[row, place] = strength_keys(scores[row, column]) | column.astype(np.uint64)
-    if keys.shape[1] > 2 * k:
-        keys = np.partition(keys, k - 1, axis=1)[:, :k]
-    return (np.sort(keys, axis=1)[:, :k] & np.uint64(2**32 - 1)).astype(np.int64)
+    flat, rows = scores.reshape(-1), np.arange(len(scores)) * scores.shape[1]
+    for place in range(chosen.shape[1]):
+        units = scores.argmax(axis=1)
+        chosen[:, place] = units
+        flat[rows + units] = -np.inf

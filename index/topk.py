@@ -134,7 +134,7 @@ def _strongest(values: np.ndarray, k: int) -> np.ndarray:
     """
     images = values.shape[1]
     if images < _GROUP * k:
-        keys = strength_keys(values) | np.arange(images, dtype=np.uint64)
+        keys = _strength_keys(values) | np.arange(images, dtype=np.uint64)
         chosen = np.sort(np.partition(keys, k - 1, axis=1)[:, :k], axis=1)
         return (chosen & np.uint64(2**32 - 1)).astype(np.int64)
     has_nan = np.isnan(values.max(axis=1))
@@ -157,10 +157,10 @@ def _strongest(values: np.ndarray, k: int) -> np.ndarray:
     return chosen
 
 
-def strength_keys(values: np.ndarray) -> np.ndarray:
+def _strength_keys(values: np.ndarray) -> np.ndarray:
     """uint64 keys that ascend where the values descend, NaN last, with 32 low bits of 0 for what breaks ties.
 
-    values: float32. The bits of a float, read as an integer, ascend with its size; those of negative ones are turned.
+    The bits of a float, read as an integer, ascend with its size; those of negative ones are turned.
     """
     bits = (values + np.float32(0)).view(np.uint32)  # -0.0 becomes 0.0
     negative = bits >> 31 == 1

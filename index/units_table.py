@@ -81,16 +81,24 @@ def top_column(top: TopK, layer: LayerRow, frame: Frame, images: Columns) -> pa.
     """(units,) list<PATCH_TYPE>: the patches of a selection, with their boxes in the original images."""
     there = top.image_ids >= 0
     ids, flat = top.image_ids[there], top.positions[there]
-    widths, heights = (images.take(name, ids) for name in ("width", "height"))
-    if widths.null_count or heights.null_count:
-        unknown = ids[widths.is_null().to_numpy() | heights.is_null().to_numpy()]
-        raise StoreDamagedError(
-            f"image {unknown[0]} has a maximum in {layer.layer}, but images/ has no size of it"
-        )
-    where = patches(flat, layer, frame, widths.to_numpy(), heights.to_numpy())
+    widths, heights = _sizes(ids, images, layer)
+    where = patches(flat, layer, frame, widths, heights)
     columns = [top.values[there], ids, where.y, where.x, *where.boxes.T, *where.views.T]
     structs = pa.StructArray.from_arrays(
         [pa.array(np.ascontiguousarray(column)) for column in columns], fields=list(PATCH_TYPE)
     )
     offsets = np.concatenate([[0], np.cumsum(there.sum(axis=1))]).astype(np.int32)
     return pa.ListArray.from_arrays(pa.array(offsets), structs)
+
+
+def _sizes(ids: np.ndarray, images: Columns, layer: LayerRow) -> tuple[np.ndarray, np.ndarray]:
+    """(patches,) int32 widths and heights of the patches' images, each looked up once. Raises StoreDamagedError."""
+    encoded = pa.array(ids).dictionary_encode()
+    distinct, place = encoded.dictionary.to_numpy(), encoded.indices.to_numpy()
+    widths, heights = (images.take(name, distinct) for name in ("width", "height"))
+    if widths.null_count or heights.null_count:
+        unknown = distinct[widths.is_null().to_numpy() | heights.is_null().to_numpy()]
+        raise StoreDamagedError(
+            f"image {unknown[0]} has a maximum in {layer.layer}, but images/ has no size of it"
+        )
+    return widths.to_numpy()[place], heights.to_numpy()[place]

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from unitscope.common.frame import Frame
-from unitscope.index.geometry import boxes, patches, views
+from unitscope.index.geometry import patches
 
 FRAMES = [
     Frame(None, None),
@@ -23,6 +23,7 @@ FRAMES = [
     st.integers(-40, 10),
     st.tuples(st.integers(1, 60), st.integers(0, 59)),
 )
+@settings(deadline=None)
 def test_boxes_and_views_equal_one_at_a_time(synthetic, frame, images, start, sizes):
     size, less = sizes
     view = max(1, size - less)
@@ -57,10 +58,11 @@ def test_layers_without_positions_see_the_whole_input(synthetic, frame):
     layer = synthetic.layer_row("l", "vector", 3)
     height, width = frame.input_size(300, 200)
     expected = frame.to_original((0, 0, width, height), 300, 200)
-    for of in (boxes, views):
-        assert tuple(of(np.array([0]), layer, frame, np.array([300]), np.array([200]))[0]) == expected
+    got = patches(np.array([0]), layer, frame, np.array([300]), np.array([200]))
+    assert (tuple(got.boxes[0]), tuple(got.views[0])) == (expected, expected)
 
 
 def test_no_positions_give_no_boxes(synthetic):
     none = np.zeros(0, np.int64)
-    assert boxes(none, synthetic.layer_row("l", "map", 3, 5, 6), FRAMES[1], none, none).shape == (0, 4)
+    got = patches(none, synthetic.layer_row("l", "map", 3, 5, 6), FRAMES[1], none, none)
+    assert got.boxes.shape == got.views.shape == (0, 4)
