@@ -157,6 +157,8 @@ class ClassFacts:
 
     def _typical(self, label: str, n: int) -> Typical:
         ids, features = self._members(label), self._store.features
+        if not len(ids):
+            return Typical("feature", [], [])
         if features.bytes_of(ids) > FEATURE_BYTES:
             losses = self._images().loss
             chosen = self._by_loss(label, -losses)[:n]

@@ -62,7 +62,7 @@ class SimilarUnits:
         Units whose maxima do not differ, or are not all finite, have no correlation and are left out. The first
         question to a layer reads its maxima.
         """
-        self._store.unit(layer, unit)
+        self._store.check_unit(layer, unit)
         key = ("similar", layer, unit)
         return self._cache.get(key, lambda: self._of(layer, unit), lambda found: found.bytes)
 

@@ -87,6 +87,10 @@ class Store:
         """The layer. Raises LayerError, with the closest names, where the store has none of that name."""
         return self.layers[self._number(name)]
 
+    def check_unit(self, layer: str, unit: int) -> None:
+        """Raises LayerError where the store has no such unit."""
+        self._checked(layer, unit)
+
     def unit(self, layer: str, unit: int) -> UnitRow:
         """Statistics and all stored patches of a unit. Raises LayerError."""
         return self._units.row(self._checked(layer, unit), unit)

@@ -42,8 +42,8 @@ class ImageUnitAnswer(BaseModel):
     """
 
     unit: int
-    value: float
-    score: float = Field(description="(value - mean) / standard deviation over the dataset")
+    value: float | None = Field(description="null where it is infinite or NaN, if the sweep allowed that")
+    score: float | None = Field(description="(value - mean) / standard deviation over the dataset")
     rank: int | None
     y: int
     x: int

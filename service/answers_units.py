@@ -78,7 +78,7 @@ class PatchAnswer(BaseModel):
     """One patch. box: the receptive field; view: what the unit does see of it."""
 
     rank: int = Field(description="from 1, among all images that the filter keeps")
-    value: float
+    value: float | None = Field(description="null where it is infinite or NaN, if the sweep allowed that")
     image_id: int
     y: int
     x: int

@@ -13,7 +13,7 @@ from .answers_images import (
     ImageUnitsAnswer,
     ListedImageAnswer,
 )
-from .ask import check_image, said, shown
+from .ask import check_image, finite, said, shown
 from .cursors import page_of
 from .registry import ServedStore
 
@@ -96,8 +96,7 @@ def _correct(row: dict[str, Any]) -> bool | None:
 def _unit(served: ServedStore, image_id: int, found: ImageUnit) -> ImageUnitAnswer:
     return ImageUnitAnswer(
         unit=found.unit,
-        value=found.patch.value,
-        score=found.score,
+        **finite({"value": found.patch.value, "score": found.score}),
         rank=found.rank,
         y=found.patch.y,
         x=found.patch.x,

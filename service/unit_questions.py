@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from ..common.errors import LayerError
 from ..index.distribution import QUANTILES, Distribution
 from ..index.unit_facts import RANKED, LayerUnits
 from ..index.unit_order import UnitQuery, choose
@@ -48,16 +47,20 @@ def units(
     )
 
 
-def some_units(served: ServedStore, layer: str, start: int, stop: int) -> list[UnitAnswer]:
-    """The units numbered from `start` up to, not with, `stop`. Raises LayerError."""
+def some_units(
+    served: ServedStore, layer: str, query: UnitQuery, start: int, stop: int
+) -> tuple[int, list[UnitAnswer]]:
+    """How many units pass a query, and those of them from place `start` up to, not with, `stop`. Raises as `units`."""
     of_layer = served.facts.units.layer(layer)
-    numbers = range(max(0, start), min(stop, len(of_layer.images)))
-    return [UnitAnswer(**_row(served, of_layer, unit)) for unit in numbers]
+    if query.label is not None:
+        served.facts.classes.find(query.label)
+    chosen = choose(of_layer, query)
+    return len(chosen), [UnitAnswer(**_row(served, of_layer, unit)) for unit in chosen[start:stop].tolist()]
 
 
 def unit(served: ServedStore, layer: str, number: int) -> OneUnitAnswer:
     """One unit. Raises LayerError."""
-    _check(served, layer, number)
+    served.store.check_unit(layer, number)
     of_layer = served.facts.units.layer(layer)
     distribution = served.facts.units.distribution(layer, number)
     return OneUnitAnswer(
@@ -90,7 +93,7 @@ def patches(
     answers = [
         PatchAnswer(
             rank=rank,
-            value=patch.value,
+            **finite({"value": patch.value}),
             image_id=patch.image_id,
             y=patch.y,
             x=patch.x,
@@ -118,7 +121,6 @@ def unit_classes(
     served: ServedStore, layer: str, number: int, *, cursor: str | None = None, limit: int
 ) -> UnitClassesAnswer:
     """What a unit does in the images of each class. Raises LayerError, UsageError."""
-    _check(served, layer, number)
     found = served.facts.units.classes(layer, number)
     page, following = page_of(served, ("classes", layer, number), cursor, limit, len(found))
     indices = {row.label: row.label_index for row in served.facts.classes.rows()}
@@ -145,7 +147,6 @@ def unit_classes(
 
 def similar_units(served: ServedStore, layer: str, number: int, *, k: int) -> SimilarUnitsAnswer:
     """The k units of the layer that fire most in the same images. Raises LayerError."""
-    _check(served, layer, number)
     found = served.facts.similar.of(layer, number)
     pairs = zip(found.units[:k].tolist(), found.correlations[:k].tolist(), strict=True)
     return SimilarUnitsAnswer(
@@ -165,12 +166,6 @@ def similar_units(served: ServedStore, layer: str, number: int, *, k: int) -> Si
             for rank, (unit, correlation) in enumerate(pairs, start=1)
         ],
     )
-
-
-def _check(served: ServedStore, layer: str, number: int) -> None:
-    units_of_layer = served.store.layer(layer).units
-    if not 0 <= number < units_of_layer:
-        raise LayerError(f"no unit {number} in {layer}: it has units 0 to {units_of_layer - 1}")
 
 
 def _row(served: ServedStore, units: LayerUnits, number: int) -> dict[str, Any]:
