@@ -113,7 +113,8 @@ def _note_source(
 
 def _is_normalisation(module: nn.Module) -> bool:
     named = any("norm" in kind.__name__.lower() for kind in type(module).__mro__)
-    return named and not any(isinstance(child, nn.Conv2d) for child in module.modules())
+    holds = {name for name, _ in module.named_buffers(recurse=False)} >= {"running_mean", "running_var"}
+    return (named or holds) and not any(isinstance(child, nn.Conv2d) for child in module.modules())
 
 
 def _scale(module: nn.Module, units: int) -> Tensor | None:
