@@ -3,17 +3,24 @@ PYTHON ?= python3
 PACKAGES := common model index jobs service cli
 BIN := .venv/bin
 
-.PHONY: setup demo test check lint types layering format lock clean
+SCRIPTS := service/static/build/.sources
 
-setup: .venv/.done build/typing/.done
+.PHONY: setup demo test check lint types scripts layering format lock clean
+
+setup: .venv/.done build/typing/.done $(SCRIPTS)
 
 .venv/.done: pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "$(PYTHON) is too old: Unitscope needs Python 3.11 or newer; make PYTHON=python3.12 setup")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -r requirements.lock
+	$(BIN)/python -P service/web/build.py
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	touch $@
+
+# The pages' scripts, from service/web/ and its npm packages; nothing is built where the sources are the same.
+$(SCRIPTS): .venv/.done $(wildcard service/web/*.*) service/web/.npmrc
+	$(BIN)/python -P service/web/build.py
 
 # The type checker sees the packages under the names that they are imported by.
 build/typing/.done: Makefile
@@ -28,7 +35,7 @@ test: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -P -m pytest -n 2 --dist loadfile
 
 check: setup
-	@$(MAKE) --no-print-directory -k -j2 types lint layering
+	@$(MAKE) --no-print-directory -k -j2 types lint scripts layering
 
 lint:
 	$(BIN)/ruff check .
@@ -36,6 +43,9 @@ lint:
 
 types:
 	$(BIN)/basedpyright --level error
+
+scripts:
+	$(BIN)/python -P service/web/build.py --check
 
 layering:
 	$(BIN)/python -P -m pytest -q -m "not slow" tests/test_layering.py
@@ -50,4 +60,4 @@ lock:
 	    --extra s3 --group dev pyproject.toml -o requirements.lock
 
 clean:
-	rm -rf .venv build demo test-artifacts
+	rm -rf .venv build demo test-artifacts service/static/build service/web/node_modules

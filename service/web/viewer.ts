@@ -57,6 +57,7 @@ export class Viewer {
   readonly osd: OpenSeadragon.Viewer;
   private outline = document.createElement("div");
   private outlined = false;
+  private crisp = false;
 
   constructor(
     element: HTMLElement,
@@ -162,6 +163,10 @@ export class Viewer {
 
   private sharpen(): void {
     const enlarged = this.osd.viewport.getZoom(true) * this.osd.viewport.getContainerSize().x > this.grid.width;
-    this.osd.drawer.setImageSmoothingEnabled(!(enlarged && this.grid.cell < CRISP));
+    const crisp = enlarged && this.grid.cell < CRISP;
+    if (crisp === this.crisp) return;
+    this.crisp = crisp;
+    this.osd.drawer.setImageSmoothingEnabled(!crisp);
+    this.osd.forceRedraw();
   }
 }
