@@ -1,6 +1,5 @@
 """The units that one image fires most, where it does, and how many images fire them more."""
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -47,13 +46,15 @@ class ImageUnits:
             if wanted in (None, row.layer) and units
         ]
         reads = sum(len(units) for _, units in found) * self._store.images_count * 4
-        return [(name, list(self._units(image_id, units, reads <= RANK_BYTES))) for name, units in found]
+        return [(name, self._units(name, image_id, units, reads <= RANK_BYTES)) for name, units in found]
 
-    def _units(self, image_id: int, units: list[StrongUnit], ranked: bool) -> Iterator[ImageUnit]:
-        for unit in units:
-            (patch,) = self._store.patches_at(unit.layer, unit.unit, [image_id])
-            rank = self._rank(unit, patch) if ranked else self._stored_rank(unit, patch)
-            yield ImageUnit(unit.unit, unit.score, rank, patch)
+    def _units(self, layer: str, image_id: int, units: list[StrongUnit], ranked: bool) -> list[ImageUnit]:
+        patches = self._store.patches_in(layer, [unit.unit for unit in units], image_id)
+        rank = self._rank if ranked else self._stored_rank
+        return [
+            ImageUnit(unit.unit, unit.score, rank(unit, patch), patch)
+            for unit, patch in zip(units, patches, strict=True)
+        ]
 
     def _rank(self, unit: StrongUnit, patch: Patch) -> int:
         return 1 + int(np.count_nonzero(self._store.maxima(unit.layer, unit.unit) > np.float32(patch.value)))

@@ -130,6 +130,16 @@ class Store:
         ids = np.array([self._image(image_id) for image_id in image_ids], np.int64)
         return self._patches_of(number, self._maxima_reader(number).at(unit, ids))
 
+    def patches_in(self, layer: str, units: Sequence[int], image_id: int) -> list[Patch]:
+        """Where each of some units of a layer has its maximum in one image, in the order given.
+
+        Raises LayerError, and UsageError for an id that is none and for an image that failed.
+        """
+        number = self._number(layer)
+        for unit in units:
+            self.check_unit(layer, unit)
+        return self._patches_of(number, self._maxima_reader(number).in_image(units, self._image(image_id)))
+
     def maxima(self, layer: str, unit: int) -> np.ndarray:
         """(images,) float32: the maximum of each image; NaN where an image failed. Raises LayerError."""
         return self._maxima_reader(self._checked(layer, unit)).values(unit)

@@ -1,6 +1,6 @@
 """Reads `maxima/`: a unit's values and positions for all images, and its strongest images among some, exactly."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -70,6 +70,21 @@ class MaximaReader:
             flat = self._columns.take(f"p{unit}", image_ids).to_numpy().astype(np.int32)
         found = values.to_numpy().astype(np.float32)
         return TopK(found[None], image_ids.astype(np.int64)[None], flat[None])
+
+    def in_image(self, units: Sequence[int], image_id: int) -> TopK:
+        """(n, 1): the maximum of each of some units in one image. Raises UsageError where it failed."""
+        group = self._columns.group_of(image_id)
+        row = image_id - group.first
+        values = self._columns.read(group, [f"u{unit}" for unit in units]).values()
+        found = [column[row].as_py() for column in values]
+        if None in found:
+            raise UsageError(f"image {image_id} failed: no unit has a maximum in it")
+        flat = np.zeros((len(units), 1), np.int32)
+        if self._layer.has_positions:
+            positions = self._columns.read(group, [f"p{unit}" for unit in units]).values()
+            flat[:, 0] = [column[row].as_py() for column in positions]
+        ids = np.full(flat.shape, image_id, np.int64)
+        return TopK(np.array(found, np.float32).reshape(flat.shape), ids, flat)
 
     def of_all_units(self, image_ids: np.ndarray) -> np.ndarray:
         """(units, n) float32: the maxima of all units in some images, NaN where one failed. Read past the cache.

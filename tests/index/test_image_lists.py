@@ -129,6 +129,16 @@ def test_patches_at_are_those_of_the_strongest_in_the_order_asked(store):
     assert store.patches_at("head", 3, []) == []
 
 
+def test_patches_in_an_image_are_those_of_each_unit(store):
+    for layer, units in (("features.0", [7, 3, 39]), ("block.1:0", [0, 16]), ("head", [3])):
+        expected = [store.patches_at(layer, unit, [64])[0] for unit in units]
+        assert store.patches_in(layer, units, 64) == expected
+    assert store.patches_in("head", [], 64) == []
+    for arguments, error in ((("head", [4], 64), LayerError), (("head", [1], 70), UsageError)):
+        with pytest.raises(error):
+            store.patches_in(*arguments)
+
+
 def test_maxima_of_a_layer_in_some_images(store, made):
     for chosen in ([0, 5, 63, 64, 199], range(200), [70], []):
         ids = np.array(chosen, np.int64)
