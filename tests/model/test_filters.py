@@ -1,4 +1,4 @@
-"""Filters: what is shown is what the layer answers to, measured by impulses; everything else is refused with a reason."""
+"""Filters: what is shown is what the layer answers to, measured by impulses; all else is refused with a reason."""
 
 import numpy as np
 import pytest
