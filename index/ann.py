@@ -189,12 +189,12 @@ class Ann:
         metric than the index's is answered exactly. raises: UsageError.
         """
         queries, exclude = self._checked(queries, k, exclude, allowed, metric)
-        point = next((point for point in self.points if point.k >= k), None)
-        few = allowed is not None and np.count_nonzero(allowed) * queries.shape[1] <= _EXACT_NUMBERS
-        wanted = metric or self.metric
-        if exact or few or point is None or self.index is None or wanted != self.metric:
+        point = self._point(k)
+        if exact or point is None or self.index is None or self.is_exact(k, metric=metric, allowed=allowed):
             among = None if allowed is None else np.flatnonzero(allowed)
-            return nearest(self.vectors, queries, k, metric=wanted, among=among, exclude=exclude)
+            return nearest(
+                self.vectors, queries, k, metric=metric or self.metric, among=among, exclude=exclude
+            )
         found, found_ids = np.empty((len(queries), k), np.float32), np.empty((len(queries), k), np.int64)
         for first in range(0, len(queries), _BLOCK):
             block = slice(first, first + _BLOCK)
@@ -205,6 +205,16 @@ class Ann:
                     queries[row], k, among, left_out=left_out, allowed=allowed, reach=point.reach
                 )
         return found, found_ids
+
+    def is_exact(self, k: int, *, metric: Metric | None = None, allowed: np.ndarray | None = None) -> bool:
+        """Whether `search` compares every image unasked: the index cannot answer this, or few images are allowed."""
+        if self.index is None or self._point(k) is None or metric not in (None, self.metric):
+            return True
+        width = self.vectors.features.shape[1]
+        return allowed is not None and int(np.count_nonzero(allowed)) * width <= _EXACT_NUMBERS
+
+    def _point(self, k: int) -> OperatingPoint | None:
+        return next((point for point in self.points if point.k >= k), None)
 
     def _candidates(
         self,

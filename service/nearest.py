@@ -11,8 +11,6 @@ from .observe import searched
 from .registry import ServedStore
 
 _SHOWN = ("uri", "label", "label_index", "predicted", "probability")
-_EXACT_NUMBERS = 2 << 20
-"""A filter that keeps fewer numbers (images x width) than this is answered exactly, and the answer says so."""
 _MEASURED = 10
 """The index is measured on this many nearest images; other k are measured when it is tuned."""
 
@@ -50,7 +48,7 @@ def neighbors(
     if len(feature) != width:
         raise UsageError(f"the vector has {len(feature):,} numbers; a feature of {served.name} has {width:,}")
     allowed = store.mask(where) if where else None
-    exact = exact or _is_exact(ann, k, metric, allowed)
+    exact = exact or ann.is_exact(k, metric=metric, allowed=allowed)
     own = -1 if image_id is None else image_id
     distances, ids = ann.search(
         feature[None], k, exact=exact, exclude=np.array([own], np.int64), allowed=allowed, metric=metric
@@ -82,14 +80,6 @@ def neighbors(
         image_id=image_id,
         neighbors=answers,
     )
-
-
-def _is_exact(ann: Ann, k: int, metric: Metric | None, allowed: np.ndarray | None) -> bool:
-    """Whether every image is compared: there is no index for what is asked, or few images to compare."""
-    if ann.index is None or metric not in (None, ann.metric) or all(point.k < k for point in ann.points):
-        return True
-    width = ann.vectors.features.shape[1]
-    return allowed is not None and int(np.count_nonzero(allowed)) * width <= _EXACT_NUMBERS
 
 
 def _recall(ann: Ann, k: int) -> tuple[float | None, int | None]:

@@ -160,6 +160,7 @@ def test_neighbours_of_a_vector_are_those_of_its_image_and_the_image(client, mad
 
 
 def test_an_approximate_answer_states_its_recall(synthetic, kit, tmp_path, monkeypatch):
+    from unitscope.index import ann as index
     from unitscope.service import nearest
 
     made = synthetic.make_store(tmp_path / "store")
@@ -174,8 +175,10 @@ def test_an_approximate_answer_states_its_recall(synthetic, kit, tmp_path, monke
             metric="l2",
             vectors=ann.vectors,
             search=ann.search,
+            is_exact=lambda k, **asked: index.Ann.is_exact(stub, k, **asked),
+            _point=lambda k: index.Ann._point(stub, k),
         )
-        monkeypatch.setattr(nearest, "_EXACT_NUMBERS", 0)
+        monkeypatch.setattr(index, "_EXACT_NUMBERS", 0)
 
         def ask(**options):
             known = {"k": 10, "metric": None, "where": None, "exact": False} | options
