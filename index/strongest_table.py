@@ -1,6 +1,7 @@
 """Writes one part of `strongest/`: the units of each layer that an image fires furthest above their mean."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import reduce
 
 import numpy as np
@@ -24,10 +25,6 @@ _BLOCK_ROWS = 4096
 """Images looked at together."""
 
 
-ENTRY = np.dtype([("layer", np.int32), ("unit", np.int32), ("value", np.float32), ("score", np.float32)])
-"""A row of STRONGEST_TYPE."""
-
-
 def write_strongest(folder: Folder, part: Part, parts: Sequence[Part], layers: Sequence[LayerRow]) -> Merged:
     """Writes `strongest/part-N.parquet` of `part`. parts: all of them, for the statistics of the units.
 
@@ -37,86 +34,99 @@ def write_strongest(folder: Folder, part: Part, parts: Sequence[Part], layers: S
 
 
 def _write(folder: Folder, part: Part, parts: Sequence[Part], layers: Sequence[LayerRow]) -> Merged:
-    measured = [
-        reduce(statistics.merge, (note.statistics for note in part_notes(folder, parts, layers, number)))
+    scales = [
+        Scale.of(
+            reduce(statistics.merge, (one.statistics for one in part_notes(folder, parts, layers, number)))
+        )
         for number in range(len(layers))
     ]
+    rows = strongest_rows(sum(scale.places for scale in scales))
     columns = [f"m{number}" for number in range(len(layers))]
-    rows = strongest_rows(sum(min(STRONGEST_OF_LAYER, layer.units) for layer in layers))
     path = part_path(STRONGEST, part.number)
     with table_file(folder, path, STRONGEST_SCHEMA, strongest_settings()) as table:
         for pieces in shard_blocks(folder, part, columns, max(rows, _BLOCK_ROWS)):
-            block = _table(pieces, columns, measured)
+            block = _table(pieces, scales)
             for first in range(0, block.num_rows, rows):
                 table.write(block.slice(first, rows))
     return Merged(table.record)
 
 
-def _table(
-    pieces: Sequence[pa.RecordBatch], columns: Sequence[str], measured: Sequence[Statistics]
-) -> pa.Table:
+@dataclass(frozen=True)
+class Scale:
+    """What the maxima of a layer are measured by. means, std: (units,) float64, 0 and inf where there is no score.
+
+    A score is (value - mean) / std in float64, rounded to float32; 0 where the unit's std is 0 or no number.
+    """
+
+    means: np.ndarray
+    std: np.ndarray
+
+    @staticmethod
+    def of(measured: Statistics) -> "Scale":
+        """From the units' statistics over the dataset."""
+        std = measured.std
+        scored = np.isfinite(measured.means) & np.isfinite(std) & (std > 0)
+        return Scale(np.where(scored, measured.means, 0), np.where(scored, std, np.inf))
+
+    @property
+    def places(self) -> int:
+        """Units that are kept of an image."""
+        return min(STRONGEST_OF_LAYER, len(self.means))
+
+    def scores(self, values: np.ndarray, units: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """(images, n) float32, of values: (images, n) float, of `units`."""
+        with np.errstate(all="ignore"):  # failed images may hold anything, and infinities may be allowed in
+            distances = values.astype(np.float64)
+            distances -= self.means[units]
+            distances /= self.std[units]
+            scores = distances.astype(np.float32)
+        scores[np.isnan(scores)] = 0
+        return scores
+
+    def strongest(self, values: np.ndarray) -> np.ndarray:
+        """(images, places) int32: the units with the largest scores of each image, by score descending, then unit.
+
+        values: (images, units) float. argmax gives the first unit where scores are equal.
+        """
+        chosen = np.zeros((len(values), self.places), np.int32)
+        step = max(1, _BLOCK // values.shape[1])
+        for first in range(0, len(values), step):
+            scores = self.scores(values[first : first + step])
+            flat, rows = scores.reshape(-1), np.arange(len(scores)) * scores.shape[1]
+            for place in range(self.places):
+                units = scores.argmax(axis=1)
+                chosen[first : first + step, place] = units
+                flat[rows + units] = -np.inf
+        return chosen
+
+
+def _table(pieces: Sequence[pa.RecordBatch], scales: Sequence[Scale]) -> pa.Table:
     """Rows of STRONGEST_SCHEMA."""
-    found = [
-        np.concatenate([strongest(list_values(piece[name]), one) for piece in pieces])
-        for name, one in zip(columns, measured, strict=True)
-    ]
-    layers = np.repeat(np.arange(len(found)), [one.shape[1] for one in found])
-    entries = np.concatenate(found, axis=1)
-    entries["layer"] = layers
-    valid = np.concatenate([piece[columns[0]].is_valid().to_numpy(zero_copy_only=False) for piece in pieces])
+    layers = np.repeat(np.arange(len(scales), dtype=np.int32), [scale.places for scale in scales])
     ids = np.concatenate([piece["image_id"].to_numpy() for piece in pieces])
-    kept = entries[valid].reshape(-1)
+    valid = np.concatenate([piece["m0"].is_valid().to_numpy(zero_copy_only=False) for piece in pieces])
+    shape = len(ids), len(layers)
+    units, values, scores = (
+        np.empty(shape, np.int32),
+        np.empty(shape, np.float32),
+        np.empty(shape, np.float32),
+    )
+    row = 0
+    for piece in pieces:
+        rows, column = slice(row, row + len(piece)), 0
+        for number, scale in enumerate(scales):
+            maxima, place = list_values(piece[f"m{number}"]), slice(column, column + scale.places)
+            units[rows, place] = chosen = scale.strongest(maxima)
+            values[rows, place] = kept = np.take_along_axis(maxima, chosen, axis=1)
+            scores[rows, place] = scale.scores(kept, chosen)
+            column = place.stop
+        row = rows.stop
+    columns = [np.broadcast_to(layers, shape), units, values, scores]
     structs = pa.StructArray.from_arrays(
-        [pa.array(np.ascontiguousarray(kept[name])) for name in STRONGEST_TYPE.names],
-        fields=list(STRONGEST_TYPE),
+        [pa.array(column[valid].reshape(-1)) for column in columns], fields=list(STRONGEST_TYPE)
     )
     offsets = np.concatenate([[0], np.cumsum(valid)]).astype(np.int32) * np.int32(len(layers))
-    units = STRONGEST_SCHEMA.field("units").type
-    lists = pa.ListArray.from_arrays(pa.array(offsets), structs, type=units, mask=pa.array(~valid))
+    lists = pa.ListArray.from_arrays(
+        pa.array(offsets), structs, type=STRONGEST_SCHEMA.field("units").type, mask=pa.array(~valid)
+    )
     return pa.table([pa.array(ids), lists], schema=STRONGEST_SCHEMA)
-
-
-def strongest(values: np.ndarray, measured: Statistics) -> np.ndarray:
-    """The units with the largest scores of each image, by score descending, then unit ascending.
-
-    values: (images, units) float, of one layer. A score is (value - mean) / std in float64, rounded to float32; 0 where
-    the unit's std is 0 or no number. Gives (images, places) ENTRY without the layer; places is at most
-    STRONGEST_OF_LAYER. What it gives for an image that failed means nothing.
-    """
-    images, units = values.shape
-    scored = np.isfinite(measured.means) & np.isfinite(measured.std) & (measured.std > 0)
-    means, std = np.where(scored, measured.means, 0), np.where(scored, measured.std, np.inf)
-    chosen = np.zeros((images, min(STRONGEST_OF_LAYER, units)), np.int32)
-    step = max(1, _BLOCK // units)
-    with np.errstate(all="ignore"):  # of failed images, which may hold anything, and of infinities
-        for first in range(0, images, step):
-            block = values[first : first + step]
-            _choose(_scores(block, means, std), chosen[first : first + step])
-        found = np.zeros(chosen.shape, ENTRY)
-        found["unit"] = chosen
-        found["value"] = np.take_along_axis(values, chosen, axis=1)
-        found["score"] = _scores(found["value"], means[chosen], std[chosen])
-    return found
-
-
-def _scores(values: np.ndarray, means: np.ndarray, std: np.ndarray) -> np.ndarray:
-    """(images, n) float32. std: inf where there is no score."""
-    distances = values.astype(np.float64)
-    distances -= means
-    distances /= std
-    scores = distances.astype(np.float32)
-    if not np.isfinite(std).all():  # where a value is infinite too
-        scores[np.isnan(scores)] = 0
-    return scores
-
-
-def _choose(scores: np.ndarray, chosen: np.ndarray) -> None:
-    """Fills `chosen`, (images, places), a place at a time; argmax gives the first unit where scores are equal.
-
-    scores: (images, units), of which nothing is left.
-    """
-    flat, rows = scores.reshape(-1), np.arange(len(scores)) * scores.shape[1]
-    for place in range(chosen.shape[1]):
-        units = scores.argmax(axis=1)
-        chosen[:, place] = units
-        flat[rows + units] = -np.inf

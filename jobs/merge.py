@@ -1,6 +1,6 @@
 """From committed shards to finished tables: one task for each (table, part), in any order, in any process.
 
-Two rounds: the tables that are made from shards alone, then those that need the first round's notes.
+Two rounds: tables that are made from shards alone, then those that need the first round's notes.
 """
 
 from collections.abc import Callable
@@ -35,14 +35,14 @@ def merge_tasks(plan: Plan) -> list[MergeTask]:
     """The first round; the widest layers first, so that the last tasks are short."""
     layers = sorted(range(len(plan.layers)), key=lambda number: -plan.layers[number].units)
     tasks = [MergeTask("maxima", part, layer) for layer in layers for part in range(plan.parts)]
-    tasks += [MergeTask("features", part) for part in range(plan.parts)]
     return tasks + [MergeTask("images", part) for part in range(plan.parts)]
 
 
 def summary_tasks(plan: Plan) -> list[MergeTask]:
-    """The second round, which needs the first to be whole; the longest first."""
-    strongest = [MergeTask("strongest", part) for part in range(plan.parts)]
-    return [MergeTask("units"), *strongest, MergeTask("classes"), MergeTask("layers"), MergeTask("errors")]
+    """The second round, which needs the first to be whole, but for the features, which fill its other lanes."""
+    tasks = [MergeTask("strongest", part) for part in range(plan.parts)]
+    tasks += [MergeTask("units"), *(MergeTask("features", part) for part in range(plan.parts))]
+    return [*tasks, MergeTask("classes"), MergeTask("layers"), MergeTask("errors")]
 
 
 def merge(folder: Folder, plan: Plan, task: MergeTask) -> list[PartRecord]:
