@@ -173,8 +173,8 @@ def _read(question: Question[T], response: httpx.Response, fetch: Fetch) -> T:
     except (ValueError, KeyError) as error:
         kind = response.headers.get("Content-Type", "nothing")
         raise ServiceError(
-            f"the answer of {response.request.url} ({kind}) is none that this client can read: the service is of "
-            f"another release, or is no Unitscope service. {error}",
+            f"the answer of {response.request.url} ({kind}) cannot be read; the service is of another release, or is "
+            f"no Unitscope service. {error}",
             status=response.status_code,
         ) from error
 

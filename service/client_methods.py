@@ -64,9 +64,13 @@ class asks(Generic[P, T]):
 
         @wraps(self._make)
         def asked(*args: P.args, **kwargs: P.kwargs) -> Any:
-            return asking.ask(self._make(asking, *args, **kwargs))
+            return self(asking, *args, **kwargs)
 
         return asked
+
+    def __call__(self, asking: Asking | AsyncAsking, *args: P.args, **kwargs: P.kwargs) -> Any:
+        """As a function of who asks."""
+        return asking.ask(self._make(asking, *args, **kwargs))
 
 
 @dataclass(frozen=True)
@@ -164,10 +168,14 @@ class lists(Generic[P, A, R]):
 
         @wraps(self._make)
         def listed(*args: P.args, **kwargs: P.kwargs) -> Any:
-            paged = self._make(asking, *args, **kwargs)
-            return Pages(asking, paged) if isinstance(asking, Asking) else AsyncPages(asking, paged)
+            return self(asking, *args, **kwargs)
 
         return listed
+
+    def __call__(self, asking: Asking | AsyncAsking, *args: P.args, **kwargs: P.kwargs) -> Any:
+        """As a function of who asks."""
+        paged = self._make(asking, *args, **kwargs)
+        return Pages(asking, paged) if isinstance(asking, Asking) else AsyncPages(asking, paged)
 
 
 def _next(page: Rows[Any, Any], rows: int | None) -> tuple[str | None, int | None]:

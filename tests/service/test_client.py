@@ -1,0 +1,307 @@
+"""The clients against a service: every answer is that of the API, the asynchronous client's that of the synchronous."""
+
+import asyncio
+import inspect
+import io
+import json
+import subprocess
+import sys
+import threading
+import time
+
+import httpx
+import numpy as np
+import pytest
+import uvicorn
+from PIL import Image
+from unitscope.common.errors import FilterError, LayerError, NotFoundError, StoreNotFoundError, UsageError
+from unitscope.service.app import create_app
+from unitscope.service.client import AsyncClient, Client, ServiceError
+from unitscope.service.client_methods import asks, lists
+from unitscope.service.client_questions import StoreQuestions
+
+IMPORTS = """
+import sys
+import unitscope.service.client
+never = {"fastapi", "starlette", "torch", "faiss", "ray", "pandas"}
+print(sorted({name.split(".")[0] for name in sys.modules} & never))
+"""
+QUESTIONS = {
+    "about": ("", lambda store: store.about()),
+    "overview": ("/overview", lambda store: store.overview()),
+    "layers": ("/layers", lambda store: store.layers()),
+    "unit": ("/layers/features.0/units/3", lambda store: store.unit("features.0", 3)),
+    "patches": (
+        "/layers/block.1:0/units/3/patches?k=4&where=loss+%3E+0.5&quantile=0.5",
+        lambda store: store.patches("block.1:0", 3, k=4, where="loss > 0.5", quantile=0.5),
+    ),
+    "no patches": (
+        "/layers/features.0/units/3/patches?where=loss+%3E+99",
+        lambda store: store.patches("features.0", 3, where="loss > 99"),
+    ),
+    "similar_units": (
+        "/layers/features.0/units/3/similar?k=5",
+        lambda store: store.similar_units("features.0", 3, k=5),
+    ),
+    "image": ("/images/7", lambda store: store.image(7)),
+    "one_class": ("/classes/{label}", lambda store: store.one_class(store.label)),
+    "neighbors": (
+        "/neighbors?image=7&k=3&metric=cosine&exact=true",
+        lambda store: store.neighbors(7, k=3, metric="cosine", exact=True),
+    ),
+    "atlases": ("/atlases", lambda store: store.atlases()),
+    "atlas": ("/atlases/flat", lambda store: store.atlas("flat")),
+    "grid": ("/atlases/flat/grid?row=1&rows=2", lambda store: store.grid("flat", row=1, rows=2)),
+}
+
+
+@pytest.fixture(scope="module")
+def url(made):
+    """Where a service answers, in this process."""
+    server = uvicorn.Server(uvicorn.Config(create_app([made.url]), port=0, log_config=None))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join(10)
+
+
+@pytest.fixture(scope="module")
+def store(url):
+    with Client(url) as client:
+        store = client.store("store")
+        store.label = store.classes().first(1)[0].label
+        yield store
+
+
+@pytest.fixture(scope="module")
+def raw(url):
+    with httpx.Client(base_url=url) as client:
+        yield client
+
+
+def plain(answer):
+    """The JSON of what a client gave."""
+    return json.loads(getattr(answer, "answer", answer).model_dump_json())
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_an_answer_is_the_services(store, raw, name):
+    path, ask = QUESTIONS[name]
+    assert plain(ask(store)) == raw.get(f"/api/v1/stores/store{path.format(label=store.label)}").json()
+
+
+def test_the_asynchronous_client_answers_the_same(url, store):
+    async def answers():
+        async with AsyncClient(url) as client:
+            other = client.store("store")
+            other.label = store.label
+            return await asyncio.gather(*(ask(other) for _, ask in QUESTIONS.values()))
+
+    assert [plain(answer) for answer in asyncio.run(answers())] == [
+        plain(ask(store)) for _, ask in QUESTIONS.values()
+    ]
+
+
+def test_the_stores_of_a_service(url):
+    with Client(url) as client:
+        assert [store.name for store in client.stores()] == ["store"]
+
+
+def test_neighbours_of_a_vector(store, made):
+    for vector in (made.feature[3], made.feature[3].tolist()):
+        found = store.neighbors_of_vector(vector, k=4, where="image_id != 3")
+        assert [row.image_id for row in found] == [row.image_id for row in store.neighbors(3, k=4)]
+    assert found.answer.image_id is None
+
+
+def test_lists_follow_their_cursors(store, made, monkeypatch):
+    monkeypatch.setattr("unitscope.service.client_methods.MOST", 7)
+    units = store.units("features.0", sort="mean")
+    assert [unit.unit for unit in units] == [unit.unit for unit in units.all()]
+    assert sorted(unit.unit for unit in units) == list(range(40))
+    assert [len(page) for page in units.pages()] == [7] * 5 + [5]
+    assert [len(page) for page in units.pages(9)] == [7, 2]
+    assert [unit.unit for unit in units.first(9)] == [unit.unit for unit in units][:9]
+    everything = units.all()
+    assert len(everything.to_pandas()) == everything.answer.found == 40
+    assert everything.answer.next is None and units.first(9).answer.next is not None
+    assert [row.image_id for row in store.images(where="loss < 0.1", sort="loss").first(1000)] == sorted(
+        np.flatnonzero(np.array(made.images["loss"].to_pylist(), float) < 0.1).tolist(),
+        key=lambda image: (-made.images["loss"][image].as_py(), image),
+    )
+    assert list(store.images(where="loss > 99")) == []
+
+
+def test_asynchronous_lists_are_the_same(url, store, monkeypatch):
+    monkeypatch.setattr("unitscope.service.client_methods.MOST", 7)
+
+    async def listed():
+        async with AsyncClient(url) as client:
+            units = client.store("store").units("features.0", sort="mean")
+            one_by_one = [unit.unit async for unit in units]
+            return one_by_one, await units.all(), await units.first(9)
+
+    one_by_one, everything, first = asyncio.run(listed())
+    expected = store.units("features.0", sort="mean").all()
+    assert one_by_one == [unit.unit for unit in expected]
+    assert plain(everything) == plain(expected)
+    assert list(first) == expected[:9]
+
+
+def test_pages_of_two_versions_are_not_joined(fresh, synthetic, kit):
+    with kit.client(fresh.url) as service:
+
+        def pass_on(request):
+            response = service.request(
+                request.method, str(request.url.raw_path, "ascii"), headers=request.headers
+            )
+            return httpx.Response(response.status_code, headers=response.headers, content=response.content)
+
+        with Client("http://localhost", transport=httpx.MockTransport(pass_on)) as client:
+            pages = client.store("store").units("features.0").pages(1000)
+            cursor = next(client.store("store").units("features.0").pages(3)).answer.next
+            assert cursor and next(pages)
+            synthetic.make_store(fresh.url, seed=1)
+            with pytest.raises(UsageError, match="earlier version"):
+                client.ask(_page(client.store("store"), cursor))
+
+
+def _page(store, cursor):
+    return StoreQuestions.units._make(store, "features.0").page(cursor, 3)
+
+
+def test_rows_are_a_sequence_and_a_frame(store):
+    layers = store.layers()
+    assert len(layers) == 3 and layers[0] == layers.rows[0] and layers[1:] == layers.rows[1:]
+    frame = layers.to_pandas()
+    assert list(frame["layer"]) == [row.layer for row in layers]
+    assert list(frame.columns) == list(type(layers[0]).model_fields)
+    facts = store.atlases().to_pandas()["facts"][0]
+    assert facts == store.atlases()[0].facts
+    assert layers.arrow.num_rows == 3
+
+
+def test_pictures(store, raw):
+    patches = store.patches("features.0", 3)
+    shown = store.picture(patches[0])
+    assert (shown.width, shown.height) == _size(patches[0].view)
+    assert store.pixels(7).size == (store.image(7).width, store.image(7).height)
+    assert store.crop(7, (0, 0, 5, 4)).size == (5, 4)
+    exact = Image.open(io.BytesIO(raw.get("/api/v1/stores/store/images/7/crop?box=0,0,5,4").content))
+    assert store.crop(7, (0, 0, 5, 4)).tobytes() == exact.tobytes()
+    with pytest.raises(NotFoundError, match="no picture"):
+        store.picture(store.layers()[0])
+
+
+def _size(box):
+    return box[2] - box[0], box[3] - box[1]
+
+
+@pytest.mark.parametrize(
+    ("ask", "error", "words"),
+    [
+        (lambda store: store.unit("features.1", 3), LayerError, "features.0"),
+        (lambda store: store.patches("features.0", 3, where="loss >"), FilterError, "loss"),
+        (lambda store: store.image(100_000), NotFoundError, "100000"),
+        (lambda store: store.patches("features.0", 3, k=0), UsageError, "k"),
+        (lambda store: store.atlas("none"), StoreNotFoundError, "flat"),
+        (lambda store: store.neighbors_of_vector([1.0]), UsageError, "numbers"),
+        (lambda store: list(store.images(where="nope = 1")), FilterError, "nope"),
+    ],
+)
+def test_problems_are_the_projects_own_errors(store, ask, error, words):
+    with pytest.raises(error, match=words) as caught:
+        ask(store)
+    assert type(caught.value) is error
+    assert "request id" in caught.value.__notes__[0]
+
+
+def test_a_store_that_is_not_there_is_said(url):
+    with Client(url) as client, pytest.raises(NotFoundError, match="there are: store"):
+        client.store("other").about()
+
+
+def test_what_is_no_service_is_said():
+    with Client(
+        "http://x", transport=httpx.MockTransport(lambda _: httpx.Response(200, text="<html>"))
+    ) as client:
+        with pytest.raises(ServiceError, match="no Unitscope service"):
+            client.stores()
+        with pytest.raises(ServiceError, match="no Unitscope service"):
+            client.store("a").about()
+        with pytest.raises(ServiceError, match="no picture"):
+            client.store("a").thumb(1)
+
+
+def test_names_are_quoted(url):
+    asked = []
+
+    def note(request):
+        asked.append(request.url.raw_path.decode())
+        return httpx.Response(404)
+
+    with Client("http://x/prefix", transport=httpx.MockTransport(note)) as client:
+        for ask in (
+            lambda: client.store("a/b ?").unit("features:0/é", 3),
+            lambda: client.store("s").one_class("a/b#c"),
+        ):
+            with pytest.raises(ServiceError):
+                ask()
+    assert asked == [
+        "/prefix/api/v1/stores/a%2Fb%20%3F/layers/features%3A0%2F%C3%A9/units/3",
+        "/prefix/api/v1/stores/s/classes/a%2Fb%23c",
+    ]
+
+
+def test_every_question_is_documented_and_has_its_signature():
+    methods = {name: one for name, one in vars(StoreQuestions).items() if isinstance(one, asks | lists)}
+    assert len(methods) > 20
+    for name, method in methods.items():
+        assert method.__doc__, name
+        assert next(iter(inspect.signature(method).parameters)) == "self", name
+    signature = inspect.signature(Client("http://x").store("s").patches)
+    assert list(signature.parameters)[1:] == ["layer", "unit", "k", "where", "quantile"]
+
+
+def test_every_table_and_picture_of_the_api_has_its_question(url):
+    """An address that is added to the API is missed here until the client knows it."""
+    document = httpx.get(f"{url}/openapi.json").json()
+    left_out = ("/class", "/at", "/where", "/{grid}", "_{row}.jpg", "/facts", "/live/maps", "/picture")
+    asked = set()
+
+    def note(request):
+        asked.add((request.method, request.url.path))
+        return httpx.Response(404)
+
+    with Client("http://x", transport=httpx.MockTransport(note)) as client:
+        store = client.store("{store}")
+        for ask in (
+            client.stores, store.about, store.overview, store.layers, store.atlases, store.live,
+            lambda: store.units("{layer}").all(), lambda: store.unit("{layer}", "{unit}"),
+            lambda: store.patches("{layer}", "{unit}"), lambda: store.unit_classes("{layer}", "{unit}").all(),
+            lambda: store.similar_units("{layer}", "{unit}"), lambda: store.images().all(),
+            lambda: store.image("{image_id}"), lambda: store.image_units("{image_id}"), lambda: store.classes().all(),
+            lambda: store.one_class("{label}"), lambda: store.neighbors(1), lambda: store.neighbors_of_vector([1]),
+            lambda: store.neighbors_of_upload(b"1"), lambda: store.neighbors_of_region("{image_id}", (0, 0, 1, 1)),
+            lambda: store.atlas("{atlas}"), lambda: store.grid("{atlas}"), lambda: store.pixels("{image_id}"),
+            lambda: store.thumb("{image_id}"), lambda: store.crop("{image_id}", (0, 0, 1, 1)),
+            lambda: store.maps("{image_id}", "{layer}"), lambda: store.map_values("{image_id}", "{layer}"),
+            lambda: store.filters("{layer}"),
+        ):  # fmt: skip
+            with pytest.raises(ServiceError):
+                ask()
+    there = {
+        (method.upper(), path.replace(":path}", "}"))
+        for path, methods in document["paths"].items()
+        for method in methods
+        if path.startswith("/api/") and not path.endswith(left_out)
+    }
+    assert asked == there
+
+
+def test_it_needs_neither_torch_nor_the_web_framework():
+    run = subprocess.run([sys.executable, "-P", "-c", IMPORTS], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
