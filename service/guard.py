@@ -15,7 +15,7 @@ UPLOAD_BYTES = 20 << 20
 """Of an image that is sent to the model."""
 _FORM_BYTES = 64 << 10
 """What a form has around its file."""
-_UPLOADS = re.compile(r"/api/v1/stores/[^/]+/(neighbors/upload|live/maps)/?")
+_UPLOADS = re.compile(r"/api/v1/stores/[^/]+/(neighbors/upload|live/maps)/?|/stores/[^/]+/neighbors/?")
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 HEADERS = {

@@ -1,5 +1,6 @@
 """How pages are made: the templates, how they write numbers and addresses, and the style sheet's version."""
 
+import base64
 import hashlib
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,12 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from fastapi.templating import Jinja2Templates
 
+from . import page_addresses
+
 FOLDER = Path(__file__).parent
 STATIC = FOLDER / "static"
 templates = Jinja2Templates(FOLDER / "templates")
+_ENDINGS = {1: "st", 2: "nd", 3: "rd"}
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -38,6 +42,23 @@ def percent(share: float | None) -> str:
     return f"{text} %"
 
 
+def ordinal(rank: int) -> str:
+    """3rd, 11th, 1,002nd."""
+    ending = "th" if rank % 100 in (11, 12, 13) else _ENDINGS.get(rank % 10, "th")
+    return f"{rank:,}{ending}"
+
+
+def counted(n: int, one: str, many: str | None = None) -> str:
+    """1 image, 2 images."""
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+def data_uri(picture: tuple[bytes, str]) -> str:
+    """A picture as an address that holds it: for what was made for this page alone."""
+    data, kind = picture
+    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
+
+
 def page(request: Request, name: str, *, status: int = 200, **values: Any) -> HTMLResponse:
     """A page for people. It is never kept by the browser: its pictures are."""
     response = templates.TemplateResponse(request, name, values, status_code=status)
@@ -50,10 +71,24 @@ def _digest(folder: Path) -> str:
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
 
 
-templates.env.filters["number"] = number
-templates.env.filters["percent"] = percent
-templates.env.filters["part"] = lambda text: quote(str(text), safe="")  # pyright: ignore[reportUnknownLambdaType]
+_FILTERS = (number, percent, ordinal, counted, data_uri)
+_ADDRESSES = (
+    page_addresses.store_url,
+    page_addresses.layer_url,
+    page_addresses.unit_url,
+    page_addresses.image_url,
+    page_addresses.images_url,
+    page_addresses.class_url,
+    page_addresses.neighbors_url,
+    page_addresses.label_is,
+    page_addresses.taken_for,
+    page_addresses.changed,
+)
+_filters: dict[str, Any] = templates.env.filters
+_filters |= {function.__name__: function for function in _FILTERS}
+_filters["part"] = lambda text: quote(str(text), safe="")  # pyright: ignore[reportUnknownLambdaType]
 _globals: dict[str, Any] = templates.env.globals
+_globals |= {function.__name__: function for function in _ADDRESSES}
 _globals["static_version"] = _digest(STATIC)
 _globals["scripts"] = {path.name for path in (STATIC / "build").glob("*.js")}
 templates.env.trim_blocks = True

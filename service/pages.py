@@ -1,23 +1,38 @@
-"""The addresses of the pages. Each view has one that can be sent to a colleague; `views.py` makes what is seen."""
+"""The addresses of the pages of a store and its units. Each view has one that can be sent to a colleague.
 
-from typing import Annotated
-from urllib.parse import quote
+What is seen is made by the `views_*.py` files; the pages of images are in `pages_images.py`.
+"""
+
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
-from . import views, views_atlas, views_live
-from .addresses import parse_unit, unit_page_address
+from ..index.unit_order import UnitQuery, UnitSort
+from . import (
+    pages_images,
+    views_atlas,
+    views_go,
+    views_layer,
+    views_live,
+    views_overview,
+    views_unit,
+)
 from .answering import consistent
-from .parameters import AtlasName, LayerName, StoreName, Where
+from .page_addresses import store_url
+from .page_parameters import EMPTY, HowMany, Name, Share, Start, Where
+from .parameters import AtlasName, LayerName, Order, StoreName
 from .registry import Registry
 
 router = APIRouter(include_in_schema=False, default_response_class=Response)
+router.include_router(pages_images.router)
 
-HowMany = Annotated[int, Query(ge=1, le=200)]
 OnMap = Annotated[int | None, Query(ge=0, le=2**53, description="an image to look for")]
 Plain = Annotated[bool, Query(description="the grid as a picture, without the viewer")]
 Place = Annotated[int | None, Query(ge=0, le=100_000, description="default: the middle")]
+Typed = Annotated[
+    str, Query(max_length=1000, description="what a person types: features.10 17, image 5, cat")
+]
 
 
 @router.get("/")
@@ -26,29 +41,64 @@ def home(request: Request) -> Response:
     registry: Registry = request.app.state.registry
     names = registry.names()
     if len(names) == 1:
-        return RedirectResponse(f"/stores/{quote(names[0], safe='')}")
-    return views.home(request, registry)
+        return RedirectResponse(store_url(names[0]))
+    return views_overview.home(request, registry)
 
 
 @router.get("/stores/{store}")
 def overview(request: Request, store: StoreName) -> Response:
-    """What was swept, and the three questions."""
-    return consistent(request, store, lambda served: views.overview(request, served))
+    """What was swept, what is noteworthy, and the three questions."""
+    return consistent(request, store, lambda served: views_overview.overview(request, served))
 
 
 @router.get("/stores/{store}/go")
-def go(request: Request, store: StoreName, unit: Annotated[str, Query(max_length=400)] = "") -> Response:
-    """ "features.10 17" as typed by a person, as an address."""
-    layer, number = consistent(request, store, lambda served: parse_unit(served.store, unit))
-    return RedirectResponse(unit_page_address(store, layer, number))
+def go(
+    request: Request,
+    store: StoreName,
+    q: Typed = "",
+    at: Annotated[str | None, Query(max_length=300, description="the layer at hand")] = None,
+) -> Response:
+    """The page that was meant by what was typed."""
+    return consistent(request, store, lambda served: views_go.go(request, served, q, at))
 
 
 @router.get("/stores/{store}/layers/{layer}")
 def layer_page(
-    request: Request, store: StoreName, layer: LayerName, start: Annotated[int, Query(ge=0, le=2**31)] = 0
+    request: Request,
+    store: StoreName,
+    layer: LayerName,
+    *,
+    sort: UnitSort = "unit",
+    order: Annotated[Order, EMPTY] = None,
+    dead: Annotated[bool | None, EMPTY, Query()] = None,
+    min_active: Share = None,
+    max_active: Share = None,
+    min_selectivity: Share = None,
+    label: Name = None,
+    start: Start = 0,
+    filters: bool = False,
 ) -> Response:
     """The units of a layer, each with its best patch."""
-    return consistent(request, store, lambda served: views.layer(request, served, layer, start))
+    descending = None if order is None else order == "desc"
+    query = UnitQuery(sort, descending, dead, min_active, max_active, min_selectivity, label)
+    asked = {
+        "sort": None if sort == "unit" else sort,
+        "order": order,
+        "dead": None if dead is None else str(dead).lower(),
+        "min_active": min_active,
+        "max_active": max_active,
+        "min_selectivity": min_selectivity,
+        "label": label,
+        "start": start or None,
+        "filters": filters,
+    }
+    return consistent(
+        request,
+        store,
+        lambda served: views_layer.layer(
+            request, served, layer, query, start=start, asked=asked, weights=filters
+        ),
+    )
 
 
 @router.get("/stores/{store}/units/{layer}/{unit}")
@@ -59,24 +109,15 @@ def unit_page(
     unit: int,
     *,
     where: Where = None,
-    k: HowMany = views.PATCHES,
+    quantile: Share = None,
+    k: HowMany = views_unit.PATCHES,
+    classes: Annotated[Literal["all"] | None, Query()] = None,
+    similar: bool = False,
+    filters: bool = False,
 ) -> Response:
     """Which patches fire this unit?"""
-    return consistent(
-        request, store, lambda served: views.unit(request, served, layer, unit, k=k, where=where)
-    )
-
-
-@router.get("/stores/{store}/neighbors")
-def neighbors_page(
-    request: Request,
-    store: StoreName,
-    image: Annotated[int, Query(ge=0, le=2**53)] = 0,
-    where: Where = None,
-    k: HowMany = views.NEIGHBORS,
-) -> Response:
-    """What does the model find like this image?"""
-    return consistent(request, store, lambda served: views.neighbors(request, served, image, k, where))
+    look = views_unit.UnitLook(layer, unit, k, where, quantile, classes == "all", similar, filters)
+    return consistent(request, store, lambda served: views_unit.unit(request, served, look))
 
 
 @router.get("/stores/{store}/atlas")

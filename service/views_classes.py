@@ -1,0 +1,60 @@
+"""What the pages of the classes show."""
+
+from collections.abc import Mapping
+
+from fastapi import Request, Response
+
+from ..index.class_facts import ClassSort
+from . import class_questions
+from .answers_classes import ClassesAnswer
+from .look import page
+from .registry import ServedStore
+from .views_parts import given
+
+SHOWN = 100
+SORTS = {
+    "label": "label",
+    "accuracy": "accuracy",
+    "images": "images",
+    "mean_loss": "mean loss",
+}
+
+
+def classes(
+    request: Request,
+    served: ServedStore,
+    *,
+    sort: ClassSort,
+    descending: bool | None,
+    cursor: str | None,
+    asked: Mapping[str, object],
+) -> Response:
+    """The classes, a page at a time. asked: the parameters of the address. Raises UsageError."""
+    answer: ClassesAnswer = class_questions.classes(
+        served, sort=sort, descending=descending, cursor=cursor, limit=SHOWN
+    )
+    return page(
+        request,
+        "classes.html",
+        **given(served),
+        classes=answer,
+        sort=sort,
+        sorts=SORTS,
+        order=asked.get("order"),
+        asked=asked,
+        cursor=cursor,
+    )
+
+
+def one_class(request: Request, served: ServedStore, label: str) -> Response:
+    """One class. Raises NotFoundError."""
+    answer = class_questions.one_class(served, label)
+    rows = served.facts.classes.ordered("accuracy", descending=True)
+    known = [row for row in rows if row.accuracy is not None]
+    rank = None
+    if answer.accuracy is not None:
+        rank = 1 + sum(row.accuracy > answer.accuracy for row in known if row.accuracy is not None)
+    labels = {row.label_index: row.label for row in served.facts.classes.rows()}
+    return page(
+        request, "class.html", **given(served), one=answer, rank=rank, ranked=len(known), labels=labels
+    )
