@@ -60,59 +60,71 @@ class _Counts:
     def __init__(self, labels: int) -> None:
         self._labels = labels
         self._index = np.full(labels, _NONE, np.int32)
-        self._images, self._correct = np.zeros(labels, np.int64), np.zeros(labels, np.int64)
+        self._images = np.zeros(labels, np.int64)
         self._probability, self._loss = _Mean(labels), _Mean(labels)
-        self._pairs, self._pair_images = np.zeros(0, np.int64), np.zeros(0, np.int64)
-        self._predicted, self._predicted_images = np.zeros(0, np.int64), np.zeros(0, np.int64)
+        self._predicted, self._pairs = _Tally(), _Tally()
 
     def add(self, labels: np.ndarray, columns: dict[str, np.ndarray]) -> None:
         """The next images. labels: (images,) integer; columns: as `_blocks` gives them."""
-        labelled = labels != NO_LABEL
-        self._index[labels[labelled]] = columns["label_index"][labelled]
-        seen = columns["ok"] & (columns["predicted"] != _NONE)
-        self._predicted, self._predicted_images = _count(
-            self._predicted, self._predicted_images, columns["predicted"][seen].astype(np.int64)
-        )
-        swept = columns["ok"] & labelled
-        labels, columns = labels[swept], {name: column[swept] for name, column in columns.items()}
-        self._images += np.bincount(labels, minlength=self._labels)
-        right = (columns["predicted"] == columns["label_index"]) & (columns["predicted"] != _NONE)
-        self._correct += np.bincount(labels[right], minlength=self._labels)
-        self._probability.add(labels, columns["probability"])
-        self._loss.add(labels, columns["loss"])
-        wrong = ~right & (columns["predicted"] != _NONE)
-        pairs = labels[wrong].astype(np.int64) << 32 | columns["predicted"][wrong]
-        self._pairs, self._pair_images = _count(self._pairs, self._pair_images, pairs)
+        known = (labels != NO_LABEL) & (columns["label_index"] != _NONE)
+        self._index[labels[known]] = columns["label_index"][known]
+        predicted = columns["ok"] & (columns["predicted"] != _NONE)
+        self._predicted.add(columns["predicted"][predicted].astype(np.int64))
+        swept = columns["ok"] & (labels != NO_LABEL)
+        self._images += np.bincount(labels[swept], minlength=self._labels)
+        self._probability.add(labels[swept], columns["probability"][swept])
+        self._loss.add(labels[swept], columns["loss"][swept])
+        pairs = swept & predicted
+        self._pairs.add(labels[pairs].astype(np.int64) << 32 | columns["predicted"][pairs])
 
     def columns(self) -> list[pa.Array]:
         """All columns but `label`."""
         unknown = self._index == _NONE
-        unpredicted = unknown | (not len(self._predicted))
-        predicted = dict(zip(self._predicted.tolist(), self._predicted_images.tolist(), strict=True))
-        taken = np.array([predicted.get(index, 0) for index in self._index.tolist()], np.int64)
+        counts = dict(zip(self._predicted.keys.tolist(), self._predicted.counts.tolist(), strict=True))
+        taken = np.array([counts.get(index, 0) for index in self._index.tolist()], np.int64)
+        labels, predicted = self._pairs.keys >> 32, self._pairs.keys & (2**32 - 1)
+        right = predicted == self._index[labels]
+        correct = np.zeros(self._labels, np.int64)
+        correct[labels[right]] = self._pairs.counts[right]
+        unjudged = unknown | (not counts)
         return [
             pa.array(self._index, mask=unknown),
             pa.array(self._images),
-            pa.array(self._correct, mask=unpredicted),
-            pa.array(taken, mask=unpredicted),
+            pa.array(correct, mask=unjudged),
+            pa.array(taken, mask=unjudged),
             self._probability.column(),
             self._loss.column(),
-            self._confusions(),
+            self._confusions(labels[~right], predicted[~right], self._pairs.counts[~right]),
         ]
 
-    def _confusions(self) -> pa.ListArray:
-        """(labels,) list<CONFUSION_TYPE>: the most frequent first, then by the predicted class."""
-        labels, predicted = self._pairs >> 32, self._pairs & (2**32 - 1)
-        order = np.lexsort((predicted, -self._pair_images, labels))
+    def _confusions(self, labels: np.ndarray, predicted: np.ndarray, images: np.ndarray) -> pa.ListArray:
+        """(labels,) list<CONFUSION_TYPE>: the most frequent first, then by the predicted class. labels: ascending."""
+        order = np.lexsort((predicted, -images, labels))
         starts = np.searchsorted(labels, np.arange(self._labels + 1))
         kept = np.arange(len(order)) - starts[labels] < CONFUSIONS
         order = order[kept]
         structs = pa.StructArray.from_arrays(
-            [pa.array(predicted[order].astype(np.int32)), pa.array(self._pair_images[order])],
+            [pa.array(predicted[order].astype(np.int32)), pa.array(images[order])],
             fields=list(CONFUSION_TYPE),
         )
-        ends = np.searchsorted(labels[kept], np.arange(self._labels + 1)).astype(np.int32)
-        return pa.ListArray.from_arrays(pa.array(ends), structs)
+        offsets = np.searchsorted(labels[kept], np.arange(self._labels + 1)).astype(np.int32)
+        return pa.ListArray.from_arrays(pa.array(offsets), structs)
+
+
+class _Tally:
+    """How often each key was there. keys: (n,) int64, ascending; counts: (n,) int64."""
+
+    def __init__(self) -> None:
+        self.keys, self.counts = np.zeros(0, np.int64), np.zeros(0, np.int64)
+
+    def add(self, keys: np.ndarray) -> None:
+        """keys: (m,) int64, in any order."""
+        more, counts = np.unique(keys, return_counts=True)
+        both = np.union1d(self.keys, more)
+        total = np.zeros(len(both), np.int64)
+        total[np.searchsorted(both, self.keys)] = self.counts
+        total[np.searchsorted(both, more)] += counts
+        self.keys, self.counts = both, total
 
 
 class _Mean:
@@ -130,12 +142,3 @@ class _Mean:
     def column(self) -> pa.Array:
         """Null where no value was there."""
         return pa.array(self._sums / np.maximum(self._images, 1), mask=self._images == 0)
-
-
-def _count(keys: np.ndarray, counts: np.ndarray, more: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The distinct keys, ascending, and how often each was there, with those of `more`."""
-    distinct, place = np.unique(np.concatenate([keys, more]), return_inverse=True)
-    weights = np.concatenate([counts, np.ones(len(more), np.int64)])
-    total = np.zeros(len(distinct), np.int64)
-    np.add.at(total, place, weights)
-    return distinct, total

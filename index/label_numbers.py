@@ -6,16 +6,19 @@ the whole dataset, in bytewise order. A label's number is its row in classes.par
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute
 import pyarrow.parquet as pq
 
 from ..common.errors import StoreError
 from .files import Folder, MissingFileError
 from .merged import Part, note_path
 from .schema import PLAN, part_path
+
+pc: Any = pyarrow.compute  # its functions are made at import, where no type checker sees them
 
 LABELS_LIMIT = 4096
 """Distinct labels of a dataset, at most: with more, nothing is kept by label."""

@@ -101,13 +101,16 @@ def make_store(
     dataset=None,
     kinds=("ties", "ties", "real"),
     keep_work=False,
+    change=lambda made: None,
 ):
     """A finished store at `url`, and what it holds.
 
     group_rows: rows of a row group, so that small stores have several. dataset: a folder to fill with the images.
+    change: is given what was made up before anything is written, to change it.
     """
     folder = Folder(str(url))
     made = _made_up(folder, images, layers, failed, seed=seed, k=k, kinds=kinds)
+    change(made)
     if maxima_type is not None:
         made.values = [
             values.astype(maxima_type.to_pandas_dtype()).astype(np.float32) for values in made.values

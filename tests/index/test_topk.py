@@ -83,9 +83,11 @@ def test_nan_stands_last_and_merges_alike(data, k, cut):
     same(merge(subset(data, ids[:cut], k), subset(data, ids[cut:], k), k), top)
 
 
-@pytest.mark.parametrize("kind", ["relu", "real", "dead", "sorted", "reversed", "constant", "one value"])
+@pytest.mark.parametrize(
+    "kind", ["relu", "real", "dead", "sorted", "reversed", "constant", "one value", "infinite", "nan"]
+)
 def test_many_images_equal_sorting_everything(kind):
-    """More images than the quick lower bound needs, so that it is used."""
+    """More images than the quick lower bound needs, so that it is used; but for the last k, where all are sorted."""
     rng = np.random.default_rng(3)
     values = rng.standard_normal((5000, 7)).astype(np.float32)
     if kind == "relu":
@@ -100,10 +102,16 @@ def test_many_images_equal_sorting_everything(kind):
         values[:] = -0.0
     elif kind == "one value":
         values = np.where(rng.random(values.shape) < 0.01, 1, -1).astype(np.float32)
+    elif kind in ("infinite", "nan"):
+        values[rng.random(values.shape) < 0.01] = np.inf
+        values[rng.random(values.shape) < 0.01] = -np.inf
+    if kind == "nan":
+        values[rng.random(values.shape) < 0.01] = np.nan
+        values[40:, 2] = np.nan
     ids = np.cumsum(rng.integers(1, 4, 5000))
     positions = rng.integers(0, 49, values.shape).astype(np.uint16)
     for k in (1, 9, 100, 400):
-        assert listed(TopK.of(values, ids, positions, k)) == oracle(values, ids, positions, k)
+        np.testing.assert_equal(listed(TopK.of(values, ids, positions, k)), oracle(values, ids, positions, k))
 
 
 def test_zeros_have_one_sign():
