@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image
 
+from ..common.errors import StoreDamagedError
 from .features import FeatureBlock
 from .files import Folder
 from .store import Store
@@ -33,11 +34,24 @@ def pixel_feature(jpeg: bytes) -> np.ndarray:
 
 
 def pixel_blocks(store: Store) -> Iterator[FeatureBlock]:
-    """The pixel features of all images in image_id order; not valid where an image failed."""
+    """The pixel features of all images in image_id order; not valid where an image failed.
+
+    Raises StoreDamagedError for a thumbnail that is no picture.
+    """
     for first in range(0, store.images_count, _ROWS):
         thumbs = [store.thumb(image) for image in range(first, min(first + _ROWS, store.images_count))]
         values = np.full((len(thumbs), WIDTH), np.nan, np.float32)
-        for row, jpeg in zip(values, thumbs, strict=True):
+        for image, (row, jpeg) in enumerate(zip(values, thumbs, strict=True), first):
             if jpeg is not None:
-                row[:] = pixel_feature(jpeg)
+                row[:] = _feature_of(store, image, jpeg)
         yield FeatureBlock(first, values, np.array([jpeg is not None for jpeg in thumbs]))
+
+
+def _feature_of(store: Store, image: int, jpeg: bytes) -> np.ndarray:
+    try:
+        return pixel_feature(jpeg)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise StoreDamagedError(
+            f"the thumbnail of image {image} cannot be decoded; `unitscope verify {store.folder.url}` says "
+            "what else is damaged"
+        ) from error

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 LARGEST = 1e36
 """Of a number in a vector: the distances of the widest vectors of such numbers still fit into float32."""
 Metric = Literal["l2", "cosine"]
+Space = Literal["features", "pixels"]
 BoxJson = tuple[int, int, int, int]
 """x0, y0, x1, y1 in pixels of the original image; x1 and y1 are outside."""
 
@@ -138,6 +139,9 @@ class NeighborsAnswer(FromStore, Table):
 
     ROWS = "neighbors"
 
+    space: Space = Field(
+        "features", description="`pixels`: the thumbnails at 12 x 12 pixels, which no model has seen"
+    )
     metric: str
     exact: bool
     recall: float | None

@@ -1,12 +1,14 @@
 """The API's neighbours: of an image of the store, and of a vector."""
 
+from typing import Annotated
+
 import numpy as np
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from ..index.ann import Ann
 from .answering import answer_from
-from .answers import NeighborsAnswer, VectorQuery
-from .nearest import neighbors, neighbors_of_image
+from .answers import NeighborsAnswer, Space, VectorQuery
+from .nearest import neighbors, neighbors_in_pixels, neighbors_of_image
 from .parameters import TABLE, ImageId, K, MetricName, StoreName, Where, problems
 from .registry import ServedStore
 
@@ -23,13 +25,18 @@ def image_neighbors(
     where: Where = None,
     metric: MetricName = None,
     exact: bool = False,
+    space: Annotated[
+        Space, Query(description="what is near: in the model's features, or in pixels")
+    ] = "features",
 ) -> Response:
-    """The images that the model finds most like an image of the store."""
+    """The images that the model finds most like an image of the store; or those that look most like it in pixels."""
+    in_pixels = space == "pixels"
+    find = neighbors_in_pixels if in_pixels else neighbors_of_image
 
     def make(served: ServedStore, ann: Ann) -> NeighborsAnswer:
-        return neighbors_of_image(served, ann, image, k=k, metric=metric, where=where, exact=exact)
+        return find(served, ann, image, k=k, metric=metric, where=where, exact=exact)
 
-    return answer_from(request, store, ServedStore.ann, make)
+    return answer_from(request, store, ServedStore.pixels if in_pixels else ServedStore.ann, make)
 
 
 @router.post(

@@ -4,8 +4,9 @@ import numpy as np
 
 from ..common.errors import UsageError
 from ..index.ann import Ann
+from ..index.pixel_features import pixel_feature
 from .addresses import thumb_address
-from .answers import Metric, NeighborAnswer, NeighborsAnswer
+from .answers import Metric, NeighborAnswer, NeighborsAnswer, Space
 from .ask import check_image, said, shown
 from .observe import searched
 from .registry import ServedStore
@@ -31,6 +32,34 @@ def neighbors_of_image(
     return neighbors(served, ann, feature, k=k, metric=metric, where=where, exact=exact, image_id=image_id)
 
 
+def neighbors_in_pixels(
+    served: ServedStore,
+    ann: Ann,
+    image_id: int,
+    *,
+    k: int,
+    metric: Metric | None,
+    where: str | None,
+    exact: bool,
+) -> NeighborsAnswer:
+    """As `neighbors_of_image`, by the pixels of the thumbnails. ann: of `ServedStore.pixels`."""
+    check_image(served.store, image_id)
+    thumb = served.store.thumb(image_id)
+    if thumb is None:
+        raise UsageError(f"image {image_id} has no pixels: it could not be decoded")
+    return neighbors(
+        served,
+        ann,
+        pixel_feature(thumb),
+        k=k,
+        metric=metric,
+        where=where,
+        exact=exact,
+        image_id=image_id,
+        space="pixels",
+    )
+
+
 def neighbors(
     served: ServedStore,
     ann: Ann,
@@ -41,6 +70,7 @@ def neighbors(
     where: str | None,
     exact: bool,
     image_id: int | None = None,
+    space: Space = "features",
 ) -> NeighborsAnswer:
     """The images nearest to a feature (width,) float32, `image_id` left out. Raises UsageError, FilterError."""
     store = served.store
@@ -72,6 +102,7 @@ def neighbors(
     recall, recall_of = (None, None) if exact else _recall(ann, k)
     return NeighborsAnswer(
         **said(served),
+        space=space,
         metric=metric or ann.metric,
         exact=exact,
         recall=recall,

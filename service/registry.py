@@ -22,6 +22,7 @@ from ..index.atlas import Atlas, list_atlases
 from ..index.exact import Vectors
 from ..index.facts import Facts
 from ..index.files import Folder
+from ..index.pixel_features import pixel_folder
 from ..index.schema import MANIFEST
 from ..index.store import Store
 from .fresh import Fresh, Version
@@ -43,7 +44,9 @@ class ServedStore:
         self.store = store
         self.facts = Facts(store)
         self.hash = store.manifest.hash
-        self._ann = Fresh(store.folder, ANN_MANIFEST, self._open_ann)
+        self._ann = Fresh(store.folder, ANN_MANIFEST, lambda: self._open_ann(store.folder))
+        pixels = pixel_folder(store.folder)
+        self._pixels = Fresh(pixels, ANN_MANIFEST, lambda: self._open_ann(pixels))
         self._atlases: dict[str, Fresh[Atlas]] = {}
         self._exact: Ann | None = None
         self._lock = Lock()
@@ -81,6 +84,16 @@ class ServedStore:
                 ) from error
         return Version(self._exactly(), "exact", ())
 
+    def pixels(self) -> Version[Ann]:
+        """The neighbours in pixel space (index/pixel_features.py). Raises StoreNotFoundError with the command."""
+        try:
+            return self._pixels.get()
+        except StoreNotFoundError as error:
+            raise StoreNotFoundError(
+                f"{self.name} has no index over pixels; `unitscope index {self.store.folder.url}` builds it, "
+                "and it is picked up without a restart"
+            ) from error
+
     def atlas(self, name: str) -> Version[Atlas]:
         """Raises StoreNotFoundError, with the command that makes one."""
         with self._lock:
@@ -99,9 +112,9 @@ class ServedStore:
             held = {name for name, fresh in self._atlases.items() if fresh.is_open}
         return sorted(held.union(self._finished_atlases()))
 
-    def _open_ann(self) -> Ann:
+    def _open_ann(self, folder: Folder) -> Ann:
         try:
-            return Ann.open(self.store.folder, store=self.hash)
+            return Ann.open(folder, store=self.hash)
         except _NONSENSE as error:
             raise self._damaged("index", error) from error
 
