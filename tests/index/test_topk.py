@@ -7,6 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from unitscope.index.topk import NO_IMAGE, TopK, merge
 
+settings.register_profile("index", deadline=None)
+settings.load_profile("index")
+
 TIED = st.sampled_from([-2.0, -1.0, -0.0, 0.0, 0.5, 0.5, 3.0, float("inf"), float("-inf")])
 
 
@@ -142,7 +145,3 @@ def test_rows_with_fewer_images_are_filled_with_empty_places():
 def test_ids_that_do_not_ascend_are_refused():
     with pytest.raises(AssertionError, match="ascend"):
         TopK.of(np.zeros((2, 1), np.float32), np.array([1, 0]), None, 1)
-
-
-settings.register_profile("index", deadline=None)
-settings.load_profile("index")
