@@ -9,20 +9,30 @@ T = TypeVar("T")
 
 
 class ByteCache:
-    """Values by key, at most `limit` bytes of them; what alone is larger than that is not kept."""
+    """Values by key, at most `limit` bytes of them; what alone is larger than that is not kept.
+
+    reads: how many found their value here, and how many had to make it.
+    """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._held = 0
         self._values: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
         self._lock = Lock()
+        self._hits = self._misses = 0
+
+    @property
+    def reads(self) -> tuple[int, int]:
+        return self._hits, self._misses
 
     def get(self, key: Hashable, make: Callable[[], T], size: Callable[[T], int]) -> T:
         """The value of `key`, made by `make` where it is not held; two threads may make the same value at once."""
         with self._lock:
             if key in self._values:
                 self._values.move_to_end(key)
+                self._hits += 1
                 return self._values[key][0]
+            self._misses += 1
         value = make()
         self._keep(key, value, size(value))
         return value

@@ -53,6 +53,10 @@ class FileCache:
         self._files = ByteCache(footer_bytes)
         self._columns = ByteCache(column_bytes)
 
+    def reads(self) -> dict[str, tuple[int, int]]:
+        """How often what was wanted was in memory, and how often not."""
+        return {"files": self._files.reads, "columns": self._columns.reads}
+
     def read(self, group: RowGroup, names: Sequence[str]) -> dict[str, pa.Array]:
         """Columns of a row group by name, from the cache where they are there.
 

@@ -24,6 +24,11 @@ class Facts:
         self.image_units = ImageUnits(store)
         self.order = ImageOrder(store, self._cache, self.images)
 
+    @property
+    def reads(self) -> tuple[int, int]:
+        """How often what was wanted was in memory, and how often not."""
+        return self._cache.reads
+
     def images(self) -> ImageColumns:
         """Labels, predictions and losses of all images, as arrays."""
         return self._cache.get("columns", lambda: ImageColumns.read(self._store), lambda read: read.bytes)

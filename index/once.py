@@ -18,6 +18,11 @@ class OnceCache:
         self._making: dict[Hashable, Future[Any]] = {}
         self._lock = Lock()
 
+    @property
+    def reads(self) -> tuple[int, int]:
+        """Found, made; who waited for another's is in neither."""
+        return self._cache.reads
+
     def get(self, key: Hashable, make: Callable[[], T], size: Callable[[T], int]) -> T:
         """The value of `key`. Raises what `make` raises, for all who wait for it; the next to ask tries again."""
         with self._lock:

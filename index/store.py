@@ -81,6 +81,10 @@ class Store:
         folder = Folder(path)
         return Store(folder, Manifest.read(folder), dataset)
 
+    def cache_reads(self) -> dict[str, tuple[int, int]]:
+        """How often what was wanted was in memory, and how often not, of each cache by its name."""
+        return {**self._files.reads(), "masks": self._masks.reads}
+
     # Layers and units
 
     def layer(self, name: str) -> LayerRow:

@@ -74,7 +74,7 @@ def create_app(
     )
     app.state.registry = Registry(stores)
     app.state.live = LiveModel(live)
-    app.state.metrics = Metrics()
+    app.state.metrics = Metrics(app.state.registry)
     app.state.metrics.watch_live(app.state.live.status)
     add_handlers(app)
     for part in (

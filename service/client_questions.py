@@ -23,6 +23,7 @@ from .answers import (
     Metric,
     NeighborAnswer,
     NeighborsAnswer,
+    Space,
     StoreAnswer,
     StoresAnswer,
 )
@@ -184,9 +185,10 @@ class StoreQuestions:
         where: str | None = None,
         metric: Metric | None = None,
         exact: bool = False,
+        space: Space | None = None,
     ) -> Question[Rows[NeighborsAnswer, NeighborAnswer]]:
-        """The images that the model finds most like an image of the store."""
-        search: dict[str, Parameter] = {"k": k, "where": where, "metric": metric, "exact": exact}
+        """The images that the model finds most like an image of the store; or those most like it in pixels."""
+        search: dict[str, Parameter] = {"k": k, "where": where, "metric": metric, "exact": exact, "space": space}
         return table(NeighborsAnswer, f"{self.path}/neighbors", image=image_id, **search)
 
     @asks

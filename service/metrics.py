@@ -4,6 +4,7 @@ Labels hold route templates, never addresses, so the number of series is bounded
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Protocol
 
 from fastapi import APIRouter, Request, Response
@@ -13,8 +14,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from ..common.errors import UnitscopeError
 from .answering import RELEASE
 from .parameters import problems
+from .registry import Registry
 
 PATH = "/metrics"
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -45,9 +48,12 @@ class LiveStatus(Protocol):
 
 
 class Metrics:
-    """The metrics of one app. `watch_live` adds the model worker's, which are read when they are asked for."""
+    """The metrics of one app. Those of the stores' caches and of the model worker are read when they are asked for.
 
-    def __init__(self) -> None:
+    stores: the app's, none where only requests are counted.
+    """
+
+    def __init__(self, stores: Registry | None = None) -> None:
         own = self.registry = CollectorRegistry()
         ProcessCollector(registry=own)
         Gauge("unitscope_info", "1; the release in its label", ["release"], registry=own).labels(RELEASE).set(
@@ -65,6 +71,8 @@ class Metrics:
         self.searches = {kind: searches.labels(kind) for kind in ("exact", "ann")}
         self._live = _Live()
         own.register(self._live)
+        if stores is not None:
+            own.register(_Caches(stores))
         self._children: dict[tuple[str, str, int], Histogram] = {}
 
     def watch_live(self, status: Callable[[], LiveStatus]) -> None:
@@ -101,6 +109,29 @@ class _Live(Collector):
         requests.add_metric(["answered"], now.answered if now else 0)
         requests.add_metric(["failed"], now.failed if now else 0)
         yield requests
+
+
+class _Caches(Collector):
+    """How often the caches of the stores were read, and with what result: since a store was opened, so from 0 again
+    when it is replaced.
+    """
+
+    def __init__(self, stores: Registry) -> None:
+        self._stores = stores
+
+    def collect(self) -> Iterator[Metric]:
+        """As the stores are now; one that cannot be read has none."""
+        reads = CounterMetricFamily(
+            "unitscope_cache_reads", "Reads through the caches of stores", labels=["store", "cache", "result"]
+        )
+        for name in self._stores.names():
+            with suppress(UnitscopeError):
+                served = self._stores.get(name).value
+                caches = served.store.cache_reads() | {"facts": served.facts.reads}
+                for cache, (hits, misses) in caches.items():
+                    reads.add_metric([name, cache, "hit"], hits)
+                    reads.add_metric([name, cache, "miss"], misses)
+        yield reads
 
 
 @router.get(PATH, response_class=PlainTextResponse, responses=problems(403))

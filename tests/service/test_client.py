@@ -35,6 +35,10 @@ QUESTIONS = {
         "/layers/block.1:0/units/3/patches?k=4&where=loss+%3E+0.5&quantile=0.5",
         lambda store: store.patches("block.1:0", 3, k=4, where="loss > 0.5", quantile=0.5),
     ),
+    "neighbors in pixels": (
+        "/neighbors?image=7&space=pixels",
+        lambda store: store.neighbors(7, space="pixels"),
+    ),
     "no patches": (
         "/layers/features.0/units/3/patches?where=loss+%3E+99",
         lambda store: store.patches("features.0", 3, where="loss > 99"),

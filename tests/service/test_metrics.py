@@ -138,6 +138,23 @@ def test_the_model_worker_is_read_when_it_is_asked_for(counted):
     assert told() == [0, 3, 2]
 
 
+def test_the_reads_of_caches_are_counted(counted):
+    def reads(result):
+        return sum(
+            value
+            for (name, labels), value in samples(counted).items()
+            if name == "unitscope_cache_reads_total" and dict(labels)["result"] == result
+        )
+
+    path = f"{API}/layers/features.0/units/5/patches?where=loss+%3E+0.25"
+    counted.get(path)
+    first, missed = reads("hit"), reads("miss")
+    assert missed > 0
+    counted.get(path)
+    assert reads("miss") == missed
+    assert reads("hit") > first
+
+
 def test_what_prometheus_asks_for_is_what_it_gets(counted):
     plain = counted.get("/metrics")
     assert plain.headers["content-type"].startswith("text/plain; version=0.0.4")
