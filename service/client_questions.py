@@ -188,7 +188,13 @@ class StoreQuestions:
         space: Space | None = None,
     ) -> Question[Rows[NeighborsAnswer, NeighborAnswer]]:
         """The images that the model finds most like an image of the store; or those most like it in pixels."""
-        search: dict[str, Parameter] = {"k": k, "where": where, "metric": metric, "exact": exact, "space": space}
+        search: dict[str, Parameter] = {
+            "k": k,
+            "where": where,
+            "metric": metric,
+            "exact": exact,
+            "space": space,
+        }
         return table(NeighborsAnswer, f"{self.path}/neighbors", image=image_id, **search)
 
     @asks

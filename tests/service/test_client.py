@@ -35,10 +35,6 @@ QUESTIONS = {
         "/layers/block.1:0/units/3/patches?k=4&where=loss+%3E+0.5&quantile=0.5",
         lambda store: store.patches("block.1:0", 3, k=4, where="loss > 0.5", quantile=0.5),
     ),
-    "neighbors in pixels": (
-        "/neighbors?image=7&space=pixels",
-        lambda store: store.neighbors(7, space="pixels"),
-    ),
     "no patches": (
         "/layers/features.0/units/3/patches?where=loss+%3E+99",
         lambda store: store.patches("features.0", 3, where="loss > 99"),
@@ -212,6 +208,7 @@ def _size(box):
         (lambda store: store.image(100_000), NotFoundError, "100000"),
         (lambda store: store.patches("features.0", 3, k=0), UsageError, "k"),
         (lambda store: store.atlas("none"), StoreNotFoundError, "flat"),
+        (lambda store: store.neighbors(7, space="pixels"), StoreNotFoundError, "pixels"),
         (lambda store: store.neighbors_of_vector([1.0]), UsageError, "numbers"),
         (lambda store: list(store.images(where="nope = 1")), FilterError, "nope"),
     ],
