@@ -1,0 +1,209 @@
+"""The real processes: a model worker that is killed under load, a service that is, and clients that hang up."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+
+import httpx
+import psutil
+import pytest
+
+API = "/api/v1/stores/shapes"
+RECOVERY_SECONDS = 5.0
+MAPS = f"{API}/images/1/maps/block"
+
+
+class Served:
+    """A service in a process of its own."""
+
+    def __init__(self, process, url):
+        self.process, self.url = process, url
+
+    def workers(self):
+        """The processes under it, oldest first."""
+        try:
+            children = psutil.Process(self.process.pid).children(recursive=True)
+        except psutil.NoSuchProcess:
+            return []
+        return sorted(children, key=lambda child: child.create_time())
+
+
+@contextmanager
+def serving(store, *options):
+    command = [sys.executable, "-P", "-m", "unitscope.cli.main", "serve", str(store), "--port", "0", *options]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        url = re.search(r"http://\S+", process.stderr.readline())
+        yield Served(process, url[0].rstrip("/"))
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
+
+
+def until(condition, seconds=60.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.05)
+
+
+def warm(served, client):
+    """The worker runs and has the network; the spare one stands by."""
+    until(lambda: client.get(MAPS).status_code == 200)
+    until(lambda: len(served.workers()) == 2)
+    until(lambda: served.workers()[1].cpu_times().user > 1)
+    spare = served.workers()[1]
+    until(lambda: spare.status() == psutil.STATUS_SLEEPING and not _busy(spare))
+
+
+def _busy(process):
+    before = process.cpu_times()
+    time.sleep(0.5)
+    return process.cpu_times() != before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("which", ["the one that answers", "the spare one"])
+def test_a_killed_worker_disturbs_only_live_requests_and_those_not_for_long(swept, which):
+    stop = threading.Event()
+    failures, answered = [], []
+
+    def load(paths):
+        with httpx.Client(base_url=served.url, timeout=30) as own:
+            while not stop.is_set():
+                for path in paths:
+                    response = own.get(path)
+                    (answered if response.status_code == 200 else failures).append(
+                        (path, response.text[:200])
+                    )
+
+    with serving(swept) as served, httpx.Client(base_url=served.url, timeout=60) as client:
+        warm(served, client)
+        precomputed = [f"{API}/neighbors?image=4", f"{API}/layers/block/units/3/patches", f"{API}/images/2"]
+        threads = [threading.Thread(target=load, args=(precomputed,)) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for round_ in range(3):
+            until(lambda: len(served.workers()) == 2)
+            victim = served.workers()[0 if which == "the one that answers" else 1]
+            victim.send_signal(signal.SIGKILL)
+            killed = time.monotonic()
+            while (response := client.get(f"{MAPS}?zoom={round_ + 1}")).status_code != 200:
+                assert response.status_code == 503
+                assert response.json()["type"] == "urn:unitscope:live-model"
+                assert time.monotonic() - killed < RECOVERY_SECONDS
+                time.sleep(0.05)
+            assert time.monotonic() - killed < RECOVERY_SECONDS
+            warm(served, client)
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert failures == []
+    assert len(answered) > 100
+
+
+@pytest.mark.slow
+def test_the_workers_end_with_a_service_that_is_killed(swept):
+    with serving(swept) as served, httpx.Client(base_url=served.url, timeout=60) as client:
+        warm(served, client)
+        workers = served.workers()
+        served.process.kill()
+        served.process.wait()
+        until(lambda: not any(_runs(worker) for worker in workers), 10)
+
+
+def test_the_workers_end_with_a_service_that_is_stopped(swept):
+    with serving(swept) as served, httpx.Client(base_url=served.url, timeout=60) as client:
+        until(lambda: client.get(MAPS).status_code == 200)
+        workers = served.workers()
+        served.process.send_signal(signal.SIGINT)
+        assert served.process.wait(20) in (0, 130, -signal.SIGINT)
+        until(lambda: not any(_runs(worker) for worker in workers), 10)
+        assert "Traceback" not in served.process.stderr.read()
+
+
+def _runs(worker):
+    return worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE
+
+
+def test_clients_that_hang_up_leave_nothing_behind(swept):
+    with serving(swept) as served, httpx.Client(base_url=served.url, timeout=60) as client:
+        until(lambda: client.get(MAPS).status_code == 200)
+        data = client.get(f"{API}/images/0/pixels").content
+        host, port = served.url.removeprefix("http://").split(":")
+        head = f"POST {API}/live/maps?layer=block HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(data)}\r\n\r\n"
+        for sent in (b"", data[:100], data):
+            for _ in range(12):
+                with socket.create_connection((host, int(port))) as connection:
+                    connection.sendall(head.encode() + sent)
+        until(lambda: client.get(f"{API}/live").json()["waiting"] == 0, 10)
+        assert client.post(f"{API}/live/maps?layer=block", content=data).status_code == 200
+        assert client.get(f"{API}/live").json()["restarts"] == 0
+        served.process.send_signal(signal.SIGINT)
+        served.process.wait(20)
+        assert "Traceback" not in served.process.stderr.read()
+
+
+PROBE = """
+import json, sys
+from fastapi.testclient import TestClient
+from unitscope.service.app import create_app
+with TestClient(create_app([sys.argv[1]])) as client:
+    api = "/api/v1/stores/shapes"
+    data = client.get(api + "/images/0/pixels").content
+    for response in (client.get(api + "/images/1/maps/block"), client.get(api + "/layers/stem.0/filters"),
+                     client.post(api + "/neighbors/upload", content=data)):
+        assert response.status_code == 200, response.text
+print(json.dumps(sorted({name.split(".")[0] for name in sys.modules})))
+"""
+
+
+def test_no_live_request_brings_torch_into_the_service(swept):
+    run = subprocess.run(
+        [sys.executable, "-P", "-c", PROBE, str(swept)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert {"torch", "torchvision", "ray"}.isdisjoint(json.loads(run.stdout))
+
+
+def test_what_a_network_prints_is_no_answer(swept, tmp_path, kit):
+    import shutil
+
+    folder = tmp_path / "shapes"
+    shutil.copytree(swept, folder, ignore=shutil.ignore_patterns("ann", "atlas"))
+    content = json.loads((folder / "manifest.json").read_text())
+    path, _, factory = content["model"]["spec"].rpartition(":")
+    with open(path) as file:  # noqa: PTH123 - a path of the manifest
+        source = file.read()
+    noisy = tmp_path / "noisy.py"
+    noisy.write_text(
+        "import os\nprint('imported')\nos.write(1, b'raw')\n"
+        + source.replace("return self.head", "print('ran'); os.write(1, b'raw'); return self.head")
+    )
+    content["model"]["spec"] = f"{noisy}:{factory}"
+    (folder / "manifest.json").write_text(json.dumps(content))
+    with kit.client(folder) as client:
+        assert client.get(MAPS).status_code == 200
+        assert client.get(f"{API}/images/2/maps/block").status_code == 200
+
+
+def test_threads_are_set(swept):
+    with (
+        serving(swept, "--live-threads", "2") as served,
+        httpx.Client(base_url=served.url, timeout=60) as client,
+    ):
+        until(lambda: client.get(MAPS).status_code == 200)
+        assert served.workers()[0].cmdline()[-1] == "2"
+        assert os.getpgid(served.workers()[0].pid) != os.getpgid(served.process.pid)
