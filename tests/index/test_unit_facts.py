@@ -98,7 +98,7 @@ def test_the_patches_around_quantiles_have_the_boxes_of_the_strongest(units, sto
 def test_kept_counts_the_images_that_did_not_fail(units, made):
     split = np.array(made.images["split"].to_pylist())
     assert units.kept(None) == (~made.failed).sum()
-    assert units.kept("split = 'test'") == ((split == "test") & ~made.failed).sum()
+    assert units.kept("split = 'train'") == ((split == "train") & ~made.failed).sum()
 
 
 @pytest.mark.parametrize("layer", LAYERS)
