@@ -13,7 +13,7 @@ from .answers_images import ImagesAnswer
 from .answers_live import MapsAnswer
 from .live import Live, MapView
 from .look import page
-from .nearest import neighbors_of_image
+from .nearest import neighbors_in_pixels, neighbors_of_image
 from .registry import ServedStore
 from .views_parts import Tried, attempt, blocked, given, live_of
 
@@ -62,6 +62,7 @@ def image(
         strongest=image_questions.image_units(served, image_id, k=UNITS),
         kinds={row.layer: row for row in served.store.layers},
         neighbors=neighbors_tried(served, answer, NEIGHBORS, None),
+        pixels=_pixel_neighbors(served, image_id) if ok else None,
         layer=layer,
         unit=unit,
         maps=maps,
@@ -85,6 +86,15 @@ def neighbors_tried(
     return attempt(
         lambda: neighbors_of_image(
             served, served.ann().value, image.image_id, k=k, metric=None, where=where, exact=False
+        )
+    )
+
+
+def _pixel_neighbors(served: ServedStore, image_id: int) -> Tried[NeighborsAnswer]:
+    """The images that look most like it, by their pixels; or which command makes them searchable."""
+    return attempt(
+        lambda: neighbors_in_pixels(
+            served, served.pixels().value, image_id, k=NEIGHBORS, metric=None, where=None, exact=False
         )
     )
 
