@@ -121,6 +121,9 @@ class Atlas:
 
 def list_atlases(folder: Folder) -> list[str]:
     """The names of the finished atlases."""
+    root = folder.local_path("atlas")
+    if root is not None:  # a walk could meet a folder of tiles that is being removed
+        return sorted(path.parent.name for path in root.glob("*/atlas.json"))
     return [name.split("/")[1] for name in folder.list("atlas/") if name.endswith("/atlas.json")]
 
 
@@ -142,7 +145,7 @@ def write_atlas(
 
     images: (n,) int64 ids; coordinates: (n, 2) float32, finite. side: cells along each side of the grid; by default
     about n / 4 cells, at most 100 x 100. settings, quality: kept in the manifest. thumb: from an image_id to its small
-    JPEG, for the tiles; without it none are made.
+    JPEG, for the tiles; without it none are made. store: the hash of the store's manifest.
     raises: UsageError for a bad name or side.
     """
     _check(name, images, coordinates)
@@ -151,12 +154,7 @@ def write_atlas(
         raise UsageError(f"A grid of {side} cells a side: give at least 1.")
     order = np.argsort(images, kind="stable")
     images, coordinates = images[order], coordinates[order]
-    folder.remove(_path(name, "atlas.json"))
     points, cells = _points(images, coordinates), _grid(images, coordinates, side)
-    files = [
-        _write(folder, _path(name, "coordinates.parquet"), points),
-        _write(folder, _path(name, "grid.parquet"), cells),
-    ]
     manifest: dict[str, Any] = {
         "version": VERSION,
         "store": store,
@@ -166,27 +164,31 @@ def write_atlas(
         "settings": settings or {},
         "quality": quality or {},
     }
+    files: list[PartRecord] = []
     if thumb is not None and len(images):
         own = np.stack([_numbers(points, "row"), _numbers(points, "column")], axis=1)
-        grids = {
-            "nearest": _numbers(cells, "image_id").reshape(side, side),
-            "assigned": _assigned(images, own),
-        }
-        made_from = [store, *(record.sha256 for record in files)]
-        manifest["tiles"], records = make_tiles(
-            folder,
-            _path(name, ""),
-            grids,
-            thumb,
-            made_from=made_from,
-            threads=threads,
-            progress=progress,
+        nearest = _numbers(cells, "image_id").reshape(side, side)
+        grids = {"nearest": nearest, "assigned": _assigned(images, own)}
+        manifest["tiles"], files = make_tiles(
+            folder, _path(name, ""), grids, thumb, store=store, threads=threads, progress=progress
         )
-        files += records
+    # Only now, for the tiles take long and are in a folder of their own: until then the atlas before is there.
+    kept = set() if folder.is_local else {_tiles_folder(folder, name)}
+    folder.remove(_path(name, "atlas.json"))
+    files.append(_write(folder, _path(name, "coordinates.parquet"), points))
+    files.append(_write(folder, _path(name, "grid.parquet"), cells))
     manifest["files"] = {record.path: asdict(record) for record in files}
     folder.publish(_path(name, "atlas.json"), json.dumps(manifest, indent=1).encode())
-    remove_other_tiles(folder, _path(name, ""), manifest.get("tiles"))
+    remove_other_tiles(folder, _path(name, ""), kept | {_tiles_folder(folder, name)})
     return manifest
+
+
+def _tiles_folder(folder: Folder, name: str) -> str:
+    """The folder of the tiles of the atlas as it is; in a bucket who reads it needs it for a little while longer."""
+    try:
+        return str(json.loads(folder.read(_path(name, "atlas.json")))["tiles"]["folder"])
+    except (MissingFileError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def _assigned(images: np.ndarray, cells: np.ndarray) -> np.ndarray:

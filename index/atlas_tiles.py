@@ -28,17 +28,16 @@ def make_tiles(
     grids: dict[str, np.ndarray],
     thumb: Thumb,
     *,
-    made_from: list[str],
+    store: str,
     threads: int,
     progress: Progress,
 ) -> tuple[dict[str, Any], list[PartRecord]]:
     """Writes the tiles of both grids; gives what the atlas's manifest says of them, and of their files.
 
-    path: the atlas's folder. grids: by the names of GRIDS, (rows, columns) int64 image ids, -1 for none. made_from:
-    what, with the encoder and its settings, decides every byte.
+    path: the atlas's folder. grids: by the names of GRIDS, (rows, columns) int64 image ids, -1 for none. store: the
+    hash of the manifest that names the thumbnails.
     """
-    encoder = (pillow, str(features.version("jpg")), VERSION, TILE, GROUND, QUALITY, CELLS)
-    digest = hashlib.sha256(json.dumps([*made_from, *encoder]).encode()).hexdigest()[:12]
+    digest = _digest(grids, store)
     images = grids["assigned"]
     cell = choose_cell(images[images >= 0], thumb)
     records: list[PartRecord] = []
@@ -64,8 +63,17 @@ def make_tiles(
     return facts, records
 
 
-def remove_other_tiles(folder: Folder, path: str, kept: dict[str, Any] | None) -> None:
-    """Those of the atlas before, and what killed runs left. kept: the facts of the tiles that stay."""
+def _digest(grids: dict[str, np.ndarray], store: str) -> str:
+    """Of all that decides a byte of the tiles: what the cells show, the thumbnails, the encoder and its settings."""
+    encoder = (pillow, str(features.version("jpg")), VERSION, TILE, GROUND, QUALITY, CELLS)
+    digest = hashlib.sha256(json.dumps([store, *encoder]).encode())
+    for grid in GRIDS:
+        digest.update(json.dumps(grids[grid].shape).encode() + grids[grid].astype("<i8").tobytes())
+    return digest.hexdigest()[:12]
+
+
+def remove_other_tiles(folder: Folder, path: str, kept: set[str]) -> None:
+    """Those of atlases before, and what killed runs left. kept: the names of the folders of tiles that stay."""
     found = {name.removeprefix(f"{path}/").split("/")[0] for name in folder.list(f"{path}/tiles-")}
-    for one in sorted(found - {kept["folder"] if kept else ""}):
+    for one in sorted(found - kept):
         folder.remove_tree(f"{path}/{one}")

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..common.errors import NotFoundError, StoreDamagedError
 from .files import Folder, MissingFileError
+from .mapped_pack import MappedPack
 from .packs import Packs
 
 TILE = 256
@@ -60,13 +61,18 @@ class Pyramid:
 
 
 class Tiles:
-    """The tiles of an atlas; any threads may share it.
+    """The tiles of an atlas; any threads may share it. Those of a local store are mapped, so they can be read for as
+    long as this is held, also once the atlas has been made again.
 
-    path: the atlas's folder within the store. facts: `tiles` of its manifest.
+    path: the atlas's folder within the store. facts: `tiles` of its manifest. Raises StoreDamagedError.
     """
 
     def __init__(self, folder: Folder, path: str, facts: dict[str, Any]) -> None:
-        self._packs = Packs(folder, f"{path}/{facts['folder']}")
+        table = f"{path}/{facts['folder']}"
+        self._packs = Packs(folder, table)
+        self._mapped: dict[str, MappedPack] = {}
+        if folder.is_local:
+            self._mapped = {name: MappedPack(folder, table, GRIDS.index(name)) for name in facts["grids"]}
         self.pyramids: dict[str, Pyramid] = {
             name: Pyramid(int(rows), int(columns), int(facts["cell"]))
             for name, (rows, columns) in facts["grids"].items()
@@ -83,8 +89,12 @@ class Tiles:
                 f"no tile {column}_{row}: level {level} of the {grid} grid has columns 0 to {one.columns - 1} and rows "
                 f"0 to {one.rows - 1}"
             )
+        place = one.first + row * one.columns + column
         try:
-            jpeg = self._packs.get(GRIDS.index(grid), one.first + row * one.columns + column)
+            if grid in self._mapped:
+                jpeg = self._mapped[grid].get(place)
+            else:
+                jpeg = self._packs.get(GRIDS.index(grid), place)
         except MissingFileError as error:
             raise StoreDamagedError(f"The tiles of the atlas are gone ({error}); make it again.") from error
         if jpeg is None:

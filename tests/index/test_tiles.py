@@ -18,7 +18,7 @@ from unitscope.index.thumbs import Thumbs
 from unitscope.index.tile_writer import CELLS, GROUND, QUALITY, choose_cell, write_tiles
 from unitscope.index.tiles import GRIDS, TILE, Pyramid, Tiles
 
-FACTS = {"folder": "tiles", "cell": 0, "grids": {}}
+FACTS = {"folder": "tiles", "cell": 32, "grids": {"nearest": [9, 9]}}
 
 
 def jpeg(pixels, quality=QUALITY):
@@ -162,13 +162,16 @@ def test_memory_does_not_grow_with_the_height(tmp_path):
 
 
 def test_tiles_that_are_none_are_told(tmp_path):
-    tiles = written(tmp_path, np.zeros((9, 9), np.int64), thumb, 32)
+    cells = np.zeros((9, 9), np.int64)
+    tiles = written(tmp_path, cells, thumb, 32)
     for place in ((2, 0, 0), (-1, 0, 0), (1, 2, 0), (1, 0, 2), (1, -1, 0)):
         with pytest.raises(NotFoundError, match=r"no level|no tile"):
             tiles.get("nearest", *place)
+    before = tiles.get("nearest", 1, 0, 0)
     (tmp_path / "x/tiles/part-00000.jpegs").unlink()
-    with pytest.raises(StoreDamagedError, match="gone"):
-        tiles.get("nearest", 1, 0, 0)
+    assert tiles.get("nearest", 1, 0, 0) == before
+    with pytest.raises(StoreDamagedError, match="cannot be read"):
+        Tiles(Folder(str(tmp_path)), "x", FACTS)
 
 
 @pytest.mark.parametrize("url", ["{}", "memory://thumbs"])
@@ -244,15 +247,28 @@ def test_the_tiles_before_stay_until_the_next_are_there(tmp_path):
 
     with pytest.raises(ValueError, match="killed here"):
         atlas(folder, seed=1, thumb=failing)
-    assert list_atlases(folder) == []
+    assert list_atlases(folder) == ["flat"]
+    assert Atlas.open(folder, "flat").manifest == before.manifest
     assert before.tiles.get("assigned", 0, 0, 0) == tile
     atlas(folder, seed=2)
-    with pytest.raises(StoreDamagedError, match="gone"):
-        before.tiles.get("assigned", 0, 0, 0)
+    assert before.tiles.get("assigned", 0, 0, 0) == tile
     now = Atlas.open(folder, "flat")
     kept = {path.name for path in (tmp_path / "atlas/flat").glob("tiles-*")}
     assert kept == {now.manifest["tiles"]["folder"]}
     assert now.tiles.get("assigned", 0, 0, 0) != tile
+
+
+def test_tiles_of_a_bucket_stay_for_one_version_more(tmp_path):
+    folder = Folder("memory://atlas-of-a-bucket")
+    atlas(folder)
+    before = Atlas.open(folder, "flat")
+    tile = before.tiles.get("assigned", 0, 0, 0)
+    atlas(folder, seed=1)
+    assert before.tiles.get("assigned", 0, 0, 0) == tile
+    atlas(folder, seed=2)
+    with pytest.raises(StoreDamagedError, match="gone"):
+        before.tiles.get("assigned", 0, 0, 0)
+    assert len({name.split("/")[2] for name in folder.list("atlas/flat/tiles-")}) == 2
 
 
 def test_an_atlas_without_tiles_is_one(tmp_path):
