@@ -200,6 +200,33 @@ def _size(box):
     return box[2] - box[0], box[3] - box[1]
 
 
+def test_what_needs_the_network_itself(live, swept):
+    with Client(str(live.base_url)) as client:
+        store = client.store(swept.name)
+        image = store.pixels(5)
+        nearest = store.neighbors(5, k=3)
+        file = io.BytesIO()
+        image.save(file, "PNG")
+        for given in (image, file.getvalue()):
+            found = store.neighbors_of_upload(given, k=4)
+            assert [row.image_id for row in found] == [5, *(row.image_id for row in nearest)]
+        assert found[0].distance < 1e-3
+        assert found.answer.query.width == image.width
+        whole = (0, 0, image.width, image.height)
+        region = store.neighbors_of_region(5, whole, k=3)
+        assert [row.image_id for row in region] == [row.image_id for row in nearest]
+        layer = next(layer for layer in store.layers() if layer.kind == "map")
+        values = store.map_values(5, layer.layer)
+        assert values.shape == (layer.units, layer.height, layer.width)
+        strongest = store.patches(layer.layer, 0, k=1, where="image_id = 5")[0]
+        assert values[0].max() == pytest.approx(strongest.value, rel=1e-4)
+        assert store.map_values(5, layer.layer, unit=0).tolist() == values[0].tolist()
+        assert store.maps(5, layer.layer).size > store.maps(5, layer.layer, unit=0).size
+        assert store.filters(layer.layer).size[0] > 1
+        assert store.live().answered > 0
+        assert store.picture(nearest[0]).size == store.thumb(nearest[0].image_id).size
+
+
 @pytest.mark.parametrize(
     ("ask", "error", "words"),
     [
