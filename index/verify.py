@@ -10,8 +10,19 @@ import pyarrow.parquet as pq
 from ..common.errors import ImageStatus, StoreDamagedError
 from .files import Folder, MissingFileError
 from .manifest import Manifest, PartRecord
-from .schema import ERRORS, FEATURES, IMAGES, LAYERS, MANIFEST, UNITS, maxima_table
+from .schema import (
+    ERRORS,
+    FEATURES,
+    IMAGES,
+    LAYERS,
+    MANIFEST,
+    SELECTIVITY,
+    STRONGEST,
+    UNITS,
+    maxima_table,
+)
 from .store import Store
+from .verify_summary import check_summary
 
 DERIVED = ("ann/", "atlas/", "log.jsonl")
 """What may lie beside the manifest's files: built from the store, or about its making."""
@@ -77,11 +88,12 @@ def _extra_files(folder: Folder, manifest: Manifest) -> Iterator[Problem]:
 
 
 def _check_tables(store: Store) -> Iterator[Problem]:
-    """Row counts everywhere; the ids and statuses of images; a few units of each layer against their maxima."""
+    """Row counts everywhere; the ids and statuses of images; a few units and images against the maxima."""
     try:
         yield from _check_rows(store)
         yield from _check_images(store)
         yield from _check_units(store)
+        yield from (Problem(path, what) for path, what in check_summary(store))
     except (StoreDamagedError, pa.ArrowException) as error:
         yield Problem(MANIFEST, f"the tables do not fit together: {error}")
 
@@ -94,12 +106,15 @@ def _check_rows(store: Store) -> Iterator[Problem]:
                 rows = pq.read_metadata(source).num_rows
             if rows != record.rows:
                 yield Problem(record.path, f"has {rows:,} rows, not {record.rows:,}")
-    for table in (IMAGES, FEATURES, *(maxima_table(layer.layer) for layer in store.layers)):
+    tables = [IMAGES, FEATURES, *(maxima_table(layer.layer) for layer in store.layers)]
+    tables += [STRONGEST] if manifest.parts(STRONGEST) else []  # older releases made none
+    for table in tables:
         rows = sum(record.rows for record in manifest.parts(table))
         if rows != store.images_count:
             yield Problem(table, f"has {rows:,} rows for {store.images_count:,} images")
     units = sum(layer.units for layer in store.layers)
     expected = {UNITS: units, LAYERS: len(store.layers), ERRORS: sum(manifest.errors.values())}
+    expected |= {SELECTIVITY: units} if SELECTIVITY in manifest.files else {}
     for path, rows in expected.items():
         if manifest.files[path].rows != rows:
             yield Problem(path, f"has {manifest.files[path].rows:,} rows, not {rows:,}")

@@ -9,7 +9,9 @@ import torch
 from ..common.errors import DatasetError
 from ..common.progress import SILENT, Progress
 from ..index.dataset.open import Dataset, open_dataset
+from ..index.label_numbers import LABELS_LIMIT
 from ..index.packs import PATCHES_PER_UNIT
+from ..index.strongest_table import STRONGEST_OF_LAYER
 from ..model.load import LoadedModel, load_model
 from .config import SweepConfig
 from .cores import cores
@@ -23,6 +25,8 @@ JPEG_BYTES = 3_000
 """Of one thumbnail or patch, about."""
 TOP_BYTES = 56
 """Of one entry of `units.top`."""
+STRONGEST_BYTES = 13
+"""Of one entry of `strongest/`."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +56,10 @@ def estimate(config: SweepConfig, *, progress: Progress = SILENT) -> Estimate:
     labels = labels_of(config, dataset, model, subject.outputs)
     with progress.stage("listing the dataset", None, "images") as stage:
         images = 0
+        distinct: set[str | None] = set()
         for batch in dataset.batches():
             images += batch.num_rows
+            distinct.update(batch["label"].unique().drop_null().to_pylist())
             stage.advance(batch.num_rows)
     if not images:
         raise DatasetError(f"{config.data} holds no images: {dataset.describe()}")
@@ -65,7 +71,7 @@ def estimate(config: SweepConfig, *, progress: Progress = SILENT) -> Estimate:
         shards=-(-images // size),
         layers=len(subject.layers),
         units=sum(layer.units for layer in subject.layers),
-        tables=_tables(config, subject, images),
+        tables=_tables(config, subject, images, len(distinct)),
         rate=rate,
         seconds=images / rate,
         labels=labels.source,
@@ -93,8 +99,8 @@ def _rate(config: SweepConfig, dataset: Dataset, model: LoadedModel, subject: Su
         return max(measured, 1) / (time.perf_counter() - start)
 
 
-def _tables(config: SweepConfig, subject: Subject, images: int) -> dict[str, int]:
-    """Bytes of each table, before compression."""
+def _tables(config: SweepConfig, subject: Subject, images: int, labels: int) -> dict[str, int]:
+    """Bytes of each table, before compression. labels: how many distinct ones there are."""
     value = 2 if config.maxima_dtype == "float16" else 4
     units = sum(layer.units for layer in subject.layers)
     tables = {
@@ -107,6 +113,10 @@ def _tables(config: SweepConfig, subject: Subject, images: int) -> dict[str, int
     )
     tables["images"] = images * 160
     tables["units.parquet"] = units * min(config.k, images) * TOP_BYTES
+    tables["selectivity.parquet"] = units * (4 * labels if labels <= LABELS_LIMIT else 0)
+    tables["strongest"] = images * sum(
+        min(STRONGEST_OF_LAYER, layer.units) * STRONGEST_BYTES for layer in subject.layers
+    )
     tables["thumbs"] = images * JPEG_BYTES
     tables["patches"] = units * PATCHES_PER_UNIT * JPEG_BYTES
     return tables

@@ -7,7 +7,17 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pytest
-from unitscope.index.schema import IMAGE_COLUMNS, LAYERS_SCHEMA, PATCH_TYPE, PLAN_COLUMNS, UNITS_SCHEMA
+from unitscope.index.schema import (
+    CLASSES_SCHEMA,
+    IMAGE_COLUMNS,
+    LAYERS_SCHEMA,
+    PATCH_TYPE,
+    PLAN_COLUMNS,
+    SELECTIVITY_SCHEMA,
+    STRONGEST_SCHEMA,
+    STRONGEST_TYPE,
+    UNITS_SCHEMA,
+)
 from unitscope.index.store import Store
 
 TEXT = (Path(__file__).parents[2] / "docs" / "store.md").read_text()
@@ -38,7 +48,18 @@ def test_examples_run_and_find_something(ask, number):
 
 def test_there_are_examples_for_each_table():
     assert len(EXAMPLES) >= 10
-    for table in ("layers", "units", "images", "maxima", "features", "errors"):
+    tables = (
+        "layers",
+        "units",
+        "classes",
+        "selectivity",
+        "images",
+        "maxima",
+        "strongest",
+        "features",
+        "errors",
+    )
+    for table in tables:
         assert any(f"'{table}" in sql for sql in EXAMPLES)
 
 
@@ -72,6 +93,26 @@ def test_quantiles_and_neighbours(made, ask):
     assert [row[0] for row in ask(example("array_distance"))] == np.argsort(distances)[:9].tolist()
 
 
+def test_sums_in_sql_are_the_store_s(made, ask):
+    store = Store.open(made.url)
+    classes = store.classes_table().to_pylist()
+    by_accuracy = sorted(classes, key=lambda row: row["correct"] / row["images"])
+    assert [row[0] for row in ask(example("taken_for"))] == [row["label"] for row in by_accuracy]
+    means = store.class_means("features.0", 17)
+    expected = sorted(
+        zip([row["label"] for row in classes], means.tolist(), strict=True), key=lambda row: -row[1]
+    )
+    assert ask(example("unnest(means)")) == expected
+    most = ask(example("DESC NULLS LAST"))
+    assert [row[3] for row in most] == sorted((row[3] for row in most), reverse=True)
+    layer, unit, label, value = most[0]
+    row = store.selectivity(layer).slice(unit, 1).to_pylist()[0]
+    assert row == {"unit": unit, "label": label, "selectivity": value}
+    strongest = [one for layer in store.strongest_units(0) for one in layer]
+    numbers = {layer.layer: number for number, layer in enumerate(store.layers)}
+    assert ask(example("AS strong")) == [(numbers[one.layer], *one[1:]) for one in strongest]
+
+
 def test_pandas_reads_every_table(made):
     root = Path(made.url)
     images = pd.read_parquet(root / "images")
@@ -80,6 +121,11 @@ def test_pandas_reads_every_table(made):
     np.testing.assert_array_equal(maxima["u4"][~made.failed], made.values[1][~made.failed, 4])
     top = pd.read_parquet(root / "units.parquet")["top"][40 + 4][0]
     assert top["image_id"] == made.top(1, 4, 1)[0][1]
+    strongest = pd.read_parquet(root / "strongest")["units"]
+    assert strongest[5] is None
+    assert [one["unit"] for one in strongest[0][:8]] == [
+        one.unit for one in Store.open(made.url).strongest_units(0)[0]
+    ]
     features = pd.read_parquet(root / "features")["feature"]
     np.testing.assert_array_equal(features[7], made.feature[7])
 
@@ -89,6 +135,10 @@ def test_every_column_is_explained():
         *LAYERS_SCHEMA.names,
         *UNITS_SCHEMA.names,
         *(field.name for field in PATCH_TYPE),
+        *CLASSES_SCHEMA.names,
+        *SELECTIVITY_SCHEMA.names,
+        *STRONGEST_SCHEMA.names,
+        *(field.name for field in STRONGEST_TYPE),
         *IMAGE_COLUMNS,
         *PLAN_COLUMNS,
     ]

@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from unitscope.common.errors import StoreNotFoundError
@@ -75,6 +77,66 @@ def test_units_that_are_not_those_of_the_maxima(made):
 
     lie(made, "units.parquet", swap)
     assert paths(verify(made.url)) == ["units.parquet"]
+
+
+def test_classes_that_are_not_those_of_the_images(made):
+    def swap(table, file):
+        images = table["images"].to_pylist()
+        assert images[0] != images[1]
+        images[:2] = images[1::-1]
+        pq.write_table(table.set_column(2, "images", [images]), file)
+
+    lie(made, "classes.parquet", swap)
+    assert paths(verify(made.url)) == ["classes.parquet"]
+
+
+@pytest.mark.parametrize("column", ["label", "selectivity", "means"])
+def test_selectivity_that_is_not_that_of_the_maxima(made, column):
+    def swap(table, file):
+        place = table.schema.get_field_index(column)
+        rows = [*range(57), 60, 59, 58, 57]  # the units of the last layer, turned
+        pq.write_table(table.set_column(place, column, table[column].take(rows)), file)
+
+    lie(made, "selectivity.parquet", swap)
+    assert set(paths(verify(made.url))) == {"selectivity.parquet"}
+
+
+@pytest.mark.parametrize("name", ["value", "score"])
+def test_strongest_units_that_are_not_those_of_the_maxima(made, name):
+    def change(table, file):
+        rows = table["units"].to_pylist()
+        rows[0][8][name] += 1e-3
+        pq.write_table(table.set_column(1, "units", pa.array(rows, table.schema.field("units").type)), file)
+
+    lie(made, "strongest/part-00000.parquet", change)
+    report = verify(made.url)
+    assert [problem.what for problem in report.problems] == [
+        "the units of block.1:0 in image 0 are not what the maxima say"
+    ]
+
+
+def test_a_store_of_an_older_release_is_whole(made):
+    manifest = json.loads(made.folder.read("manifest.json"))
+    for path in list(manifest["files"]):
+        if path.startswith(("classes", "selectivity", "strongest")):
+            del manifest["files"][path]
+            made.folder.remove(path)
+    del manifest["counts"]["labels"]
+    made.folder.publish("manifest.json", json.dumps(manifest).encode())
+    assert verify(made.url).ok
+
+
+def test_numbers_that_are_none_are_no_damage(synthetic, tmp_path):
+    """Where NaN and infinities were allowed in."""
+
+    def change(made):
+        made.values[2][0] = np.nan
+        made.values[2][3, 1] = np.inf
+        made.values[1][7, :4] = -np.inf
+        made.values[0][9, 39] = np.nan
+
+    made = synthetic.make_store(tmp_path / "store", change=change)
+    assert verify(made.url).problems == ()
 
 
 def test_tables_with_other_rows(made):
