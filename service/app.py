@@ -36,8 +36,8 @@ class Service(FastAPI):
     """A FastAPI application that observes every request, and whose OpenAPI document knows of problems and Arrow."""
 
     def build_middleware_stack(self) -> ASGIApp:
-        """Outermost is what counts and logs: around what answers failures, too."""
-        return Observe(super().build_middleware_stack(), self.state.metrics)
+        """What counts and logs, and what guards, are around what answers failures, too."""
+        return Observe(Guard(super().build_middleware_stack(), self.state.hosts), self.state.metrics)
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document, made once."""
@@ -92,6 +92,6 @@ def create_app(
     ):
         app.include_router(part.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.state.hosts = hosts
     app.add_middleware(NoteRoute)
-    app.add_middleware(Guard, hosts=hosts)
     return app

@@ -75,6 +75,7 @@ def test_a_failure_has_the_id_of_its_answer(client, caplog, monkeypatch):
     assert record.exc_info[0] is ZeroDivisionError
     assert name in response.json()["detail"]
     assert "secret" not in response.text
+    assert response.headers["content-security-policy"].startswith("default-src 'none'")
 
 
 @pytest.fixture
