@@ -12,6 +12,7 @@ import numpy as np
 
 from ..common.errors import NotFoundError
 from .distribution import strongest_first
+from .exact import chunks
 from .image_columns import ImageColumns
 from .label_numbers import LABELS_LIMIT
 from .once import OnceCache
@@ -165,7 +166,10 @@ class ClassFacts:
             return Typical("loss", chosen, losses[chosen].tolist())
         values = features.at(ids)
         mean = values.mean(axis=0, dtype=np.float64)
-        distances = np.array([np.sqrt(((row - mean) ** 2).sum()) for row in values], np.float32)
+        distances = np.empty(len(ids), np.float32)
+        for start, stop in chunks(len(ids), features.width):
+            gaps = values[start:stop] - mean
+            distances[start:stop] = np.sqrt(np.einsum("ij,ij->i", gaps, gaps))
         order = strongest_first(-distances)[:n]
         return Typical("feature", ids[order].tolist(), distances[order].tolist())
 

@@ -54,7 +54,8 @@ class FeatureReader:
         """
         found = np.empty((len(image_ids), self.width), np.float32)
         for group, rows in self._holding(image_ids):
-            found[rows] = self._block([group]).values[image_ids[rows] - group.first]
+            column = self._columns.read_new(group, ["feature"])["feature"].combine_chunks()
+            found[rows] = _dense(column, self.width)[0][image_ids[rows] - group.first]
         return found
 
     def _holding(self, image_ids: np.ndarray) -> Iterator[tuple[RowGroup, slice]]:

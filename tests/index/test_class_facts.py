@@ -47,12 +47,12 @@ def test_the_rows_are_those_of_the_table(classes, store, made):
     assert [row.label for row in rows] == labels_of(made) == store.classes_table()["label"].to_pylist()
     for row in rows:
         images = members(made, row.label)
-        right = sum(one["predicted"] == one["label_index"] for one in images)
+        right = sum(one["predicted"] == row.label_index for one in images)
         assert row.images == len(images)
         assert (row.correct, row.accuracy) == (
             (None, None) if row.label_index is None else (right, right / len(images))
         )
-        wrong = [one["predicted"] for one in images if one["predicted"] != one["label_index"]]
+        wrong = [one["predicted"] for one in images if one["predicted"] != row.label_index]
         counted = sorted((-wrong.count(one), one) for one in set(wrong))
         assert row.confusions == tuple((predicted, -count) for count, predicted in counted)
 

@@ -72,7 +72,7 @@ def test_a_class_is_what_its_images_are(case):
         found = get(client, f"{API}/classes/{quote(label, safe='')}")
         assert found == get(client, f"{API}/classes/{quote(label)}")  # slashes as they are
         images = [row for row in rows if row["label"] == label and row["status"] == "ok"]
-        right = sum(row["predicted"] == row["label_index"] for row in images)
+        right = sum(row["predicted"] == found["label_index"] for row in images)
         assert (found["label"], found["images"]) == (label, len(images))
         if found["label_index"] is not None:
             assert (found["correct"], found["accuracy"]) == (right, right / len(images))
@@ -203,9 +203,9 @@ def test_what_is_noteworthy(case):
     rows = [row for row in made.images.to_pylist() if row["status"] == "ok" and row["label"] is not None]
     for pair in found["confusions"]:
         assert pair["images"] == sum(
-            row["label"] == pair["label"] and row["predicted"] == pair["predicted"] != row["label_index"]
-            for row in rows
+            row["label"] == pair["label"] and row["predicted"] == pair["predicted"] for row in rows
         )
+        assert pair["predicted"] != pair["label_index"]
     counts = [pair["images"] for pair in found["confusions"]]
     assert counts == sorted(counts, reverse=True)
     largest = [unit["selectivity"] for unit in found["selective"]]
