@@ -30,6 +30,7 @@ def outputs(book):
     return [output for cell in book.cells for output in cell.get("outputs", [])]
 
 
+@pytest.mark.slow
 def test_it_walks_the_three_questions(ran):
     shown = [output.data.get("text/html", "") for output in outputs(ran["audit"]) if "data" in output]
     with_pictures = [
@@ -41,6 +42,7 @@ def test_it_walks_the_three_questions(ran):
     assert all("Random weights" in text for text in with_pictures)
 
 
+@pytest.mark.slow
 def test_nothing_is_written_on_stderr(ran):
     assert [one for one in outputs(ran["audit"]) if one.get("name") == "stderr"] == []
 
