@@ -108,13 +108,20 @@ def _picture_of(row: BaseModel) -> str | None:
 
 
 def _facts(answer: Table) -> str:
-    """What the answer says beside its rows and its provenance, on a line."""
-    said = {
-        name: getattr(answer, name)
-        for name in type(answer).model_fields
-        if name not in (answer.ROWS, "manifest", "weights", "random", "next")
-    }
-    return ", ".join(f"{name} {_text(value)}" for name, value in said.items() if value is not None)
+    """What the answer says beside its rows, on a line; of its provenance only what makes it less than exact."""
+    said = {name: getattr(answer, name) for name in type(answer).model_fields if name not in _UNSAID}
+    return ", ".join(
+        f"{name} {_text(value)}"
+        for name, value in said.items()
+        if name != answer.ROWS
+        and value is not None
+        and not isinstance(value, BaseModel)
+        and _USUAL.get(name) != value
+    )
+
+
+_UNSAID = frozenset({"manifest", "weights", "random", "next"})
+_USUAL = {"maxima_dtype": "float32", "feature_dtype": "float32", "precision": "exact"}
 
 
 def _warning(answer: Table) -> str:
@@ -153,15 +160,14 @@ def _data_uri(picture: bytes | None) -> str | None:
 _KINDS = {b"\xff\xd8\xff": "jpeg", b"\x89PNG\r\n": "png", b"GIF8": "gif", b"RIFF": "webp", b"BM": "bmp"}
 
 
+_NUMBERS = ("value", "distance", "correlation", "max", "loss")
+
+
 def _caption(row: BaseModel) -> str:
     """What a person looks for first, each on its line."""
     said = row.__dict__
     numbers = [f"#{said['rank']}"] if said.get("rank") is not None else []
-    numbers += [
-        _text(said[name])
-        for name in ("value", "distance", "correlation", "loss")
-        if said.get(name) is not None
-    ]
+    numbers += [f"{name} {_text(said[name])}" for name in _NUMBERS if said.get(name) is not None]
     thing = [f"{name.removesuffix('_id')} {said[name]}" for name in ("image_id", "unit") if name in said][:1]
     label = said.get("label_class") or said.get("label")
     lines = [" ".join(numbers), *thing, label]

@@ -73,7 +73,7 @@ def test_pictures_are_inside():
     text = html([patch(1), patch(2)], fetch)
     assert asked == [patch(1).crop] * 2
     assert [b64decode(one) for one in re.findall(r'src="data:image/jpeg;base64,([^"]+)"', text)] == [JPEG] * 2
-    assert "#1 1.235" in text and "image 9" in text
+    assert "#1 value 1.235" in text and "image 9" in text
 
 
 @pytest.mark.parametrize("found", [None, b"", b"<svg onload=alert(1)>", b"no picture"])
@@ -102,6 +102,11 @@ def test_no_rows_are_said():
 def test_random_weights_are_said():
     assert "Random weights" in html([patch(1)], lambda _: JPEG, random=True)
     assert "Random weights" not in html([patch(1)], lambda _: JPEG)
+
+
+def test_what_is_less_than_exact_is_said():
+    assert "float" not in html([patch(1)], lambda _: JPEG)
+    assert "maxima_dtype float16" in html([patch(1)], lambda _: JPEG, maxima_dtype="float16")
 
 
 def test_a_table_without_pictures_is_a_table():
