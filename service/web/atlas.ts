@@ -11,7 +11,7 @@ interface Where {
   cells: { grid: string; row: number; column: number; shown: number }[];
 }
 
-/** Cells side by side around an image that was searched for. */
+/** Cells side by side around an image that was searched for, at most. */
 const AROUND = 12;
 
 class AtlasPage {
@@ -163,7 +163,7 @@ class AtlasPage {
     const cell = await this.where(image, this.name);
     if (!cell) return;
     this.pointed = false;
-    const across = Math.min(AROUND, this.viewer.look().across);
+    const across = Math.min(AROUND, this.viewer.look().across, Math.max(3, this.grid(this.name).columns / 2));
     this.viewer.lookAt(cell.column + 0.5, cell.row + 0.5, across, immediately);
     this.searched = { image: image.trim(), row: cell.row, column: cell.column };
     await this.choose(cell);

