@@ -2,9 +2,11 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import venv
 import zipfile
 from pathlib import Path
@@ -13,6 +15,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("common", "model", "index", "jobs", "service", "cli")
+WEB = "service/web"
+"""What the pages' scripts are made from: in a source distribution, not in a wheel."""
 DECOYS = ("common", "model", "index", "jobs", "service", "cli", "unitscope_model")
 
 pytestmark = pytest.mark.timeout(300)
@@ -22,9 +26,7 @@ pytestmark = pytest.mark.timeout(300)
 def wheel(tmp_path_factory) -> Path:
     """A wheel of this checkout, built from a copy, so that no leftovers of other builds come along."""
     source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
-    for name in shipped():
-        (source / name).parent.mkdir(parents=True, exist_ok=True)
-        (source / name).write_bytes((ROOT / name).read_bytes())
+    copy(source, shipped())
     run(
         [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out), str(source)],
         cwd=source,
@@ -76,7 +78,36 @@ def test_the_wheel_holds_only_unitscope(wheel) -> None:
 
 def test_the_wheel_holds_every_file_of_the_packages(wheel) -> None:
     held = {name for name in zipfile.ZipFile(wheel).namelist() if name.startswith("unitscope/")}
-    assert held == {f"unitscope/{name}" for name in shipped() if name.split("/")[0] in PACKAGES}
+    files = {name for name in shipped() if name.split("/")[0] in PACKAGES and not name.startswith(WEB)}
+    assert held == {f"unitscope/{name}" for name in files if not name.endswith("/.sources")}
+
+
+def test_the_wheel_holds_the_scripts_that_the_pages_name(wheel) -> None:
+    held = set(zipfile.ZipFile(wheel).namelist())
+    templates = (ROOT / "service" / "templates").glob("*.html")
+    named = {name for path in templates for name in re.findall(r"/(static/build/[\w.-]+)", path.read_text())}
+    assert {f"unitscope/service/{name}" for name in named} <= held
+    assert len(named) == 2
+
+
+@pytest.mark.slow
+def test_a_source_distribution_is_enough_for_a_wheel_with_scripts(tmp_path) -> None:
+    """As from a clone: nothing is built yet. The npm packages are those of the checkout, as there may be no network."""
+    packages = ROOT / WEB / "node_modules"
+    if not packages.is_dir():
+        pytest.skip("needs service/web/node_modules, which `make setup` leaves where it builds the scripts")
+    source, out, apart = tmp_path / "source", tmp_path / "out", tmp_path / "apart"
+    copy(source, [name for name in shipped() if not name.startswith("service/static/build/")])
+    build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out)]
+    run([*build, "--sdist", str(source)], cwd=source)
+    with tarfile.open(next(out.glob("*.tar.gz"))) as archive:
+        archive.extractall(apart, filter="data")
+    (folder,) = apart.iterdir()
+    os.utime(folder / WEB / "package-lock.json", (0, 0))  # so that the packages are newer
+    (folder / WEB / "node_modules").symlink_to(packages)
+    run([*build, "--wheel", str(folder)], cwd=folder)
+    held = set(zipfile.ZipFile(next(out.glob("*.whl"))).namelist())
+    assert {f"unitscope/service/static/build/{name}" for name in ("atlas.js", "live.js")} <= held
 
 
 def test_every_package_says_that_it_is_typed(wheel) -> None:
@@ -109,10 +140,15 @@ def test_it_lists_the_layers_of_a_users_model_between_decoys(unitscope, elsewher
 def shipped() -> list[str]:
     """What a wheel is made from: the files of the packages, and those that pyproject.toml names."""
     files = (path for package in PACKAGES for path in (ROOT / package).rglob("*") if path.is_file())
-    named = (ROOT / name for name in ("pyproject.toml", "README.md", "LICENSE"))
-    return sorted(
-        path.relative_to(ROOT).as_posix() for path in (*files, *named) if path.parent.name != "__pycache__"
-    )
+    named = (ROOT / name for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"))
+    names = (path.relative_to(ROOT).as_posix() for path in (*files, *named))
+    return sorted(name for name in names if not {"__pycache__", "node_modules"} & set(name.split("/")))
+
+
+def copy(target: Path, names: list[str]) -> None:
+    for name in names:
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, target / name)
 
 
 def run(command: list[str], *, cwd: Path) -> subprocess.CompletedProcess[str]:
