@@ -245,8 +245,10 @@ def _lists(array, failed, value_type):
 
 
 def thumb(image):
-    """The stand-in for an image's thumbnail."""
-    return b"thumb %d" % image
+    """An image's thumbnail: a gray JPEG, and the image's id after its end."""
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8), (image * 37 % 256,) * 3).save(file, "JPEG")
+    return file.getvalue() + b"thumb %d" % image
 
 
 def view(number, unit, rank):

@@ -42,6 +42,8 @@ def test_stores_without_the_index_say_how_to_build_it(kit, made):
     assert answer.status_code == 404 and "unitscope index" in answer.json()["detail"]
 
 
-def test_a_thumbnail_that_is_no_picture(made):
+def test_a_thumbnail_that_is_no_picture(made, monkeypatch):
+    store = Store.open(made.url)
+    monkeypatch.setattr(store, "thumb", lambda image: b"no picture")
     with pytest.raises(StoreDamagedError, match="thumbnail of image 0 "):
-        next(pixel_blocks(Store.open(made.url)))
+        next(pixel_blocks(store))
