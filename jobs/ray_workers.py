@@ -5,6 +5,7 @@ shards are left is the driver's. Only task numbers and small records cross the o
 """
 
 import logging
+import time
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -21,6 +22,8 @@ _TOKEN_LOGGER = "ray._private.authentication.authentication_token_setup"
 """Tells at every start that Ray's token authentication is on, which is as it should be."""
 MAX_DEATHS = 20
 """How many workers one task may take down with it before it is the task that is at fault."""
+PAUSE = 0.2
+"""Seconds between two questions whether a worker is there again."""
 DEATHS = (RayActorError, WorkerCrashedError, OutOfMemoryError)
 """What Ray raises for a task whose worker ended."""
 
@@ -34,6 +37,9 @@ class SweepWorker:
     def run(self, step: str, task: Any) -> Any:
         """One task, in the actor's thread for it."""
         return self._worker.run(step, task)
+
+    def answer(self) -> None:
+        """Tells that the actor is there."""
 
 
 class RayPool:
@@ -85,20 +91,33 @@ class RayPool:
                 raise _own(error) from error
 
     def map(self, step: str, tasks: Sequence[Any]) -> Iterator[Any]:
-        """See Pool. A task whose worker died goes back into the queue; SweepError after MAX_DEATHS of them."""
+        """See Pool. A task whose worker died goes back into the queue; SweepError after MAX_DEATHS of them.
+
+        A worker that died gets its next task when it answers again: until then its calls would fail at once, and the
+        task would be blamed for it.
+        """
         waiting = deque(tasks)
-        free = deque(actor for _ in range(self._lane_count + 1) for actor in self._actors)
-        running: dict[Any, tuple[Any, Any]] = {}
+        free = deque(number for _ in range(self._lane_count + 1) for number in range(len(self._actors)))
+        running: dict[Any, tuple[int, Any]] = {}
+        restarting: dict[Any, int] = {}
+        lost: Counter[int] = Counter()
         deaths: Counter[Any] = Counter()
         while waiting or running:
             while waiting and free:
-                actor, task = free.popleft(), waiting.popleft()
-                running[actor.run.remote(step, task)] = (actor, task)
-            done, _ = ray.wait(list(running), num_returns=1)
-            actor, task = running.pop(done[0])
-            free.append(actor)
+                number, task = free.popleft(), waiting.popleft()
+                running[self._actors[number].run.remote(step, task)] = (number, task)
+            done = ray.wait([*running, *restarting], num_returns=1)[0][0]
+            if done in restarting:
+                number = restarting.pop(done)
+                if _answered(done):
+                    free.extend([number] * lost.pop(number))
+                else:
+                    time.sleep(PAUSE)
+                    restarting[self._actors[number].answer.remote()] = number
+                continue
+            number, task = running.pop(done)
             try:
-                result = ray.get(done[0])
+                result = ray.get(done)
             except DEATHS as error:
                 deaths[task] += 1
                 if deaths[task] >= MAX_DEATHS:
@@ -106,10 +125,22 @@ class RayPool:
                         f"{step} task {task} has ended {MAX_DEATHS} workers; the last: {error}"
                     ) from error
                 waiting.appendleft(task)
+                lost[number] += 1
+                if number not in restarting.values():
+                    restarting[self._actors[number].answer.remote()] = number
             except RayTaskError as error:
                 raise _own(error) from error
             else:
+                free.append(number)
                 yield result
+
+
+def _answered(call: Any) -> bool:
+    try:
+        ray.get(call)
+    except DEATHS:
+        return False
+    return True
 
 
 def _own(error: RayTaskError) -> Exception:
