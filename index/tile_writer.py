@@ -25,7 +25,7 @@ GROUND = 0x60
 """The gray, in all three channels, where no image is; style.css shows the same around the map."""
 QUALITY = 85
 CELLS = (16, 32, 48, 64, 96)
-"""Sizes of a cell in pixels: whole blocks of JPEG's halved colours, so that no image tints the next one."""
+"""Sizes of a cell in pixels: whole blocks of a JPEG. With colours at full resolution no image tints the next one."""
 _SAMPLE = 64
 _CHUNK = 32
 """Cells that a thread fills in one go, at least."""
@@ -127,7 +127,7 @@ def _half(strip: np.ndarray) -> np.ndarray:
 
 def _jpeg(tile: np.ndarray) -> bytes:
     file = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(tile)).save(file, "JPEG", quality=QUALITY)
+    Image.fromarray(np.ascontiguousarray(tile)).save(file, "JPEG", quality=QUALITY, subsampling="4:4:4")
     return file.getvalue()
 
 

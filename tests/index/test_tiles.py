@@ -23,7 +23,7 @@ FACTS = {"folder": "tiles", "cell": 32, "grids": {"nearest": [9, 9]}}
 
 def jpeg(pixels, quality=QUALITY):
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "JPEG", quality=quality)
+    Image.fromarray(pixels).save(file, "JPEG", quality=quality, subsampling="4:4:4")
     return file.getvalue()
 
 
