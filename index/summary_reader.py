@@ -85,6 +85,7 @@ class SummaryReader:
         found: list[list[StrongUnit]] = [[] for _ in self._layers]
         if not units.is_valid:
             return found
-        for layer, *entry in zip(*(column.to_pylist() for column in units.values.flatten()), strict=True):
+        columns = [column.to_numpy().tolist() for column in units.values.flatten()]
+        for layer, *entry in zip(*columns, strict=True):
             found[layer].append(StrongUnit(self._layers[layer].layer, *entry))
         return found
