@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 
 import torch
+import torchvision.transforms.v2  # noqa: F401  # pyright: ignore[reportUnusedImport] - else the first resize would
 
 from ..common.errors import ImageError, ImageStatus
 from ..index.pixels import decode as decode_reference

@@ -15,8 +15,6 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor
-from torchvision.transforms import InterpolationMode
-from torchvision.transforms.v2 import functional as transforms
 
 from ..common.errors import ImageError, ImageStatus, ModelSpecError
 from ..common.frame import Frame
@@ -24,10 +22,11 @@ from ..common.frame import Frame
 Triple = tuple[float, float, float]
 
 INTERPOLATIONS = {
-    "nearest": InterpolationMode.NEAREST_EXACT,  # Pillow's, and centred like the other two; NEAREST is neither
-    "bilinear": InterpolationMode.BILINEAR,
-    "bicubic": InterpolationMode.BICUBIC,
+    "nearest": "nearest-exact",  # Pillow's, and centred like the other two; torchvision's "nearest" is neither
+    "bilinear": "bilinear",
+    "bicubic": "bicubic",
 }
+"""Our names and torchvision's."""
 CACHED_NUMBERS = 2**18
 """A float32 batch of so many numbers stays in a core's cache."""
 MAX_RESIZED_PIXELS = 178_956_970
@@ -74,10 +73,17 @@ class Preprocess:
             )
         resized = image
         if (width, height) != (image_width, image_height):
-            mode = INTERPOLATIONS[self.interpolation]
-            resized = transforms.resize(image, [height, width], interpolation=mode, antialias=self.antialias)
+            resized = self._resize(image, height, width)
         left, top = self.frame.offset(image_width, image_height)
         return _cut(resized, top, left, *self.frame.input_size(image_width, image_height))
+
+    def _resize(self, image: Tensor, height: int, width: int) -> Tensor:
+        # Imported when it is needed: it takes as long as torch, and a model worker must be back soon.
+        from torchvision.transforms import InterpolationMode
+        from torchvision.transforms.v2 import functional as transforms
+
+        mode = InterpolationMode(INTERPOLATIONS[self.interpolation])
+        return transforms.resize(image, [height, width], interpolation=mode, antialias=self.antialias)
 
     def normalise(self, batch: Tensor, out: Tensor | None = None) -> Tensor:
         """batch: (N, 3, h, w) uint8 → (N, 3, h, w) float32, channels last: (x / 255 - mean) / std.

@@ -38,12 +38,14 @@ class LiveOptions:
 
 @dataclass(frozen=True)
 class LiveStatus:
-    """state: `off`, `idle` (never asked), `starting`, `ready`, `busy`, `dead` (it is started again at `retry_after`).
+    """state: `off`, `idle` (never asked), `starting`, `ready`, `busy`, `dead` (it is started again in `retry_after` s).
 
-    waiting: requests in the queue. answered, failed: requests since the service began; restarts: of the worker.
+    waiting: requests in the queue. spare: whether a second worker stands by. answered, failed: requests since the
+    service began; restarts: of the worker.
     """
 
     state: str
+    spare: bool
     waiting: int
     answered: int
     failed: int
@@ -75,7 +77,7 @@ class LiveModel:
         self,
         options: LiveOptions | None = None,
         *,
-        start: Callable[[int], WorkerProcess] = WorkerProcess,
+        start: Callable[..., WorkerProcess] = WorkerProcess,
     ) -> None:
         """options: None where there is no worker, and every request is refused."""
         self.options = options
@@ -103,7 +105,7 @@ class LiveModel:
             worker = self._worker
             pause = max(0.0, self._not_before - time.monotonic())
             return LiveStatus(
-                self._state, len(self._waiting), self._answered, self._failed, self._restarts,
+                self._state, self._has_spare(), len(self._waiting), self._answered, self._failed, self._restarts,
                 worker.pid if worker else None, pause, self._reason,
             )  # fmt: skip
 
@@ -125,6 +127,9 @@ class LiveModel:
             raise ticket.problem
         assert ticket.answer is not None
         return _checked(ticket.answer)
+
+    def _has_spare(self) -> bool:
+        return self._spare is not None and self._spare.alive
 
     def refuse_if_full(self) -> None:
         """Raises ModelUnavailableError where the queue is full: before a body is read in vain."""
@@ -241,7 +246,7 @@ class LiveModel:
 
     def _make_spare(self, options: LiveOptions) -> None:
         """Starts a second worker beside the first, unless there is one."""
-        made = self._spare is not None and self._spare.alive
+        made = self._has_spare()
         making = self._making is not None and self._making.is_alive()
         if options.spare and not made and not making:
             self._making = Thread(target=self._start_spare, args=(options,), name="spare model", daemon=True)
@@ -249,7 +254,7 @@ class LiveModel:
 
     def _start_spare(self, options: LiveOptions) -> None:
         try:
-            spare = self._start(options.threads)
+            spare = self._start(options.threads, thorough=True)
         except (WorkerDiedError, OSError):  # the next one that is needed says why
             return
         with self._changed:

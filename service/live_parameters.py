@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Query, Request
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from ..common.errors import UsageError
 from .addresses import BOX_PATTERN
@@ -76,14 +77,10 @@ async def posted_image(request: Request) -> bytes:
     """The image in the body, or in the first file of a form. Raises ModelUnavailableError, UsageError, and a 413."""
     model: LiveModel = request.app.state.live
     model.refuse_if_full()
-    if request.headers.get("content-type", "").startswith("multipart/form-data"):
-        async with request.form(max_files=1, max_fields=8) as form:
-            files = [value for value in form.values() if isinstance(value, UploadFile)]
-            if not files:
-                raise UsageError("the form has no file; send the image as its field `image`")
-            data = await files[0].read()
-    else:
-        data = await request.body()
+    try:
+        data = await _sent_image(request)
+    except ClientDisconnect as error:
+        raise HTTPException(400, "the request ended before its body did") from error
     if not data:
         raise UsageError("the request has no body; send an image file")
     if len(data) > UPLOAD_BYTES:
@@ -92,6 +89,16 @@ async def posted_image(request: Request) -> bytes:
 
 
 Posted = Annotated[bytes, Depends(posted_image)]
+
+
+async def _sent_image(request: Request) -> bytes:
+    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+        return await request.body()
+    async with request.form(max_files=1, max_fields=8) as form:
+        files = [value for value in form.values() if isinstance(value, UploadFile)]
+        if not files:
+            raise UsageError("the form has no file; send the image as its field `image`")
+        return await files[0].read()
 
 
 async def live_after(request: Request, _: Posted) -> AsyncGenerator[Live]:

@@ -20,11 +20,14 @@ class WorkerDiedError(Exception):
 class WorkerProcess:
     """One worker. Used from one thread; `alive` and `close` from any."""
 
-    def __init__(self, threads: int) -> None:
-        """Starts it and waits until it is ready, some seconds. threads: of torch. Raises WorkerDiedError."""
+    def __init__(self, threads: int, *, thorough: bool = False) -> None:
+        """Starts it and waits until it is ready, some seconds. Raises WorkerDiedError.
+
+        threads: of torch. thorough: ready a little later, and then with all that a first request may need to import.
+        """
         # A session of its own: Ctrl-C is the service's, and the worker ends when its standard input does.
         self._process = subprocess.Popen(
-            [*_COMMAND, str(threads)],
+            [*_COMMAND, str(threads), "thorough" if thorough else "quick"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,

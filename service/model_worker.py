@@ -14,7 +14,7 @@ import traceback
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import cached_property
-from importlib import metadata
+from importlib import import_module, metadata
 from queue import SimpleQueue
 from typing import BinaryIO
 
@@ -283,7 +283,9 @@ def _receive(stream: BinaryIO, requests: "SimpleQueue[Message]") -> None:
 
 
 def main() -> int:
-    """argv: the number of threads that torch computes with."""
+    """argv: the number of threads that torch computes with; `quick`, or `thorough` to be ready a little later, and then
+    with all that a first request may need to import.
+    """
     stdin: BinaryIO = os.fdopen(os.dup(0), "rb")
     stdout: BinaryIO = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a user's network prints is no answer
@@ -291,6 +293,8 @@ def main() -> int:
     requests: SimpleQueue[Message] = SimpleQueue()
     threading.Thread(target=_receive, args=(stdin, requests), daemon=True).start()
     worker = Worker()
+    if sys.argv[2] == "thorough":
+        import_module("torchvision.transforms.v2")
     write(stdout, Message({"ready": True}))
     while True:
         write(stdout, worker.answer(requests.get()))

@@ -16,8 +16,8 @@ class Fake:
 
     made: list["Fake"]
 
-    def __init__(self, threads):
-        self.pid, self.alive, self.threads = 1, True, threads
+    def __init__(self, threads, *, thorough=False):
+        self.pid, self.alive, self.threads, self.thorough = 1, True, threads, thorough
         self.open = threading.Event()
         self.asked = []
         Fake.made.append(self)
@@ -229,6 +229,8 @@ def test_a_spare_stands_in_at_once(live):
     model = live(spare=True)
     model.ask(head())
     until(lambda: len(Fake.made) == 2)
+    assert [made.thorough for made in Fake.made] == [False, True]
+    until(lambda: model.status().spare)
     with pytest.raises(ModelUnavailableError):
         model.ask(head("die"))
     assert model.ask(head(number=7)).head["echo"] == 7

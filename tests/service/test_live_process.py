@@ -55,30 +55,23 @@ def until(condition, seconds=60.0):
         time.sleep(0.05)
 
 
-def warm(served, client):
+def warm(client):
     """The worker runs and has the network; the spare one stands by."""
     until(lambda: client.get(MAPS).status_code == 200)
-    until(lambda: len(served.workers()) == 2)
-    until(lambda: served.workers()[1].cpu_times().user > 1)
-    spare = served.workers()[1]
-    until(lambda: spare.status() == psutil.STATUS_SLEEPING and not _busy(spare))
-
-
-def _busy(process):
-    before = process.cpu_times()
-    time.sleep(0.5)
-    return process.cpu_times() != before
+    until(lambda: client.get(f"{API}/live").json()["spare"])
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("which", ["the one that answers", "the spare one"])
-def test_a_killed_worker_disturbs_only_live_requests_and_those_not_for_long(swept, which):
+@pytest.mark.parametrize(
+    ("which", "rounds"), [("the one that answers", 3), ("the spare one", 1), ("both", 1)]
+)
+def test_a_killed_worker_disturbs_only_live_requests_and_those_not_for_long(swept, which, rounds):
     stop = threading.Event()
     failures, answered = [], []
 
     def load(paths):
         with httpx.Client(base_url=served.url, timeout=30) as own:
-            while not stop.is_set():
+            while not stop.wait(0.002):
                 for path in paths:
                     response = own.get(path)
                     (answered if response.status_code == 200 else failures).append(
@@ -86,23 +79,28 @@ def test_a_killed_worker_disturbs_only_live_requests_and_those_not_for_long(swep
                     )
 
     with serving(swept) as served, httpx.Client(base_url=served.url, timeout=60) as client:
-        warm(served, client)
+        warm(client)
         precomputed = [f"{API}/neighbors?image=4", f"{API}/layers/block/units/3/patches", f"{API}/images/2"]
         threads = [threading.Thread(target=load, args=(precomputed,)) for _ in range(2)]
         for thread in threads:
             thread.start()
-        for round_ in range(3):
-            until(lambda: len(served.workers()) == 2)
-            victim = served.workers()[0 if which == "the one that answers" else 1]
-            victim.send_signal(signal.SIGKILL)
+        for round_ in range(rounds):
+            workers = served.workers()
+            assert len(workers) == 2
+            for victim in {"the one that answers": workers[:1], "the spare one": workers[1:]}.get(
+                which, workers
+            ):
+                victim.send_signal(signal.SIGKILL)
             killed = time.monotonic()
             while (response := client.get(f"{MAPS}?zoom={round_ + 1}")).status_code != 200:
                 assert response.status_code == 503
                 assert response.json()["type"] == "urn:unitscope:live-model"
-                assert time.monotonic() - killed < RECOVERY_SECONDS
+                assert time.monotonic() - killed < 4 * RECOVERY_SECONDS
                 time.sleep(0.05)
-            assert time.monotonic() - killed < RECOVERY_SECONDS
-            warm(served, client)
+            recovered = time.monotonic() - killed
+            assert recovered < (RECOVERY_SECONDS if which != "both" else 4 * RECOVERY_SECONDS)
+            print(f"{which}: recovered in {recovered:.2f} s")
+            warm(client)
         stop.set()
         for thread in threads:
             thread.join()
@@ -113,7 +111,7 @@ def test_a_killed_worker_disturbs_only_live_requests_and_those_not_for_long(swep
 @pytest.mark.slow
 def test_the_workers_end_with_a_service_that_is_killed(swept):
     with serving(swept) as served, httpx.Client(base_url=served.url, timeout=60) as client:
-        warm(served, client)
+        warm(client)
         workers = served.workers()
         served.process.kill()
         served.process.wait()
@@ -205,5 +203,5 @@ def test_threads_are_set(swept):
         httpx.Client(base_url=served.url, timeout=60) as client,
     ):
         until(lambda: client.get(MAPS).status_code == 200)
-        assert served.workers()[0].cmdline()[-1] == "2"
+        assert served.workers()[0].cmdline()[-2:] == ["2", "quick"]
         assert os.getpgid(served.workers()[0].pid) != os.getpgid(served.process.pid)
