@@ -282,6 +282,8 @@ def _manifest(made, records, dataset, maxima_type):
             "random": True,
             "classes": list(CLASSES),
             "input_size": [28, 28],
+            "feature": "head",
+            "preprocess": {"resize": 32, "crop": 28},
         },
         frame=frame_to_json(FRAME),
         dataset={"path": str(dataset or "nowhere"), "kind": "folder"},
