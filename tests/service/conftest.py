@@ -146,3 +146,21 @@ def live(swept):
     """A client of `unitscope serve` with the real store, in a process of its own."""
     with Kit.serving(swept) as url, httpx.Client(base_url=url, timeout=30) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """A headless Chromium with a made-up camera; a skip where there is none, unless it is promised."""
+    path = Path(__file__).parent / "browser.py"
+    spec = importlib.util.spec_from_file_location("service_chromium", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    found = module.find()
+    if found is None:
+        promised = os.environ.get("UNITSCOPE_REQUIRE_BROWSER") == "1"
+        assert not promised, "UNITSCOPE_REQUIRE_BROWSER=1 promises Chromium, but there is none"
+        pytest.skip("needs Chromium")
+    started = module.Browser(found, "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+    yield started
+    started.close()

@@ -4,11 +4,7 @@ Skipped where there is no Chromium; UNITSCOPE_REQUIRE_BROWSER=1 promises one. Sc
 test-artifacts/service/.
 """
 
-import importlib.util
 import io
-import os
-import re
-import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,38 +17,37 @@ from PIL import Image
 HERE = Path(__file__).parent
 ARTIFACTS = HERE.parents[1] / "test-artifacts" / "service"
 SIZES = {"wide": (1440, False), "narrow": (390, False), "wide-dark": (1440, True), "narrow-dark": (390, True)}
-REQUIRE = "UNITSCOPE_REQUIRE_BROWSER"
 STORE = "/stores/shapes"
-LINKS = (
-    r'href="(/stores/shapes/layers/[^"?]+)"',
-    r'href="(/stores/shapes/units/[^"?]+)"',
-    r'href="(/stores/shapes/neighbors\?image=\d+)"',
-)
 PAGES = {
     "overview": STORE,
     "layer": f"{STORE}/layers/block",
-    "unit": f"{STORE}/units/block/3",
+    "layer-filters": f"{STORE}/layers/{{first}}?filters=true",
+    "layer-nothing-left": f"{STORE}/layers/block?min_active=1&max_active=0",
+    "unit": f"{STORE}/units/block/3?similar=true",
+    "unit-median": f"{STORE}/units/block/3?quantile=0.5&filters=true",
     "unit-of-the-head": f"{STORE}/units/head.2/3",
     "unit-filtered": f"{STORE}/units/block/3?where=label%20%3D%20'square'",
     "unit-nothing-left": f"{STORE}/units/block/3?where=label%20%3D%20'nobody'",
+    "image": f"{STORE}/images/5",
+    "image-maps": f"{STORE}/images/5?maps=block",
+    "image-overlay": f"{STORE}/images/5?maps=block&unit=3",
+    "images": f"{STORE}/images?sort=loss",
+    "classes": f"{STORE}/classes",
+    "class": f"{STORE}/classes/{{label}}",
     "neighbors": f"{STORE}/neighbors?image=5",
-    "atlas": f"{STORE}/atlas",
+    "neighbors-region": f"{STORE}/neighbors?image=5&box=0,0,20,20",
+    "go": f"{STORE}/go?q=unit%203",
+    "atlas-plain": f"{STORE}/atlas?plain=true",
 }
+"""The pages that need scripts are in test_web.py."""
 
 
 @pytest.fixture(scope="module")
-def browser():
-    spec = importlib.util.spec_from_file_location("service_browser", HERE / "browser.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    path = module.find()
-    if path is None:
-        assert os.environ.get(REQUIRE) != "1", f"{REQUIRE}=1 promises Chromium, but there is none"
-        pytest.skip("needs Chromium")
-    started = module.Browser(path)
-    yield started
-    started.close()
+def pages(live):
+    """The pages' addresses in the store that is served."""
+    first = live.get(f"/api/v1{STORE}/layers").json()["layers"][0]["layer"]
+    label = live.get(f"/api/v1{STORE}/images/5").json()["label"]
+    return {name: path.format(first=first, label=label) for name, path in PAGES.items()}
 
 
 _PNG = io.BytesIO()
@@ -76,10 +71,10 @@ class Bad(BaseHTTPRequestHandler):
         pass
 
 
-def test_the_browser_sees_what_must_not_be(browser):
+def test_the_browser_sees_what_must_not_be(chromium):
     with ThreadingHTTPServer(("127.0.0.1", 0), Bad) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        visit = browser.visit(f"http://127.0.0.1:{server.server_port}/")
+        visit = chromium.visit(f"http://127.0.0.1:{server.server_port}/")
         server.shutdown()
     assert [status for status, url in visit.failed if url.endswith("/missing.png")] == [404]
     assert any("an error" in text for text in visit.logged)
@@ -89,33 +84,52 @@ def test_the_browser_sees_what_must_not_be(browser):
     assert visit.shifted > 0.005
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", SIZES)
-def test_every_page(browser, live, size):
+def test_every_page(chromium, live, pages, size):
     width, dark = SIZES[size]
     ARTIFACTS.mkdir(parents=True, exist_ok=True)
-    for name, path in PAGES.items():
-        visit = browser.visit(f"{live.base_url}{path}", width=width, dark=dark)
+    for name, path in pages.items():
+        visit = chromium.visit(f"{live.base_url}{path}", width=width, dark=dark)
         (ARTIFACTS / f"{name}-{size}.png").write_bytes(visit.png)
         assert "shapes" in visit.title
         assert (visit.failed, visit.logged, visit.broken) == ([], [], []), name
         ours = urlsplit(str(live.base_url)).netloc
-        assert {urlsplit(url).netloc for url in visit.requested} == {ours}, name
+        assert {urlsplit(url).netloc for url in visit.requested if not url.startswith("data:")} == {ours}, (
+            name
+        )
         assert visit.overflow == 0, name
         assert visit.shifted < 0.005, name
 
 
-def test_a_walk_by_the_links(browser, live):
-    """Overview → layer → unit → neighbours of a patch's image, by the addresses that each page holds."""
-    path = STORE
-    for link in LINKS:
-        text = live.get(path).text
-        path = re.findall(link, text)[0]
-        visit = browser.visit(f"{live.base_url}{path}")
-        assert (visit.failed, visit.logged) == ([], []), path
+def test_the_whole_image_is_shown_under_the_pointer_and_with_the_focus(chromium, live):
+    seen = "getComputedStyle(document.querySelector('.wall .whole-image')).visibility"
+    frame = "document.querySelector('.wall .frame').getBoundingClientRect()"
+    middle = f"(r => [r.x + r.width / 2, r.y + r.height / 2])({frame})"
+    with chromium.open(f"{live.base_url}{STORE}/units/block/3") as tab:
+        assert tab.evaluate(seen) == "hidden"
+        tab.evaluate("document.querySelector('.wall .frame').scrollIntoView({block: 'center'})")
+        tab.point("mouseMoved", *tab.evaluate(middle))
+        tab.wait(f"{seen} === 'visible'")
+        tab.point("mouseMoved", 0, 0)
+        tab.wait(f"{seen} === 'hidden'")
+        tab.press("Tab", 9)
+        assert tab.evaluate("document.activeElement.className") == "skip"
+        tab.evaluate("document.querySelector('.wall .frame').focus({focusVisible: true})")
+        tab.wait(f"{seen} === 'visible'")
 
 
-def test_pages_of_problems(browser, live):
+def test_the_header_s_form_by_the_keyboard(chromium, live):
+    with chromium.open(f"{live.base_url}{STORE}/layers/block") as tab:
+        tab.evaluate("document.querySelector('header input[name=q]').focus()")
+        for letter in "unit 3":
+            tab.call("Input.insertText", text=letter)
+        tab.call("Input.dispatchKeyEvent", type="keyDown", key="Enter", windowsVirtualKeyCode=13, text="\r")
+        tab.wait("location.pathname.endsWith('/units/block/3')")
+
+
+def test_pages_of_problems(chromium, live):
     for path in (f"{STORE}/units/block/999", "/nothing", f"{STORE}/units/block/3?where=((("):
-        visit = browser.visit(f"{live.base_url}{path}", width=390)
+        visit = chromium.visit(f"{live.base_url}{path}", width=390)
         assert visit.overflow == 0
         assert [url for _, url in visit.failed if urlsplit(url).path != urlsplit(path).path] == []

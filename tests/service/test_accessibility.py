@@ -1,0 +1,52 @@
+"""axe-core finds no serious or critical fault on any page, light and dark, wide and narrow.
+
+`make setup` puts axe-core beside the packages that the pages' scripts are built from.
+"""
+
+from pathlib import Path
+
+import pytest
+
+AXE = Path(__file__).parents[2] / "service" / "web" / "node_modules" / "axe-core" / "axe.min.js"
+STORE = "/stores/shapes"
+PAGES = {
+    "overview": STORE,
+    "layer": f"{STORE}/layers/block?filters=true",
+    "layer, nothing left": f"{STORE}/layers/block?min_active=1&max_active=0",
+    "unit": f"{STORE}/units/block/3?similar=true&quantile=0.5",
+    "unit, problem": f"{STORE}/units/block/3?where=(((",
+    "image": f"{STORE}/images/5?maps=block",
+    "images": f"{STORE}/images?where=correct%20%3D%20false&sort=loss",
+    "classes": f"{STORE}/classes",
+    "class": f"{STORE}/classes/square",
+    "neighbors": f"{STORE}/neighbors?image=5&box=0,0,20,20",
+    "go": f"{STORE}/go?q=unit%203",
+    "problem": f"{STORE}/layers/nope",
+    "atlas": f"{STORE}/atlas",
+    "atlas without the viewer": f"{STORE}/atlas?plain=true",
+    "live": f"{STORE}/live",
+}
+RUN = """axe.run(document, {resultTypes: ["violations"]}).then(found => found.violations
+  .filter(one => ["serious", "critical"].includes(one.impact))
+  .map(one => [one.id, one.help, ...one.nodes.slice(0, 3).map(node => node.html.slice(0, 200))]))"""
+BAD = "document.body.insertAdjacentHTML('beforeend', '<input><img>')"
+
+
+@pytest.fixture(scope="module")
+def axe():
+    return AXE.read_text(encoding="utf-8")
+
+
+def test_it_would_be_seen(chromium, live, axe):
+    with chromium.open(f"{live.base_url}{STORE}/classes") as tab:
+        tab.evaluate(BAD)
+        tab.evaluate(axe + ";0")
+        assert {one[0] for one in tab.evaluate(RUN)} == {"image-alt", "label"}
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_no_serious_fault(chromium, live, axe, name, dark):
+    with chromium.open(f"{live.base_url}{PAGES[name]}", width=390 if dark else 1440, dark=dark) as tab:
+        tab.evaluate(axe + ";0")
+        assert tab.evaluate(RUN) == []
