@@ -80,7 +80,9 @@ class Scale:
             distances -= self.means[units]
             distances /= self.std[units]
             scores = distances.astype(np.float32)
-        scores[np.isnan(scores)] = 0
+        none = np.isnan(scores)
+        if none.any():
+            scores[none] = 0
         return scores
 
     def strongest(self, values: np.ndarray) -> np.ndarray:
