@@ -24,14 +24,16 @@ STRONGEST_UNITS = 2**16
 """Units of a row group of `strongest/`, at most: an image's are read with its group's, in about a millisecond."""
 _BUFFER = 2**20
 """Bytes that are gathered before Python is called: wide tables have many thousand small pages."""
-_GROUP_VALUES = 2**26
-"""Maxima of a row group, at most: 256 MiB of float32, which a merge holds at once."""
+_GROUP_VALUES = 2**21
+_FEWEST_ROWS = 8192
+"""A merge holds one row group of maxima: these many values, 8 MiB of float32, so that its memory does not grow with the
+images; but never fewer rows than these, as a footer holds some 100 bytes for each column of each group."""
 
 
 def maxima_rows(units: int) -> int:
-    """Rows of a row group of a layer's maxima: fewer for very wide layers, as the merge holds one group."""
+    """Rows of a row group of a layer's maxima: fewer for wide layers, as the merge holds one group."""
     rows = IMAGE_ROWS
-    while rows > 4096 and rows * units > _GROUP_VALUES:
+    while rows > _FEWEST_ROWS and rows * units > _GROUP_VALUES:
         rows //= 2
     return rows
 
