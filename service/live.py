@@ -103,13 +103,19 @@ class Live:
         )
 
     def maps(self, served: ServedStore, image_id: int, view: MapView) -> Picture:
-        """A PNG of an image's maps. Raises as `describe_maps`, as `read_pixels` and as `LiveModel.ask`."""
+        """A PNG of an image's maps, quickly: a batch of one, equal to what the sweep saw but for rounding.
+
+        Raises as `describe_maps`, as `read_pixels` and as `LiveModel.ask`.
+        """
         check_image(served.store, image_id)
         _checked(served, view)
-        return self._maps(served, read_pixels(served, image_id), view, as_swept=True).body, PNG
+        return self._maps(served, read_pixels(served, image_id), view).body, PNG
 
     def array(self, served: ServedStore, image_id: int, layer: str, unit: int | None) -> Picture:
-        """The maps themselves as a NumPy file, (units, height, width) float32, or (height, width) of one unit."""
+        """The maps themselves as a NumPy file, (units, height, width) float32, or (height, width) of one unit.
+
+        As the sweep saw them: on a machine such as the sweep's their maxima are the store's, bit for bit.
+        """
         check_image(served.store, image_id)
         row = served.store.layer(layer)
         check_unit(row, unit)
@@ -118,9 +124,9 @@ class Live:
         return answer.body, ARRAY
 
     def frame(self, served: ServedStore, data: bytes, view: MapView) -> tuple[bytes, FrameFacts]:
-        """A PNG of the maps of an image of one's own, quickly: equal to what a sweep sees but for rounding."""
+        """A PNG of the maps of an image of one's own."""
         row, _ = _checked(served, view)
-        answer = self._maps(served, data, view, as_swept=False)
+        answer = self._maps(served, data, view)
         facts = FrameFacts(
             **_prediction(served, answer),
             mosaic=_mosaic(row, view.zoom) if view.unit is None else None,
@@ -130,7 +136,7 @@ class Live:
         )
         return answer.body, facts
 
-    def _maps(self, served: ServedStore, data: bytes, view: MapView, *, as_swept: bool) -> Message:
+    def _maps(self, served: ServedStore, data: bytes, view: MapView) -> Message:
         row, scale = _checked(served, view)
         highest = None
         if scale == "dataset":
@@ -138,7 +144,7 @@ class Live:
             highest = np.nan_to_num(column.astype(np.float64), nan=0, posinf=0, neginf=0).tolist()
         return self._ask(
             served, "maps", data, row=asdict(row), unit=view.unit, scale=scale, zoom=view.zoom, overlay=view.overlay,
-            highest=highest, as_swept=as_swept,
+            highest=highest, as_swept=False,
         )  # fmt: skip
 
     # Neighbours

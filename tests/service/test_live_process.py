@@ -142,8 +142,8 @@ def test_clients_that_hang_up_leave_nothing_behind(swept):
             for _ in range(12):
                 with socket.create_connection((host, int(port))) as connection:
                     connection.sendall(head.encode() + sent)
-        until(lambda: client.get(f"{API}/live").json()["waiting"] == 0, 10)
-        assert client.post(f"{API}/live/maps?layer=block", content=data).status_code == 200
+        until(lambda: client.get(f"{API}/live").json()["waiting"] == 0)
+        until(lambda: client.post(f"{API}/live/maps?layer=block", content=data).status_code == 200)
         assert client.get(f"{API}/live").json()["restarts"] == 0
         served.process.send_signal(signal.SIGINT)
         served.process.wait(20)
