@@ -32,12 +32,13 @@ Overlay = Annotated[
 ]
 BoxText = Annotated[str, Query(pattern=BOX_PATTERN, description="x0,y0,x1,y1 in pixels of the image")]
 
-_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_BINARY = {"schema": {"type": "string", "format": "binary", "minLength": 1}}
 _FORM = {
     "schema": {
         "type": "object",
-        "properties": {"image": {"type": "string", "format": "binary"}},
+        "properties": {"image": _BINARY["schema"]},
         "required": ["image"],
+        "additionalProperties": False,
     }
 }
 IMAGE_BODY: dict[str, Any] = {
@@ -94,7 +95,7 @@ Posted = Annotated[bytes, Depends(posted_image)]
 async def _sent_image(request: Request) -> bytes:
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         return await request.body()
-    async with request.form(max_files=1, max_fields=8) as form:
+    async with request.form(max_files=1, max_fields=64) as form:
         files = [value for value in form.values() if isinstance(value, UploadFile)]
         if not files:
             raise UsageError("the form has no file; send the image as its field `image`")

@@ -119,9 +119,14 @@ def test_the_workers_end_with_a_service_that_is_killed(swept):
 
 
 def test_the_workers_end_with_a_service_that_is_stopped(swept):
-    with serving(swept) as served, httpx.Client(base_url=served.url, timeout=60) as client:
+    with (
+        serving(swept, "--live-threads", "2") as served,
+        httpx.Client(base_url=served.url, timeout=60) as client,
+    ):
         until(lambda: client.get(MAPS).status_code == 200)
         workers = served.workers()
+        assert workers[0].cmdline()[-2:] == ["2", "quick"]
+        assert os.getpgid(workers[0].pid) != os.getpgid(served.process.pid)  # Ctrl-C is the service's
         served.process.send_signal(signal.SIGINT)
         assert served.process.wait(20) in (0, 130, -signal.SIGINT)
         until(lambda: not any(_runs(worker) for worker in workers), 10)
@@ -195,13 +200,3 @@ def test_what_a_network_prints_is_no_answer(swept, tmp_path, kit):
     with kit.client(folder) as client:
         assert client.get(MAPS).status_code == 200
         assert client.get(f"{API}/images/2/maps/block").status_code == 200
-
-
-def test_threads_are_set(swept):
-    with (
-        serving(swept, "--live-threads", "2") as served,
-        httpx.Client(base_url=served.url, timeout=60) as client,
-    ):
-        until(lambda: client.get(MAPS).status_code == 200)
-        assert served.workers()[0].cmdline()[-2:] == ["2", "quick"]
-        assert os.getpgid(served.workers()[0].pid) != os.getpgid(served.process.pid)
