@@ -70,10 +70,6 @@ class Classifier:
         if isinstance(batch_axis, str):
             return batch_axis
         rank = len(shapes.base)
-        if any(len(shape) != rank for shape in shapes.resized):
-            return "its output's axes depend on the size of the images"
-        if any(shape[batch_axis] != shapes.base[batch_axis] for shape in shapes.resized):
-            return "it is cut into windows: larger images give more entries than there are images"
         if rank == 2:
             axis = 1 - batch_axis
             return Reading("vector", shapes.base[axis], 1, 1, batch_axis, axis)
@@ -221,7 +217,11 @@ def _batch_axis(shapes: Shapes) -> int | str:
         return "its output's axes depend on the number of images"
     changed = _changes(shapes.base, shapes.more)
     exact = [axis for axis in changed if (shapes.base[axis], shapes.more[axis]) == (2, 3)]
+    if any(len(shape) != len(shapes.base) for shape in shapes.resized):
+        return "its output's axes depend on the size of the images"
     if len(changed) == len(exact) == 1:
+        if any(shape[exact[0]] != shapes.base[exact[0]] for shape in shapes.resized):
+            return "it is cut into windows: larger images give more entries than there are images"
         return exact[0]
     if not changed:
         return f"its output {_text(shapes.base)} has no axis for the images"
