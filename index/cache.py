@@ -27,15 +27,23 @@ class ByteCache:
 
     def get(self, key: Hashable, make: Callable[[], T], size: Callable[[T], int]) -> T:
         """The value of `key`, made by `make` where it is not held; two threads may make the same value at once."""
+        held = self.held(key)
+        if held is not None:
+            return held[0]
         with self._lock:
-            if key in self._values:
-                self._values.move_to_end(key)
-                self._hits += 1
-                return self._values[key][0]
             self._misses += 1
         value = make()
         self._keep(key, value, size(value))
         return value
+
+    def held(self, key: Hashable) -> tuple[Any] | None:
+        """The value of `key`, alone in a tuple, where it is held."""
+        with self._lock:
+            if key not in self._values:
+                return None
+            self._values.move_to_end(key)
+            self._hits += 1
+            return (self._values[key][0],)
 
     def _keep(self, key: Hashable, value: object, size: int) -> None:
         with self._lock:

@@ -19,6 +19,8 @@ from .files import Folder, MissingFileError
 
 _FOOTER_FACTOR = 6
 """Bytes in memory of an open file, for each byte of its footer."""
+_FEW = 16
+"""Rows of a row group that are looked up faster one by one."""
 
 
 @dataclass(frozen=True)
@@ -150,20 +152,46 @@ class Columns:
         Reads the row groups that hold them.
         """
         order = np.argsort(rows, kind="stable")
-        ascending = rows[order]
-        chunks: list[pa.Array] = []
-        position = 0
-        while position < len(order):
-            group = self.group_of(int(ascending[position]))
-            stop = int(np.searchsorted(ascending, group.first + group.rows))
-            column = self.read(group, [name])[name]
-            chunks.append(column.take(pa.array(ascending[position:stop] - group.first)))
-            position = stop
+        chunks = [
+            self.read(group, [name])[name].take(pa.array(rows[places] - group.first))
+            for group, places in self._held_by(rows, order)
+        ]
         if not chunks:
             return pa.chunked_array([], self.schema.field(name).type)
         back = np.empty(len(order), np.int64)
         back[order] = np.arange(len(order))
         return pa.chunked_array(chunks).take(pa.array(back))
+
+    def values_at(self, names: Sequence[str], rows: np.ndarray) -> list[list[Any]]:
+        """The values of some columns at `rows` ((n,) int64, any order), in their order, as Python's own.
+
+        Reads the row groups that hold them. For few rows: no array is made on the way.
+        """
+        found: list[list[Any]] = [[None] * len(rows) for _ in names]
+        for group, places in self._held_by(rows, np.argsort(rows, kind="stable")):
+            columns, local = self.read(group, names), (rows[places] - group.first).tolist()
+            for values, name in zip(found, names, strict=True):
+                column = columns[name]
+                if len(local) > _FEW:
+                    some = column.take(pa.array(local, pa.int64())).to_pylist()
+                else:
+                    some = [column[row].as_py() for row in local]
+                for place, value in zip(places.tolist(), some, strict=True):
+                    values[place] = value
+        return found
+
+    def _held_by(self, rows: np.ndarray, order: np.ndarray) -> Iterator[tuple[RowGroup, np.ndarray]]:
+        """The row groups that hold `rows`, each with the places in `rows` of those that it holds.
+
+        order: (n,) the places in ascending order of rows.
+        """
+        ascending = rows[order]
+        position = 0
+        while position < len(order):
+            group = self.group_of(int(ascending[position]))
+            stop = int(np.searchsorted(ascending, group.first + group.rows))
+            yield group, order[position:stop]
+            position = stop
 
     def _part_groups(self, part: int) -> tuple[RowGroup, ...]:
         """The row groups of a part."""

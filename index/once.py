@@ -25,6 +25,9 @@ class OnceCache:
 
     def get(self, key: Hashable, make: Callable[[], T], size: Callable[[T], int]) -> T:
         """The value of `key`. Raises what `make` raises, for all who wait for it; the next to ask tries again."""
+        held = self._cache.held(key)
+        if held is not None:
+            return held[0]
         with self._lock:
             waited_for = self._making.get(key)
             ours: Future[T] = Future()

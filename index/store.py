@@ -198,7 +198,7 @@ class Store:
         """Rows of images/ by id, in the order given. Raises UsageError for an id that is none."""
         rows = np.array([self._image(image_id) for image_id in ids], np.int64)
         names = list(columns) if columns is not None else self.images_schema.names
-        values = [self._images.take(name, rows).to_pylist() for name in names]
+        values = self._images.values_at(names, rows)
         return [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
 
     def image(self, image_id: int) -> dict[str, Any]:

@@ -88,7 +88,10 @@ class UnitFacts:
 
     def kept(self, where: str | None) -> int:
         """How many images that did not fail a filter keeps. Raises FilterError."""
-        return int(np.count_nonzero(self._mask(where)))
+        key = ("kept", where or None)
+        return self._cache.get(
+            key, lambda: int(np.count_nonzero(self._mask(where))), lambda _: 200 + len(where or "")
+        )
 
     def classes(self, layer: str, unit: int) -> list[UnitClass]:
         """What a unit does in the images of each label: by the mean, descending, then by label. Raises LayerError."""

@@ -19,7 +19,7 @@ def version(served: ServedStore) -> str:
 
 def address(served: ServedStore) -> str:
     """Where the API answers for a store."""
-    return f"/api/v1/stores/{quote(served.name, safe='')}"
+    return served.address
 
 
 def pixels_address(served: ServedStore, image_id: int) -> str:

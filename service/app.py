@@ -77,15 +77,15 @@ def create_app(
     app.state.metrics = Metrics(app.state.registry)
     app.state.metrics.watch_live(app.state.live.status)
     add_handlers(app)
-    for part in (
-        api,
+    for part in (  # what is asked for most comes first: an address is compared with one route after the other
         api_units,
-        api_classes,
-        api_images,
-        api_live,
         api_neighbors,
         api_pictures,
         api_tiles,
+        api_images,
+        api,
+        api_classes,
+        api_live,
         pages,
         health,
         metrics,

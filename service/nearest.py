@@ -6,7 +6,7 @@ from ..common.errors import UsageError
 from ..index.ann import Ann
 from ..index.pixel_features import pixel_feature
 from .addresses import thumb_address
-from .answers import Metric, NeighborAnswer, NeighborsAnswer, Space
+from .answers import Metric, NeighborsAnswer, Space
 from .ask import check_image, said, shown
 from .observe import searched
 from .registry import ServedStore
@@ -28,7 +28,8 @@ def neighbors_of_image(
 ) -> NeighborsAnswer:
     """The images nearest to an image, itself left out. Raises NotFoundError, and UsageError for one that failed."""
     check_image(served.store, image_id)
-    feature = served.store.feature(image_id)
+    vectors = ann.vectors  # the features again, mapped: no row group is read for one of them
+    feature = vectors.features[image_id] if vectors.valid[image_id] else served.store.feature(image_id)
     return neighbors(served, ann, feature, k=k, metric=metric, where=where, exact=exact, image_id=image_id)
 
 
@@ -88,28 +89,30 @@ def neighbors(
     found = ids[0][kept].tolist()
     rows = store.images_at(found, _SHOWN)
     answers = [
-        NeighborAnswer(
-            rank=rank,
-            distance=distance,
-            image_id=neighbor,
+        {
+            "rank": rank,
+            "distance": distance,
+            "image_id": neighbor,
             **shown(store, row),
-            thumb=thumb_address(served, neighbor),
-        )
+            "thumb": thumb_address(served, neighbor),
+        }
         for rank, (distance, neighbor, row) in enumerate(
             zip(distances[0][kept].tolist(), found, rows, strict=True), start=1
         )
     ]
     recall, recall_of = (None, None) if exact else _recall(ann, k)
-    return NeighborsAnswer(
-        **said(served),
-        space=space,
-        metric=metric or ann.metric,
-        exact=exact,
-        recall=recall,
-        recall_of=recall_of,
-        where=where or None,
-        image_id=image_id,
-        neighbors=answers,
+    return NeighborsAnswer.model_validate(  # at once: each model that is made by itself takes as long as ten in one
+        {
+            **said(served),
+            "space": space,
+            "metric": metric or ann.metric,
+            "exact": exact,
+            "recall": recall,
+            "recall_of": recall_of,
+            "where": where or None,
+            "image_id": image_id,
+            "neighbors": answers,
+        }
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import PurePosixPath
 from threading import Lock
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 
@@ -36,11 +37,13 @@ _NONSENSE = (KeyError, TypeError, ValueError, IndexError, AttributeError)
 class ServedStore:
     """One version of one store, with its index and atlases: each opened when it is first asked for.
 
-    name: in addresses. hash: SHA-256 of the manifest, which names every byte of the store.
+    name: in addresses. address: where the API answers for it. hash: SHA-256 of the manifest, which names every byte of
+    the store.
     """
 
     def __init__(self, name: str, store: Store) -> None:
         self.name = name
+        self.address = f"/api/v1/stores/{quote(name, safe='')}"
         self.store = store
         self.facts = Facts(store)
         self.hash = store.manifest.hash

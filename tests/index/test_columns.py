@@ -34,6 +34,12 @@ def test_take(columns, rows):
     assert columns.take("a", np.array(rows, np.int64)).to_pylist() == VALUES[rows].tolist()
 
 
+@given(st.lists(st.integers(0, sum(PARTS) - 1), max_size=60))
+def test_values_of_several_columns(columns, rows):
+    """Few rows of a row group are looked up one by one, many at once: lists of both lengths, with repetitions."""
+    assert columns.values_at(["row", "a"], np.array(rows, np.int64)) == [rows, VALUES[rows].tolist()]
+
+
 def test_groups_and_places(columns):
     groups = list(columns.groups())
     assert [(group.first, group.rows) for group in groups] == [(0, 10), (10, 10), (20, 5), (25, 10), (35, 7)]
