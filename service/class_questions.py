@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..index.class_facts import ClassRow, ClassSort, Confusion, SelectiveUnit
+from ..index.class_facts import ClassRow, ClassSort, Confusion, SelectiveUnit, Typical
 from .addresses import patch_picture_address
 from .answers_classes import (
     ClassAnswer,
@@ -55,14 +55,14 @@ def classes(
     )
 
 
-def one_class(served: ServedStore, label: str) -> OneClassAnswer:
-    """The class of a label. Raises NotFoundError."""
-    return _one_class(served, served.facts.classes.find(label))
+def one_class(served: ServedStore, label: str, *, typical: bool = True) -> OneClassAnswer:
+    """The class of a label. typical: with its most typical images, which takes long at first. Raises NotFoundError."""
+    return _one_class(served, served.facts.classes.find(label), IMAGES if typical else 0)
 
 
 def class_of_index(served: ServedStore, label_index: int) -> OneClassAnswer:
     """The class that the model has under a number. Raises NotFoundError."""
-    return _one_class(served, served.facts.classes.find_index(label_index))
+    return _one_class(served, served.facts.classes.find_index(label_index), IMAGES)
 
 
 def overview(served: ServedStore) -> OverviewAnswer:
@@ -84,9 +84,9 @@ def overview(served: ServedStore) -> OverviewAnswer:
     )
 
 
-def _one_class(served: ServedStore, row: ClassRow) -> OneClassAnswer:
+def _one_class(served: ServedStore, row: ClassRow, most: int) -> OneClassAnswer:
     facts = served.facts.classes
-    typical = facts.typical(row.label, IMAGES)
+    typical = facts.typical(row.label, most) if most else Typical("feature", [], [])
     distances = typical.values if typical.by == "feature" else [None] * len(typical.image_ids)
     images = zip(listed(served, typical.image_ids), distances, strict=True)
     hardest = facts.hardest(row.label, IMAGES)

@@ -53,6 +53,11 @@ def counted(n: int, one: str, many: str | None = None) -> str:
     return f"{n:,} {one if n == 1 else many or one + 's'}"
 
 
+def sentence(text: str) -> str:
+    """A message as a sentence: its first letter large, a full stop at its end."""
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '!', '?')) else '.'}"
+
+
 def data_uri(picture: tuple[bytes, str]) -> str:
     """A picture as an address that holds it: for what was made for this page alone."""
     data, kind = picture
@@ -71,7 +76,7 @@ def _digest(folder: Path) -> str:
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
 
 
-_FILTERS = (number, percent, ordinal, counted, data_uri)
+_FILTERS = (number, percent, ordinal, counted, sentence, data_uri)
 _ADDRESSES = (
     page_addresses.store_url,
     page_addresses.layer_url,
@@ -93,3 +98,5 @@ _globals["static_version"] = _digest(STATIC)
 _globals["scripts"] = {path.name for path in (STATIC / "build").glob("*.js")}
 templates.env.trim_blocks = True
 templates.env.lstrip_blocks = True
+for _name in templates.env.list_templates():
+    templates.env.get_template(_name)  # compiled now: no page waits for it

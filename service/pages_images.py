@@ -83,9 +83,17 @@ def classes_page(
 
 
 @router.get("/stores/{store}/classes/{label:path}")
-def class_page(request: Request, store: StoreName, label: Annotated[str, Path(max_length=1000)]) -> Response:
+def class_page(
+    request: Request,
+    store: StoreName,
+    label: Annotated[str, Path(max_length=1000)],
+    *,
+    typical: bool = False,
+) -> Response:
     """One class."""
-    return consistent(request, store, lambda served: views_classes.one_class(request, served, label))
+    return consistent(
+        request, store, lambda served: views_classes.one_class(request, served, label, typical=typical)
+    )
 
 
 @router.get("/stores/{store}/neighbors")

@@ -9,7 +9,7 @@ from . import class_questions
 from .answers_classes import ClassesAnswer
 from .look import page
 from .registry import ServedStore
-from .views_parts import given
+from .views_parts import given, soon
 
 SHOWN = 100
 SORTS = {
@@ -46,15 +46,25 @@ def classes(
     )
 
 
-def one_class(request: Request, served: ServedStore, label: str) -> Response:
-    """One class. Raises NotFoundError."""
-    answer = class_questions.one_class(served, label)
-    rows = served.facts.classes.ordered("accuracy", descending=True)
+def one_class(request: Request, served: ServedStore, label: str, *, typical: bool) -> Response:
+    """One class. typical: wait for its most typical images. Raises NotFoundError."""
+    facts = served.facts.classes
+    facts.find(label)
+    found = soon(lambda: facts.typical(label, class_questions.IMAGES), wait=typical)
+    answer = class_questions.one_class(served, label, typical=found is not None)
+    rows = facts.ordered("accuracy", descending=True)
     known = [row for row in rows if row.accuracy is not None]
     rank = None
     if answer.accuracy is not None:
         rank = 1 + sum(row.accuracy > answer.accuracy for row in known if row.accuracy is not None)
-    labels = {row.label_index: row.label for row in served.facts.classes.rows()}
+    labels = {row.label_index: row.label for row in facts.rows()}
     return page(
-        request, "class.html", **given(served), one=answer, rank=rank, ranked=len(known), labels=labels
+        request,
+        "class.html",
+        **given(served),
+        one=answer,
+        rank=rank,
+        ranked=len(known),
+        labels=labels,
+        known=found is not None,
     )

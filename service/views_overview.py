@@ -62,11 +62,12 @@ def _sentences(served: ServedStore) -> dict[str, Any]:
     """What the model and the dataset are, in short words; their whole names go beside."""
     manifest = served.store.manifest
     model, dataset = manifest.model, str(manifest.dataset.get("path", ""))
+    feature = model.get("feature")
     return {
         "model_name": _last(model["spec"]),
         "input_size": model["input_size"],
         "classes": len(served.store.classes or ()),
-        "feature": model.get("feature") or {},
+        "feature": feature if isinstance(feature, dict) else {},
         "dataset": dataset,
         "dataset_name": _last(dataset) or dataset,
         "dataset_kind": str(manifest.dataset.get("kind", "dataset")),

@@ -2,7 +2,10 @@
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotYetError
 from dataclasses import dataclass
+from threading import BoundedSemaphore
 from typing import Any, Generic, TypeVar
 
 from fastapi import Request
@@ -18,6 +21,11 @@ from .registry import ServedStore
 T = TypeVar("T")
 
 _BLOCKED_SECONDS = 3.0
+_PATIENCE, _PIXELS_PATIENCE = 0.05, 0.15
+"""Seconds that a page waits for a part that takes long when it is first asked for; for the dataset to be opened."""
+_MANY = 16
+_working = ThreadPoolExecutor(2, "parts-of-pages")
+_places = BoundedSemaphore(_MANY)
 
 
 @dataclass(frozen=True)
@@ -42,6 +50,23 @@ def attempt(question: Callable[[], T]) -> Tried[T]:
         return Tried(None, str(error), status_of(error)[0])
 
 
+def soon(question: Callable[[], T], *, wait: bool = False, patience: float = _PATIENCE) -> Tried[T] | None:
+    """As `attempt`; None where the answer takes long. It is then being made, for the page that asks again.
+
+    wait: for as long as it takes.
+    """
+    if wait:
+        return attempt(question)
+    if not _places.acquire(blocking=False):
+        return None
+    asked = _working.submit(attempt, question)
+    asked.add_done_callback(lambda _: _places.release())
+    try:
+        return asked.result(patience)
+    except NotYetError:
+        return None
+
+
 def given(served: ServedStore) -> dict[str, Any]:
     """What every page of a store is given."""
     return {"store": ask.describe(served), "v": version(served), "url": served.store.folder.url}
@@ -62,5 +87,9 @@ def blocked_lately(served: ServedStore, image_id: int) -> str | None:
 
 
 def blocked(served: ServedStore, image_id: int) -> str | None:
-    """Why pixels cannot be had from the dataset, found out on one image; the page then shows thumbnails."""
-    return attempt(lambda: read_pixels(served, image_id)).problem
+    """Why pixels cannot be had from the dataset, found out on one image; the page then shows thumbnails.
+
+    None where that takes long: they may come yet, and lie over the thumbnails when they do.
+    """
+    tried = soon(lambda: read_pixels(served, image_id), patience=_PIXELS_PATIENCE)
+    return tried.problem if tried else None

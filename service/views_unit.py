@@ -1,7 +1,5 @@
 """What a unit's page shows: its patches, how its maxima are distributed, its classes, units like it, other stores."""
 
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as NotYetError
 from dataclasses import dataclass
 
 from fastapi import Request, Response
@@ -9,12 +7,12 @@ from fastapi import Request, Response
 from ..common.errors import UnitscopeError
 from . import unit_questions
 from .addresses import patch_picture_address
-from .answers_units import OneUnitAnswer, SimilarUnitsAnswer, UnitAnswer, UnitClassesAnswer
+from .answers_units import OneUnitAnswer, UnitAnswer, UnitClassesAnswer
 from .look import page
 from .registry import Registry, ServedStore
 from .view_charts import Bars, bars, class_bars
 from .views_layer import filter_picture
-from .views_parts import Tried, attempt, blocked_lately, given, live_of
+from .views_parts import attempt, blocked_lately, given, live_of, soon
 
 PATCHES = 24
 MORE = 100
@@ -22,9 +20,6 @@ CLASSES, ALL_CLASSES = 10, 1000
 SIMILAR = 10
 ELSEWHERE = 6
 """Patches of the same unit in another store."""
-_PATIENCE = 0.05
-"""Seconds that a page waits for the similar units, which may mean to read a whole layer."""
-_searching = ThreadPoolExecutor(2, "similar-units")
 
 
 @dataclass(frozen=True)
@@ -97,7 +92,9 @@ def unit(request: Request, served: ServedStore, look: UnitLook) -> Response:
         filters=attempt(lambda: filter_picture(live_of(request), served, look.layer, look.unit))
         if look.filters
         else None,
-        similar=_similar(served, look),
+        similar=soon(
+            lambda: unit_questions.similar_units(served, look.layer, look.unit, k=SIMILAR), wait=look.similar
+        ),
     )
 
 
@@ -110,15 +107,6 @@ def _classes(served: ServedStore, look: UnitLook) -> tuple[UnitClassesAnswer, li
     limit = ALL_CLASSES if look.all_classes else CLASSES
     answer = unit_questions.unit_classes(served, look.layer, look.unit, limit=limit)
     return answer, class_bars([one.mean for one in answer.classes])
-
-
-def _similar(served: ServedStore, look: UnitLook) -> Tried[SimilarUnitsAnswer] | None:
-    """None where they are not known yet: they are being looked for, and the page goes out without them."""
-    searching = _searching.submit(unit_questions.similar_units, served, look.layer, look.unit, k=SIMILAR)
-    try:
-        return attempt(lambda: searching.result(None if look.similar else _PATIENCE))
-    except NotYetError:
-        return None
 
 
 def _elsewhere(registry: Registry, served: ServedStore, look: UnitLook) -> list[Elsewhere]:

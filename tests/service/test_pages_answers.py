@@ -3,11 +3,13 @@
 import html
 import io
 import re
+import threading
 
 import numpy as np
 import pyarrow as pa
 import pytest
 from PIL import Image
+from unitscope.service import unit_questions
 from unitscope.service.look import number, ordinal, percent
 from unitscope.service.view_charts import HEIGHT, WIDTH, bars, class_bars
 
@@ -78,7 +80,7 @@ def test_the_units_of_a_layer_under_a_query(client):
     assert [int(unit) for unit in shown] == [one["unit"] for one in answer["units"]]
     assert 0 < len(shown) < 40
     for one in answer["units"]:
-        assert f"{number(one['mean'])} <span" in text
+        assert f"{number(one['mean'])}<br><span" in text
         assert f"{ordinal(one['ranks']['mean'])} of {answer['ranked']['mean']}" in text
 
 
@@ -131,7 +133,7 @@ def test_an_image_that_failed_says_why(client):
 
 def test_a_class(client):
     one = client.get(f"{API}/classes/cat").json()
-    text, shown = client.get(f"{S}/classes/cat").text, words(client, f"{S}/classes/cat")
+    text, shown = client.get(f"{S}/classes/cat?typical=true").text, words(client, f"{S}/classes/cat")
     assert f"accuracy {percent(one['accuracy'])}" in shown
     for kind in ("hardest", "typical"):
         for image in one[kind]:
@@ -257,6 +259,27 @@ def test_a_store_without_labels(kit, synthetic, tmp_path):
             assert client.get(f"{S}{path}").status_code == 200, path
         assert "label" in words(client, f"{S}/classes")
         assert "no label" in words(client, f"{S}/images")
+
+
+def test_what_takes_long_is_left_for_the_next_page(client, monkeypatch):
+    """The page goes out without it and says so; it is made once, for the page that asks again."""
+    from unitscope.service import views_parts
+
+    going, asked = threading.Event(), []
+
+    def slow(served, layer, unit, *, k):
+        asked.append(unit)
+        going.wait(20)
+        return unit_questions.similar_units_now(served, layer, unit, k=k)
+
+    monkeypatch.setattr(unit_questions, "similar_units_now", unit_questions.similar_units, raising=False)
+    monkeypatch.setattr(unit_questions, "similar_units", slow)
+    assert "They are being looked for" in words(client, f"{S}/units/features.0/5")
+    for unit in range(views_parts._MANY + 5):
+        assert "They are being looked for" in words(client, f"{S}/units/features.0/{unit}")
+    going.set()
+    assert len(asked) < views_parts._MANY, "the rest wait or were not begun"
+    assert "Pearson's correlation" in words(client, f"{S}/units/features.0/5", similar="true")
 
 
 def test_a_histogram_s_bars():
