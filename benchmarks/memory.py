@@ -59,14 +59,14 @@ def main() -> None:
     parser.add_argument("--weights", required=True)
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
-    rows = pq.ParquetFile(options.data).metadata.num_rows
+    images = pq.read_table(options.data)
+    rows = images.num_rows
+    found: dict[int, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        tenth = Path(folder) / "tenth.parquet"
-        pq.write_table(pq.read_table(options.data).slice(0, rows // 10), tenth)
-        found = {
-            rows // 10: peaks(tenth, Path(folder) / "small", options),
-            rows: peaks(options.data, Path(folder) / "large", options),
-        }
+        for count in (rows // 10, rows):
+            data = Path(folder) / f"{count}.parquet"
+            pq.write_table(images.slice(0, count), data, row_group_size=1000)  # the same layout for both
+            found[count] = peaks(data, Path(folder) / str(count), options)
     ratio = max(found[rows]) / max(found[rows // 10])
     print(json.dumps({"MiB": {str(count): values for count, values in found.items()}, "ratio": ratio}))
 
