@@ -1,10 +1,9 @@
-"""Addresses of the API and of the pages, and what people type."""
+"""Addresses of the API."""
 
 from urllib.parse import quote
 
-from ..common.errors import LayerError, UsageError
+from ..common.errors import UsageError
 from ..common.frame import Box
-from ..index.store import Store
 from .registry import ServedStore
 
 VERSION_LETTERS = 12
@@ -43,31 +42,9 @@ def patch_picture_address(served: ServedStore, layer: str, unit: int, rank: int)
     return f"{of_unit}/patches/{rank}/picture?v={version(served)}"
 
 
-def unit_page_address(store: str, layer: str, unit: int) -> str:
-    """The page of a unit."""
-    return f"/stores/{quote(store, safe='')}/units/{quote(layer, safe='')}/{unit}"
-
-
 def parse_box(text: str) -> Box:
     """The box of a text that BOX_PATTERN describes. Raises UsageError for an empty one."""
     x0, y0, x1, y1 = map(int, text.split(","))
     if x1 <= x0 or y1 <= y0:
         raise UsageError(f"box={text!r} is empty: x1 must be more than x0, and y1 more than y0")
     return x0, y0, x1, y1
-
-
-def parse_unit(store: Store, text: str) -> tuple[str, int]:
-    """ "LAYER UNIT", as a person types it: "features.10 17", "features.10/17", "unit 17 of features.10"."""
-    words = text.replace("/", " ").replace(",", " ").split()
-    words = [word for word in words if word.lower() not in ("unit", "of", "layer")]
-    known = {layer.layer for layer in store.layers}
-    names = [word for word in words if word in known]
-    numbers = [word for word in words if word.isascii() and word.isdigit() and len(word) < 10]
-    if names:
-        rest = list(numbers)
-        if names[0] in rest:
-            rest.remove(names[0])  # a layer may be called `0`
-        if rest:
-            return names[0], int(rest[0])
-    shown = store.layers[0].layer
-    raise LayerError(f"{text[:100]!r} names no unit: write a layer and a number, as in {shown} 17")
