@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -123,7 +123,7 @@ def _bytes(answer: Any) -> bytes:
 
 
 @contextmanager
-def server(command: list[str]) -> Iterator[tuple[str, int, subprocess.Popen[str], float]]:
+def server(command: list[str]) -> Generator[tuple[str, int, subprocess.Popen[str], float]]:
     """Host, port, process, and the time from its start to its first answer."""
     began = time.perf_counter()
     process = subprocess.Popen([sys.executable, "-P", *command], stderr=subprocess.PIPE, text=True)
