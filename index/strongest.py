@@ -12,6 +12,8 @@ from .schema import LayerRow
 from .topk import TopK
 
 _UNITS_AT_ONCE = 64
+_WHOLE_ROWS = 8 << 20
+"""Columns of at most this many rows (32 MiB of float32) are read in one piece, longer ones by row group."""
 
 
 class MaximaReader:
@@ -32,9 +34,8 @@ class MaximaReader:
         """(images,) int32 flat y * width + x; -1 where an image failed."""
         positions = np.full(self._columns.rows, -1, np.int32)
         name = f"p{unit}" if self._layer.has_positions else f"u{unit}"
-        for group in self._columns.groups():
-            column = self._columns.read(group, [name])[name]
-            valid = column.is_valid().to_numpy(zero_copy_only=False)
+        for group, column in self._pieces(name):
+            valid = _valid(column)
             flat = column.fill_null(0).to_numpy().astype(np.int32) if self._layer.has_positions else 0
             positions[group.first : group.first + group.rows] = np.where(valid, flat, -1)
         return positions
@@ -42,7 +43,7 @@ class MaximaReader:
     def strongest(self, unit: int, k: int, mask: np.ndarray | None) -> TopK:
         """(1, at most k): the strongest images of a unit among those that `mask` ((images,) bool) keeps.
 
-        The order is `topk`'s. One row group of one column is looked at at a time.
+        The order is `topk`'s. One column is looked at, of a large store one row group of it at a time.
         """
         best = TopK.empty(1)
         for group, values, valid in self._groups(unit):
@@ -108,9 +109,16 @@ class MaximaReader:
 
     def _groups(self, unit: int) -> Iterator[tuple[RowGroup, np.ndarray, np.ndarray]]:
         """Each row group with its values, (rows,) float32, and where they are there, (rows,) bool."""
-        for group in self._columns.groups():
-            column = self._columns.read(group, [f"u{unit}"])[f"u{unit}"]
+        for group, column in self._pieces(f"u{unit}"):
             yield group, _floats(column), _valid(column)
+
+    def _pieces(self, name: str) -> Iterator[tuple[RowGroup, pa.Array]]:
+        """A column by row group, or as if it were one."""
+        if 0 < self._columns.rows <= _WHOLE_ROWS:
+            yield RowGroup("", 0, 0, self._columns.rows), self._columns.whole(name)
+            return
+        for group in self._columns.groups():
+            yield group, self._columns.read(group, [name])[name]
 
 
 def _valid(column: pa.Array) -> np.ndarray:

@@ -40,6 +40,11 @@ def test_values_of_several_columns(columns, rows):
     assert columns.values_at(["row", "a"], np.array(rows, np.int64)) == [rows, VALUES[rows].tolist()]
 
 
+def test_a_whole_column(columns):
+    assert columns.whole("a").to_pylist() == VALUES.tolist()
+    assert columns.whole("row").to_pylist() == list(range(sum(PARTS)))
+
+
 def test_groups_and_places(columns):
     groups = list(columns.groups())
     assert [(group.first, group.rows) for group in groups] == [(0, 10), (10, 10), (20, 5), (25, 10), (35, 7)]

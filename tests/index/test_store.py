@@ -16,6 +16,7 @@ from unitscope.common.errors import (
     StoreNotFoundError,
     UsageError,
 )
+from unitscope.index.columns import Columns
 from unitscope.index.files import Folder
 from unitscope.index.manifest import Manifest
 from unitscope.index.store import Store
@@ -268,3 +269,23 @@ def test_float16_maxima_answer_alike(synthetic, tmp_path):
     store = Store.open(made.url)
     assert flat(store.top("head", 2, k=30), made.layers[2]) == expected(made, 2, 2, 30)
     assert store.maxima("head", 2).dtype == np.float32
+
+
+def test_large_stores_read_a_row_group_at_a_time_and_answer_alike(store, monkeypatch):
+    """Small ones read a unit's column in one piece, and keep the columns that filters read."""
+    from unitscope.index import store as store_module
+    from unitscope.index import strongest
+
+    def answers():
+        opened = Store.open(store.folder.url)
+        for layer in opened.layers:
+            for unit in (0, layer.units - 1):
+                yield opened.maxima(layer.layer, unit).tolist(), opened.positions(layer.layer, unit).tolist()
+                yield opened.top_from_maxima(layer.layer, unit, k=7)
+                yield opened.top_from_maxima(layer.layer, unit, k=300, where="correct or loss > 0.5")
+
+    small = list(answers())
+    monkeypatch.setattr(strongest, "_WHOLE_ROWS", 0)
+    monkeypatch.setattr(store_module, "_KEPT_IMAGES", 0)
+    monkeypatch.setattr(Columns, "whole", None)
+    assert repr(list(answers())) == repr(small)  # NaN is not equal to itself
