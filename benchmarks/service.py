@@ -31,7 +31,8 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import numpy as np
-from unitscope.service import nearest, unit_questions
+from unitscope.service.questions import nearest
+from unitscope.service.questions import units as unit_questions
 from unitscope.service.registry import Registry, ServedStore
 
 BARE = """

@@ -9,26 +9,23 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from . import (
-    api,
-    api_classes,
-    api_images,
-    api_live,
-    api_neighbors,
-    api_pictures,
-    api_tiles,
-    api_units,
-    health,
-    metrics,
-    pages,
-)
-from .guard import Guard
-from .live_client import LiveModel, LiveOptions
-from .look import STATIC
-from .metrics import Metrics
-from .observe import NoteRoute, Observe
-from .openapi import complete
-from .problems import add_handlers
+from .api import classes as api_classes
+from .api import images as api_images
+from .api import live as api_live
+from .api import neighbors as api_neighbors
+from .api import pictures as api_pictures
+from .api import stores as api
+from .api import tiles as api_tiles
+from .api import units as api_units
+from .http import health, metrics
+from .http.guard import Guard
+from .http.metrics import Metrics
+from .http.observe import NoteRoute, Observe
+from .http.openapi import complete
+from .http.problems import add_handlers
+from .live.client import LiveModel, LiveOptions
+from .pages import routes as pages
+from .pages.look import STATIC
 from .registry import Registry
 
 

@@ -17,9 +17,9 @@ from ..common.errors import (
 )
 from ..common.frame import Box
 from ..index.pixels import crop_jpeg, decode
-from .answering import Picture
-from .ask import check_image
-from .problem_kinds import ImageChangedError, ImageGoneError
+from .http.answering import Picture
+from .http.problem_kinds import ImageChangedError, ImageGoneError
+from .questions.ask import check_image
 from .registry import ServedStore
 
 JPEG, PNG = "image/jpeg", "image/png"

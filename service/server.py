@@ -6,10 +6,10 @@ import sys
 import uvicorn
 
 from ..common.errors import UsageError
-from . import logs
 from .app import create_app
-from .guard import LOOPBACK
-from .live_client import LiveOptions
+from .http import logs
+from .http.guard import LOOPBACK
+from .live.client import LiveOptions
 
 
 def serve(

@@ -26,7 +26,7 @@ WHOM = {
     "index/*": {"index", "common"},
     "jobs/*": {"jobs", "model", "index", "common"},
     "service/*": {"service", "index", "common"},
-    "service/model_worker.py": {"service", "model", "index", "common"},
+    "service/live/worker.py": {"service", "model", "index", "common"},
     "cli/*": set(PACKAGES),
 }
 
@@ -34,7 +34,7 @@ WHOM = {
 CLI_TOP = {"cli", "common"}
 
 # Where a library may be imported. The others may be imported anywhere but in common/
-TORCH = ("model/*", "jobs/*", "service/model_worker.py")
+TORCH = ("model/*", "jobs/*", "service/live/worker.py")
 LIBRARIES = {
     "ray": ("jobs/ray_workers.py",),
     "faiss": ("index/ann.py",),
@@ -75,7 +75,7 @@ NEVER = {
     ),
     "service": (
         ("service/*",),
-        ("service/model_worker.py",),
+        ("service/live/worker.py",),
         {"torch", "torchvision", "timm", "ray", "umap", "openTSNE"},
     ),
     "cli": (
@@ -242,7 +242,7 @@ def test_a_broken_wall_is_seen(file: str, source: str) -> None:
     ("file", "source"),
     [
         ("index/ann.py", "import faiss"),
-        ("service/model_worker.py", "import torch\nfrom ..model.load import load_model"),
+        ("service/live/worker.py", "import torch\nfrom ..model.load import load_model"),
         ("cli/top.py", "def run():\n    from ..index.store import Store"),
         ("cli/top.py", "if TYPE_CHECKING:\n    from ..index.store import Store"),
         ("index/dataset/open.py", "from ...common.errors import DatasetError\nfrom ..files import Folder"),

@@ -161,7 +161,7 @@ def test_neighbours_of_a_vector_are_those_of_its_image_and_the_image(client, mad
 
 def test_an_approximate_answer_states_its_recall(synthetic, kit, tmp_path, monkeypatch):
     from unitscope.index import ann as index
-    from unitscope.service import nearest
+    from unitscope.service.questions import nearest
 
     made = synthetic.make_store(tmp_path / "store")
     kit.index(made)

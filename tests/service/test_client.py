@@ -17,8 +17,8 @@ from PIL import Image
 from unitscope.common.errors import FilterError, LayerError, NotFoundError, StoreNotFoundError, UsageError
 from unitscope.service.app import create_app
 from unitscope.service.client import AsyncClient, Client, ServiceError
-from unitscope.service.client_methods import asks, lists
-from unitscope.service.client_questions import StoreQuestions
+from unitscope.service.client.methods import asks, lists
+from unitscope.service.client.questions import StoreQuestions
 
 IMPORTS = """
 import sys
@@ -118,7 +118,7 @@ def test_neighbours_of_a_vector(store, made):
 
 
 def test_lists_follow_their_cursors(store, made, monkeypatch):
-    monkeypatch.setattr("unitscope.service.client_methods.MOST", 7)
+    monkeypatch.setattr("unitscope.service.client.methods.MOST", 7)
     units = store.units("features.0", sort="mean")
     assert [unit.unit for unit in units] == [unit.unit for unit in units.all()]
     assert sorted(unit.unit for unit in units) == list(range(40))
@@ -136,7 +136,7 @@ def test_lists_follow_their_cursors(store, made, monkeypatch):
 
 
 def test_asynchronous_lists_are_the_same(url, store, monkeypatch):
-    monkeypatch.setattr("unitscope.service.client_methods.MOST", 7)
+    monkeypatch.setattr("unitscope.service.client.methods.MOST", 7)
 
     async def listed():
         async with AsyncClient(url) as client:

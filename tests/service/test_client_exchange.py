@@ -9,8 +9,8 @@ import httpx
 import pytest
 from unitscope.common.errors import StorageError, StoreDamagedError, UnitscopeError
 from unitscope.service.client import AsyncClient, Client, Patience, ServiceError
-from unitscope.service.client_exchange import KeptAnswers
-from unitscope.service.problem_kinds import KINDS, ModelUnavailableError
+from unitscope.service.client.exchange import KeptAnswers
+from unitscope.service.http.problem_kinds import KINDS, ModelUnavailableError
 
 HEALTH = {"content-type": "application/json"}
 ABOUT = (

@@ -5,11 +5,11 @@ from base64 import b64decode
 
 import httpx
 import pytest
-from unitscope.service.answers import LayersAnswer
-from unitscope.service.answers_units import PatchAnswer, PatchesAnswer
-from unitscope.service.arrow_answers import to_table
+from unitscope.service.answers.stores import LayersAnswer
+from unitscope.service.answers.units import PatchAnswer, PatchesAnswer
 from unitscope.service.client import Client
-from unitscope.service.client_rows import SHOWN, Rows
+from unitscope.service.client.rows import SHOWN, Rows
+from unitscope.service.http.arrow import to_table
 
 JPEG = b"\xff\xd8\xff rest"
 EVIL = '"><script>alert(1)</script>'

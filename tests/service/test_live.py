@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 from unitscope.index.store import Store
-from unitscope.service import live_pictures as pictures
-from unitscope.service.live_client import LiveModel, LiveOptions
-from unitscope.service.live_protocol import model_facts
+from unitscope.service.live import pictures
+from unitscope.service.live.client import LiveModel, LiveOptions
+from unitscope.service.live.protocol import model_facts
 
 API = "/api/v1/stores/shapes"
 ALONE = LiveOptions(spare=False)

@@ -5,10 +5,10 @@ import time
 
 import pytest
 from unitscope.common.errors import ImageError, UnitscopeError, UsageError
-from unitscope.service.live_client import LiveModel, LiveOptions
-from unitscope.service.live_process import WorkerDiedError
-from unitscope.service.live_protocol import Message
-from unitscope.service.problem_kinds import ModelChangedError, ModelUnavailableError
+from unitscope.service.http.problem_kinds import ModelChangedError, ModelUnavailableError
+from unitscope.service.live.client import LiveModel, LiveOptions
+from unitscope.service.live.process import WorkerDiedError
+from unitscope.service.live.protocol import Message
 
 
 class Fake:

@@ -8,13 +8,14 @@ import sys
 
 import httpx
 import pytest
-from unitscope.service import logs
+from unitscope.service.http import logs
 
 API = "/api/v1/stores/store"
 
 SERVE = """
 import sys
-from unitscope.service import ask, server
+from unitscope.service import server
+from unitscope.service.questions import ask
 def fail(served): raise ZeroDivisionError("a bug")
 ask.layers = fail
 server.serve([sys.argv[1]], port=0, log=sys.argv[2])
@@ -62,7 +63,7 @@ def test_any_other_id_is_not(client, given):
 
 
 def test_a_failure_has_the_id_of_its_answer(client, caplog, monkeypatch):
-    from unitscope.service import ask
+    from unitscope.service.questions import ask
 
     def fail(*_args):
         raise ZeroDivisionError("secret")

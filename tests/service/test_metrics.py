@@ -11,8 +11,8 @@ import pytest
 import yaml
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
 from prometheus_client.parser import text_string_to_metric_families
-from unitscope.service.metrics import Metrics
-from unitscope.service.observe import Observe
+from unitscope.service.http.metrics import Metrics
+from unitscope.service.http.observe import Observe
 
 API = "/api/v1/stores/store"
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -80,7 +80,7 @@ def test_the_metrics_do_not_count_themselves(counted):
 
 
 def test_refused_and_failed_requests_are_counted(made, kit, monkeypatch):
-    from unitscope.service import ask
+    from unitscope.service.questions import ask
 
     def fail(*_args):
         raise ZeroDivisionError

@@ -73,8 +73,8 @@ def test_the_examples_on_the_page_run(live, swept):
 
 
 def test_the_page_names_every_question():
-    from unitscope.service.client_methods import asks, lists
-    from unitscope.service.client_questions import StoreQuestions
+    from unitscope.service.client.methods import asks, lists
+    from unitscope.service.client.questions import StoreQuestions
 
     text = (DOCS / "client.md").read_text()
     for name, method in vars(StoreQuestions).items():

@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from PIL import Image
-from unitscope.service import unit_questions
-from unitscope.service.look import number, ordinal, percent
-from unitscope.service.view_charts import HEIGHT, WIDTH, bars, class_bars
+from unitscope.service.pages.charts import HEIGHT, WIDTH, bars, class_bars
+from unitscope.service.pages.look import number, ordinal, percent
+from unitscope.service.questions import units as unit_questions
 
 API = "/api/v1/stores/store"
 S = "/stores/store"
@@ -85,7 +85,7 @@ def test_the_units_of_a_layer_under_a_query(client):
 
 
 def test_pages_of_a_layer_join(client, monkeypatch):
-    monkeypatch.setattr("unitscope.service.views_layer.UNITS_SHOWN", 7)
+    monkeypatch.setattr("unitscope.service.pages.layer.UNITS_SHOWN", 7)
     seen, path = [], f"{S}/layers/features.0?sort=max"
     while path:
         text = client.get(path).text
@@ -97,7 +97,7 @@ def test_pages_of_a_layer_join(client, monkeypatch):
 
 
 def test_lists_of_images_join(client, made, monkeypatch):
-    monkeypatch.setattr("unitscope.service.views_images.IMAGES_SHOWN", 13)
+    monkeypatch.setattr("unitscope.service.pages.images.IMAGES_SHOWN", 13)
     where = "correct = false and label in ('cat', 'dog')"
     seen, path = [], f"{S}/images?where={where}&sort=loss&order=asc"
     while path:
@@ -263,7 +263,7 @@ def test_a_store_without_labels(kit, synthetic, tmp_path):
 
 def test_what_takes_long_is_left_for_the_next_page(client, monkeypatch):
     """The page goes out without it and says so; it is made once, for the page that asks again."""
-    from unitscope.service import views_parts
+    from unitscope.service.pages import parts as views_parts
 
     going, asked = threading.Event(), []
 

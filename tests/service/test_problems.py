@@ -207,7 +207,7 @@ def test_bad_pages_say_why(client, status, path):
 
 
 def test_a_bug_is_told_without_its_traceback(client, monkeypatch):
-    from unitscope.service import ask
+    from unitscope.service.questions import ask
 
     def fail(*_args):
         raise ZeroDivisionError("secret")

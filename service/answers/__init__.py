@@ -1,0 +1,1 @@
+"""What the API answers with: the shapes of its JSON."""

@@ -1,0 +1,60 @@
+"""The API's classes, and what is noteworthy in a store."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from ...index.class_facts import ClassSort
+from ..answers.classes import ClassesAnswer, OneClassAnswer, OverviewAnswer
+from ..http.answering import answer
+from ..questions import classes as class_questions
+from .parameters import TABLE, Cursor, Limit, Order, StoreName
+
+router = APIRouter(prefix="/api/v1/stores")
+
+
+@router.get("/{store}/overview", response_model=OverviewAnswer, responses=TABLE)
+def overview(request: Request, store: StoreName) -> Response:
+    """What is noteworthy: dead units, weakest classes, worst confusions, most selective units, failed images."""
+    return answer(request, store, class_questions.overview)
+
+
+@router.get("/{store}/classes", response_model=ClassesAnswer, responses=TABLE)
+def list_classes(
+    request: Request,
+    store: StoreName,
+    *,
+    sort: Annotated[
+        ClassSort, Query(description="equal ones by label, those without a value last")
+    ] = "label",
+    order: Order = None,
+    cursor: Cursor = None,
+    limit: Limit = 100,
+) -> Response:
+    """The classes: the labels of the dataset, with how well each is recognised, a page at a time."""
+    descending = None if order is None else order == "desc"
+    return answer(
+        request,
+        store,
+        lambda served: class_questions.classes(
+            served, sort=sort, descending=descending, cursor=cursor, limit=limit
+        ),
+    )
+
+
+@router.get("/{store}/classes/{label:path}", response_model=OneClassAnswer, responses=TABLE)
+def one_class(
+    request: Request,
+    store: StoreName,
+    label: Annotated[str, Path(max_length=1000, description="as the dataset writes it; it may hold slashes")],
+) -> Response:
+    """One class: its confusions, most selective units, hardest and most typical images."""
+    return answer(request, store, lambda served: class_questions.one_class(served, label))
+
+
+@router.get("/{store}/label-indices/{label_index}/class", response_model=OneClassAnswer, responses=TABLE)
+def class_of_index(
+    request: Request, store: StoreName, label_index: Annotated[int, Path(ge=0, le=2**31 - 1)]
+) -> Response:
+    """The same, of the class that the model has under a number; of several labels the first."""
+    return answer(request, store, lambda served: class_questions.class_of_index(served, label_index))

@@ -1,0 +1,60 @@
+"""The API's images: lists of them under a filter, one of them, and its strongest units."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from ...index.image_order import ImageSort
+from ..answers.images import ImagesAnswer, ImageUnitsAnswer
+from ..answers.stores import ImageAnswer
+from ..http.answering import answer
+from ..questions import ask
+from ..questions import images as image_questions
+from .parameters import TABLE, Cursor, Limit, Number, Order, StoreName, Where
+
+router = APIRouter(prefix="/api/v1/stores")
+
+
+@router.get("/{store}/images", response_model=ImagesAnswer, responses=TABLE)
+def list_images(
+    request: Request,
+    store: StoreName,
+    *,
+    where: Where = None,
+    sort: Annotated[
+        ImageSort, Query(description="equal ones by image_id, those without a value last")
+    ] = "image_id",
+    order: Order = None,
+    cursor: Cursor = None,
+    limit: Limit = 100,
+) -> Response:
+    """The images that a filter keeps, a page at a time: by loss, the hardest of anything."""
+    descending = None if order is None else order == "desc"
+    return answer(
+        request,
+        store,
+        lambda served: image_questions.images(
+            served, where=where, sort=sort, descending=descending, cursor=cursor, limit=limit
+        ),
+    )
+
+
+@router.get("/{store}/images/{image_id}", response_model=ImageAnswer, responses=TABLE)
+def one_image(request: Request, store: StoreName, image_id: Number) -> Response:
+    """Everything known of one image."""
+    return answer(request, store, lambda served: ask.image(served, image_id))
+
+
+@router.get("/{store}/images/{image_id}/units", response_model=ImageUnitsAnswer, responses=TABLE)
+def image_units(
+    request: Request,
+    store: StoreName,
+    image_id: Number,
+    *,
+    layer: Annotated[str | None, Query(max_length=300, description="default: each")] = None,
+    k: Annotated[int, Query(ge=1, le=8, description="units of a layer")] = 4,
+) -> Response:
+    """The units that an image fires most, by layer, and where in the image they do."""
+    return answer(
+        request, store, lambda served: image_questions.image_units(served, image_id, layer=layer, k=k)
+    )

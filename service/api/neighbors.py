@@ -1,0 +1,59 @@
+"""The API's neighbours: of an image of the store, and of a vector."""
+
+from typing import Annotated
+
+import numpy as np
+from fastapi import APIRouter, Query, Request, Response
+
+from ...index.ann import Ann
+from ..answers.stores import NeighborsAnswer, Space, VectorQuery
+from ..http.answering import answer_from
+from ..questions.nearest import neighbors, neighbors_in_pixels, neighbors_of_image
+from ..registry import ServedStore
+from .parameters import TABLE, ImageId, K, MetricName, StoreName, Where, problems
+
+router = APIRouter(prefix="/api/v1/stores")
+
+
+@router.get("/{store}/neighbors", response_model=NeighborsAnswer, responses=TABLE)
+def image_neighbors(
+    request: Request,
+    store: StoreName,
+    image: ImageId,
+    *,
+    k: K = 10,
+    where: Where = None,
+    metric: MetricName = None,
+    exact: bool = False,
+    space: Annotated[
+        Space, Query(description="what is near: in the model's features, or in pixels")
+    ] = "features",
+) -> Response:
+    """The images that the model finds most like an image of the store; or those that look most like it in pixels."""
+    in_pixels = space == "pixels"
+    find = neighbors_in_pixels if in_pixels else neighbors_of_image
+
+    def make(served: ServedStore, ann: Ann) -> NeighborsAnswer:
+        return find(served, ann, image, k=k, metric=metric, where=where, exact=exact)
+
+    return answer_from(request, store, ServedStore.pixels if in_pixels else ServedStore.ann, make)
+
+
+@router.post(
+    "/{store}/neighbors",
+    response_model=NeighborsAnswer,
+    responses=problems(400, 403, 404, 409, 413, 422, 503),
+)
+def vector_neighbors(request: Request, store: StoreName, query: VectorQuery) -> Response:
+    """The images whose features are nearest to a vector."""
+
+    def make(served: ServedStore, ann: Ann) -> NeighborsAnswer:
+        vector = np.array(query.vector, np.float32)
+        return neighbors(
+            served, ann, vector, k=query.k, metric=query.metric, where=query.where, exact=query.exact
+        )
+
+    response = answer_from(request, store, ServedStore.ann, make)
+    del response.headers["ETag"]  # the address does not name the vector
+    response.headers["Cache-Control"] = "no-store"
+    return response

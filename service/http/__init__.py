@@ -1,0 +1,1 @@
+"""What every request goes through: guards, errors, logs, metrics, and how answers are written."""

@@ -1,0 +1,182 @@
+"""Turns a question into a response: from one version of a store only, with a strong ETag, 304 where nothing changed.
+
+An answer that is a table comes as JSON or as Arrow, as the Accept header says; where it says nothing, as JSON.
+"""
+
+import hashlib
+from collections.abc import Callable
+from importlib import metadata
+from typing import Any, TypeVar
+
+from fastapi import Request, Response
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from ...common.errors import StorageError, UnitscopeError
+from ..addresses import VERSION_LETTERS, version
+from ..answers.stores import Table
+from ..fresh import Version
+from ..registry import Registry, ServedStore
+from . import arrow as arrow_answers
+from .accept import quality
+
+T = TypeVar("T")
+
+RELEASE = metadata.version("unitscope")
+REVALIDATE = "private, no-cache"
+"""Kept, but asked for again each time; the ETag makes that cheap."""
+IMMUTABLE = "private, max-age=31536000, immutable"
+"""For addresses that name the version of the store that they are of."""
+_TRIES = 20
+_JSON = "application/json"
+
+Picture = tuple[bytes, str]
+"""Encoded pixels and their media type."""
+
+
+def answer(request: Request, store: str, make: Callable[[ServedStore], BaseModel]) -> Response:
+    """What `make` answers from a store. Raises what `make` raises."""
+    return answer_from(request, store, _nothing, lambda served, _: make(served))
+
+
+def answer_from(
+    request: Request,
+    store: str,
+    part: Callable[[ServedStore], Version[Any]],
+    make: Callable[[ServedStore, Any], BaseModel],
+) -> Response:
+    """As `answer`, from one version of a part of the store (its index, an atlas) too."""
+    form = _form(request)
+    return _respond(
+        request, store, part, lambda served, value: (_encoded(make(served, value), form), form), form=form
+    )
+
+
+def answer_now(request: Request, content: BaseModel) -> Response:
+    """The answer about what changes with more than a manifest; the ETag is made from its bytes."""
+    form = _form(request)
+    data = _encoded(content, form)
+    etag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
+    headers = {"ETag": etag, "Cache-Control": REVALIDATE, "Vary": "Accept"}
+    if _matches(request, etag) or _matches(request, "*"):
+        return Response(status_code=304, headers=headers)
+    return Response(data, media_type=form, headers=headers)
+
+
+def picture(request: Request, store: str, make: Callable[[ServedStore], Picture]) -> Response:
+    """The picture that `make` gives from a store."""
+    return _respond(request, store, _nothing, lambda served, _: make(served))
+
+
+def picture_from(
+    request: Request,
+    store: str,
+    part: Callable[[ServedStore], Version[Any]],
+    make: Callable[[ServedStore, Any], Picture],
+) -> Response:
+    """As `picture`, from one version of a part of the store too; `v=` then names that version."""
+    return _respond(request, store, part, make)
+
+
+def consistent(request: Request, store: str, make: Callable[[ServedStore], T]) -> T:
+    """What `make` gives from one version of the store. Raises NotFoundError, StorageError, and what `make` raises.
+
+    Made again where the store was replaced meanwhile: then its files may have been those of two versions.
+    """
+    registry: Registry = request.app.state.registry
+    for _ in range(_TRIES):
+        served = registry.get(store)
+        try:
+            made = make(served.value)
+        except UnitscopeError:
+            if registry.get(store).stamp == served.stamp:
+                raise
+            continue
+        if registry.get(store).stamp == served.stamp:
+            return made
+    raise StorageError(f"the store {store} is being replaced; try again")
+
+
+def _respond(
+    request: Request,
+    store: str,
+    part: Callable[[ServedStore], Version[Any]],
+    make: Callable[[ServedStore, Any], Picture],
+    *,
+    form: str | None = None,
+) -> Response:
+    """form: the media type that the request chose, None where there was nothing to choose.
+
+    Made again where the part was made again meanwhile: its files may then be gone.
+    """
+
+    def respond(served: ServedStore) -> Response:
+        used = part(served)
+        etag = _etag(request, served, used, form or "")
+        headers = {"ETag": etag, "Cache-Control": _cache_control(request, served, used)}
+        if form is not None:
+            headers["Vary"] = "Accept"
+        if _matches(request, etag):
+            return Response(status_code=304, headers=headers)
+        try:
+            data, kind = make(served, used.value)
+        except UnitscopeError:
+            if part(served).stamp == used.stamp:
+                raise
+            return respond(served)
+        if _matches(request, "*"):
+            return Response(status_code=304, headers=headers)
+        return Response(data, media_type=kind, headers=headers)
+
+    return consistent(request, store, respond)
+
+
+def part_version(part: Version[Any]) -> str:
+    """What `v=` holds in the addresses of pictures of a part of a store."""
+    return part.digest[:VERSION_LETTERS]
+
+
+def _nothing(served: ServedStore) -> Version[Any]:
+    return Version(None, "", ())
+
+
+def _form(request: Request) -> str:
+    """The media type of the answer, of those that its kind has, as the request wants it.
+
+    Raises HTTPException (406) where nothing but Arrow is accepted of an answer that is no table.
+    """
+    accept = ",".join(request.headers.getlist("accept"))
+    wanted, plain = quality(accept, arrow_answers.MEDIA_TYPE), quality(accept, _JSON)
+    if wanted <= plain:
+        return _JSON
+    model = getattr(request.scope["route"], "response_model", None)
+    if isinstance(model, type) and issubclass(model, Table):
+        return arrow_answers.MEDIA_TYPE
+    if plain == 0:
+        raise HTTPException(406, f"this answer is no table: ask for {_JSON}")
+    return _JSON
+
+
+def _encoded(content: BaseModel, form: str) -> bytes:
+    if form == arrow_answers.MEDIA_TYPE and isinstance(content, Table):
+        return arrow_answers.to_stream(content)
+    return content.model_dump_json().encode()
+
+
+def _etag(request: Request, served: ServedStore, part: Version[Any], form: str) -> str:
+    """Strong: of everything that the answer is a function of."""
+    scope = request.scope
+    query = scope["query_string"].decode("latin-1")
+    made_of = (RELEASE, served.hash, part.digest, form, scope["path"], query)
+    return f'"{hashlib.sha256(chr(0).join(made_of).encode()).hexdigest()[:32]}"'
+
+
+def _matches(request: Request, etag: str) -> bool:
+    """Whether If-None-Match names this ETag (RFC 9110 §13.1.2: compared weakly)."""
+    wanted = request.headers.get("if-none-match")
+    return wanted is not None and etag in (one.strip().removeprefix("W/") for one in wanted.split(","))
+
+
+def _cache_control(request: Request, served: ServedStore, part: Version[Any]) -> str:
+    wanted = part_version(part) if part.digest else version(served)
+    return IMMUTABLE if request.query_params.get("v") == wanted else REVALIDATE

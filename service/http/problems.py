@@ -1,0 +1,107 @@
+"""Errors, as problem+json (RFC 9457) for programs and as a page for people."""
+
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
+from starlette.routing import Match
+
+from ...common.errors import UnitscopeError
+from ..answers.stores import StoreAnswer
+from ..pages.look import page
+from ..questions.ask import describe
+from .observe import current_id
+from .problem_kinds import MEDIA_TYPE, PREFIX, ModelUnavailableError, Problem, status_of
+
+_METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
+_PROGRAMS = re.compile(r"/(api|livez|readyz|metrics|openapi\.json)(/|$)")
+"""Paths whose errors are for programs."""
+
+
+def problem(
+    status: int, kind: str, title: str, detail: str, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
+    """A problem+json response."""
+    content = Problem(type=f"{PREFIX}{kind}", title=title, status=status, detail=detail)
+    return JSONResponse(content.model_dump(), status, headers, MEDIA_TYPE)
+
+
+def respond(
+    request: Request,
+    status: int,
+    kind: str,
+    title: str,
+    detail: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """For programs or for people, as the path tells."""
+    if _PROGRAMS.match(request.url.path):
+        return problem(status, kind, title, detail, headers)
+    response = page(
+        request, "problem.html", status=status, title=title, detail=detail, store=_store_of(request)
+    )
+    response.headers.update(headers or {})
+    return response
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Every error of the service becomes a problem or a page."""
+
+    @app.exception_handler(UnitscopeError)
+    def ours(request: Request, error: UnitscopeError) -> Response:
+        retry = error.retry_after if isinstance(error, ModelUnavailableError) else None
+        headers = None if retry is None else {"Retry-After": str(retry)}
+        return respond(request, *status_of(error), str(error), headers=headers)
+
+    @app.exception_handler(HTTPException)
+    def http(request: Request, error: HTTPException) -> Response:
+        headers = dict(error.headers or {})
+        detail = str(error.detail)
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = ", ".join(_allowed(app, request))
+            detail = f"{request.method} is not possible here; {headers['Allow']} is"
+        elif error.status_code == HTTPStatus.NOT_FOUND:
+            detail = f"nothing has the address {request.url.path[:200]}; /openapi.json lists what there is"
+        title = HTTPStatus(error.status_code).phrase
+        return respond(
+            request, error.status_code, title.lower().replace(" ", "-"), title, detail, headers=headers
+        )
+
+    @app.exception_handler(RequestValidationError)
+    def invalid(request: Request, error: RequestValidationError) -> Response:
+        told = "; ".join(f"{'.'.join(map(str, one['loc'][1:]))}: {one['msg']}" for one in error.errors())
+        return respond(request, 422, "request", "The request cannot be answered", told[:4000])
+
+    @app.exception_handler(Exception)
+    def bug(request: Request, error: Exception) -> Response:
+        detail = (
+            "This is a bug in Unitscope: please report what the service has written on stderr about request "
+            f"{current_id()}."
+        )
+        return respond(request, 500, "bug", "The service failed", detail)
+
+
+def _store_of(request: Request) -> StoreAnswer | None:
+    """The store that the address names, if it can be read: the page says of it what every page says."""
+    try:
+        return describe(request.app.state.registry.get(request.path_params.get("store", "")).value)
+    except UnitscopeError:
+        return None
+
+
+def _allowed(app: FastAPI, request: Request) -> list[str]:
+    """The methods that this path has."""
+    found = {
+        method
+        for method in _METHODS
+        for route in app.router.routes
+        if route.matches({**request.scope, "method": method})[0] is Match.FULL
+    }
+    if not found or len(found) == len(_METHODS):  # static files
+        found = {"GET"}
+    return sorted(found | ({"HEAD"} if "GET" in found else set()))

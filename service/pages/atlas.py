@@ -1,0 +1,106 @@
+"""What the atlas page shows: the viewer over its tiles, and for who has no scripts a window of the nearest grid."""
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import Request, Response
+
+from ...common.errors import UnitscopeError
+from ...index.atlas import Atlas
+from ..addresses import version
+from ..fresh import Version
+from ..http.answering import part_version
+from ..http.problem_kinds import status_of
+from ..questions import ask
+from ..questions import tiles as tile_answers
+from ..questions.atlases import describe_atlas, grid
+from ..registry import ServedStore
+from .look import page
+
+GRID_CELLS = 40
+SCRIPT = "atlas.js"
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the address of an atlas page asks for. row, column: of the window without scripts. plain: no viewer."""
+
+    name: str | None
+    row: int | None = None
+    column: int | None = None
+    image: int | None = None
+    plain: bool = False
+
+
+def atlas(request: Request, served: ServedStore, look: Look) -> Response:
+    """An atlas."""
+    known = served.atlases()
+    store, url = ask.describe(served), served.store.folder.url
+    if look.name is None and not known:
+        return page(request, "no_atlas.html", store=store, url=url)
+    version_of = served.atlas(look.name or known[0])
+    found = version_of.value
+    place, problem, status = _place(found, look.image, served)
+    last = max(0, len(found.grid) - GRID_CELLS)
+    row, column = (
+        _start(wanted, middle, last)
+        for wanted, middle in zip((look.row, look.column), place or (None, None), strict=True)
+    )
+    return page(
+        request,
+        "atlas.html",
+        status=status,
+        store=store,
+        url=url,
+        atlas=describe_atlas(served, found),
+        viewer=None if look.plain else _viewer(served, version_of),
+        tiled=found.tiles is not None,
+        grid=grid(served, found, (row, row + GRID_CELLS), (column, column + GRID_CELLS)),
+        row=row,
+        column=column,
+        last=last,
+        step=GRID_CELLS // 2,
+        image=look.image if problem is None else None,
+        place=place,
+        problem=problem,
+        plain=look.plain,
+        v=version(served),
+    )
+
+
+def _start(wanted: int | None, middle: int | None, last: int) -> int:
+    """The first row or column of the window: what was asked for, else around an image, else the middle."""
+    if wanted is None:
+        wanted = last // 2 if middle is None else max(0, middle - GRID_CELLS // 2)
+    return min(wanted, last)
+
+
+def _place(
+    found: Atlas, image: int | None, served: ServedStore
+) -> tuple[tuple[int, int] | None, str | None, int]:
+    """The cell of an image in the nearest grid, or why there is none and the page's status."""
+    if image is None:
+        return None, None, 200
+    try:
+        ask.check_image(served.store, image)
+        return found.cell(image, "nearest"), None, 200
+    except UnitscopeError as error:
+        return None, str(error), status_of(error)[0]
+
+
+def _viewer(served: ServedStore, found: Version[Atlas]) -> dict[str, Any] | None:
+    """What the script reads; None where the atlas has no tiles."""
+    if found.value.tiles is None:
+        return None
+    grids: dict[str, Any] = {}
+    for name in tile_answers.GRIDS:
+        one = tile_answers.tiles(served, found, name)
+        fields = ("rows", "columns", "cell", "tile", "width", "height", "address")
+        grids[name] = {field: getattr(one, field) for field in fields} | {"levels": len(one.levels)}
+    return {
+        "api": tile_answers.atlas_address(served, found.value.name),
+        "pages": f"/stores/{quote(served.name, safe='')}",
+        "version": part_version(found),
+        "grids": grids,
+    }

@@ -1,0 +1,70 @@
+"""What the pages of the classes show."""
+
+from collections.abc import Mapping
+
+from fastapi import Request, Response
+
+from ...index.class_facts import ClassSort
+from ..answers.classes import ClassesAnswer
+from ..questions import classes as class_questions
+from ..registry import ServedStore
+from .look import page
+from .parts import given, soon
+
+SHOWN = 100
+SORTS = {
+    "label": "label",
+    "accuracy": "accuracy",
+    "images": "images",
+    "mean_loss": "mean loss",
+}
+
+
+def classes(
+    request: Request,
+    served: ServedStore,
+    *,
+    sort: ClassSort,
+    descending: bool | None,
+    cursor: str | None,
+    asked: Mapping[str, object],
+) -> Response:
+    """The classes, a page at a time. asked: the parameters of the address. Raises UsageError."""
+    answer: ClassesAnswer = class_questions.classes(
+        served, sort=sort, descending=descending, cursor=cursor, limit=SHOWN
+    )
+    return page(
+        request,
+        "classes.html",
+        **given(served),
+        classes=answer,
+        sort=sort,
+        sorts=SORTS,
+        order=asked.get("order"),
+        asked=asked,
+        cursor=cursor,
+    )
+
+
+def one_class(request: Request, served: ServedStore, label: str, *, typical: bool) -> Response:
+    """One class. typical: wait for its most typical images. Raises NotFoundError."""
+    facts = served.facts.classes
+    facts.find(label)
+    found = soon(lambda: facts.typical(label, class_questions.IMAGES), wait=typical)
+    answer = class_questions.one_class(served, label, typical=found is not None)
+    rows = facts.ordered("accuracy", descending=True)
+    known = [row for row in rows if row.accuracy is not None]
+    rank = None
+    if answer.accuracy is not None:
+        rank = 1 + sum(row.accuracy > answer.accuracy for row in known if row.accuracy is not None)
+    labels = {row.label_index: row.label for row in facts.rows()}
+    return page(
+        request,
+        "class.html",
+        **given(served),
+        one=answer,
+        rank=rank,
+        ranked=len(known),
+        labels=labels,
+        known=found is not None,
+    )

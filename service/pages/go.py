@@ -1,0 +1,95 @@
+"""What a person types into the header of a page, as the address of a page: a unit, an image, a class, a layer."""
+
+import re
+
+from fastapi import Request, Response
+from fastapi.responses import RedirectResponse
+
+from ..questions import ask
+from ..registry import ServedStore
+from .addresses import class_url, image_url, layer_url, unit_url
+from .look import page
+from .parts import given
+
+_IMAGE = re.compile(r"(?:image|img|#)\s*#?([0-9]{1,16})", re.IGNORECASE)
+_NUMBER = re.compile(r"[0-9]{1,9}")
+_FILLERS = frozenset({"unit", "of", "layer", "in"})
+_OFFERED = 40
+
+
+def go(request: Request, served: ServedStore, typed: str, at: str | None) -> Response:
+    """The page that was meant, or one that offers what it may have been. at: the layer at hand."""
+    typed = typed.strip()
+    address = (
+        _image(served, typed) or _unit(served, typed, at) or _class(served, typed) or _file(served, typed)
+    )
+    if address:
+        return RedirectResponse(address, 303)
+    number = _number(typed)
+    layers = [row for row in served.store.layers if number is not None and number < row.units]
+    classes = [name for name in _class_names(served) if typed and typed.casefold() in name.casefold()]
+    return page(
+        request,
+        "go.html",
+        status=200 if layers or classes else 404,
+        **given(served),
+        typed=typed,
+        number=number,
+        layers=layers,
+        classes=classes[:_OFFERED],
+        image=number if number is not None and number < served.store.images_count else None,
+        first=served.store.layers[0].layer,
+    )
+
+
+def _image(served: ServedStore, typed: str) -> str | None:
+    named = _IMAGE.fullmatch(typed)
+    if named is None:
+        return None
+    ask.check_image(served.store, int(named[1]))
+    return image_url(served.name, int(named[1]))
+
+
+def _unit(served: ServedStore, typed: str, at: str | None) -> str | None:
+    """A layer and a number, a number in the layer at hand, or a layer."""
+    units = {row.layer: row.units for row in served.store.layers}
+    words = [word for word in re.split(r"[\s/,]+", typed) if word and word.lower() not in _FILLERS]
+    names = [word for word in words if word in units]
+    rest = [word for word in words if _NUMBER.fullmatch(word)]
+    if names:
+        if names[0] in rest:
+            rest.remove(names[0])  # a layer may be called `0`
+        if not rest and len(words) == 1:
+            return layer_url(served.name, names[0])
+    layer = names[0] if names else at
+    if len(rest) != 1 or len(words) != len(names[:1]) + 1 or layer not in units:
+        return None
+    return unit_url(served.name, layer, int(rest[0])) if names or int(rest[0]) < units[layer] else None
+
+
+def _class(served: ServedStore, typed: str) -> str | None:
+    """By the dataset's label or by the model's name, in any case of its letters where one alone is meant."""
+    labels = _class_names(served)
+    if typed in labels:
+        return class_url(served.name, labels[typed])
+    alike = {label for name, label in labels.items() if name.casefold() == typed.casefold()}
+    return class_url(served.name, alike.pop()) if len(alike) == 1 else None
+
+
+def _class_names(served: ServedStore) -> dict[str, str]:
+    """Every name of a class → its label."""
+    rows = served.facts.classes.rows()
+    names = {ask.class_name(served.store, row.label_index): row.label for row in reversed(rows)}
+    return {name: label for name, label in names.items() if name} | {row.label: row.label for row in rows}
+
+
+def _file(served: ServedStore, typed: str) -> str | None:
+    """An image by its path in the dataset."""
+    found = served.store.find_image(typed) if typed else None
+    return None if found is None else image_url(served.name, found)
+
+
+def _number(typed: str) -> int | None:
+    """Of "unit 17" or "17"."""
+    words = [word for word in re.split(r"[\s/,]+", typed) if word.lower() not in _FILLERS]
+    return int(words[0]) if len(words) == 1 and _NUMBER.fullmatch(words[0]) else None

@@ -1,0 +1,27 @@
+"""What the live page shows: the webcam's frames, through a layer of the network, as they come."""
+
+from fastapi import Request, Response
+
+from ..addresses import address
+from ..questions import ask
+from ..registry import ServedStore
+from .look import page
+
+SCRIPT = "live.js"
+_LEAST, _MOST = 64, 512
+"""Pixels of the shorter side of the frames that are sent."""
+
+
+def live(request: Request, served: ServedStore, layer: str | None) -> Response:
+    """The webcam toolbox. layer: the one that is shown first; by default the first. Raises LayerError."""
+    store = served.store
+    chosen = store.layer(layer) if layer else store.layers[0]
+    return page(
+        request,
+        "live.html",
+        store=ask.describe(served),
+        layers=store.layers,
+        chosen=chosen.layer,
+        api=address(served),
+        side=min(_MOST, max(_LEAST, 2 * max(store.manifest.model["input_size"]))),
+    )

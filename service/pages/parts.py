@@ -1,0 +1,95 @@
+"""What the views of several pages need: what every page is given, and questions that may find no answer."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotYetError
+from dataclasses import dataclass
+from threading import BoundedSemaphore
+from typing import Any, Generic, TypeVar
+
+from fastapi import Request
+
+from ...common.errors import StoreNotFoundError, UnitscopeError
+from ..addresses import version
+from ..http.problems import ModelUnavailableError, status_of
+from ..live.model import Live
+from ..pictures import read_pixels
+from ..questions import ask
+from ..registry import ServedStore
+
+T = TypeVar("T")
+
+_BLOCKED_SECONDS = 3.0
+_PATIENCE, _PIXELS_PATIENCE = 0.05, 0.15
+"""Seconds that a page waits for a part that takes long when it is first asked for; for the dataset to be opened."""
+_MANY = 16
+_working = ThreadPoolExecutor(2, "parts-of-pages")
+_places = BoundedSemaphore(_MANY)
+
+
+@dataclass(frozen=True)
+class Tried(Generic[T]):
+    """What was found, or else why nothing was and the page's status."""
+
+    found: T | None
+    problem: str | None = None
+    status: int = 200
+
+
+def attempt(question: Callable[[], T]) -> Tried[T]:
+    """Asks; a section of a page says why it is empty, and the others are shown all the same.
+
+    That something has not been made yet, or that the model cannot be asked now, is no error of the page.
+    """
+    try:
+        return Tried(question())
+    except (StoreNotFoundError, ModelUnavailableError) as error:
+        return Tried(None, str(error))
+    except UnitscopeError as error:
+        return Tried(None, str(error), status_of(error)[0])
+
+
+def soon(question: Callable[[], T], *, wait: bool = False, patience: float = _PATIENCE) -> Tried[T] | None:
+    """As `attempt`; None where the answer takes long. It is then being made, for the page that asks again.
+
+    wait: for as long as it takes.
+    """
+    if wait:
+        return attempt(question)
+    if not _places.acquire(blocking=False):
+        return None
+    asked = _working.submit(attempt, question)
+    asked.add_done_callback(lambda _: _places.release())
+    try:
+        return asked.result(patience)
+    except NotYetError:
+        return None
+
+
+def given(served: ServedStore) -> dict[str, Any]:
+    """What every page of a store is given."""
+    return {"store": ask.describe(served), "v": version(served), "url": served.store.folder.url}
+
+
+def live_of(request: Request) -> Live:
+    """The way to the model worker."""
+    return Live(request.app.state.live)
+
+
+def blocked_lately(served: ServedStore, image_id: int) -> str | None:
+    """As `blocked`, remembered for some seconds: a page of many images does not wait for a far dataset each time."""
+    when, problem = served.blocked
+    if time.monotonic() - when > _BLOCKED_SECONDS:
+        problem = blocked(served, image_id)
+        served.blocked = (time.monotonic(), problem)
+    return problem
+
+
+def blocked(served: ServedStore, image_id: int) -> str | None:
+    """Why pixels cannot be had from the dataset, found out on one image; the page then shows thumbnails.
+
+    None where that takes long: they may come yet, and lie over the thumbnails when they do.
+    """
+    tried = soon(lambda: read_pixels(served, image_id), patience=_PIXELS_PATIENCE)
+    return tried.problem if tried else None

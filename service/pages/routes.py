@@ -1,0 +1,155 @@
+"""The addresses of the pages of a store and its units. Each view has one that can be sent to a colleague.
+
+What is seen is made by the `views_*.py` files; the pages of images are in `pages_images.py`.
+"""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import RedirectResponse, Response
+
+from ...index.unit_order import UnitQuery, UnitSort
+from ..api.parameters import AtlasName, LayerName, Order, StoreName
+from ..http.answering import consistent
+from ..registry import Registry
+from . import atlas as views_atlas
+from . import go as views_go
+from . import image_routes as pages_images
+from . import layer as views_layer
+from . import live as views_live
+from . import overview as views_overview
+from . import unit as views_unit
+from .addresses import store_url
+from .parameters import EMPTY, HowMany, Name, Share, Start, Where
+
+router = APIRouter(include_in_schema=False, default_response_class=Response)
+router.include_router(pages_images.router)
+
+OnMap = Annotated[int | None, Query(ge=0, le=2**53, description="an image to look for")]
+Plain = Annotated[bool, Query(description="the grid as a picture, without the viewer")]
+Place = Annotated[int | None, Query(ge=0, le=100_000, description="default: the middle")]
+Typed = Annotated[
+    str, Query(max_length=1000, description="what a person types: features.10 17, image 5, cat")
+]
+
+
+@router.get("/")
+def home(request: Request) -> Response:
+    """The stores; with one alone, its page."""
+    registry: Registry = request.app.state.registry
+    names = registry.names()
+    if len(names) == 1:
+        return RedirectResponse(store_url(names[0]))
+    return views_overview.home(request, registry)
+
+
+@router.get("/stores/{store}")
+def overview(request: Request, store: StoreName) -> Response:
+    """What was swept, what is noteworthy, and the three questions."""
+    return consistent(request, store, lambda served: views_overview.overview(request, served))
+
+
+@router.get("/stores/{store}/go")
+def go(
+    request: Request,
+    store: StoreName,
+    q: Typed = "",
+    at: Annotated[str | None, Query(max_length=300, description="the layer at hand")] = None,
+) -> Response:
+    """The page that was meant by what was typed."""
+    return consistent(request, store, lambda served: views_go.go(request, served, q, at))
+
+
+@router.get("/stores/{store}/layers/{layer}")
+def layer_page(
+    request: Request,
+    store: StoreName,
+    layer: LayerName,
+    *,
+    sort: UnitSort = "unit",
+    order: Annotated[Order, EMPTY] = None,
+    dead: Annotated[bool | None, EMPTY, Query()] = None,
+    min_active: Share = None,
+    max_active: Share = None,
+    min_selectivity: Share = None,
+    label: Name = None,
+    start: Start = 0,
+    filters: bool = False,
+) -> Response:
+    """The units of a layer, each with its best patch."""
+    descending = None if order is None else order == "desc"
+    query = UnitQuery(sort, descending, dead, min_active, max_active, min_selectivity, label)
+    asked = {
+        "sort": None if sort == "unit" else sort,
+        "order": order,
+        "dead": None if dead is None else str(dead).lower(),
+        "min_active": min_active,
+        "max_active": max_active,
+        "min_selectivity": min_selectivity,
+        "label": label,
+        "start": start or None,
+        "filters": filters,
+    }
+    return consistent(
+        request,
+        store,
+        lambda served: views_layer.layer(
+            request, served, layer, query, start=start, asked=asked, weights=filters
+        ),
+    )
+
+
+@router.get("/stores/{store}/units/{layer}/{unit}")
+def unit_page(
+    request: Request,
+    store: StoreName,
+    layer: LayerName,
+    unit: int,
+    *,
+    where: Where = None,
+    quantile: Share = None,
+    k: HowMany = views_unit.PATCHES,
+    classes: Annotated[Literal["all"] | None, Query()] = None,
+    similar: bool = False,
+    filters: bool = False,
+) -> Response:
+    """Which patches fire this unit?"""
+    look = views_unit.UnitLook(layer, unit, k, where, quantile, classes == "all", similar, filters)
+    return consistent(request, store, lambda served: views_unit.unit(request, served, look))
+
+
+@router.get("/stores/{store}/atlas")
+def any_atlas_page(
+    request: Request,
+    store: StoreName,
+    row: Place = None,
+    column: Place = None,
+    image: OnMap = None,
+    plain: Plain = False,
+) -> Response:
+    """What does the whole dataset look like to the model?"""
+    look = views_atlas.Look(None, row, column, image, plain)
+    return consistent(request, store, lambda served: views_atlas.atlas(request, served, look))
+
+
+@router.get("/stores/{store}/atlas/{atlas}")
+def atlas_page(
+    request: Request,
+    store: StoreName,
+    atlas: AtlasName,
+    row: Place = None,
+    column: Place = None,
+    image: OnMap = None,
+    plain: Plain = False,
+) -> Response:
+    """The same, of one atlas."""
+    look = views_atlas.Look(atlas, row, column, image, plain)
+    return consistent(request, store, lambda served: views_atlas.atlas(request, served, look))
+
+
+@router.get("/stores/{store}/live")
+def live_page(
+    request: Request, store: StoreName, layer: Annotated[str | None, Query(max_length=300)] = None
+) -> Response:
+    """What does the network see in front of the camera?"""
+    return consistent(request, store, lambda served: views_live.live(request, served, layer))

@@ -1,0 +1,136 @@
+"""What a unit's page shows: its patches, how its maxima are distributed, its classes, units like it, other stores."""
+
+from dataclasses import dataclass
+
+from fastapi import Request, Response
+
+from ...common.errors import UnitscopeError
+from ..addresses import patch_picture_address
+from ..answers.units import OneUnitAnswer, UnitAnswer, UnitClassesAnswer
+from ..questions import units as unit_questions
+from ..registry import Registry, ServedStore
+from .charts import Bars, bars, class_bars
+from .layer import filter_picture
+from .look import page
+from .parts import attempt, blocked_lately, given, live_of, soon
+
+PATCHES = 24
+MORE = 100
+CLASSES, ALL_CLASSES = 10, 1000
+SIMILAR = 10
+ELSEWHERE = 6
+"""Patches of the same unit in another store."""
+
+
+@dataclass(frozen=True)
+class UnitLook:
+    """What the address of a unit's page asks for. similar: wait for the units that are similar."""
+
+    layer: str
+    unit: int
+    k: int = PATCHES
+    where: str | None = None
+    quantile: float | None = None
+    all_classes: bool = False
+    similar: bool = False
+    filters: bool = False
+
+    @property
+    def asked(self) -> dict[str, object]:
+        """The parameters of the address."""
+        return {
+            "where": self.where,
+            "quantile": self.quantile,
+            "k": None if self.k == PATCHES else self.k,
+            "classes": "all" if self.all_classes else None,
+            "similar": self.similar,
+            "filters": self.filters,
+        }
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """The unit of the same layer and number in another store; or why it cannot be shown."""
+
+    store: str
+    model: str
+    unit: UnitAnswer | None
+    pictures: list[str]
+    problem: str | None = None
+
+
+def unit(request: Request, served: ServedStore, look: UnitLook) -> Response:
+    """One unit. Raises LayerError."""
+    row = served.store.layer(look.layer)
+    answer = unit_questions.unit(served, look.layer, look.unit)
+    tried = attempt(
+        lambda: unit_questions.patches(
+            served, look.layer, look.unit, k=look.k, where=look.where, quantile=look.quantile
+        )
+    )
+    patches = tried.found.patches if tried.found else []
+    classes, chart = _classes(served, look)
+    return page(
+        request,
+        "unit.html",
+        status=tried.status,
+        **given(served),
+        layer=row,
+        look=look,
+        asked=look.asked,
+        unit=answer,
+        found=tried.found,
+        problem=tried.problem,
+        more=MORE if len(patches) == look.k < MORE else None,
+        where=look.where or "",
+        blocked=blocked_lately(served, patches[0].image_id) if patches else None,
+        columns=served.store.images_schema.names,
+        histogram=_histogram(answer),
+        classes=classes,
+        chart=chart,
+        elsewhere=_elsewhere(request.app.state.registry, served, look),
+        filters=attempt(lambda: filter_picture(live_of(request), served, look.layer, look.unit))
+        if look.filters
+        else None,
+        similar=soon(
+            lambda: unit_questions.similar_units(served, look.layer, look.unit, k=SIMILAR), wait=look.similar
+        ),
+    )
+
+
+def _histogram(answer: OneUnitAnswer) -> Bars | None:
+    made = answer.histogram
+    return bars(made.edges, made.counts) if made.counts else None
+
+
+def _classes(served: ServedStore, look: UnitLook) -> tuple[UnitClassesAnswer, list[tuple[float, float]]]:
+    limit = ALL_CLASSES if look.all_classes else CLASSES
+    answer = unit_questions.unit_classes(served, look.layer, look.unit, limit=limit)
+    return answer, class_bars([one.mean for one in answer.classes])
+
+
+def _elsewhere(registry: Registry, served: ServedStore, look: UnitLook) -> list[Elsewhere]:
+    found: list[Elsewhere] = []
+    for name in registry.names():
+        if name == served.name:
+            continue
+        try:
+            one = _in_store(registry.get(name).value, look)
+        except UnitscopeError as error:
+            one = Elsewhere(name, "", None, [], str(error))
+        if one is not None:
+            found.append(one)
+    return found
+
+
+def _in_store(other: ServedStore, look: UnitLook) -> Elsewhere | None:
+    """None where the store has no such unit."""
+    layers = {layer.layer: layer.units for layer in other.store.layers}
+    if look.unit >= layers.get(look.layer, 0):
+        return None
+    answer = unit_questions.unit(other, look.layer, look.unit)
+    pictures = [
+        patch_picture_address(other, look.layer, look.unit, rank)
+        for rank in range(1, min(ELSEWHERE, answer.images) + 1)
+    ]
+    return Elsewhere(other.name, str(other.store.manifest.model["spec"]), answer, pictures)

@@ -1,0 +1,1 @@
+"""Questions to a store, answered for both the API and the pages."""

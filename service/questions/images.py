@@ -1,0 +1,106 @@
+"""Questions about lists of images, and about the units of one image, answered for both the API and the pages."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from ...index.image_order import ImageSort
+from ...index.image_units import ImageUnit
+from ..addresses import crop_address, thumb_address
+from ..answers.images import (
+    ImageLayerAnswer,
+    ImagesAnswer,
+    ImageUnitAnswer,
+    ImageUnitsAnswer,
+    ListedImageAnswer,
+)
+from ..registry import ServedStore
+from .ask import check_image, finite, said, shown
+from .cursors import page_of
+
+_LISTED = (
+    "image_id",
+    "uri",
+    "width",
+    "height",
+    "label",
+    "label_index",
+    "predicted",
+    "probability",
+    "loss",
+    "status",
+)
+
+
+def images(
+    served: ServedStore,
+    *,
+    where: str | None = None,
+    sort: ImageSort = "image_id",
+    descending: bool | None = None,
+    cursor: str | None = None,
+    limit: int,
+) -> ImagesAnswer:
+    """A page of the images that a filter keeps. Raises FilterError, UsageError for a foreign cursor.
+
+    descending: None for the order that is useful: by id from the lowest, by anything else from the largest.
+    """
+    where = where or None
+    descending = sort != "image_id" if descending is None else descending
+    found = served.facts.order.ids(where, sort, descending=descending)
+    page, following = page_of(served, ("images", where, sort, descending), cursor, limit, len(found))
+    return ImagesAnswer(
+        **said(served),
+        where=where,
+        found=len(found),
+        images=[ListedImageAnswer(**row) for row in listed(served, found[page].tolist())],
+        next=following,
+    )
+
+
+def image_units(served: ServedStore, image_id: int, *, layer: str | None = None, k: int) -> ImageUnitsAnswer:
+    """The units with the largest scores in an image, of one layer or of each. Raises NotFoundError, LayerError."""
+    check_image(served.store, image_id)
+    (status,) = (row["status"] for row in served.store.images_at([image_id], ["status"]))
+    layers = [
+        ImageLayerAnswer(layer=name, units=[_unit(served, image_id, unit) for unit in units])
+        for name, units in served.facts.image_units.of(image_id, layer=layer, k=k)
+    ]
+    return ImageUnitsAnswer(
+        **said(served),
+        image_id=image_id,
+        status=status,
+        images=int(served.store.manifest.counts["ok"]),
+        layers=layers,
+    )
+
+
+def listed(served: ServedStore, ids: Sequence[int]) -> list[dict[str, Any]]:
+    """The fields of `ListedImageAnswer` for some images, in the order given."""
+    rows = served.store.images_at(ids, _LISTED)
+    return [
+        {
+            **shown(served.store, row),
+            "correct": _correct(row),
+            "thumb": thumb_address(served, row["image_id"]),
+        }
+        for row in rows
+    ]
+
+
+def _correct(row: dict[str, Any]) -> bool | None:
+    if row["label_index"] is None or row["predicted"] is None:
+        return None
+    return bool(row["label_index"] == row["predicted"])
+
+
+def _unit(served: ServedStore, image_id: int, found: ImageUnit) -> ImageUnitAnswer:
+    return ImageUnitAnswer(
+        unit=found.unit,
+        **finite({"value": found.patch.value, "score": found.score}),
+        rank=found.rank,
+        y=found.patch.y,
+        x=found.patch.x,
+        box=found.patch.box,
+        view=found.patch.view,
+        crop=crop_address(served, image_id, found.patch.view),
+    )

@@ -1,0 +1,192 @@
+"""Questions about units, answered for both the API and the pages."""
+
+from typing import Any
+
+from ...index.distribution import QUANTILES, Distribution
+from ...index.unit_facts import RANKED, LayerUnits
+from ...index.unit_order import UnitQuery, choose
+from ..addresses import crop_address, patch_picture_address, pixels_address, thumb_address
+from ..answers.units import (
+    HistogramAnswer,
+    OneUnitAnswer,
+    PatchesAnswer,
+    QuantileAnswer,
+    SimilarUnitAnswer,
+    SimilarUnitsAnswer,
+    UnitAnswer,
+    UnitClassAnswer,
+    UnitClassesAnswer,
+    UnitRanks,
+    UnitsAnswer,
+)
+from ..registry import ServedStore
+from .ask import class_name, finite, said, shown
+from .cursors import page_of
+
+_SHOWN = ("uri", "width", "height", "label", "label_index", "predicted", "probability")
+
+
+def units(
+    served: ServedStore, layer: str, query: UnitQuery | None = None, *, cursor: str | None = None, limit: int
+) -> UnitsAnswer:
+    """A page of the units of a layer. Raises LayerError, NotFoundError for an unknown label, UsageError."""
+    query = query or UnitQuery()
+    of_layer = served.facts.units.layer(layer)
+    if query.label is not None:
+        served.facts.classes.find(query.label)
+    chosen = choose(of_layer, query)
+    page, following = page_of(served, ("units", layer, query), cursor, limit, len(chosen))
+    return UnitsAnswer(
+        **said(served),
+        layer=layer,
+        found=len(chosen),
+        ranked=_ranked(of_layer),
+        units=[UnitAnswer(**_row(served, of_layer, unit)) for unit in chosen[page].tolist()],
+        next=following,
+    )
+
+
+def some_units(
+    served: ServedStore, layer: str, query: UnitQuery, start: int, stop: int
+) -> tuple[int, list[UnitAnswer]]:
+    """How many units pass a query, and those of them from place `start` up to, not with, `stop`. Raises as `units`."""
+    of_layer = served.facts.units.layer(layer)
+    if query.label is not None:
+        served.facts.classes.find(query.label)
+    chosen = choose(of_layer, query)
+    return len(chosen), [UnitAnswer(**_row(served, of_layer, unit)) for unit in chosen[start:stop].tolist()]
+
+
+def unit(served: ServedStore, layer: str, number: int) -> OneUnitAnswer:
+    """One unit. Raises LayerError."""
+    served.store.check_unit(layer, number)
+    of_layer = served.facts.units.layer(layer)
+    distribution = served.facts.units.distribution(layer, number)
+    return OneUnitAnswer(
+        **said(served),
+        **_row(served, of_layer, number),
+        ranked=_ranked(of_layer),
+        histogram=_histogram(distribution),
+        quantiles=[
+            QuantileAnswer(**finite({"quantile": quantile, "value": distribution.quantile(quantile)}))
+            for quantile in QUANTILES
+        ],
+    )
+
+
+def patches(
+    served: ServedStore, layer: str, number: int, *, k: int, where: str | None, quantile: float | None = None
+) -> PatchesAnswer:
+    """The k patches of a unit, under a filter, that are strongest or around a quantile.
+
+    Raises LayerError, FilterError.
+    """
+    store, where = served.store, where or None
+    if quantile is None:
+        found = store.top(layer, number, k=k, where=where)
+        first = 1
+        images = served.facts.units.kept(where)
+    else:
+        first, images, found = served.facts.units.around(layer, number, quantile=quantile, k=k, where=where)
+    rows = store.images_at([patch.image_id for patch in found], _SHOWN)
+    answers = [
+        {
+            "rank": rank,
+            **finite({"value": patch.value}),
+            "image_id": patch.image_id,
+            "y": patch.y,
+            "x": patch.x,
+            "box": patch.box,
+            "view": patch.view,
+            **shown(store, image),
+            "image": pixels_address(served, patch.image_id),
+            "crop": crop_address(served, patch.image_id, patch.view),
+            "thumb": thumb_address(served, patch.image_id),
+        }
+        for rank, (patch, image) in enumerate(zip(found, rows, strict=True), start=first)
+    ]
+    return PatchesAnswer.model_validate(  # at once: each model that is made by itself takes as long as ten in one
+        {
+            **said(served),
+            "layer": layer,
+            "unit": number,
+            "where": where,
+            "quantile": quantile,
+            "images": images,
+            "patches": answers,
+        }
+    )
+
+
+def unit_classes(
+    served: ServedStore, layer: str, number: int, *, cursor: str | None = None, limit: int
+) -> UnitClassesAnswer:
+    """What a unit does in the images of each class. Raises LayerError, UsageError."""
+    found = served.facts.units.classes(layer, number)
+    page, following = page_of(served, ("classes", layer, number), cursor, limit, len(found))
+    indices = {row.label: row.label_index for row in served.facts.classes.rows()}
+    rows = [
+        UnitClassAnswer(
+            **finite(one._asdict()),
+            label_index=indices[one.label],
+            label_class=class_name(served.store, indices[one.label]),
+        )
+        for one in found[page]
+    ]
+    selectivity = served.facts.units.layer(layer).values["selectivity"][number]
+    return UnitClassesAnswer(
+        **said(served),
+        **finite({"selectivity": float(selectivity)}),
+        layer=layer,
+        unit=number,
+        why_none=served.facts.classes.why_none(),
+        found=len(found),
+        classes=rows,
+        next=following,
+    )
+
+
+def similar_units(served: ServedStore, layer: str, number: int, *, k: int) -> SimilarUnitsAnswer:
+    """The k units of the layer that fire most in the same images. Raises LayerError."""
+    found = served.facts.similar.of(layer, number)
+    pairs = zip(found.units[:k].tolist(), found.correlations[:k].tolist(), strict=True)
+    return SimilarUnitsAnswer(
+        **said(served),
+        layer=layer,
+        unit=number,
+        images=found.images,
+        exact=found.exact,
+        varies=found.varies,
+        similar=[
+            SimilarUnitAnswer(
+                rank=rank,
+                unit=unit,
+                correlation=correlation,
+                picture=patch_picture_address(served, layer, unit, 1),
+            )
+            for rank, (unit, correlation) in enumerate(pairs, start=1)
+        ],
+    )
+
+
+def _row(served: ServedStore, units: LayerUnits, number: int) -> dict[str, Any]:
+    images = int(units.images[number])
+    return {
+        "layer": units.layer,
+        "unit": number,
+        "images": images,
+        **finite({name: float(units.values[name][number]) for name in RANKED}),
+        "label": units.labels[number],
+        "ranks": UnitRanks(**{name: int(units.ranks[name][number]) or None for name in RANKED}),
+        "picture": patch_picture_address(served, units.layer, number, 1) if images else None,
+    }
+
+
+def _ranked(units: LayerUnits) -> UnitRanks:
+    return UnitRanks(**units.ranked)
+
+
+def _histogram(distribution: Distribution) -> HistogramAnswer:
+    made = distribution.histogram()
+    rest = len(distribution.values) - distribution.finite
+    return HistogramAnswer(edges=made.edges.tolist(), counts=made.counts.tolist(), not_finite=rest)
