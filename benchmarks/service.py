@@ -200,14 +200,14 @@ def timed(action: Callable[[], object]) -> float:
     return (time.perf_counter() - began) * 1e3
 
 
-def wrk(address: tuple[str, int], paths: list[str], seconds: float) -> dict[str, float]:
+def wrk(address: tuple[str, int], paths: list[str], seconds: int) -> dict[str, float]:
     """Requests per second and percentiles, ms, over several connections. Raises RuntimeError for a failed request."""
     with tempfile.TemporaryDirectory() as folder:
         listed, script = Path(folder) / "paths", Path(folder) / "wrk.lua"
         listed.write_text("\n".join(paths))
         script.write_text(WRK % listed)
         url = f"http://{address[0]}:{address[1]}"
-        command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds:g}s", "-s", str(script), url]
+        command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", str(script), url]
         run = subprocess.run(command, capture_output=True, text=True, check=True)
     found = re.search(r"WRK (\d+) (\d+) (\d+) (\d+) (\d+)", run.stdout)
     if found is None or int(found[5]):
@@ -307,7 +307,7 @@ def main() -> None:
     parser.add_argument("store")
     parser.add_argument("--requests", type=int, default=400, help="of each kind in a round")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=3, help="of each run of wrk")
+    parser.add_argument("--seconds", type=int, default=3, help="of each run of wrk")
     parser.add_argument("--layers", nargs="*", help="whose units are asked for; default: all")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
