@@ -24,9 +24,9 @@ STRONGEST_UNITS = 2**16
 """Units of a row group of `strongest/`, at most: an image's are read with its group's, in about a millisecond."""
 _BUFFER = 2**20
 """Bytes that are gathered before Python is called: wide tables have many thousand small pages."""
-_GROUP_VALUES = 2**21
+_GROUP_VALUES = 2**22
 _FEWEST_ROWS = 8192
-"""A merge holds one row group of maxima: these many values, 8 MiB of float32, so that its memory does not grow with the
+"""A merge holds one row group of maxima: these many values, 16 MiB of float32, so that its memory does not grow with the
 images; but never fewer rows than these, as a footer holds some 100 bytes for each column of each group."""
 
 

@@ -153,7 +153,7 @@ def test_row_groups(made):
     assert UNIT_ROWS <= 256
     maxima = pq.ParquetFile(f"{made.url}/maxima/head/part-00000.parquet").metadata
     assert [maxima.row_group(i).num_rows for i in range(maxima.num_row_groups)] == [64, 32]
-    assert [maxima_rows(units) for units in (1, 32, 33, 192, 4096)] == [65_536, 65_536, 32_768, 8192, 8192]
+    assert [maxima_rows(units) for units in (1, 64, 65, 192, 4096)] == [65_536, 65_536, 32_768, 16_384, 8192]
     assert [feature_rows(width) for width in (1, 512, 4096)] == [65_536, 1024, 128]
 
 
