@@ -24,7 +24,7 @@ from .schema import (
 from .store import Store
 from .verify_summary import check_summary
 
-DERIVED = ("ann/", "atlas/", "log.jsonl")
+DERIVED = ("ann/", "atlas/", "pixels/", "log.jsonl")
 """What may lie beside the manifest's files: built from the store, or about its making."""
 
 _UNITS_PER_LAYER = 3

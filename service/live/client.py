@@ -185,6 +185,7 @@ class LiveModel:
                 self._running = None
                 while not (self._waiting or self._closed or self._has_died()):
                     self._changed.wait(_LOOK_SECONDS)
+                    self._replace_spare(options)
                 if self._closed:
                     return
                 ticket = self._waiting[0] if self._waiting else None
@@ -251,6 +252,12 @@ class LiveModel:
         if options.spare and not made and not making:
             self._making = Thread(target=self._start_spare, args=(options,), name="spare model", daemon=True)
             self._making.start()
+
+    def _replace_spare(self, options: LiveOptions) -> None:
+        """An idle spare worker's death is seen here. Where the new one fails too, the next request tries again."""
+        if self._spare is not None and not self._spare.alive:
+            self._spare = None
+            self._make_spare(options)
 
     def _start_spare(self, options: LiveOptions) -> None:
         try:

@@ -203,7 +203,17 @@ def test_output_into_a_full_disk_is_no_success(verb, monkeypatch, capsys):
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signals_let_everything_go(number, code):
     process = subprocess.Popen(
-        [sys.executable, "-P", "-c", LONG], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [
+            "env",
+            "--default-signal=INT",
+            sys.executable,
+            "-P",
+            "-c",
+            LONG,
+        ],  # which a shell's background job ignores
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout.readline() == "running\n"
     time.sleep(0.1)

@@ -121,7 +121,9 @@ class Browser:
     """One process; a tab for each visit."""
 
     def __init__(self, path, *flags):
-        self._profile = tempfile.TemporaryDirectory()
+        self._profile = tempfile.TemporaryDirectory(
+            ignore_cleanup_errors=True
+        )  # its children write on for a moment
         (read_here, write_there), (read_there, write_here) = os.pipe(), os.pipe()
         ends = [
             fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (read_there, write_there)

@@ -55,6 +55,10 @@ def until(condition, seconds=60.0):
         time.sleep(0.05)
 
 
+def wait_for_the_end_of(worker):
+    until(lambda: not _runs(worker), 10)
+
+
 def warm(client):
     """The worker runs and has the network; the spare one stands by."""
     until(lambda: client.get(MAPS).status_code == 200)
@@ -92,6 +96,7 @@ def test_a_killed_worker_disturbs_only_live_requests_and_those_not_for_long(swep
             ):
                 victim.send_signal(signal.SIGKILL)
             killed = time.monotonic()
+            wait_for_the_end_of(victim)
             while (response := client.get(f"{MAPS}?zoom={round_ + 1}")).status_code != 200:
                 assert response.status_code == 503
                 assert response.json()["type"] == "urn:unitscope:live-model"
@@ -101,6 +106,7 @@ def test_a_killed_worker_disturbs_only_live_requests_and_those_not_for_long(swep
             assert recovered < (RECOVERY_SECONDS if which != "both" else 4 * RECOVERY_SECONDS)
             print(f"{which}: recovered in {recovered:.2f} s")
             warm(client)
+        until(lambda: len(answered) > 100)
         stop.set()
         for thread in threads:
             thread.join()
