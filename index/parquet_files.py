@@ -26,8 +26,8 @@ _BUFFER = 2**20
 """Bytes that are gathered before Python is called: wide tables have many thousand small pages."""
 _GROUP_VALUES = 2**22
 _FEWEST_ROWS = 8192
-"""A merge holds one row group of maxima: these many values, 16 MiB of float32, so that its memory does not grow with the
-images; but never fewer rows than these, as a footer holds some 100 bytes for each column of each group."""
+"""A merge holds one row group of maxima: these many values, 16 MiB of float32, so that its memory does not grow with
+the images; but never fewer rows than these, as a footer holds some 100 bytes for each column of each group."""
 
 
 def maxima_rows(units: int) -> int:
