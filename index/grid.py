@@ -25,7 +25,7 @@ def nearest_grid(coordinates: np.ndarray, side: int) -> NearestGrid:
     """
     rows, density = np.full(side * side, -1, np.int64), np.zeros(side * side, np.int64)
     if len(coordinates):
-        scaled = _scaled(coordinates) * side
+        scaled = scaled(coordinates) * side
         row, column = _cells(scaled, side)
         cell = row * side + column
         gap = (scaled[:, 0] - column - 0.5) ** 2 + (scaled[:, 1] - row - 0.5) ** 2
@@ -40,7 +40,7 @@ def nearest_cells(coordinates: np.ndarray, side: int) -> tuple[np.ndarray, np.nd
     """Rows and columns, each (n,) int64: in which cell of `nearest_grid` each point lies."""
     if not len(coordinates):
         return np.empty(0, np.int64), np.empty(0, np.int64)
-    return _cells(_scaled(coordinates) * side, side)
+    return _cells(scaled(coordinates) * side, side)
 
 
 def _cells(scaled: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
@@ -48,8 +48,8 @@ def _cells(scaled: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
     return row, column
 
 
-def _scaled(coordinates: np.ndarray) -> np.ndarray:
-    """(n, 2) float64 in the unit square, both axes by the same factor, centred."""
+def scaled(coordinates: np.ndarray) -> np.ndarray:
+    """(n, 2) float64 x, y in the unit square, both axes by the same factor, centred. coordinates: (n, 2), n > 0."""
     points = coordinates.astype(np.float64)
     low, high = points.min(axis=0), points.max(axis=0)
     extent = float((high - low).max()) or 1.0
