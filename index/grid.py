@@ -25,10 +25,10 @@ def nearest_grid(coordinates: np.ndarray, side: int) -> NearestGrid:
     """
     rows, density = np.full(side * side, -1, np.int64), np.zeros(side * side, np.int64)
     if len(coordinates):
-        scaled = scaled(coordinates) * side
-        row, column = _cells(scaled, side)
+        points = scaled(coordinates) * side
+        row, column = _cells(points, side)
         cell = row * side + column
-        gap = (scaled[:, 0] - column - 0.5) ** 2 + (scaled[:, 1] - row - 0.5) ** 2
+        gap = (points[:, 0] - column - 0.5) ** 2 + (points[:, 1] - row - 0.5) ** 2
         order = np.lexsort((np.arange(len(cell)), gap, cell))
         filled, first = np.unique(cell[order], return_index=True)
         rows[filled] = order[first]
