@@ -1,15 +1,20 @@
 """`Facts`: what is computed from a finished store when it is first asked for, within a bounded number of bytes."""
 
+import numpy as np
+
 from .class_facts import ClassFacts
+from .counterparts import counterparts
 from .image_columns import ImageColumns
 from .image_order import ImageOrder
 from .image_units import ImageUnits
 from .once import OnceCache
+from .overlays import Overlays
 from .similar_units import SimilarUnits
 from .store import Store
 from .unit_facts import UnitFacts
 
 _BYTES = 192 << 20
+_OVERLAY_BYTES = 192 << 20
 
 
 class Facts:
@@ -22,12 +27,18 @@ class Facts:
         self.similar = SimilarUnits(store, self._cache, self.images)
         self.classes = ClassFacts(store, self._cache, self.images, self.units)
         self.image_units = ImageUnits(store)
+        self.overlays = Overlays(OnceCache(_OVERLAY_BYTES))
         self.order = ImageOrder(store, self._cache, self.images)
 
     @property
     def reads(self) -> tuple[int, int]:
         """How often what was wanted was in memory, and how often not."""
         return self._cache.reads
+
+    def counterparts(self, other: Store) -> np.ndarray:
+        """(images,) int64: the image_id that each image has in another store, by its uri; -1 where it has none."""
+        key = ("counterparts", other.manifest.hash)
+        return self._cache.get(key, lambda: counterparts(self._store, other), lambda ids: ids.nbytes)
 
     def images(self) -> ImageColumns:
         """Labels, predictions and losses of all images, as arrays."""

@@ -119,6 +119,10 @@ class Store:
                 return stored
         return self.top_from_maxima(layer, unit, k=k, where=where)
 
+    def top_at_hand(self, layer: str, unit: int, *, k: int) -> list[Patch] | None:
+        """As `top` of all images, None where something would have to be read. Raises LayerError."""
+        return self._units.top_at_hand(self._checked(layer, unit), unit, k)
+
     def top_from_maxima(
         self, layer: str, unit: int, *, k: int, where: Filter | str | None = None
     ) -> list[Patch]:
@@ -156,6 +160,10 @@ class Store:
         image_ids: (n,) int64, ascending. Raises LayerError.
         """
         return self._maxima_reader(self._number(layer)).of_all_units(image_ids)
+
+    def maxima_groups(self, layer: str) -> list[tuple[int, int]]:
+        """(first image_id, images) of each row group of a layer's maxima, the least that is read. Raises LayerError."""
+        return self._maxima_reader(self._number(layer)).groups
 
     def positions(self, layer: str, unit: int) -> np.ndarray:
         """(images,) int32: where each maximum is, flat y * width + x; -1 where an image failed. Raises LayerError."""
@@ -198,10 +206,16 @@ class Store:
 
     def images_at(self, ids: Sequence[int], columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
         """Rows of images/ by id, in the order given. Raises UsageError for an id that is none."""
-        rows = np.array([self._image(image_id) for image_id in ids], np.int64)
         names = list(columns) if columns is not None else self.images_schema.names
-        values = self._images.values_at(names, rows)
+        values = self._images.values_at(names, [self._image(image_id) for image_id in ids])
         return [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
+
+    def images_at_hand(self, ids: Sequence[int], columns: Sequence[str]) -> list[dict[str, Any]] | None:
+        """As `images_at`, None where something would have to be read."""
+        values = self._images.values_at_hand(columns, [self._image(image_id) for image_id in ids])
+        if values is None:
+            return None
+        return [dict(zip(columns, row, strict=True)) for row in zip(*values, strict=True)]
 
     def image(self, image_id: int) -> dict[str, Any]:
         """The row of images/. Raises UsageError for an id that is none."""

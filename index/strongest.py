@@ -23,6 +23,11 @@ class MaximaReader:
         self._columns = columns
         self._layer = layer
 
+    @property
+    def groups(self) -> list[tuple[int, int]]:
+        """(first row, rows) of each row group."""
+        return [(group.first, group.rows) for group in self._columns.groups()]
+
     def values(self, unit: int) -> np.ndarray:
         """(images,) float32; NaN where an image failed."""
         values = np.full(self._columns.rows, np.nan, np.float32)

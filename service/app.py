@@ -13,7 +13,9 @@ from .api import classes as api_classes
 from .api import images as api_images
 from .api import live as api_live
 from .api import neighbors as api_neighbors
+from .api import overlays as api_overlays
 from .api import pictures as api_pictures
+from .api import regions as api_regions
 from .api import stores as api
 from .api import tiles as api_tiles
 from .api import units as api_units
@@ -79,6 +81,8 @@ def create_app(
         api_neighbors,
         api_pictures,
         api_tiles,
+        api_overlays,
+        api_regions,
         api_images,
         api,
         api_classes,

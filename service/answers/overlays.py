@@ -1,0 +1,89 @@
+"""What the API answers about an atlas's overlays and the names of its clusters."""
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from .atlases import GridName
+from .stores import FromStore, Table
+
+PaintedBy = Literal["density", "column", "unit", "where", "region"]
+
+
+class OverlayRow(BaseModel):
+    """Something to paint an atlas by. column: where `by` is `column`."""
+
+    by: PaintedBy
+    column: str | None
+
+
+class OverlaysAnswer(FromStore, Table):
+    """What an atlas can be painted by. A unit also needs its layer and number, `where` a filter, `region` a region."""
+
+    ROWS = "overlays"
+
+    atlas: str
+    overlays: list[OverlayRow]
+
+
+class LegendClass(BaseModel):
+    """A class and its colour. images: of the atlas's images that are of it."""
+
+    name: str
+    images: int
+    colour: str
+
+
+class LegendStop(BaseModel):
+    """A number and its colour. text: the number as a person reads it."""
+
+    value: float
+    text: str
+    colour: str
+
+
+class LegendAnswer(FromStore):
+    """What the colours of an overlay mean: classes, or numbers from the lowest to the highest stop."""
+
+    atlas: str
+    title: str
+    kind: Literal["numbers", "classes", "share", "marked"]
+    says: str = Field(description="what the numbers are, or their unit")
+    shows: str = Field(description="what a cell with several images shows")
+    stops: list[LegendStop]
+    logarithmic: bool
+    smallest: str | None = Field(description="of the numbers that there are; drawn like the first stop")
+    largest: str | None
+    classes: list[LegendClass]
+    missing: int = Field(description="images of the atlas without a value: striped")
+    images: int
+
+
+class OverlayValueAnswer(FromStore):
+    """What one image is painted by; null for none."""
+
+    atlas: str
+    image_id: int
+    value: float | None
+    text: str | None = Field(description="the number or the class as a person reads it")
+
+
+class ClusterAnswer(BaseModel):
+    """A cluster with a name. scale: 0 for the coarsest cut. x, y: its middle, in cells of the grid."""
+
+    name: str
+    labels: list[str]
+    images: int
+    scale: int
+    x: float
+    y: float
+
+
+class ClustersAnswer(FromStore, Table):
+    """The clusters of a map that some labels distinguish from the rest."""
+
+    ROWS = "clusters"
+
+    atlas: str
+    grid: GridName
+    clusters: list[ClusterAnswer]

@@ -1,0 +1,189 @@
+"""The API's overlays of an atlas: what it can be painted by, legends and tiles; and the names of its clusters."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from ...common.errors import UsageError
+from ...index.atlas import Atlas
+from ..answers.atlases import GridName
+from ..answers.overlays import (
+    ClustersAnswer,
+    LegendAnswer,
+    OverlaysAnswer,
+    OverlayValueAnswer,
+    PaintedBy,
+)
+from ..fresh import Version
+from ..http.answering import answer_from, picture_from
+from ..questions import overlays as overlay_questions
+from ..questions.overlays import Paint
+from ..questions.regions import Drawn
+from ..questions.tiles import atlas_of
+from ..registry import Registry, ServedStore
+from .parameters import TABLE, AtlasName, Number, StoreName, Where
+from .parameters import pictures as described
+from .regions import Region
+from .tiles import AtlasVersion, Grid, Place
+
+router = APIRouter(prefix="/api/v1/stores")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What to paint by, as a request says it."""
+
+    by: PaintedBy
+    column: str | None
+    layer: str | None
+    unit: int | None
+    where: str | None
+    region: str | None
+    region_grid: GridName
+    region_atlas: str | None
+    region_store: str | None
+
+
+def _asked(
+    by: Annotated[PaintedBy, Query(description="what the images are coloured by")],
+    column: Annotated[
+        str | None, Query(max_length=300, description="with by=column: one of `overlays`; default: label")
+    ] = None,
+    layer: Annotated[str | None, Query(max_length=300, description="with by=unit")] = None,
+    unit: Annotated[int | None, Query(ge=0, le=2**31, description="with by=unit")] = None,
+    where: Where = None,
+    region: Region | None = None,
+    region_grid: Annotated[GridName, Query(description="the grid that the region was drawn in")] = "nearest",
+    region_atlas: Annotated[
+        str | None, Query(max_length=100, description="the atlas that it was drawn in; default: this one")
+    ] = None,
+    region_store: Annotated[
+        str | None, Query(max_length=300, description="the store of that atlas; default: this one")
+    ] = None,
+) -> Asked:
+    return Asked(by, column, layer, unit, where, region, region_grid, region_atlas, region_store)
+
+
+Painting = Annotated[Asked, Depends(_asked)]
+
+
+@dataclass(frozen=True)
+class _Painting:
+    """An atlas and what it is painted by: one version of each."""
+
+    found: Version[Atlas]
+    paint: Paint
+
+
+@router.get("/{store}/atlases/{atlas}/overlays", response_model=OverlaysAnswer, responses=TABLE)
+def list_overlays(request: Request, store: StoreName, atlas: AtlasName, v: AtlasVersion = None) -> Response:
+    """What an atlas can be painted by."""
+    return answer_from(request, store, lambda served: atlas_of(served, atlas, v), overlay_questions.overlays)
+
+
+@router.get("/{store}/atlases/{atlas}/overlays/legend", response_model=LegendAnswer, responses=TABLE)
+def overlay_legend(
+    request: Request, store: StoreName, atlas: AtlasName, asked: Painting, v: AtlasVersion = None
+) -> Response:
+    """What the colours of an overlay mean."""
+
+    def make(served: ServedStore, one: _Painting) -> LegendAnswer:
+        return overlay_questions.legend(served, one.found, one.paint)
+
+    return answer_from(request, store, _part(request, atlas, asked, v), make)
+
+
+@router.get(
+    "/{store}/atlases/{atlas}/overlays/values/{image_id}", response_model=OverlayValueAnswer, responses=TABLE
+)
+def overlay_value(
+    request: Request,
+    store: StoreName,
+    atlas: AtlasName,
+    image_id: Number,
+    asked: Painting,
+    *,
+    v: AtlasVersion = None,
+) -> Response:
+    """What one image is painted by."""
+
+    def make(served: ServedStore, one: _Painting) -> OverlayValueAnswer:
+        return overlay_questions.value(served, one.found, one.paint, image_id)
+
+    return answer_from(request, store, _part(request, atlas, asked, v), make)
+
+
+@router.get(
+    "/{store}/atlases/{atlas}/overlays/{grid}/{level}/{column_of_tile}_{row}.png",
+    response_class=Response,
+    responses=described("image/png"),
+)
+def overlay_tile(
+    request: Request,
+    store: StoreName,
+    atlas: AtlasName,
+    grid: Grid,
+    level: Place,
+    *,
+    column_of_tile: Place,
+    row: Place,
+    asked: Painting,
+    v: AtlasVersion = None,
+) -> Response:
+    """A transparent piece of an overlay, over the tile of the same place; striped where a value is missing."""
+    place = (level, column_of_tile, row)
+    return picture_from(
+        request,
+        store,
+        _part(request, atlas, asked, v),
+        lambda served, one: overlay_questions.tile(served, one.found, grid, one.paint, place),
+    )
+
+
+@router.get("/{store}/atlases/{atlas}/clusters", response_model=ClustersAnswer, responses=TABLE)
+def clusters(
+    request: Request, store: StoreName, atlas: AtlasName, grid: GridName = "nearest", v: AtlasVersion = None
+) -> Response:
+    """The clusters that some labels distinguish from the rest of the map, named by these."""
+
+    def part(served: ServedStore) -> Version[Version[Atlas]]:
+        found = atlas_of(served, atlas, v)
+        return Version(found, found.digest, found.stamp)
+
+    return answer_from(
+        request, store, part, lambda served, found: overlay_questions.clusters(served, found, grid)
+    )
+
+
+def _part(
+    request: Request, atlas: str, asked: Asked, v: str | None
+) -> Callable[[ServedStore], Version[_Painting]]:
+    """The atlas with what it is painted by: its version is also that of the atlas that a region was drawn in."""
+
+    def part(served: ServedStore) -> Version[_Painting]:
+        found = atlas_of(served, atlas, v)
+        drawn, digest, stamp = None, found.digest, found.stamp
+        if asked.by == "region" and asked.region is not None:
+            drawn = _drawn(request, served, asked, found)
+            if drawn.found is not found:
+                digest = hashlib.sha256(f"{digest} {drawn.digest}".encode()).hexdigest()
+                stamp = (*stamp, *drawn.found.stamp)
+        paint = Paint(asked.by, asked.column, asked.layer, asked.unit, asked.where, drawn)
+        return Version(_Painting(found, paint), digest, stamp)
+
+    return part
+
+
+def _drawn(request: Request, served: ServedStore, asked: Asked, found: Version[Atlas]) -> Drawn:
+    registry: Registry = request.app.state.registry
+    there = served if asked.region_store in (None, served.name) else registry.get(asked.region_store).value
+    if there is not served and asked.region_atlas is None:
+        raise UsageError(
+            "region_store needs region_atlas: the atlas of that store that the region was drawn in"
+        )
+    drawn_in = found if there is served and asked.region_atlas in (None, found.value.name) else None
+    drawn_in = drawn_in or there.atlas(asked.region_atlas or found.value.name)
+    return Drawn(there, drawn_in, asked.region_grid, asked.region or "")
