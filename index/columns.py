@@ -4,8 +4,10 @@ Rows are numbered through all parts: for per-image tables a row's number is its 
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
 from threading import Lock
 from typing import Any
 
@@ -16,11 +18,10 @@ import pyarrow.parquet as pq
 from ..common.errors import StoreDamagedError
 from .cache import ByteCache
 from .files import Folder, MissingFileError
+from .plain import At, list_reader, reader
 
 _FOOTER_FACTOR = 6
 """Bytes in memory of an open file, for each byte of its footer."""
-_FEW = 16
-"""Rows of a row group that are looked up faster one by one."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,24 @@ class RowGroup:
     number: int
     first: int
     rows: int
+
+
+class HeldColumn:
+    """A column of a row group in memory."""
+
+    def __init__(self, array: pa.Array) -> None:
+        self.array = array
+        self.bytes = int(array.nbytes) + 200
+
+    @cached_property
+    def at(self) -> At:
+        """From places to the values there, as Python's own."""
+        return reader(self.array)
+
+    @cached_property
+    def first(self) -> Callable[[int, int | None], list[list[Any]]]:
+        """Of a list of structs: see `plain.list_reader`."""
+        return list_reader(self.array)
 
 
 class _OpenFile:
@@ -64,14 +83,20 @@ class FileCache:
 
         Raises StoreDamagedError where the file is missing or cannot be read.
         """
-        return {name: self._column(group, name) for name in names}
+        return {name: self.column(group, name).array for name in names}
 
-    def _column(self, group: RowGroup, name: str) -> pa.Array:
+    def column(self, group: RowGroup, name: str) -> HeldColumn:
+        """One column of a row group. Raises as `read`."""
         key = (group.path, group.number, name)
         return self._columns.get(key, lambda: self._read_one(group, name), _bytes)
 
-    def _read_one(self, group: RowGroup, name: str) -> pa.Array:
-        return self.read_new(group, [name])[name].combine_chunks()
+    def column_at_hand(self, group: RowGroup, name: str) -> HeldColumn | None:
+        """The same where it is in memory."""
+        held = self._columns.held((group.path, group.number, name))
+        return None if held is None else held[0]
+
+    def _read_one(self, group: RowGroup, name: str) -> HeldColumn:
+        return HeldColumn(self.read_new(group, [name])[name].combine_chunks())
 
     def read_new(self, group: RowGroup, names: Sequence[str]) -> pa.Table:
         """Columns of a row group, read without the cache."""
@@ -85,9 +110,10 @@ class FileCache:
     def read_whole(self, paths: Sequence[str], name: str) -> pa.Array:
         """A column of all row groups of some files, from the cache where it is there: in a tenth of the time that the
         row groups take one by one. Raises StoreDamagedError."""
-        return self._columns.get((tuple(paths), name), lambda: self._read_whole(paths, name), _bytes)
+        key = (tuple(paths), name)
+        return self._columns.get(key, lambda: self._read_whole(paths, name), _bytes).array
 
-    def _read_whole(self, paths: Sequence[str], name: str) -> pa.Array:
+    def _read_whole(self, paths: Sequence[str], name: str) -> HeldColumn:
         parts: list[pa.Table] = []
         for path in paths:
             opened = self.open(path)
@@ -95,7 +121,7 @@ class FileCache:
                 parts.append(
                     self._guarded(path, lambda: opened.file.read(columns=[name], use_threads=False))  # noqa: B023
                 )
-        return pa.concat_tables(parts)[name].combine_chunks()
+        return HeldColumn(pa.concat_tables(parts)[name].combine_chunks())
 
     def open(self, path: str) -> _OpenFile:
         """The open file."""
@@ -125,13 +151,13 @@ class Columns:
     def __init__(self, cache: FileCache, paths: Sequence[str], rows: Sequence[int]) -> None:
         self._cache = cache
         self._paths = tuple(paths)
-        self._ends = np.cumsum([0, *rows], dtype=np.int64)
+        self._ends = list(accumulate(map(int, rows), initial=0))
         self._groups: dict[int, tuple[RowGroup, ...]] = {}
 
     @property
     def rows(self) -> int:
         """Rows of all parts."""
-        return int(self._ends[-1])
+        return self._ends[-1]
 
     @property
     def schema(self) -> pa.Schema:
@@ -159,8 +185,8 @@ class Columns:
 
     def locate(self, row: int) -> tuple[int, int]:
         """(the number of the part, the row within it)."""
-        part = int(np.searchsorted(self._ends, row, side="right")) - 1
-        return part, row - int(self._ends[part])
+        part = bisect_right(self._ends, row) - 1
+        return part, row - self._ends[part]
 
     def group_of(self, row: int) -> RowGroup:
         """The row group of a row."""
@@ -183,23 +209,45 @@ class Columns:
         back[order] = np.arange(len(order))
         return pa.chunked_array(chunks).take(pa.array(back))
 
-    def values_at(self, names: Sequence[str], rows: np.ndarray) -> list[list[Any]]:
-        """The values of some columns at `rows` ((n,) int64, any order), in their order, as Python's own.
+    def column(self, group: RowGroup, name: str) -> HeldColumn:
+        """A column of a row group, cached."""
+        return self._cache.column(group, name)
+
+    def column_at_hand(self, group: RowGroup, name: str) -> HeldColumn | None:
+        """The same, None where it would have to be read."""
+        return self._cache.column_at_hand(group, name)
+
+    def values_at(self, names: Sequence[str], rows: Sequence[int]) -> list[list[Any]]:
+        """The values of some columns at some rows, any order, in their order, as Python's own.
 
         Reads the row groups that hold them. For few rows: no array is made on the way.
         """
         found: list[list[Any]] = [[None] * len(rows) for _ in names]
-        for group, places in self._held_by(rows, np.argsort(rows, kind="stable")):
-            columns, local = self.read(group, names), (rows[places] - group.first).tolist()
+        for group, places in self._placed(rows):
             for values, name in zip(found, names, strict=True):
-                column = columns[name]
-                if len(local) > _FEW:
-                    some = column.take(pa.array(local, pa.int64())).to_pylist()
-                else:
-                    some = [column[row].as_py() for row in local]
-                for place, value in zip(places.tolist(), some, strict=True):
-                    values[place] = value
+                _fill(values, places, self.column(group, name), rows, group)
         return found
+
+    def values_at_hand(self, names: Sequence[str], rows: Sequence[int]) -> list[list[Any]] | None:
+        """The same, None where something would have to be read."""
+        found: list[list[Any]] = [[None] * len(rows) for _ in names]
+        for group, places in self._placed(rows):
+            for values, name in zip(found, names, strict=True):
+                column = self.column_at_hand(group, name)
+                if column is None:
+                    return None
+                _fill(values, places, column, rows, group)
+        return found
+
+    def _placed(self, rows: Sequence[int]) -> Iterator[tuple[RowGroup, list[int]]]:
+        """The row groups that hold `rows`, each with the places in `rows` of those that it holds."""
+        order = sorted(range(len(rows)), key=rows.__getitem__)
+        position = 0
+        while position < len(order):
+            start, group = position, self.group_of(rows[order[position]])
+            while position < len(order) and rows[order[position]] < group.first + group.rows:
+                position += 1
+            yield group, order[start:position]
 
     def _held_by(self, rows: np.ndarray, order: np.ndarray) -> Iterator[tuple[RowGroup, np.ndarray]]:
         """The row groups that hold `rows`, each with the places in `rows` of those that it holds.
@@ -217,7 +265,7 @@ class Columns:
     def _part_groups(self, part: int) -> tuple[RowGroup, ...]:
         """The row groups of a part."""
         if part not in self._groups:
-            path, first = self._paths[part], int(self._ends[part])
+            path, first = self._paths[part], self._ends[part]
             metadata = self._cache.open(path).file.metadata
             groups: list[RowGroup] = []
             for number in range(metadata.num_row_groups):
@@ -226,11 +274,20 @@ class Columns:
                 first += rows
             if first != self._ends[part + 1]:
                 raise StoreDamagedError(
-                    f"{path} has {first - int(self._ends[part])} rows, not those of the manifest"
+                    f"{path} has {first - self._ends[part]} rows, not those of the manifest"
                 )
             self._groups[part] = tuple(groups)
         return self._groups[part]
 
 
-def _bytes(array: pa.Array) -> int:
-    return int(array.nbytes) + 200
+def _fill(
+    values: list[Any], places: list[int], column: HeldColumn, rows: Sequence[int], group: RowGroup
+) -> None:
+    """Puts a column's values at `rows[places]` into `values[places]`."""
+    some = column.at([rows[place] - group.first for place in places])
+    for place, value in zip(places, some, strict=True):
+        values[place] = value
+
+
+def _bytes(column: HeldColumn) -> int:
+    return column.bytes

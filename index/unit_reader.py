@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from ..common.frame import Box
-from .columns import Columns
+from .columns import Columns, HeldColumn, RowGroup
 from .schema import UNIT_STATISTICS, LayerRow
 
 
@@ -48,24 +48,28 @@ class UnitReader:
 
     def row(self, number: int, unit: int) -> UnitRow:
         """The row of a unit of layer `number`."""
-        group = self._columns.group_of(self._firsts[number] + unit)
-        place = self._firsts[number] + unit - group.first
-        columns = self._columns.read(group, [*UNIT_STATISTICS, "top"])
-        values = {name: columns[name][place].as_py() for name in UNIT_STATISTICS}
-        return UnitRow(**values, top=tuple(_patches(columns["top"], place, None)))
+        group, place = self._place(number, unit)
+        values = {name: self._columns.column(group, name).at([place])[0] for name in UNIT_STATISTICS}
+        return UnitRow(**values, top=tuple(_patches(self._columns.column(group, "top"), place, None)))
 
     def top(self, number: int, unit: int, k: int) -> list[Patch] | None:
         """The k strongest patches of a unit of layer `number`, or None where the table does not hold as many.
 
         It does hold as many where it holds those of all images.
         """
-        group = self._columns.group_of(self._firsts[number] + unit)
-        place = self._firsts[number] + unit - group.first
-        columns = self._columns.read(group, ["top", "images"])
-        patches = _patches(columns["top"], place, k)
-        if len(patches) < k and len(patches) < columns["images"][place].as_py():
-            return None
-        return patches
+        group, place = self._place(number, unit)
+        return _top(self._columns.column(group, "top"), self._columns.column(group, "images"), place, k)
+
+    def top_at_hand(self, number: int, unit: int, k: int) -> list[Patch] | None:
+        """As `top`; None also where something would have to be read."""
+        group, place = self._place(number, unit)
+        top, images = (self._columns.column_at_hand(group, name) for name in ("top", "images"))
+        return None if top is None or images is None else _top(top, images, place, k)
+
+    def _place(self, number: int, unit: int) -> tuple[RowGroup, int]:
+        row = self._firsts[number] + unit
+        group = self._columns.group_of(row)
+        return group, row - group.first
 
     def statistics(self, number: int) -> pa.Table:
         """(units,) rows: all columns but `top` of the units of layer `number`."""
@@ -83,16 +87,24 @@ class UnitReader:
 
 def patches_of(structs: pa.StructArray) -> list[Patch]:
     """Patches from rows of PATCH_TYPE."""
-    columns = [column.to_pylist() for column in structs.flatten()]
-    value, image_id, y, x, x0, y0, x1, y1, vx0, vy0, vx1, vy1 = columns
+    return _from_fields([column.to_pylist() for column in structs.flatten()])
+
+
+def _top(top: HeldColumn, images: HeldColumn, place: int, k: int) -> list[Patch] | None:
+    patches = _patches(top, place, k)
+    if len(patches) < k and len(patches) < images.at([place])[0]:
+        return None
+    return patches
+
+
+def _patches(top: HeldColumn, place: int, k: int | None) -> list[Patch]:
+    """The first k patches of a row, all of them without k."""
+    return _from_fields(top.first(place, k))
+
+
+def _from_fields(fields: list[list[Any]]) -> list[Patch]:
+    """fields: of PATCH_TYPE, in its order."""
+    value, image_id, y, x, x0, y0, x1, y1, vx0, vy0, vx1, vy1 = fields
     boxes = zip(x0, y0, x1, y1, strict=True)
     views = zip(vx0, vy0, vx1, vy1, strict=True)
-    return [Patch(*row) for row in zip(value, image_id, y, x, boxes, views, strict=True)]
-
-
-def _patches(top: pa.ListArray, place: int, k: int | None) -> list[Patch]:
-    """The first k patches of a row, all of them without k."""
-    start, stop = top.offsets[place].as_py(), top.offsets[place + 1].as_py()
-    if k is not None:
-        stop = min(stop, start + k)
-    return patches_of(top.values.slice(start, stop - start))
+    return list(map(Patch, value, image_id, y, x, boxes, views))
