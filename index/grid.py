@@ -56,8 +56,30 @@ def scaled(coordinates: np.ndarray) -> np.ndarray:
     return (points - (low + high) / 2) / extent + 0.5
 
 
-def assigned_grid(coordinates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def assigned_grid(coordinates: np.ndarray, *, threads: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """A cell of its own for each point: rows (n,) and columns (n,) int32 of a grid as square as it can be.
+
+    Median splits, made better window by window (assignment.py). The same for any number of threads.
+    """
+    from .assignment import (
+        improve,
+        to_grid,
+    )  # numba takes long to import, and who only reads an atlas never needs it
+
+    rows, columns = split_grid(coordinates)
+    if not len(rows):
+        return rows, columns
+    width = int(np.ceil(np.sqrt(len(rows))))
+    cells = np.full((-(-len(rows) // width), width), -1, np.int64)
+    cells[rows, columns] = np.arange(len(rows))
+    improve(to_grid(coordinates, *cells.shape), cells, threads=threads)
+    row, column = np.nonzero(cells >= 0)
+    rows[cells[row, column]], columns[cells[row, column]] = row, column
+    return rows, columns
+
+
+def split_grid(coordinates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """As `assigned_grid`, by median splits alone.
 
     The grid is halved again and again along its longer side, and the points with it, at their median, so that who is
     left of whom on the map is left in the grid. n log n: two sorts, then one stable partition of each for each level.

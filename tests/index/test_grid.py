@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from unitscope.index.grid import assigned_grid, nearest_grid
+from scipy.optimize import linear_sum_assignment
+from unitscope.index.assignment import cost, improve, to_grid
+from unitscope.index.grid import assigned_grid, nearest_grid, split_grid
 
 
 def slow_nearest(points, side):
@@ -70,7 +72,71 @@ def test_a_shuffled_grid_is_put_back(side):
 def test_halves_are_split_at_the_median():
     """The first cut parts left from right, whatever the density."""
     coordinates = np.random.default_rng(0).lognormal(size=(64 * 64, 2))
-    rows, columns = assigned_grid(coordinates)
+    rows, columns = split_grid(coordinates)
     assert coordinates[columns < 32, 0].max() <= coordinates[columns >= 32, 0].min()
     left = columns < 32
     assert coordinates[left & (rows < 32), 1].max() <= coordinates[left & (rows >= 32), 1].min()
+
+
+def clusters(points, seed=0):
+    random = np.random.default_rng(seed)
+    centres = random.uniform(-5, 5, (9, 2))
+    return centres[random.integers(9, size=points)] + random.normal(size=(points, 2)) * random.uniform(
+        0.1, 1, (points, 1)
+    )
+
+
+def exact_cost(coordinates):
+    """By scipy, over every pair of a point and a cell."""
+    width = int(np.ceil(np.sqrt(len(coordinates))))
+    height = -(-len(coordinates) // width)
+    points = to_grid(coordinates, height, width)
+    row, column = np.divmod(np.arange(height * width), width)
+    gaps = (points[:, :1] - column - 0.5) ** 2 + (points[:, 1:] - row - 0.5) ** 2
+    return float(gaps[linear_sum_assignment(gaps)].sum()), points
+
+
+@pytest.mark.parametrize("points", [1, 2, 7, 60, 64, 400, 1000, 1024])
+@pytest.mark.parametrize("drawn", [clusters, lambda n: np.random.default_rng(n).random((n, 2))])
+def test_the_cost_is_near_that_of_an_exact_assignment(points, drawn):
+    coordinates = drawn(points)
+    least, scaled = exact_cost(coordinates)
+    found = cost(scaled, *assigned_grid(coordinates))
+    assert least - 1e-6 <= found <= 1.05 * least + 1e-6
+
+
+def test_a_window_is_solved_exactly():
+    """64 points in 64 cells, and 50 in 64, are one window."""
+    for points in (64, 50):
+        scaled = np.random.default_rng(points).normal(size=(points, 2)) * 3 + 4
+        cells = np.full(64, -1, np.int64)
+        cells[np.random.default_rng(1).permutation(64)[:points]] = np.arange(points)
+        row, column = np.divmod(np.arange(64), 8)
+        gaps = (scaled[:, :1] - column - 0.5) ** 2 + (scaled[:, 1:] - row - 0.5) ** 2
+        found = improve(scaled, cells.reshape(8, 8).copy())
+        assert sorted(found[found >= 0].tolist()) == list(range(points))
+        place = np.argsort(np.where(found.ravel() < 0, 999, found.ravel()))[:points]
+        least = gaps[linear_sum_assignment(gaps)].sum()
+        assert gaps[np.arange(points), place].sum() == pytest.approx(least)
+
+
+def test_the_grid_is_the_same_for_any_number_of_threads():
+    one, three = (np.stack(assigned_grid(clusters(5000), threads=threads)) for threads in (1, 3))
+    assert (one == three).all()
+
+
+@pytest.mark.parametrize(
+    "coordinates",
+    [
+        np.zeros((5000, 2)),
+        np.stack([np.linspace(0, 1, 5000), np.zeros(5000)], axis=1),
+        np.stack([np.zeros(4097), np.linspace(0, 1, 4097) ** 3], axis=1),
+        np.repeat(clusters(50), 100, axis=0),
+    ],
+    ids=["equal", "line", "other line", "heaps"],
+)
+def test_degenerate_maps_get_a_cell_for_each_point_too(coordinates):
+    rows, columns = assigned_grid(coordinates.astype(np.float32))
+    width = int(np.ceil(np.sqrt(len(coordinates))))
+    assert len(np.unique(rows.astype(int) * width + columns)) == len(coordinates)
+    assert columns.max() < width and rows.max() < -(-len(coordinates) // width)
