@@ -2,6 +2,7 @@
 
 The map is cut into squares and blurred; every square belongs to the hill that going up from it leads to, and a hill
 whose top is hardly above the pass to a higher one belongs to that one (the persistence of a peak; Chazal et al. 2013).
+Hills of one name that touch are one cluster.
 """
 
 from dataclasses import dataclass
@@ -11,14 +12,16 @@ import numpy as np
 from .image_columns import ImageColumns
 from .map_places import MapPlaces
 
-SCALES = (16, 32, 64)
+SCALES = (24, 48, 96)
 """Squares along a side of the map, from coarse to fine: the coarse cut's names are for the whole map."""
 _FEWEST = 20
 """Labelled images that a cluster needs for a name."""
 _SHARE, _LIFT = 0.2, 2.0
 """A label names a cluster that it is at least this share of, and this many times as common in as on the whole map."""
 _TOGETHER = 3
-_PASS = 0.75
+_ALONE = 0.6
+"""A label with this share names its cluster alone."""
+_PASS = 0.9
 """A hill whose top is below its highest pass divided by this is part of its neighbour."""
 
 
@@ -46,22 +49,52 @@ def named_clusters(map_places: MapPlaces, images: ImageColumns, on_map: np.ndarr
     overall = np.bincount(codes[codes >= 0], minlength=len(images.labels))
     found: list[Cluster] = []
     for scale, side in enumerate(SCALES):
-        clusters = hills(map_places, side)
-        named = [_named(members, codes, overall, images.labels, scale) for members in clusters]
-        found += sorted((one for one in named if one is not None), key=lambda one: -one.images)
+        square, hill = hills(map_places, side)
+        names = {top: _labels(codes[members], overall) for top, members in _split(hill[square])}
+        clusters = _split(_joined(hill.reshape(side, side), names)[square])
+        named = [
+            Cluster(tuple(images.labels[code] for code in names[top]), len(members), scale, members)
+            for top, members in clusters
+            if names[top]
+        ]
+        found += sorted(named, key=lambda one: -one.images)
     return found
 
 
-def hills(places: MapPlaces, side: int) -> list[np.ndarray]:
-    """The places, ascending, of the images on each hill. side: squares along each side."""
+def hills(places: MapPlaces, side: int) -> tuple[np.ndarray, np.ndarray]:
+    """(n,) int64: the square of each image; (squares,) int64: the square at the top of each square's hill.
+
+    side: squares along each side of the map.
+    """
     size = max(places.rows, places.columns) / side
     row = np.minimum((places.y / size).astype(np.int64), side - 1)
     column = np.minimum((places.x / size).astype(np.int64), side - 1)
     square = row * side + column
     counts = np.bincount(square, minlength=side * side).reshape(side, side)
-    hill = _climb(_blurred(counts))[square]
-    order = np.argsort(hill, kind="stable")
-    return np.split(order, np.flatnonzero(np.diff(hill[order])) + 1)
+    return square, _climb(_blurred(counts))
+
+
+def _split(numbers: np.ndarray) -> list[tuple[int, np.ndarray]]:
+    """Each number with the places, ascending, where it is."""
+    order = np.argsort(numbers, kind="stable")
+    pieces = np.split(order, np.flatnonzero(np.diff(numbers[order])) + 1)
+    return [(int(numbers[piece[0]]), piece) for piece in pieces]
+
+
+def _joined(hill: np.ndarray, names: dict[int, tuple[int, ...]]) -> np.ndarray:
+    """(squares,) int64: as `hill`, (side, side), with one number for hills of one name that touch."""
+    parent = {int(one): int(one) for one in np.unique(hill)}
+
+    def top(one: int) -> int:
+        while parent[one] != one:
+            one = parent[one]
+        return one
+
+    for here, there in ((hill[1:], hill[:-1]), (hill[:, 1:], hill[:, :-1])):
+        for one, other in np.unique(np.stack([here.ravel(), there.ravel()]), axis=1).T.tolist():
+            if names.get(one) and names.get(one) == names.get(other):
+                parent[max(top(one), top(other))] = min(top(one), top(other))
+    return np.array([top(one) for one in hill.ravel().tolist()])
 
 
 def _blurred(counts: np.ndarray) -> np.ndarray:
@@ -105,18 +138,18 @@ def _climb(density: np.ndarray) -> np.ndarray:
     return np.array([top(square) for square in range(flat.size)])
 
 
-def _named(
-    members: np.ndarray, codes: np.ndarray, overall: np.ndarray, labels: tuple[str, ...], scale: int
-) -> Cluster | None:
-    own = codes[members]
-    own = own[own >= 0]
+def _labels(codes: np.ndarray, overall: np.ndarray) -> tuple[int, ...]:
+    """The labels that name a cluster, the most telling first; none where no label is telling.
+
+    codes: (members,) int32, -1 for no label. overall: (labels,) images of the map.
+    """
+    own = codes[codes >= 0]
     if len(own) < _FEWEST:
-        return None
-    counts = np.bincount(own, minlength=len(labels))
-    share, usual = counts / len(own), overall / overall.sum()
-    lift = np.divide(share, usual, out=np.zeros(len(labels)), where=usual > 0)
+        return ()
+    share, usual = np.bincount(own, minlength=len(overall)) / len(own), overall / overall.sum()
+    lift = np.divide(share, usual, out=np.zeros(len(overall)), where=usual > 0)
     telling = np.flatnonzero((share >= _SHARE) & (lift >= _LIFT))
-    if not len(telling):
-        return None
     order = sorted(telling.tolist(), key=lambda code: (-share[code] * np.log(lift[code]), code))
-    return Cluster(tuple(labels[code] for code in order[:_TOGETHER]), len(members), scale, members)
+    if order and share[order[0]] >= _ALONE:
+        return (order[0],)
+    return tuple(order[:_TOGETHER])

@@ -24,6 +24,7 @@ T = TypeVar("T")
 
 _COLOURED, _MISSING = 255, 254
 """Opacity of a square; that of missing values also says that they are."""
+_FAINTEST = 90
 _STRIPE = 3
 _CELL = 32
 """Pixels of a cell in the deepest level, where an atlas has no tiles that say it."""
@@ -123,6 +124,10 @@ def colour(painted: Painted, images: np.ndarray, places: MapPlaces, cells: int) 
     there = np.flatnonzero(counts)
     found[there, :3] = _colours(painted, numbers[there])
     found[there, 3] = _COLOURED
+    if painted.kind == "marked":  # the fuller, the more of a square's images are
+        share = counts[there] / np.bincount(bins, minlength=rows * columns)[there]
+        found[there, 3] = np.rint(_FAINTEST + (_COLOURED - _FAINTEST) * share)
+        found[found[:, 3] == _MISSING, 3] = _COLOURED
     return found.reshape(rows, columns, 4)
 
 

@@ -71,7 +71,7 @@ Painting = Annotated[Asked, Depends(_asked)]
 
 
 @dataclass(frozen=True)
-class _Painting:
+class PaintedAtlas:
     """An atlas and what it is painted by: one version of each."""
 
     found: Version[Atlas]
@@ -90,10 +90,10 @@ def overlay_legend(
 ) -> Response:
     """What the colours of an overlay mean."""
 
-    def make(served: ServedStore, one: _Painting) -> LegendAnswer:
+    def make(served: ServedStore, one: PaintedAtlas) -> LegendAnswer:
         return overlay_questions.legend(served, one.found, one.paint)
 
-    return answer_from(request, store, _part(request, atlas, asked, v), make)
+    return answer_from(request, store, painting(request, atlas, asked, v), make)
 
 
 @router.get(
@@ -110,10 +110,10 @@ def overlay_value(
 ) -> Response:
     """What one image is painted by."""
 
-    def make(served: ServedStore, one: _Painting) -> OverlayValueAnswer:
+    def make(served: ServedStore, one: PaintedAtlas) -> OverlayValueAnswer:
         return overlay_questions.value(served, one.found, one.paint, image_id)
 
-    return answer_from(request, store, _part(request, atlas, asked, v), make)
+    return answer_from(request, store, painting(request, atlas, asked, v), make)
 
 
 @router.get(
@@ -138,7 +138,7 @@ def overlay_tile(
     return picture_from(
         request,
         store,
-        _part(request, atlas, asked, v),
+        painting(request, atlas, asked, v),
         lambda served, one: overlay_questions.tile(served, one.found, grid, one.paint, place),
     )
 
@@ -158,12 +158,12 @@ def clusters(
     )
 
 
-def _part(
+def painting(
     request: Request, atlas: str, asked: Asked, v: str | None
-) -> Callable[[ServedStore], Version[_Painting]]:
+) -> Callable[[ServedStore], Version[PaintedAtlas]]:
     """The atlas with what it is painted by: its version is also that of the atlas that a region was drawn in."""
 
-    def part(served: ServedStore) -> Version[_Painting]:
+    def part(served: ServedStore) -> Version[PaintedAtlas]:
         found = atlas_of(served, atlas, v)
         drawn, digest, stamp = None, found.digest, found.stamp
         if asked.by == "region" and asked.region is not None:
@@ -172,7 +172,7 @@ def _part(
                 digest = hashlib.sha256(f"{digest} {drawn.digest}".encode()).hexdigest()
                 stamp = (*stamp, *drawn.found.stamp)
         paint = Paint(asked.by, asked.column, asked.layer, asked.unit, asked.where, drawn)
-        return Version(_Painting(found, paint), digest, stamp)
+        return Version(PaintedAtlas(found, paint), digest, stamp)
 
     return part
 

@@ -29,6 +29,16 @@ def images_url(store: str, **query: object) -> str:
     return _with(f"{store_url(store)}/images", query)
 
 
+def atlas_url(store: str, atlas: str, **query: object) -> str:
+    """An atlas."""
+    return _with(f"{store_url(store)}/atlas/{_part(atlas)}", query)
+
+
+def region_url(store: str, atlas: str, **query: object) -> str:
+    """A region of an atlas."""
+    return _with(f"{store_url(store)}/atlas/{_part(atlas)}/region", query)
+
+
 def class_url(store: str, label: str) -> str:
     """One class, by its label; a label may hold slashes."""
     return f"{store_url(store)}/classes/{_part(label)}"

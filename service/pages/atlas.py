@@ -2,35 +2,40 @@
 
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
 from fastapi import Request, Response
 
 from ...common.errors import UnitscopeError
 from ...index.atlas import Atlas
-from ..addresses import version
+from ...index.painted import paintable
+from ..addresses import address, version
 from ..fresh import Version
 from ..http.answering import part_version
 from ..http.problem_kinds import status_of
 from ..questions import ask
 from ..questions import tiles as tile_answers
-from ..questions.atlases import describe_atlas, grid
-from ..registry import ServedStore
+from ..questions.atlases import describe_atlas, grid, measures
+from ..registry import Registry, ServedStore
+from .addresses import atlas_url, label_is, store_url
 from .look import page
 
 GRID_CELLS = 40
-SCRIPT = "atlas.js"
 
 
 @dataclass(frozen=True)
 class Look:
-    """What the address of an atlas page asks for. row, column: of the window without scripts. plain: no viewer."""
+    """What the address of an atlas page asks for.
+
+    row, column: of the window without scripts. plain: no viewer. beside, beside_store: another atlas to compare with.
+    """
 
     name: str | None
     row: int | None = None
     column: int | None = None
     image: int | None = None
     plain: bool = False
+    beside: str | None = None
+    beside_store: str | None = None
 
 
 def atlas(request: Request, served: ServedStore, look: Look) -> Response:
@@ -41,6 +46,7 @@ def atlas(request: Request, served: ServedStore, look: Look) -> Response:
         return page(request, "no_atlas.html", store=store, url=url)
     version_of = served.atlas(look.name or known[0])
     found = version_of.value
+    panes, missing = _panes(request, served, version_of, look)
     place, problem, status = _place(found, look.image, served)
     last = max(0, len(found.grid) - GRID_CELLS)
     row, column = (
@@ -54,7 +60,12 @@ def atlas(request: Request, served: ServedStore, look: Look) -> Response:
         store=store,
         url=url,
         atlas=describe_atlas(served, found),
-        viewer=None if look.plain else _viewer(served, version_of),
+        measures=measures(found),
+        panes=panes,
+        others=_others(request, served, found.name),
+        columns=paintable(served.store),
+        layers=served.store.layers,
+        classes=_classes(served),
         tiled=found.tiles is not None,
         grid=grid(served, found, (row, row + GRID_CELLS), (column, column + GRID_CELLS)),
         row=row,
@@ -63,7 +74,7 @@ def atlas(request: Request, served: ServedStore, look: Look) -> Response:
         step=GRID_CELLS // 2,
         image=look.image if problem is None else None,
         place=place,
-        problem=problem,
+        problem=problem or missing,
         plain=look.plain,
         v=version(served),
     )
@@ -89,8 +100,30 @@ def _place(
         return None, str(error), status_of(error)[0]
 
 
-def _viewer(served: ServedStore, found: Version[Atlas]) -> dict[str, Any] | None:
-    """What the script reads; None where the atlas has no tiles."""
+def _panes(
+    request: Request, served: ServedStore, found: Version[Atlas], look: Look
+) -> tuple[list[dict[str, Any]], str | None]:
+    """What the script reads of each atlas that is shown, none where this one has no tiles; and why one is missing."""
+    first = _pane(served, found)
+    if first is None or look.plain:
+        return [], None
+    if look.beside is None:
+        return [first], None
+    try:
+        registry: Registry = request.app.state.registry
+        there = served if look.beside_store in (None, served.name) else registry.get(look.beside_store).value
+        second = _pane(there, there.atlas(look.beside))
+    except UnitscopeError as error:
+        return [first], str(error)
+    if second is None:
+        return [
+            first
+        ], f"the atlas {look.beside} of {there.name} was made without tiles: it cannot be shown beside"
+    return [first, second], None
+
+
+def _pane(served: ServedStore, found: Version[Atlas]) -> dict[str, Any] | None:
+    """None where the atlas has no tiles."""
     if found.value.tiles is None:
         return None
     grids: dict[str, Any] = {}
@@ -99,8 +132,27 @@ def _viewer(served: ServedStore, found: Version[Atlas]) -> dict[str, Any] | None
         fields = ("rows", "columns", "cell", "tile", "width", "height", "address")
         grids[name] = {field: getattr(one, field) for field in fields} | {"levels": len(one.levels)}
     return {
+        "store": served.name,
+        "atlas": found.value.name,
         "api": tile_answers.atlas_address(served, found.value.name),
-        "pages": f"/stores/{quote(served.name, safe='')}",
+        "images": f"{address(served)}/images",
+        "pages": store_url(served.name),
+        "page": atlas_url(served.name, found.value.name),
         "version": part_version(found),
         "grids": grids,
     }
+
+
+def _others(request: Request, served: ServedStore, name: str) -> list[tuple[str, str]]:
+    """(store, atlas) of every other atlas of this service."""
+    registry: Registry = request.app.state.registry
+    every = [(store, atlas) for store in registry.names() for atlas in registry.get(store).value.atlases()]
+    return [one for one in every if one != (served.name, name)]
+
+
+def _classes(served: ServedStore) -> list[tuple[str, str]]:
+    """The name of each class, and the filter that keeps its images."""
+    return [
+        (ask.class_name(served.store, row.label_index) or row.label, label_is(row.label))
+        for row in served.facts.classes.rows()
+    ]

@@ -83,6 +83,8 @@ _ADDRESSES = (
     page_addresses.unit_url,
     page_addresses.image_url,
     page_addresses.images_url,
+    page_addresses.atlas_url,
+    page_addresses.region_url,
     page_addresses.class_url,
     page_addresses.neighbors_url,
     page_addresses.label_is,

@@ -9,10 +9,10 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from ...index.unit_order import UnitQuery, UnitSort
-from ..api.parameters import AtlasName, LayerName, Order, StoreName
+from ..api.parameters import LayerName, Order, StoreName
 from ..http.answering import consistent
 from ..registry import Registry
-from . import atlas as views_atlas
+from . import atlas_routes
 from . import go as views_go
 from . import image_routes as pages_images
 from . import layer as views_layer
@@ -24,10 +24,8 @@ from .parameters import EMPTY, HowMany, Name, Share, Start, Where
 
 router = APIRouter(include_in_schema=False, default_response_class=Response)
 router.include_router(pages_images.router)
+router.include_router(atlas_routes.router)
 
-OnMap = Annotated[int | None, Query(ge=0, le=2**53, description="an image to look for")]
-Plain = Annotated[bool, Query(description="the grid as a picture, without the viewer")]
-Place = Annotated[int | None, Query(ge=0, le=100_000, description="default: the middle")]
 Typed = Annotated[
     str, Query(max_length=1000, description="what a person types: features.10 17, image 5, cat")
 ]
@@ -116,35 +114,6 @@ def unit_page(
     """Which patches fire this unit?"""
     look = views_unit.UnitLook(layer, unit, k, where, quantile, classes == "all", similar, filters)
     return consistent(request, store, lambda served: views_unit.unit(request, served, look))
-
-
-@router.get("/stores/{store}/atlas")
-def any_atlas_page(
-    request: Request,
-    store: StoreName,
-    row: Place = None,
-    column: Place = None,
-    image: OnMap = None,
-    plain: Plain = False,
-) -> Response:
-    """What does the whole dataset look like to the model?"""
-    look = views_atlas.Look(None, row, column, image, plain)
-    return consistent(request, store, lambda served: views_atlas.atlas(request, served, look))
-
-
-@router.get("/stores/{store}/atlas/{atlas}")
-def atlas_page(
-    request: Request,
-    store: StoreName,
-    atlas: AtlasName,
-    row: Place = None,
-    column: Place = None,
-    image: OnMap = None,
-    plain: Plain = False,
-) -> Response:
-    """The same, of one atlas."""
-    look = views_atlas.Look(atlas, row, column, image, plain)
-    return consistent(request, store, lambda served: views_atlas.atlas(request, served, look))
 
 
 @router.get("/stores/{store}/live")

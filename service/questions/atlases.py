@@ -1,5 +1,6 @@
 """The atlas as the API and the pages show it: its facts and the cells of its grid."""
 
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ...index.atlas import Atlas
@@ -18,6 +19,52 @@ def atlas_row(atlas: Atlas) -> AtlasRow:
         }
     method = str(atlas.manifest["settings"].get("method", atlas.name))
     return AtlasRow(name=atlas.name, method=method, images=atlas.manifest["images"], facts=facts)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A figure of an atlas's quality. says: what it means, in a sentence."""
+
+    name: str
+    value: str
+    says: str
+
+
+def measures(atlas: Atlas) -> list[Measure]:
+    """How good an atlas is, in words; what was not measured is left out."""
+    facts = {**atlas.manifest["settings"], **atlas.manifest["quality"]}
+    k, sample = facts.get("k"), facts.get("sample")
+    found: list[Measure] = []
+    if _is_number(facts.get("trustworthiness")):
+        says = (
+            "Whether images that lie near each other are alike to the model: 1 where they always are, "
+            "about 0.5 on a map drawn by lot."
+        )
+        found.append(Measure("trustworthiness", f"{facts['trustworthiness']:.3f}", says))
+    if _is_number(facts.get("preserved")):
+        says = f"Of the {k} images most like one to the model, this share is among the {k} nearest to it on the map."
+        found.append(Measure("neighbours preserved", f"{facts['preserved']:.1%}", says))
+    on_map, features = facts.get("label_accuracy"), facts.get("label_accuracy_features")
+    if _is_number(on_map) and _is_number(features):
+        says = (
+            f"How often the commonest label of an image's {k} nearest on the map is its own; among the {k} nearest in "
+            f"feature space {features:.1%}. What lies between the two is lost by drawing in two dimensions."
+        )
+        found.append(Measure("label accuracy", f"{on_map:.1%}", says))
+    variance = facts.get("explained")
+    if isinstance(variance, list) and len(variance) >= 2:
+        says = (
+            f"The share of the features' variance that the map shows: {variance[0]:.1%} from left to right and "
+            f"{variance[1]:.1%} from top to bottom. The rest is not to be seen."
+        )
+        found.append(Measure("variance explained", f"{sum(variance[:2]):.1%}", says))
+    if found and isinstance(sample, int):
+        found[0] = replace(found[0], says=f"{found[0].says} Measured exactly on {sample:,} images.")
+    return found
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def describe_atlas(served: ServedStore, atlas: Atlas) -> AtlasAnswer:

@@ -37,7 +37,7 @@ _SHOWS = {
     "numbers": "A cell with several images shows their mean.",
     "classes": "A cell with several images shows the commonest.",
     "share": "A cell with several images shows a colour between, by how many are wrong.",
-    "marked": "A cell is marked where one of its images is.",
+    "marked": "A cell with several images is marked the fuller, the more of them are.",
 }
 
 

@@ -1,244 +1,319 @@
-/** The atlas page: the viewer, its keys, the panel of facts, the search for an image, and the address of the view. */
+/** The atlas page: one atlas or two in their frames, what is painted, found and chosen, and the address of the view. */
 
-import { ask, problem, words } from "./api";
-import { type Cell, Cells } from "./cells";
+import { ask, words } from "./api";
+import type { Cell } from "./cells";
+import { Controls } from "./controls";
 import { Facts } from "./facts";
+import { Lasso, middle } from "./lasso";
 import { element, fact, tell } from "./page";
-import { hash, parse, type Place } from "./place";
-import { type Grid, Viewer } from "./viewer";
-
-interface Where {
-  cells: { grid: string; row: number; column: number; shown: number }[];
-}
+import { Painter } from "./paint";
+import { type Listener, Pane, type PaneFacts } from "./pane";
+import { hash, type Paint, parse, type Region, STRENGTH, type View } from "./place";
+import { RegionPanel } from "./region";
 
 /** Cells side by side around an image that was searched for, at most. */
 const AROUND = 12;
 
-class AtlasPage {
+class AtlasPage implements Listener {
   private readonly holder = element("atlas");
-  private readonly alert = element("atlas-problem");
-  private readonly api = fact(this.holder, "api");
-  private readonly version = fact(this.holder, "version");
-  private readonly grids = JSON.parse(fact(this.holder, "grids")) as Record<string, Grid>;
-  private readonly cells = new Cells(this.api, this.version);
-  private readonly facts = new Facts(fact(this.holder, "pages"));
-  private readonly viewer: Viewer;
-  private name: string;
-  private chosen: Cell | null = null;
-  /** The image that was searched for, while its cell is the chosen one. */
-  private searched: { image: string; row: number; column: number } | null = null;
-  private pointed = false;
+  private readonly facts = new Facts();
+  private readonly panel = new RegionPanel();
+  private readonly painter = new Painter((paint, strength) => this.paint(paint, strength));
+  private readonly panes: Pane[];
+  private readonly lassos: Lasso[];
+  private readonly controls: Controls;
+  private active: Pane;
+  private paintedBy: Paint = {};
+  private strength = STRENGTH;
+  private find = "";
+  private region: Region | null = null;
+  private searched: { image: string; cell: Cell | null } | null = null;
+  private pointedAt = false;
+  private telling: AbortController | undefined;
 
   constructor() {
-    const place = parse(location.hash, this.start(fact(this.holder, "grid")), Object.keys(this.grids));
-    this.name = place.grid;
-    this.viewer = new Viewer(element("atlas-viewer"), this.grid(place.grid));
-    this.listen();
-    this.keys();
-    this.controls();
-    this.open(place);
-  }
-
-  private grid(name: string): Grid {
-    const found = this.grids[name];
-    if (!found) throw new Error(`no grid ${name}`);
-    return found;
-  }
-
-  /** The whole of a grid. */
-  private start(name: string): Place {
-    const { rows, columns } = this.grid(name);
-    return { grid: name, x: columns / 2, y: rows / 2, across: 0 };
-  }
-
-  private open(place: Place): void {
-    this.name = place.grid;
-    this.chosen = null;
-    for (const button of document.querySelectorAll<HTMLButtonElement>("button[data-grid]"))
-      button.setAttribute("aria-pressed", String(button.dataset["grid"] === place.grid));
-    this.viewer.open(this.grid(place.grid), () => {
-      this.show(place, true);
-      this.holder.dataset["ready"] = "";
-      const searched = fact(this.holder, "image");
-      if (searched !== "" && location.hash === "") void this.fly(searched, true);
-      else void this.chooseMiddle();
+    const told = JSON.parse(fact(this.holder, "panes")) as PaneFacts[];
+    const usual = fact(this.holder, "grid");
+    this.panes = told.map((one, number) => {
+      const after = number ? `-${number + 1}` : "";
+      return new Pane(one, number, element(`atlas-viewer${after}`), element(`atlas-problem${after}`), this, usual);
     });
+    this.active = this.first;
+    this.lassos = this.panes.map(
+      (pane) => new Lasso(pane.viewer, (corners) => this.choose({ corners, pane: pane.number })),
+    );
+    this.controls = new Controls({
+      pane: () => this.active,
+      home: () => this.panes.forEach((pane) => pane.viewer.home(false)),
+      grid: (grid) => void this.change(grid),
+      search: (text, where) => void this.search(text, where),
+      draw: (on) => this.lassos.forEach((lasso) => lasso.turn(on)),
+      region: (corners) => this.choose(corners ? { corners, pane: this.active.number } : null),
+      middle: () => this.choose({ corners: middle(this.active.viewer), pane: this.active.number }),
+      enter: () => this.visit(this.active, this.active.chosen, false),
+      moving: (pane) => this.use(pane),
+    });
+    for (const pane of this.panes) this.controls.listen(pane);
+    addEventListener("hashchange", () => this.follow());
+    this.open(this.asked());
   }
 
-  private show(place: Place, immediately: boolean): void {
-    if (place.across > 0) this.viewer.lookAt(place.x, place.y, place.across, immediately);
-    else this.viewer.home(immediately);
+  /** The keys move this frame: what is chosen follows its middle. */
+  private use(pane: Pane): void {
+    this.active = pane;
+    this.pointedAt = false;
   }
 
-  private listen(): void {
-    const { osd } = this.viewer;
-    osd.addHandler("animation-finish", () => {
-      if (this.chosen || this.pointed || location.hash !== "") this.remember();
-      if (!this.pointed) void this.chooseMiddle();
-    });
-    osd.addHandler("tile-load-failed", (event) => void this.failed(event.tile.getUrl()));
-    osd.addHandler("open-failed", (event) => tell(this.alert, `The atlas cannot be shown: ${event.message}`));
-    osd.addHandler("canvas-click", (event) => {
-      if (event.quick) void this.click(event.position, event.originalEvent as PointerEvent);
-    });
-    osd.canvas.addEventListener("pointermove", (event) => {
-      if (event.pointerType === "touch" || event.buttons) return;
-      this.pointed = true;
-      const frame = osd.canvas.getBoundingClientRect();
-      void this.choose(this.viewer.cellAt({ x: event.clientX - frame.left, y: event.clientY - frame.top }));
-    });
-    osd.canvas.addEventListener("pointerleave", () => (this.pointed = false));
-    addEventListener("hashchange", () => {
-      const place = parse(location.hash, this.start(this.name), Object.keys(this.grids));
-      if (place.grid === this.name) this.show(place, false);
-      else this.open(place);
-    });
+  private get first(): Pane {
+    const [first] = this.panes;
+    if (!first) throw new Error("the page names no atlas");
+    return first;
   }
 
-  private keys(): void {
-    const { canvas } = this.viewer.osd;
-    canvas.setAttribute("role", "application");
-    canvas.setAttribute("aria-label", "Atlas");
-    canvas.setAttribute("aria-describedby", "atlas-keys");
-    const steps: Record<string, () => void> = {
-      ArrowLeft: () => this.viewer.move(-0.15, 0),
-      ArrowRight: () => this.viewer.move(0.15, 0),
-      ArrowUp: () => this.viewer.move(0, -0.15),
-      ArrowDown: () => this.viewer.move(0, 0.15),
-      "+": () => this.viewer.zoom(1.5),
-      "=": () => this.viewer.zoom(1.5),
-      "-": () => this.viewer.zoom(1 / 1.5),
-      "0": () => this.viewer.home(false),
-      Home: () => this.viewer.home(false),
-      Enter: () => this.visit(this.chosen, false),
-    };
-    canvas.addEventListener("keydown", (event) => {
-      const step = event.ctrlKey || event.metaKey || event.altKey ? undefined : steps[event.key];
-      if (!step) return;
-      event.preventDefault();
-      this.pointed = false;
-      step();
-    });
+  /** What the address asks for. */
+  private asked(): View {
+    const usual = this.panes[0]?.grid ?? fact(this.holder, "grid");
+    return parse(location.hash, this.first.whole(usual), Object.keys(this.first.facts.grids));
   }
 
-  private controls(): void {
-    element("atlas-in").addEventListener("click", () => this.viewer.zoom(1.5));
-    element("atlas-out").addEventListener("click", () => this.viewer.zoom(1 / 1.5));
-    element("atlas-whole").addEventListener("click", () => this.viewer.home(false));
-    for (const button of document.querySelectorAll<HTMLButtonElement>("button[data-grid]"))
-      button.addEventListener("click", () => void this.change(button.dataset["grid"] ?? this.name));
-    const form = element<HTMLFormElement>("atlas-search");
-    form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      void this.fly(String(new FormData(form).get("image") ?? ""), false);
-    });
-  }
-
-  /** The other grid, around the image that is chosen; its whole where none is. */
-  private async change(name: string): Promise<void> {
-    if (name === this.name) return;
-    const image = this.sought() ?? this.chosen?.image?.image_id;
-    const across = this.viewer.look().across;
-    const whole = across >= this.grid(this.name).columns * 0.9;
-    let place = this.start(name);
-    if (image !== undefined && !whole) {
-      const cell = await this.where(String(image), name);
-      if (cell) {
-        place = { grid: name, x: cell.column + 0.5, y: cell.row + 0.5, across };
-        this.searched = { image: String(image), row: cell.row, column: cell.column };
-      }
+  private open(view: View): void {
+    this.controls.show(view.grid);
+    let left = this.panes.length;
+    for (const pane of this.panes) {
+      const place = pane.number ? { ...pane.whole(view.grid), ...view.beside } : view;
+      pane.open({ ...place, grid: view.grid }, () => {
+        if (--left === 0) this.opened(view);
+      });
     }
-    history.replaceState(null, "", place.across > 0 ? hash(place) : `#grid=${name}`);
-    this.open(place);
+  }
+
+  private opened(view: View): void {
+    this.dress(view);
+    this.holder.dataset["ready"] = "";
+    const searched = fact(this.holder, "image");
+    if (searched !== "" && location.hash === "") void this.fly(searched, true);
+    else void this.chooseMiddle(this.first);
+  }
+
+  /** Everything of a view that lies over the tiles. */
+  private dress(view: View): void {
+    this.paintedBy = view.paint;
+    this.strength = view.strength;
+    this.find = view.find;
+    this.region = view.region && this.panes[view.region.pane] ? view.region : null;
+    this.painter.show(view.paint, view.strength);
+    void this.painter.explain(view.paint, this.first.facts.page);
+    for (const pane of this.panes) pane.lay("paint", view.paint, view.strength);
+    this.mark();
+    this.showRegion();
+  }
+
+  /** Another address in the same page: a link, or back. */
+  private follow(): void {
+    const view = this.asked();
+    if (view.grid !== this.first.grid) {
+      this.open(view);
+      return;
+    }
+    this.first.show(view, false);
+    if (view.beside) this.panes[1]?.show(view.beside, false);
+    this.dress(view);
+  }
+
+  /** The other grid, around the image that is chosen; its whole where none is. A region belongs to its grid. */
+  private async change(grid: string): Promise<void> {
+    const pane = this.first;
+    if (grid === pane.grid) return;
+    const { across } = pane.viewer.look();
+    const image = this.sought() ?? pane.chosen?.image?.image_id;
+    let place = pane.whole(grid);
+    if (image !== undefined && across < pane.columns * 0.9) {
+      const cell = await pane.attempt(() => pane.where(String(image), grid));
+      if (cell) place = { grid, x: cell.column + 0.5, y: cell.row + 0.5, across };
+    }
+    const view = { ...this.view(), ...place, beside: null, region: null };
+    history.replaceState(null, "", hash(view));
+    this.open(view);
   }
 
   /** The image that was searched for, where it is still what is looked at. */
   private sought(): string | undefined {
-    const { searched, chosen } = this;
-    return searched && searched.row === chosen?.row && searched.column === chosen.column ? searched.image : undefined;
+    return this.searched && this.searched.cell === this.first.chosen ? this.searched.image : undefined;
+  }
+
+  private async search(text: string, where: string | null): Promise<void> {
+    for (const pane of this.panes) pane.tell("");
+    if (where === null && /^\d+$/.test(text)) await this.fly(text, false);
+    else await this.fit(where ?? text);
   }
 
   /** Flies to an image. */
   private async fly(image: string, immediately: boolean): Promise<void> {
-    const cell = await this.where(image, this.name);
+    const pane = this.first;
+    const cell = await pane.attempt(() => pane.where(image));
     if (!cell) return;
-    this.pointed = false;
-    const across = Math.min(AROUND, this.viewer.look().across, Math.max(3, this.grid(this.name).columns / 2));
-    this.viewer.lookAt(cell.column + 0.5, cell.row + 0.5, across, immediately);
-    this.searched = { image: image.trim(), row: cell.row, column: cell.column };
-    await this.choose(cell);
+    this.pointedAt = false;
+    const across = Math.min(AROUND, pane.viewer.look().across, Math.max(3, pane.columns / 2));
+    pane.viewer.lookAt(cell.column + 0.5, cell.row + 0.5, across, immediately);
+    this.searched = { image, cell: await this.look(pane, cell) };
     this.remember();
-    if (String(cell.shown) !== image.trim())
-      tell(this.alert, `Image ${image.trim()} lies in the cell that shows image ${cell.shown}, which is nearer its centre.`);
+    if (String(cell.shown) !== image)
+      pane.tell(`Image ${image} lies in the cell that shows image ${cell.shown}, which is nearer its centre.`);
   }
 
-  /** The cell that an image lies in; tells why where there is none. */
-  private async where(image: string, grid: string): Promise<Where["cells"][number] | undefined> {
-    tell(this.alert, "");
-    try {
-      const query = new URLSearchParams({ image, v: this.version });
-      const found = await ask<Where>(`${this.api}/where?${query}`);
-      return found.cells.find((one) => one.grid === grid);
-    } catch (error) {
-      tell(this.alert, words(error));
-      return undefined;
+  /** Marks the images that a filter keeps, and shows where they are. */
+  private async fit(where: string): Promise<void> {
+    const pane = this.first;
+    const { grid } = pane;
+    const found = await pane.attempt(() =>
+      pane.ask<{ images: number; box: [number, number, number, number] | null }>("extent", { grid, where }),
+    );
+    if (!found) return;
+    this.find = found.images ? where : "";
+    this.mark();
+    if (found.box) pane.viewer.fit(...found.box);
+    pane.tell(
+      found.images
+        ? `${found.images.toLocaleString("en")} images are marked where ${where}; most of them lie in what is shown.`
+        : `No image on the map passes the filter ${where}.`,
+    );
+    this.remember();
+  }
+
+  private mark(): void {
+    const { find } = this;
+    for (const pane of this.panes) pane.lay("found", find ? { by: "where", where: find } : {});
+  }
+
+  private paint(paint: Paint, strength: number): void {
+    this.paintedBy = paint;
+    this.strength = strength;
+    for (const pane of this.panes) {
+      pane.tell("");
+      pane.lay("paint", paint, strength);
     }
+    void this.painter.explain(paint, this.first.facts.page);
+    void this.tellPaint(this.active, this.active.chosen);
+    this.remember();
   }
 
-  private async click(position: { x: number; y: number }, event: PointerEvent): Promise<void> {
-    const cell = this.viewer.cellAt(position);
-    const before = this.chosen;
-    const found = await this.choose(cell);
+  private choose(region: Region | null): void {
+    this.region = region;
+    if (!region) {
+      this.find = "";
+      this.mark();
+      for (const pane of this.panes) pane.tell("");
+    }
+    this.showRegion();
+    this.remember();
+  }
+
+  /** The region's outline where it was drawn, and its images marked in the other frame. */
+  private showRegion(): void {
+    const { region } = this;
+    const source = this.panes[region?.pane ?? 0] ?? this.first;
+    this.controls.drawn(region !== null || this.find !== "");
+    for (const pane of this.panes) {
+      pane.outline(region && pane === source ? region.corners : "");
+      const linked = region !== null && pane !== source;
+      pane.lay("linked", linked ? drawnIn(source, region.corners) : {});
+    }
+    void this.panel.show(source, region?.corners ?? "");
+  }
+
+  moved(pane: Pane): void {
+    if (pane.chosen || this.pointedAt || location.hash !== "") this.remember();
+    if (!this.pointedAt && pane === this.active) void this.chooseMiddle(pane);
+  }
+
+  pointed(pane: Pane, place: { column: number; row: number } | null): void {
+    this.pointedAt = true;
+    this.active = pane;
+    void this.look(pane, place);
+  }
+
+  async clicked(pane: Pane, place: { column: number; row: number } | null, event: PointerEvent): Promise<void> {
+    this.active = pane;
+    const before = pane.chosen;
+    const found = await this.look(pane, place);
     const again = before?.row === found?.row && before?.column === found?.column;
-    if (event.pointerType !== "touch" || again) this.visit(found, event.ctrlKey || event.metaKey);
+    if (event.pointerType !== "touch" || again) this.visit(pane, found, event.ctrlKey || event.metaKey);
   }
 
-  private visit(cell: Cell | null, aside: boolean): void {
+  private visit(pane: Pane, cell: Cell | null, aside: boolean): void {
     if (!cell?.image) return;
-    const page = this.facts.page(cell.image.image_id);
+    const page = `${pane.facts.pages}/images/${cell.image.image_id}`;
     if (aside) open(page, "_blank", "noopener");
     else location.assign(page);
   }
 
-  private chooseMiddle(): Promise<Cell | null> {
-    return this.choose(this.viewer.middle());
+  private chooseMiddle(pane: Pane): Promise<Cell | null> {
+    return this.look(pane, pane.viewer.middle());
   }
 
-  /** Outlines a cell and tells of its image. */
-  private async choose(place: { column: number; row: number } | null): Promise<Cell | null> {
-    this.viewer.choose(place);
-    if (!place) {
-      this.chosen = null;
-      return null;
-    }
+  /** Outlines a cell, tells of its image, and outlines the same image in the other frame. */
+  private async look(pane: Pane, place: { column: number; row: number } | null): Promise<Cell | null> {
     try {
-      const cell = await this.cells.get(this.name, place.column, place.row);
-      if (cell) {
-        this.chosen = cell;
-        this.facts.show(cell);
-      }
+      const cell = await pane.choose(place);
+      if (!cell) return null;
+      this.facts.show(cell, pane.facts.pages);
+      void this.tellPaint(pane, cell);
+      for (const other of this.panes) if (other !== pane) void this.link(pane, other, cell);
       return cell;
     } catch (error) {
       this.facts.clear("");
-      tell(this.alert, words(error));
+      pane.tell(words(error));
       return null;
     }
   }
 
-  private remember(): void {
-    history.replaceState(null, "", hash({ grid: this.name, ...this.viewer.look() }));
+  private async link(from: Pane, to: Pane, cell: Cell): Promise<void> {
+    const image = cell.image?.image_id;
+    const id = image === undefined ? null : await from.attempt(() => counterpart(from, to, image));
+    const place = id === null || id === undefined ? undefined : await to.where(String(id)).catch(() => undefined);
+    if (from.chosen === cell) to.viewer.choose(place ?? null);
   }
 
-  /** Says why a tile could not be had. */
-  private async failed(address: string): Promise<void> {
-    if (!this.alert.hidden) return;
-    try {
-      const response = await fetch(address);
-      tell(this.alert, response.ok ? "" : (await problem(response)).message);
-    } catch {
-      tell(this.alert, "The service does not answer; is it still running?");
+  /** Tells what the image that is chosen is painted by. */
+  private async tellPaint(pane: Pane, cell: Cell | null): Promise<void> {
+    this.telling?.abort();
+    if (!cell?.image || !("by" in this.paintedBy)) {
+      this.facts.painted("");
+      return;
     }
+    const telling = (this.telling = new AbortController());
+    const asked = pane.ask<{ text: string | null }>(
+      `overlays/values/${cell.image.image_id}`,
+      { ...this.paintedBy },
+      telling.signal,
+    );
+    const told = await asked.catch(() => null);
+    if (telling.signal.aborted) return;
+    this.facts.painted(told ? `painted by: ${told.text ?? "no value"}` : "");
   }
+
+  private view(): View {
+    const { paintedBy: paint, strength, find, region, first } = this;
+    const beside = this.panes[1]?.viewer.look() ?? null;
+    return { grid: first.grid, ...first.viewer.look(), beside, paint, strength, find, region };
+  }
+
+  private remember(): void {
+    history.replaceState(null, "", hash(this.view()));
+  }
+}
+
+/** The paint that marks a region which was drawn in another frame. */
+function drawnIn(pane: Pane, region: string): Paint {
+  const { store, atlas } = pane.facts;
+  return { by: "region", region, region_grid: pane.grid, region_atlas: atlas, region_store: store };
+}
+
+/** The same image in the store of another frame; null where it has none. */
+async function counterpart(from: Pane, to: Pane, image: number): Promise<number | null> {
+  if (from.facts.store === to.facts.store) return image;
+  const query = new URLSearchParams({ other: to.facts.store });
+  return (await ask<{ counterpart: number | null }>(`${from.facts.images}/${image}/counterpart?${query}`)).counterpart;
 }
 
 try {

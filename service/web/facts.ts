@@ -11,23 +11,16 @@ export class Facts {
   private readonly label = element("facts-label");
   private readonly says = element("facts-says");
   private readonly more = element("facts-more");
+  private readonly paint = element("facts-paint");
 
-  /** pages: where the pages of the store are. */
-  constructor(private readonly pages: string) {}
-
-  /** The page of an image. */
-  page(imageId: number): string {
-    return `${this.pages}/images/${imageId}`;
-  }
-
-  /** Shows a cell. */
-  show(cell: Cell): void {
+  /** Shows a cell. pages: where the pages of its store are. */
+  show(cell: Cell, pages: string): void {
     const image = cell.image;
     if (!image) {
       this.clear("No image lies here.");
       return;
     }
-    this.link.href = this.page(image.image_id);
+    this.link.href = `${pages}/images/${image.image_id}`;
     this.picture.src = image.thumb;
     this.picture.alt = `image ${image.image_id}`;
     this.picture.classList.toggle("crisp", (image.width ?? 0) <= 64);
@@ -38,13 +31,18 @@ export class Facts {
     this.more.textContent = `${image.uri}${cell.images > 1 ? ` · ${cell.images} images lie in this cell` : ""}`;
   }
 
+  /** What the image that is shown is painted by. */
+  painted(text: string): void {
+    this.paint.textContent = text;
+  }
+
   /** Shows a text and no image. */
   clear(text: string): void {
     this.link.removeAttribute("href");
     this.picture.removeAttribute("src");
     this.picture.alt = "";
     this.name.textContent = text;
-    for (const one of [this.label, this.says, this.more]) one.textContent = "";
+    for (const one of [this.label, this.says, this.paint, this.more]) one.textContent = "";
   }
 }
 

@@ -2,6 +2,9 @@
 
 import OpenSeadragon from "openseadragon";
 
+import { Above, type Point } from "./above";
+import type { Look } from "./place";
+
 /** One grid as the page's data say it. address: of a tile, with {level}, {column} and {row}. */
 export interface Grid {
   rows: number;
@@ -52,9 +55,20 @@ function keepStylesOut(): void {
   document.head.append(style);
 }
 
+/** What lies over the tiles: what the atlas is painted by, what is chosen in the other frame, what was searched for. */
+export type Slot = "paint" | "linked" | "found";
+
+interface Overlay {
+  address: string;
+  strength: number;
+  item?: OpenSeadragon.TiledImage;
+}
+
 /** One grid at a time, looked at. */
 export class Viewer {
   readonly osd: OpenSeadragon.Viewer;
+  readonly above: Above;
+  private readonly overlays = new Map<Slot, Overlay>();
   private outline = document.createElement("div");
   private outlined = false;
   private crisp = false;
@@ -65,6 +79,7 @@ export class Viewer {
   ) {
     keepStylesOut();
     this.osd = new OpenSeadragon.Viewer(options(element, grid.cell));
+    this.above = new Above(this.osd);
     this.outline.className = "chosen";
     this.osd.addHandler("update-viewport", () => this.sharpen());
   }
@@ -73,31 +88,67 @@ export class Viewer {
   open(grid: Grid, then: () => void): void {
     this.grid = grid;
     this.outlined = false;
+    this.overlays.clear();
+    this.above.reset(grid.columns);
     this.osd.addOnceHandler("open", then);
-    const tileSource = {
-      width: grid.width,
-      height: grid.height,
-      tileSize: grid.tile,
+    this.osd.open({ tileSource: this.source(grid.address) });
+  }
+
+  /** Lays tiles over those of the grid, in place of what was there in this slot; none with null. */
+  lay(slot: Slot, address: string | null, strength: number): void {
+    const before = this.overlays.get(slot);
+    if (before?.address === address) {
+      before.strength = strength;
+      before.item?.setOpacity(strength);
+      return;
+    }
+    if (before?.item) this.osd.world.removeItem(before.item);
+    this.overlays.delete(slot);
+    if (address === null) return;
+    const overlay: Overlay = { address, strength };
+    this.overlays.set(slot, overlay);
+    this.osd.addTiledImage({
+      tileSource: this.source(address),
+      opacity: strength,
+      success: (event) => this.laid(slot, overlay, (event as unknown as { item: OpenSeadragon.TiledImage }).item),
+    });
+  }
+
+  private laid(slot: Slot, overlay: Overlay, item: OpenSeadragon.TiledImage): void {
+    if (this.overlays.get(slot) !== overlay) {
+      this.osd.world.removeItem(item);
+      return;
+    }
+    overlay.item = item;
+    item.setOpacity(overlay.strength);
+  }
+
+  private source(address: string): object {
+    const { width, height, tile, levels } = this.grid;
+    return {
+      width,
+      height,
+      tileSize: tile,
       tileOverlap: 0,
       minLevel: 0,
-      maxLevel: grid.levels - 1,
+      maxLevel: levels - 1,
       getTileUrl: (level: number, column: number, row: number) =>
-        grid.address
+        address
           .replace("{level}", String(level))
           .replace("{column}", String(column))
           .replace("{row}", String(row)),
     };
-    this.osd.open({ tileSource });
   }
 
-  /** The middle and the cells across, now or, where it is moving, at its end. */
-  look(): { x: number; y: number; across: number } {
+  /** The middle, and the cells across and down, now or, where it is moving, at its end. */
+  look(): Look & { down: number } {
     const bounds = this.osd.viewport.getBounds(false);
     const middle = bounds.getCenter();
     return {
       x: middle.x * this.grid.columns,
       y: middle.y * this.grid.columns,
       across: bounds.width * this.grid.columns,
+      down: bounds.height * this.grid.columns,
     };
   }
 
@@ -129,10 +180,22 @@ export class Viewer {
     this.osd.viewport.applyConstraints();
   }
 
-  /** The cell under a point of the frame, in pixels; null outside the grid. */
-  cellAt(pixel: { x: number; y: number }): { column: number; row: number } | null {
+  /** Shows a whole box of cells. */
+  fit(x0: number, y0: number, x1: number, y1: number): void {
+    const across = Math.max(x1 - x0, (y1 - y0) * this.osd.viewport.getAspectRatio(), 3);
+    this.lookAt((x0 + x1) / 2, (y0 + y1) / 2, across * 1.15, false);
+  }
+
+  /** A point of the frame, in pixels, as a place in cells. */
+  placeAt(pixel: Point): Point {
     const point = this.osd.viewport.pointFromPixel(new OpenSeadragon.Point(pixel.x, pixel.y), true);
-    return this.inside(point.x * this.grid.columns, point.y * this.grid.columns);
+    return { x: point.x * this.grid.columns, y: point.y * this.grid.columns };
+  }
+
+  /** The cell under a point of the frame, in pixels; null outside the grid. */
+  cellAt(pixel: Point): { column: number; row: number } | null {
+    const { x, y } = this.placeAt(pixel);
+    return this.inside(x, y);
   }
 
   /** The cell in the middle of what is seen; null outside the grid. */

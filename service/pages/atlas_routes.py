@@ -1,0 +1,84 @@
+"""The addresses of the pages of an atlas: the viewer, a region, and the pieces of them that its script asks for."""
+
+from dataclasses import replace
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import Response
+
+from ..answers.atlases import GridName
+from ..api.overlays import Painting, painting
+from ..api.parameters import AtlasName, StoreName
+from ..api.regions import Region, drawn
+from ..http.answering import consistent
+from . import atlas as views_atlas
+from . import atlas_region as views_region
+from .parameters import EMPTY, Start
+
+router = APIRouter(include_in_schema=False, default_response_class=Response)
+
+OnMap = Annotated[int | None, EMPTY, Query(ge=0, le=2**53, description="an image to look for")]
+Plain = Annotated[bool, Query(description="the grid as a picture, without the viewer")]
+Place = Annotated[int | None, Query(ge=0, le=100_000, description="default: the middle")]
+Beside = Annotated[
+    str | None,
+    EMPTY,
+    Query(max_length=401, description="ATLAS of this store, or STORE/ATLAS, to compare with"),
+]
+
+
+def _look(
+    *,
+    row: Place = None,
+    column: Place = None,
+    image: OnMap = None,
+    plain: Plain = False,
+    beside: Beside = None,
+) -> views_atlas.Look:
+    there, _, other = (beside or "").rpartition("/")
+    return views_atlas.Look(None, row, column, image, plain, other or None, there or None)
+
+
+Asked = Annotated[views_atlas.Look, Depends(_look)]
+
+
+@router.get("/stores/{store}/atlas")
+def any_atlas_page(request: Request, store: StoreName, look: Asked) -> Response:
+    """What does the whole dataset look like to the model?"""
+    return consistent(request, store, lambda served: views_atlas.atlas(request, served, look))
+
+
+@router.get("/stores/{store}/atlas/{atlas}")
+def atlas_page(request: Request, store: StoreName, atlas: AtlasName, look: Asked) -> Response:
+    """The same, of one atlas."""
+    named = replace(look, name=atlas)
+    return consistent(request, store, lambda served: views_atlas.atlas(request, served, named))
+
+
+@router.get("/stores/{store}/atlas/{atlas}/region")
+def region_page(
+    request: Request,
+    store: StoreName,
+    atlas: AtlasName,
+    *,
+    region: Region,
+    grid: GridName = "nearest",
+    start: Start = 0,
+    part: Literal["facts", "units"] | None = None,
+) -> Response:
+    """Which images lie in a region, and what sets them apart. part: of the page, for the viewer."""
+    found = drawn(atlas, grid, region, None)
+    return consistent(
+        request,
+        store,
+        lambda served: views_region.region(request, served, found(served).value, start=start, part=part),
+    )
+
+
+@router.get("/stores/{store}/atlas/{atlas}/legend")
+def legend(request: Request, store: StoreName, atlas: AtlasName, asked: Painting) -> Response:
+    """What the colours of an overlay mean, for the viewer."""
+    found = painting(request, atlas, asked, None)
+    return consistent(
+        request, store, lambda served: views_region.legend(request, served, found(served).value)
+    )

@@ -1,0 +1,98 @@
+/** The form that says what the atlas is painted by, and the legend of that. */
+
+import { problem, words } from "./api";
+import { element, tell } from "./page";
+import type { Paint } from "./place";
+
+/** The fields that each choice needs. */
+const FIELDS: Record<string, readonly string[]> = { unit: ["layer", "unit"], where: ["where"] };
+
+export class Painter {
+  private readonly form = element<HTMLFormElement>("atlas-paint");
+  private readonly legend = element("atlas-legend");
+  private asking: AbortController | undefined;
+
+  /** changed: hears of what is to be painted, and how strongly. */
+  constructor(private readonly changed: (paint: Paint, strength: number) => void) {
+    this.form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.tellChange();
+    });
+    this.form.addEventListener("change", (event) => {
+      this.arrange();
+      const name = (event.target as HTMLInputElement).name;
+      if (name !== "where" && !(name === "by" && this.value("by") === "where")) this.tellChange();
+    });
+    this.field("strength").addEventListener("input", () => this.tellChange());
+  }
+
+  /** Sets the fields as they are for a paint. */
+  show(paint: Paint, strength: number): void {
+    const by = paint["by"] === "column" ? `column:${paint["column"] ?? "label"}` : (paint["by"] ?? "");
+    this.field("by").value = by;
+    for (const name of ["layer", "unit", "where"]) {
+      const value = paint[name];
+      if (value !== undefined) this.field(name).value = value;
+    }
+    this.field("strength").value = String(strength);
+    this.arrange();
+  }
+
+  /** Shows the legend of a paint. page: of the atlas. */
+  async explain(paint: Paint, page: string): Promise<void> {
+    this.asking?.abort();
+    if (!("by" in paint)) {
+      this.legend.replaceChildren();
+      return;
+    }
+    const asking = (this.asking = new AbortController());
+    const filled = await fragment(`${page}/legend?${new URLSearchParams(paint)}`, this.legend, asking.signal);
+    if (!filled && !asking.signal.aborted) this.legend.replaceChildren();
+  }
+
+  private tellChange(): void {
+    const [by = "", column] = this.value("by").split(/:(.*)/s);
+    const paint: Record<string, string> = by ? { by } : {};
+    if (column) paint["column"] = column;
+    for (const name of FIELDS[by] ?? []) paint[name] = this.value(name);
+    if (paint["where"] === "" || paint["unit"] === "") return;
+    this.changed(paint, Number(this.value("strength")));
+  }
+
+  /** Shows the fields that the choice needs, and no others. */
+  private arrange(): void {
+    const by = this.value("by");
+    const needed = ["by", ...(FIELDS[by] ?? []), ...(by ? ["strength"] : [])];
+    for (const label of this.form.querySelectorAll("label"))
+      label.hidden = !needed.includes(label.querySelector<HTMLInputElement>("[name]")?.name ?? "");
+    const button = this.form.querySelector("button");
+    if (button) button.hidden = by !== "where";
+  }
+
+  private value(name: string): string {
+    return this.field(name).value;
+  }
+
+  private field(name: string): HTMLInputElement {
+    return this.form.elements.namedItem(name) as HTMLInputElement;
+  }
+}
+
+/** Fills an element with a piece of a page, or with why there is none; false where it was given up. */
+export async function fragment(address: string, holder: HTMLElement, signal: AbortSignal): Promise<boolean> {
+  try {
+    const response = await fetch(address, { signal });
+    if (!response.headers.get("content-type")?.startsWith("text/html")) throw await problem(response);
+    const text = await response.text();
+    if (signal.aborted) return false;
+    holder.innerHTML = text;
+    return true;
+  } catch (error) {
+    if (signal.aborted) return false;
+    const warning = document.createElement("p");
+    warning.className = "warning";
+    tell(warning, words(error));
+    holder.replaceChildren(warning);
+    return true;
+  }
+}

@@ -1,0 +1,180 @@
+/** One atlas in its frame: what is looked at and chosen there, and what is laid over it. */
+
+import { ask, problem, words } from "./api";
+import type { Cluster } from "./above";
+import { type Cell, Cells } from "./cells";
+import { corners } from "./lasso";
+import { tell } from "./page";
+import type { Look, Paint, Place } from "./place";
+import { type Grid, type Slot, Viewer } from "./viewer";
+
+/** What the page says of an atlas. api: of the atlas; images: of the store's images. */
+export interface PaneFacts {
+  store: string;
+  atlas: string;
+  api: string;
+  images: string;
+  pages: string;
+  page: string;
+  version: string;
+  grids: Record<string, Grid>;
+}
+
+/** The cell that an image lies in. shown: the image that the cell shows. */
+export interface Where {
+  grid: string;
+  row: number;
+  column: number;
+  shown: number;
+}
+
+/** Hears what a person does in a frame. */
+export interface Listener {
+  moved(pane: Pane): void;
+  pointed(pane: Pane, place: { column: number; row: number } | null): void;
+  clicked(pane: Pane, place: { column: number; row: number } | null, event: PointerEvent): void;
+}
+
+const MARKED = 0.75;
+
+export class Pane {
+  readonly viewer: Viewer;
+  readonly cells: Cells;
+  chosen: Cell | null = null;
+  grid: string;
+
+  constructor(
+    readonly facts: PaneFacts,
+    readonly number: number,
+    holder: HTMLElement,
+    private readonly alert: HTMLElement,
+    listener: Listener,
+    grid: string,
+  ) {
+    this.grid = grid;
+    this.cells = new Cells(facts.api, facts.version);
+    this.viewer = new Viewer(holder, this.of(grid));
+    this.listen(listener);
+  }
+
+  /** Shows a grid, at a place; `then` runs once it can be looked at. */
+  open(place: Place, then: () => void): void {
+    this.grid = place.grid;
+    this.chosen = null;
+    this.viewer.open(this.of(place.grid), () => {
+      this.show(place, true);
+      void this.name();
+      then();
+    });
+  }
+
+  /** The whole of a grid. */
+  whole(grid: string): Place {
+    const { rows, columns } = this.of(grid);
+    return { grid, x: columns / 2, y: rows / 2, across: 0 };
+  }
+
+  /** How many cells the grid has from left to right. */
+  get columns(): number {
+    return this.of(this.grid).columns;
+  }
+
+  show(look: Look, immediately: boolean): void {
+    if (look.across > 0) this.viewer.lookAt(look.x, look.y, look.across, immediately);
+    else this.viewer.home(immediately);
+  }
+
+  /** Outlines a cell and gives it; null where another one was chosen meanwhile, or there is none. */
+  async choose(place: { column: number; row: number } | null): Promise<Cell | null> {
+    this.viewer.choose(place);
+    if (!place) {
+      this.chosen = null;
+      return null;
+    }
+    const cell = await this.cells.get(this.grid, place.column, place.row);
+    if (cell) this.chosen = cell;
+    return cell;
+  }
+
+  /** The cell that an image lies in, in one of the grids. Throws ProblemError. */
+  async where(image: string, grid = this.grid): Promise<Where | undefined> {
+    const found = await this.ask<{ cells: Where[] }>("where", { image });
+    return found.cells.find((one) => one.grid === grid);
+  }
+
+  /** An answer about this atlas. Throws ProblemError. */
+  ask<T>(what: string, query: Record<string, string>, signal?: AbortSignal): Promise<T> {
+    return ask<T>(`${this.facts.api}/${what}?${this.query(query)}`, signal);
+  }
+
+  query(more: Record<string, string>): string {
+    return new URLSearchParams({ ...more, v: this.facts.version }).toString();
+  }
+
+  /** Lays an overlay over the atlas; none without paint. */
+  lay(slot: Slot, paint: Paint, strength = MARKED): void {
+    const tiles = `${this.facts.api}/overlays/${this.grid}/{level}/{column}_{row}.png`;
+    this.viewer.lay(slot, "by" in paint ? `${tiles}?${this.query(paint)}` : null, strength);
+  }
+
+  /** Outlines a region that was drawn here; none with an empty text. */
+  outline(region: string): void {
+    this.viewer.above.outline(region ? corners(region) : []);
+  }
+
+  tell(text: string): void {
+    tell(this.alert, text);
+  }
+
+  /** Runs, and tells what went wrong in the frame. */
+  async attempt<T>(question: () => Promise<T>): Promise<T | null> {
+    try {
+      return await question();
+    } catch (error) {
+      this.tell(words(error));
+      return null;
+    }
+  }
+
+  private of(grid: string): Grid {
+    const found = this.facts.grids[grid];
+    if (!found) throw new Error(`the atlas ${this.facts.atlas} has no grid ${grid}`);
+    return found;
+  }
+
+  private async name(): Promise<void> {
+    const grid = this.grid;
+    const found = await this.attempt(() => this.ask<{ clusters: Cluster[] }>("clusters", { grid }));
+    if (found && grid === this.grid) this.viewer.above.tell(found.clusters);
+  }
+
+  private listen(listener: Listener): void {
+    const { osd } = this.viewer;
+    osd.addHandler("animation-finish", () => listener.moved(this));
+    osd.addHandler("tile-load-failed", (event) => void this.failed(event.tile.getUrl()));
+    osd.addHandler("open-failed", (event) => this.tell(`The atlas cannot be shown: ${event.message}`));
+    osd.addHandler("canvas-click", (event) => {
+      if (event.quick)
+        listener.clicked(this, this.viewer.cellAt(event.position), event.originalEvent as PointerEvent);
+    });
+    osd.canvas.addEventListener("pointermove", (event) => {
+      if (event.pointerType === "touch" || event.buttons) return;
+      const frame = osd.canvas.getBoundingClientRect();
+      listener.pointed(this, this.viewer.cellAt({ x: event.clientX - frame.left, y: event.clientY - frame.top }));
+    });
+    osd.canvas.setAttribute("role", "application");
+    osd.canvas.setAttribute("aria-label", `Atlas ${this.facts.atlas}`);
+    osd.canvas.setAttribute("aria-describedby", "atlas-keys");
+  }
+
+  /** Says why a tile could not be had. */
+  private async failed(address: string): Promise<void> {
+    if (!this.alert.hidden) return;
+    try {
+      const response = await fetch(address);
+      this.tell(response.ok ? "" : (await problem(response)).message);
+    } catch {
+      this.tell("The service does not answer; is it still running?");
+    }
+  }
+}

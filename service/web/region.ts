@@ -1,0 +1,30 @@
+/** The panel of a region: its images, classes and most characteristic units, as the service draws them. */
+
+import { element } from "./page";
+import { fragment } from "./paint";
+import type { Pane } from "./pane";
+
+export class RegionPanel {
+  private readonly holder = element("atlas-region");
+  private readonly facts = element("region-facts");
+  private readonly units = element("region-units");
+  private asking: AbortController | undefined;
+
+  /** Shows what a region of an atlas holds; nothing with an empty text. */
+  async show(pane: Pane, region: string): Promise<void> {
+    this.asking?.abort();
+    this.holder.hidden = region === "";
+    this.units.replaceChildren();
+    delete this.holder.dataset["ready"];
+    if (!region) {
+      this.facts.replaceChildren();
+      return;
+    }
+    const asking = (this.asking = new AbortController());
+    const query = (part: string): string =>
+      `${pane.facts.page}/region?${new URLSearchParams({ grid: pane.grid, region, part })}`;
+    if (!(await fragment(query("facts"), this.facts, asking.signal))) return;
+    this.units.textContent = "The maxima of the region’s images are being read …";
+    if (await fragment(query("units"), this.units, asking.signal)) this.holder.dataset["ready"] = "";
+  }
+}
