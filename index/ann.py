@@ -5,7 +5,6 @@ fast enough) and a manifest, published last. Deleting the folder loses nothing.
 """
 
 import json
-import tempfile
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -16,6 +15,7 @@ from ..common.errors import StoreDamagedError, StoreError, StoreNotFoundError, U
 from .ann_tune import OperatingPoint
 from .exact import Metric, Vectors, nearest, nearest_of
 from .files import Folder, MissingFileError
+from .mapped import map_array
 from .pca import Projection
 
 faiss: Any = _faiss  # its Python names are added at import, where no type checker sees them
@@ -40,10 +40,11 @@ class IvfIndex:
         self._parameters: dict[int, Any] = {}
 
     @classmethod
-    def train(
-        cls, factory: str, projection: Projection, sample: np.ndarray, seed: int, threads: int
-    ) -> "IvfIndex":
-        """Learns the lists and codes from `sample` (rows, width) float32."""
+    def train(cls, factory: str, projection: Projection, sample: np.ndarray, seed: int) -> "IvfIndex":
+        """Learns the lists and codes from `sample` (rows, width) float32.
+
+        In one thread, as `add`: the sums of a matrix product depend on how many share it.
+        """
         width, dimensions = projection.matrix.shape
         transform = faiss.LinearTransform(width, dimensions, True)
         faiss.copy_array_to_vector(np.ascontiguousarray(projection.matrix.T).ravel(), transform.A)
@@ -52,15 +53,15 @@ class IvfIndex:
         inner = faiss.index_factory(dimensions, factory)
         inner.cp.seed = seed
         inner.cp.min_points_per_centroid = 1  # the choice is ours; no warnings on stderr
-        with _Threads(threads):
+        with _Threads(1):
             inner.train(projection.apply(sample))
         index = faiss.IndexPreTransform(transform, inner)
         index.is_trained = True
         return cls(index)
 
-    def add(self, rows: np.ndarray, ids: np.ndarray, threads: int) -> None:
+    def add(self, rows: np.ndarray, ids: np.ndarray) -> None:
         """rows: (rows, width) float32; ids: (rows,) int64."""
-        with _Threads(threads):
+        with _Threads(1):
             self._index.add_with_ids(rows, ids)
         self.rows = self._index.ntotal
 
@@ -108,6 +109,20 @@ class IvfIndex:
         return cls(faiss.read_index(faiss.PyCallbackIOReader(file.read)))
 
 
+def squared_gaps(features: np.ndarray, queries: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """(queries, m) float32: squared L2 distances of each query to its own m images, inf for an id of -1.
+
+    features: (images, width), queries: (queries, width), float32; ids: (queries, m) int64. Computed in float32.
+    """
+    gaps = np.empty(ids.shape, np.float32)
+    arrays = [np.ascontiguousarray(queries, np.float32), features, np.ascontiguousarray(ids, np.int64)]
+    with _Threads(1):
+        faiss.fvec_L2sqr_by_idx(
+            *map(faiss.swig_ptr, (gaps, *arrays)), features.shape[1], ids.shape[0], ids.shape[1]
+        )
+    return gaps
+
+
 class _Threads:
     """FAISS's number of threads for the calling thread (OpenMP keeps one for each), put back afterwards."""
 
@@ -150,7 +165,7 @@ class Ann:
             if folder.size(name) != size:
                 where = folder.path(name)
                 raise StoreDamagedError(f"{where} has not the size that {MANIFEST} says; run `index` again.")
-        features = _map(folder, FEATURES, (images, width))
+        features = map_array(folder, FEATURES, np.float32, (images, width))
         lengths = np.frombuffer(folder.read(LENGTHS), np.float64)
         index = None
         if manifest["type"] != "flat":
@@ -189,7 +204,7 @@ class Ann:
         metric than the index's is answered exactly. raises: UsageError.
         """
         queries, exclude = self._checked(queries, k, exclude, allowed, metric)
-        point = self._point(k)
+        point = self.point(k)
         if exact or point is None or self.index is None or self.is_exact(k, metric=metric, allowed=allowed):
             among = None if allowed is None else np.flatnonzero(allowed)
             return nearest(
@@ -208,12 +223,13 @@ class Ann:
 
     def is_exact(self, k: int, *, metric: Metric | None = None, allowed: np.ndarray | None = None) -> bool:
         """Whether `search` compares every image unasked: the index cannot answer this, or few images are allowed."""
-        if self.index is None or self._point(k) is None or metric not in (None, self.metric):
+        if self.index is None or self.point(k) is None or metric not in (None, self.metric):
             return True
         width = self.vectors.features.shape[1]
         return allowed is not None and int(np.count_nonzero(allowed)) * width <= _EXACT_NUMBERS
 
-    def _point(self, k: int) -> OperatingPoint | None:
+    def point(self, k: int) -> OperatingPoint | None:
+        """How the index is searched for k neighbours; None where it was tuned for fewer."""
         return next((point for point in self.points if point.k >= k), None)
 
     def _candidates(
@@ -306,16 +322,3 @@ def _read_manifest(folder: Folder, store: str | None) -> dict[str, Any]:
             f"The index in {folder.url} was made from another sweep; run `unitscope index` again."
         )
     return manifest
-
-
-def _map(folder: Folder, name: str, shape: tuple[int, int]) -> np.ndarray:
-    """The file as a read-only float32 array; from a bucket it is first copied to a temporary file."""
-    if not shape[0]:
-        return np.empty(shape, np.float32)
-    if path := folder.local_path(name):
-        return np.asarray(np.memmap(path, np.float32, "r", shape=shape))
-    with tempfile.TemporaryFile() as copy, folder.open(name) as file:
-        while piece := file.read(8 << 20):
-            copy.write(piece)
-        copy.flush()
-        return np.asarray(np.memmap(copy, np.float32, "r", shape=shape))

@@ -161,9 +161,7 @@ class _Builder:
         for size in (sizes[0], max(sizes)):
             self.factory = factory(self.choice, len(self.ids), size, self.memory)
             with self.progress.stage(f"learning {self.choice.lists} lists of {size} dimensions"):
-                index = IvfIndex.train(
-                    self.factory, projection.first(size), training, self.seed, self.threads
-                )
+                index = IvfIndex.train(self.factory, projection.first(size), training, self.seed)
             self.fill(index)
             points = self.tune(index, truth)
             if points and points[0].k == NEIGHBOURS[0]:
@@ -188,7 +186,7 @@ class _Builder:
         with self.progress.stage("indexing", len(self.ids), "images") as stage:
             for start, stop in chunks(len(self.ids), self.vectors.features.shape[1]):
                 ids = self.ids[start:stop]
-                index.add(prepared(self.vectors, ids, self.metric), ids, self.threads)
+                index.add(prepared(self.vectors, ids, self.metric), ids)
                 stage.advance(len(ids))
 
     def tune(self, index: IvfIndex, truth: np.ndarray) -> list[OperatingPoint]:

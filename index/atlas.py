@@ -148,7 +148,8 @@ def write_atlas(
     JPEG, for the tiles; without it none are made. store: the hash of the store's manifest.
     raises: UsageError for a bad name or side.
     """
-    _check(name, images, coordinates)
+    _check(images, coordinates)
+    name = check_name(name)
     side = min(100, max(1, round(float(np.sqrt(len(images) / 4))))) if side is None else side
     if side < 1:
         raise UsageError(f"A grid of {side} cells a side: give at least 1.")
@@ -220,11 +221,16 @@ def _write(folder: Folder, path: str, table: pa.Table) -> PartRecord:
     return file.record
 
 
-def _check(name: str, images: np.ndarray, coordinates: np.ndarray) -> None:
+def check_name(name: str) -> str:
+    """The name itself. Raises UsageError where an atlas cannot have it."""
     if not _NAME.fullmatch(name):
         raise UsageError(
             f"{name!r} is no name for an atlas: use letters, digits, '-' and '_', such as 'umap'."
         )
+    return name
+
+
+def _check(images: np.ndarray, coordinates: np.ndarray) -> None:
     if coordinates.shape != (len(images), 2):
         raise UsageError(
             f"{len(images)} images need coordinates of shape ({len(images)}, 2), not {coordinates.shape}."

@@ -1,14 +1,23 @@
-"""One graph of nearest neighbours over the features, for every projection."""
+"""One graph of nearest neighbours over the features, for every projection, the duplicates and the quality figures."""
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..common.progress import SILENT, Progress
-from .ann import Ann
+from .ann import Ann, squared_gaps
+from .ann_tune import OperatingPoint, prepared
+from .exact import Metric, Vectors, nearest
+from .mapped import release
 
-_BLOCK = 2048
+NEIGHBOURS = 90
+"""Of each image, in a stored graph: three times t-SNE's perplexity of 30. What needs fewer takes the first."""
+_BLOCK = 1024
 _SAMPLE = 256
+_EXACT_WORK = 1e11
+"""Up to so many multiplications every image is compared with every other, index or not."""
 
 
 @dataclass(frozen=True)
@@ -16,7 +25,8 @@ class KnnGraph:
     """Each image's nearest images, itself left out.
 
     images: (n,) int64, the image ids that have a feature, ascending: row i of all that follows is image `images[i]`.
-    neighbours: (n, k) int64, as rows (not ids), nearest first. distances: (n, k) float32, L2.
+    neighbours: (n, k) int32, as rows (not ids), nearest first. distances: (n, k) float32, L2; with the metric
+    "cosine" those of the features scaled to length 1, whose order is the cosine's.
     recall: share of the true k nearest, measured on a sample (1.0 where the search was exact).
     """
 
@@ -24,40 +34,127 @@ class KnnGraph:
     neighbours: np.ndarray
     distances: np.ndarray
     recall: float
+    metric: Metric = "l2"
 
     @property
     def k(self) -> int:
         """Neighbours of each image."""
         return self.neighbours.shape[1]
 
+    def first(self, k: int) -> "KnnGraph":
+        """The graph of the k nearest of each image."""
+        nearer, gaps = (np.ascontiguousarray(array[:, :k]) for array in (self.neighbours, self.distances))
+        return KnnGraph(self.images, nearer, gaps, self.recall, self.metric)
+
 
 def knn_graph(
     ann: Ann,
     *,
-    k: int = 15,
-    exact: bool = False,
+    k: int = NEIGHBOURS,
+    exact: bool | None = None,
     threads: int = 1,
     seed: int = 0,
     progress: Progress = SILENT,
 ) -> KnnGraph:
-    """The k (or all other, where there are fewer) nearest images of each image, and the recall of a sample."""
+    """The k (or all other, where there are fewer) nearest images of each image, and the recall of a sample.
+
+    exact: whether every image is compared with every other; None: where the index cannot answer, or there are few.
+    The graph is the same for any number of threads.
+    """
     images = np.flatnonzero(ann.vectors.valid)
     k = max(0, min(k, len(images) - 1))
-    distances, ids = np.empty((len(images), k), np.float32), np.empty((len(images), k), np.int64)
+    shape = (len(images), k)
+    neighbours, distances = np.empty(shape, np.int32), np.empty(shape, np.float32)
+    approximate = not exact and ann.point(k) is not None
+    if exact is None and len(images) ** 2 * ann.vectors.features.shape[1] <= _EXACT_WORK:
+        approximate = False
     with progress.stage("nearest neighbours of each image", len(images), "images") as stage:
-        for start in range(0, len(images) if k else 0, _BLOCK):
-            own = images[start : start + _BLOCK]
-            rows = ann.vectors.features[own]
-            found = ann.search(rows, k, exact=exact, exclude=own, metric="l2", threads=threads)
-            distances[start : start + len(own)], ids[start : start + len(own)] = found
-            stage.advance(len(own))
-    recall = 1.0 if exact or ann.index is None or not k else _recall(ann, images, distances, seed)
-    return KnnGraph(images, np.searchsorted(images, ids), distances, recall)
+        for rows, ids, gaps in _searched(ann, images, k, approximate=approximate, threads=threads):
+            neighbours[rows], distances[rows] = np.searchsorted(images, ids), gaps
+            stage.advance(len(ids))
+    recall = _recall(ann, images, distances, seed) if approximate else 1.0
+    return KnnGraph(images, neighbours, distances, recall, ann.metric)
+
+
+def search_images(
+    ann: Ann, own: np.ndarray, k: int, *, allowed: np.ndarray | None = None, threads: int = 1
+) -> tuple[np.ndarray, np.ndarray]:
+    """The k nearest of some images, each itself left out: ids (own, k) int64, distances (own, k) float32.
+
+    allowed: (images,) bool, those that may be found; more than k of them. The distances are a graph's.
+    """
+    point = ann.point(k)
+    among = None if allowed is None else np.flatnonzero(allowed)
+    if point is None:
+        return _exact(ann.vectors, own, k, ann.metric, among)
+    ids, gaps = np.empty((len(own), k), np.int64), np.empty((len(own), k), np.float32)
+
+    def search(start: int) -> None:  # a block in one thread, so that nothing depends on how many there are
+        block = slice(start, start + _BLOCK)
+        ids[block], gaps[block] = _approximate(ann, own[block], k, point, allowed)
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(search, range(0, len(own), _BLOCK)))
+    release(ann.vectors.features)
+    short = np.flatnonzero(~np.isfinite(gaps[:, -1])) if k else np.empty(0, np.int64)
+    if len(short):
+        ids[short], gaps[short] = _exact(ann.vectors, own[short], k, ann.metric, among)
+    return ids, gaps
+
+
+def _searched(
+    ann: Ann, images: np.ndarray, k: int, *, approximate: bool, threads: int
+) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+    """Runs of rows, with the ids and distances of their neighbours."""
+    step = 16 * _BLOCK if approximate else 2 * _BLOCK
+    for start in range(0, len(images) if k else 0, step):
+        own = images[start : start + step]
+        if approximate:
+            found = search_images(ann, own, k, threads=threads)
+        else:
+            found = _exact(ann.vectors, own, k, ann.metric, None)
+        yield slice(start, start + len(own)), *found
+
+
+def _approximate(
+    ann: Ann, own: np.ndarray, k: int, point: OperatingPoint, allowed: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The index's candidates, re-ranked by their features; where they are too few, inf and -1 follow."""
+    assert ann.index is not None
+    rows, probes = prepared(ann.vectors, own, ann.metric), point.probes
+    if allowed is not None:  # as many lists more as there are images fewer
+        probes = min(ann.index.lists, int(np.ceil(probes * len(allowed) / max(1, allowed.sum()))))
+    count = min(max(point.candidates, k) + 1, ann.index.rows)
+    ids = ann.index.candidates(rows, count, probes, allowed=allowed)
+    if ann.metric == "l2":
+        squares = squared_gaps(ann.vectors.features, rows, ids)
+    else:
+        squares = _cosine_squares(ann.vectors, rows, ids)
+    squares[(ids == own[:, None]) | (ids < 0)] = np.inf
+    if k < count:
+        near = np.argpartition(squares, k - 1, axis=1)[:, :k] if k else np.empty((len(own), 0), np.int64)
+        ids, squares = np.take_along_axis(ids, near, 1), np.take_along_axis(squares, near, 1)
+    order = np.lexsort((ids, squares), axis=1)
+    return np.take_along_axis(ids, order, 1), np.sqrt(np.take_along_axis(squares, order, 1))
+
+
+def _cosine_squares(vectors: Vectors, rows: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """(own, m) float32: squared distances of rows of length 1 to the images `ids`, scaled to length 1 too."""
+    squares = np.empty(ids.shape, np.float32)
+    for query, near in enumerate(ids):
+        squares[query] = ((prepared(vectors, near, "cosine") - rows[query]) ** 2).sum(axis=1)
+    return squares
+
+
+def _exact(
+    vectors: Vectors, own: np.ndarray, k: int, metric: Metric, among: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    gaps, ids = nearest(vectors, vectors.features[own], k, metric=metric, among=among, exclude=own)
+    return ids, gaps if metric == "l2" else np.sqrt(2 * gaps)
 
 
 def _recall(ann: Ann, images: np.ndarray, distances: np.ndarray, seed: int) -> float:
-    """Equal distances count as found."""
+    """Equal distances count as found; the slack is for the rounding of float32."""
     picked = np.random.default_rng(seed).choice(len(images), min(_SAMPLE, len(images)), replace=False)
-    own, k = images[picked], distances.shape[1]
-    truth, _ = ann.search(ann.vectors.features[own], k, exact=True, exclude=own, metric="l2")
-    return float((distances[picked] <= truth[:, -1:]).mean())
+    _, truth = _exact(ann.vectors, images[picked], distances.shape[1], ann.metric, None)
+    return float((distances[picked] <= truth[:, -1:] * (1 + 1e-5) + 1e-6).mean())

@@ -1,8 +1,12 @@
-"""Principal components in numpy: for the index's codes, and for maps."""
+"""Principal components in numpy: for the index's codes, and for maps.
+
+In one thread: the sums of a matrix product depend on how many share it, and the same input must give the same bytes.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 
 @dataclass(frozen=True)
@@ -18,7 +22,8 @@ class Projection:
 
     def apply(self, rows: np.ndarray) -> np.ndarray:
         """rows: (rows, width) float32; gives (rows - mean) @ matrix, (rows, dimensions) float32."""
-        return (rows - self.mean) @ self.matrix
+        with threadpool_limits(1, "blas"):
+            return (rows - self.mean) @ self.matrix
 
     def first(self, dimensions: int) -> "Projection":
         """The projection on the first, strongest dimensions."""
@@ -26,6 +31,7 @@ class Projection:
         return Projection(self.mean, matrix, self.explained[:dimensions])
 
 
+@threadpool_limits.wrap(limits=1, user_api="blas")
 def fit_projection(sample: np.ndarray, dimensions: int, seed: int) -> Projection:
     """The first principal components of `sample` (rows, width) float32, by randomised subspace iteration.
 

@@ -1,18 +1,23 @@
 """Maps of the dataset: UMAP, t-SNE or PCA, from one kNN graph; the only importer of umap and openTSNE.
 
-Both start from the principal components, so that the large structure is the data's own; the same seed gives the
-same bytes on the same machine.
+Both start from the principal components, so that the large structure is the data's own. Unless `fast`, the same seed
+gives the same bytes on the same machine, for any number of threads.
 """
 
+import io
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
 from ..common.errors import UsageError
-from ..common.progress import SILENT, Progress
-from .exact import Vectors, chunks
-from .knn import KnnGraph
+from ..common.progress import SILENT, Progress, Stage
+from .ann_tune import prepared
+from .exact import Metric, Vectors, chunks
+from .knn import NEIGHBOURS, KnnGraph
+from .mapped import release
 from .pca import fit_projection
 
 Method = Literal["umap", "tsne", "pca"]
@@ -23,6 +28,48 @@ _FEWEST = 4
 """Fewer images than this have no neighbourhoods worth the name, and get their principal components."""
 _MIN_DISTANCE = 0.1
 _SPREAD = 1.0
+_FEW_IMAGES, _EPOCHS_OF_FEW, _EPOCHS = 10_000, 500, 200  # umap-learn's own
+_EXAGGERATED, _ITERATIONS, _ITERATIONS_A_STEP = 250, 500, 25  # openTSNE's own, and how often it reports
+_DEFAULT_NEIGHBOURS = 15
+_LEAST_PERPLEXITY = 5
+
+
+@dataclass(frozen=True)
+class MapOptions:
+    """How to make a map.
+
+    fast: sooner, by approximations, and for UMAP with threads that race. neighbours: of each image that count; None for
+    the method's own number. sample: at most so many images are laid out, and the others placed among them.
+    """
+
+    method: Method = "umap"
+    seed: int = 0
+    fast: bool = False
+    neighbours: int | None = None
+    sample: int = 1_000_000
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        """Raises UsageError."""
+        if self.method not in METHODS:
+            raise UsageError(f"There is no method {self.method!r}; there are {', '.join(METHODS)}.")
+        if self.neighbours is not None and not 2 <= self.neighbours <= NEIGHBOURS:
+            raise UsageError(f"{self.neighbours} neighbours: give from 2 to {NEIGHBOURS}.")
+        if self.sample < 100:
+            raise UsageError(f"A sample of {self.sample} images: give at least 100.")
+        if not 0 <= self.seed < 2**32:
+            raise UsageError(f"The seed {self.seed}: give one from 0 to {2**32 - 1}.")
+
+    @property
+    def counted(self) -> int:
+        """The neighbours that count: by default t-SNE's are those of openTSNE's perplexity of 30."""
+        exact_tsne = self.method == "tsne" and not self.fast
+        return self.neighbours or (NEIGHBOURS if exact_tsne else _DEFAULT_NEIGHBOURS)
+
+    @property
+    def reproducible(self) -> bool:
+        """Whether the seed gives the same bytes again."""
+        return not (self.fast and self.method == "umap")
 
 
 @dataclass(frozen=True)
@@ -34,23 +81,28 @@ class Layout:
 
 
 def project(
-    vectors: Vectors, graph: KnnGraph, method: Method = "umap", *, seed: int = 0, progress: Progress = SILENT
+    vectors: Vectors, graph: KnnGraph, options: MapOptions | None = None, *, progress: Progress = SILENT
 ) -> Layout:
-    """The map of the images of `graph`, whose rows are `graph.images`. raises: UsageError for an unknown method."""
-    if method not in METHODS:
-        raise UsageError(f"There is no method {method!r}; there are {', '.join(METHODS)}.")
+    """The map of the images of `graph`, all of them laid out."""
+    options = options or MapOptions()
     with progress.stage("principal components", len(graph.images), "images"):
-        components, explained = _components(vectors, graph.images, seed)
-    settings: dict[str, Any] = {"method": method, "seed": seed, "neighbours": graph.k, "recall": graph.recall}
-    if method == "pca" or len(graph.images) < _FEWEST:
-        return Layout(components, settings | {"method": "pca", "explained": explained})
-    start = _spread(components, seed)
-    with progress.stage(f"laying out by {method}", len(graph.images), "images"):
-        coordinates = _umap(graph, start, seed) if method == "umap" else _tsne(graph, start, seed)
-    return Layout(np.ascontiguousarray(coordinates, np.float32), settings)
+        components, explained = _components(vectors, graph.images, graph.metric, options.seed)
+    settings: dict[str, Any] = {"method": options.method, "seed": options.seed}
+    settings |= {"fast": options.fast, "reproducible": options.reproducible}
+    if options.method == "pca" or len(graph.images) < _FEWEST:
+        exact = {"fast": False, "reproducible": True, "explained": explained}
+        return Layout(components, settings | {"method": "pca"} | exact)
+    graph = graph.first(options.counted)
+    settings |= {"neighbours": graph.k, "recall": graph.recall}
+    start = _spread(components, options.seed)
+    lay = _umap if options.method == "umap" else _tsne
+    coordinates, how = lay(graph, start, options, progress)
+    return Layout(np.ascontiguousarray(coordinates, np.float32), settings | how)
 
 
-def _components(vectors: Vectors, images: np.ndarray, seed: int) -> tuple[np.ndarray, list[float]]:
+def _components(
+    vectors: Vectors, images: np.ndarray, metric: Metric, seed: int
+) -> tuple[np.ndarray, list[float]]:
     """(n, 2) float32: the first two principal components of these images, and their shares of the variance."""
     coordinates = np.zeros((len(images), 2), np.float32)
     if not len(images):
@@ -58,10 +110,11 @@ def _components(vectors: Vectors, images: np.ndarray, seed: int) -> tuple[np.nda
     sample = images
     if len(images) > _PCA_ROWS:
         sample = np.sort(np.random.default_rng(seed).choice(images, _PCA_ROWS, replace=False))
-    projection = fit_projection(vectors.features[sample], 2, seed)
+    projection = fit_projection(prepared(vectors, sample, metric), 2, seed)
     for start, stop in chunks(len(images), vectors.features.shape[1]):
-        found = projection.apply(vectors.features[images[start:stop]])
+        found = projection.apply(prepared(vectors, images[start:stop], metric))
         coordinates[start:stop, : found.shape[1]] = found
+    release(vectors.features)
     return coordinates, [round(float(share), 6) for share in projection.explained]
 
 
@@ -72,50 +125,114 @@ def _spread(components: np.ndarray, seed: int) -> np.ndarray:
     return start + np.random.default_rng(seed).normal(scale=1e-4, size=start.shape)
 
 
-def _umap(graph: KnnGraph, start: np.ndarray, seed: int) -> np.ndarray:
-    """McInnes, Healy & Melville 2018, with umap-learn's defaults; an image counts as its own first neighbour."""
-    from umap.umap_ import find_ab_params, fuzzy_simplicial_set, simplicial_set_embedding
+def _umap(
+    graph: KnnGraph, start: np.ndarray, options: MapOptions, progress: Progress
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """McInnes, Healy & Melville 2018, with umap-learn's defaults; an image counts as its own first neighbour.
+
+    fast: all threads move the points at once, without waiting for each other (Niu et al. 2011, "Hogwild!").
+    """
+    with progress.stage("loading umap"):
+        from umap.umap_ import find_ab_params, fuzzy_simplicial_set, simplicial_set_embedding
 
     own = np.arange(len(graph.images))[:, None]
-    random = np.random.RandomState(seed)
+    random = np.random.RandomState(options.seed)
     indices = np.hstack([own, graph.neighbours]).astype(np.int32)
     distances = np.hstack([np.zeros(own.shape, np.float32), graph.distances])
-    weights: Any = fuzzy_simplicial_set(
-        start, indices.shape[1], random, "euclidean", knn_indices=indices, knn_dists=distances
-    )
-    a, b = find_ab_params(_SPREAD, _MIN_DISTANCE)
-    coordinates: Any = simplicial_set_embedding(
-        data=start,
-        graph=weights[0],
-        n_components=2,
-        initial_alpha=1.0,
-        a=a,
-        b=b,
-        gamma=1.0,
-        negative_sample_rate=5,
-        n_epochs=None,
-        init=start,
-        random_state=random,
-        metric="euclidean",
-        metric_kwds={},
-        densmap=False,
-        densmap_kwds={},
-        output_dens=False,
-    )
-    return coordinates[0]
+    epochs = _EPOCHS_OF_FEW if len(own) <= _FEW_IMAGES else _EPOCHS
+    with (
+        _numba_threads(options.threads if options.fast else 1),
+        progress.stage("laying out by umap", epochs, "epochs") as stage,
+    ):
+        weights: Any = fuzzy_simplicial_set(
+            start, indices.shape[1], random, "euclidean", knn_indices=indices, knn_dists=distances
+        )
+        a, b = find_ab_params(_SPREAD, _MIN_DISTANCE)
+        coordinates: Any = simplicial_set_embedding(
+            data=start,
+            graph=weights[0],
+            n_components=2,
+            initial_alpha=1.0,
+            a=a,
+            b=b,
+            gamma=1.0,
+            negative_sample_rate=5,
+            n_epochs=epochs,
+            init=start,
+            random_state=random,
+            metric="euclidean",
+            metric_kwds={},
+            densmap=False,
+            densmap_kwds={},
+            output_dens=False,
+            parallel=options.fast,
+            tqdm_kwds={"disable": False, "file": _Epochs(stage), "bar_format": "{n}", "leave": True},
+        )
+    return coordinates[0], {"epochs": epochs}
 
 
-def _tsne(graph: KnnGraph, start: np.ndarray, seed: int) -> np.ndarray:
-    """t-SNE with a uniform kernel over the graph's neighbours.
+class _Epochs(io.StringIO):
+    """Where umap-learn's tqdm writes how many epochs are done, and nothing else."""
 
-    Source: Böhm, Berens & Kobak 2022, who find it to give nearly the map of perplexity-calibrated similarities.
+    def __init__(self, stage: Stage) -> None:
+        super().__init__()
+        self._stage, self._done = stage, 0
+
+    def write(self, text: str) -> int:
+        if text.strip().isdecimal():
+            self._stage.advance(int(text) - self._done)
+            self._done = int(text)
+        return len(text)
+
+
+@contextmanager
+def _numba_threads(threads: int) -> Generator[None]:
+    """umap-learn's sums depend on how many threads make them."""
+    import numba
+
+    before: int = numba.get_num_threads()
+    numba.set_num_threads(min(threads, before))
+    try:
+        yield
+    finally:
+        numba.set_num_threads(before)
+
+
+def _tsne(
+    graph: KnnGraph, start: np.ndarray, options: MapOptions, progress: Progress
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """van der Maaten & Hinton 2008, by openTSNE (Poličar, Stražar & Zupan 2024) with its defaults.
+
+    fast, or few neighbours: a uniform kernel over them, which gives nearly the map of perplexity-calibrated
+    similarities (Böhm, Berens & Kobak 2022).
     """
-    from openTSNE import TSNE
-    from openTSNE.affinity import Uniform
-    from openTSNE.initialization import rescale
-    from openTSNE.nearest_neighbors import PrecomputedNeighbors
+    with progress.stage("loading openTSNE"):
+        from openTSNE import TSNE
+        from openTSNE.affinity import PerplexityBasedNN, Uniform
+        from openTSNE.initialization import rescale
+        from openTSNE.nearest_neighbors import PrecomputedNeighbors
 
     neighbours: Any = PrecomputedNeighbors(graph.neighbours, graph.distances)
-    affinities = Uniform(knn_index=neighbours)
-    model = TSNE(n_components=2, random_state=seed, n_jobs=1)
-    return np.asarray(model.fit(affinities=affinities, initialization=rescale(start)))
+    perplexity: Any = graph.k / 3
+    uniform = options.fast or perplexity < _LEAST_PERPLEXITY
+    with progress.stage("laying out by tsne", _EXAGGERATED + _ITERATIONS, "iterations") as stage:
+
+        def report(iteration: int, error: float, embedding: np.ndarray) -> None:
+            stage.advance(_ITERATIONS_A_STEP)
+
+        affinities = (
+            Uniform(knn_index=neighbours)
+            if uniform
+            else PerplexityBasedNN(knn_index=neighbours, perplexity=perplexity, n_jobs=options.threads)
+        )
+        model = TSNE(
+            early_exaggeration_iter=_EXAGGERATED,
+            n_iter=_ITERATIONS,
+            random_state=options.seed,
+            n_jobs=options.threads,
+            callbacks=report,
+            callbacks_every_iters=_ITERATIONS_A_STEP,
+        )
+        coordinates = model.fit(affinities=affinities, initialization=rescale(start))
+    how = {"kernel": "uniform"} if uniform else {"kernel": "gaussian", "perplexity": perplexity}
+    return np.asarray(coordinates), how | {"iterations": _EXAGGERATED + _ITERATIONS}

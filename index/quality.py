@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from .exact import Vectors, chunks
+from .ann_tune import prepared
+from .exact import Metric, Vectors, chunks
 from .knn import KnnGraph
+from .mapped import release
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def measure_quality(
     if not k:
         return Quality(None, 1.0, None, None, len(picked), k)
     shown = _nearest_on_map(coordinates, picked, k)
-    ranks, near = _feature_ranks(vectors, graph.images, picked, shown, k)
+    ranks, near = _feature_ranks(vectors, graph.images, picked, shown, k, graph.metric)
     penalty = np.maximum(0, ranks - k).sum()
     worst = len(picked) * k * (2 * n - 3 * k - 1) / 2
     preserved = float((ranks <= k).mean())
@@ -75,25 +77,25 @@ def _nearest_on_map(coordinates: np.ndarray, picked: np.ndarray, k: int) -> np.n
 
 
 def _feature_ranks(
-    vectors: Vectors, images: np.ndarray, picked: np.ndarray, shown: np.ndarray, k: int
+    vectors: Vectors, images: np.ndarray, picked: np.ndarray, shown: np.ndarray, k: int, metric: Metric
 ) -> tuple[np.ndarray, np.ndarray]:
     """For each image shown near a picked one: its rank in feature space, 1 for the nearest; and the k truly nearest.
 
     (picked, k) int64 both, the second as rows. Squared distances in float64; equal ones share the lowest rank.
     """
-    queries = vectors.features[images[picked]].astype(np.float64)
+    queries = prepared(vectors, images[picked], metric).astype(np.float64)
     lengths = (queries**2).sum(axis=1)
     limits = np.empty(shown.shape)
     for row, near in enumerate(shown):
         limits[row] = _squares(
-            queries[row : row + 1], lengths[row : row + 1], vectors.features[images[near]]
+            queries[row : row + 1], lengths[row : row + 1], prepared(vectors, images[near], metric)
         )[0]
     order = np.argsort(limits, axis=1)
     ascending = np.take_along_axis(limits, order, axis=1)
     closer = np.zeros(shown.shape, np.int64)
     best, best_rows = np.full((len(picked), k), np.inf), np.full((len(picked), k), -1, np.int64)
     for start, stop in chunks(len(images), 4 * queries.shape[1]):
-        squares = _squares(queries, lengths, vectors.features[images[start:stop]])
+        squares = _squares(queries, lengths, prepared(vectors, images[start:stop], metric))
         inside = (picked >= start) & (picked < stop)
         squares[np.flatnonzero(inside), picked[inside] - start] = np.inf
         for row, square in enumerate(squares):
@@ -104,6 +106,7 @@ def _feature_ranks(
             rows = np.concatenate([best_rows[row], np.arange(start, stop)])
             kept = np.argpartition(merged, k - 1)[:k]
             best[row], best_rows[row] = merged[kept], rows[kept]
+        release(vectors.features)
     ranks = np.empty_like(closer)
     np.put_along_axis(ranks, order, closer + 1, axis=1)
     return ranks, best_rows

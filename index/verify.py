@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from ..common.errors import ImageStatus, StoreDamagedError
 from .files import Folder, MissingFileError
+from .knn_files import check_graph
 from .manifest import Manifest, PartRecord
 from .schema import (
     ERRORS,
@@ -24,7 +25,7 @@ from .schema import (
 from .store import Store
 from .verify_summary import check_summary
 
-DERIVED = ("ann/", "atlas/", "pixels/", "log.jsonl")
+DERIVED = ("ann/", "knn/", "atlas/", "pixels/", "log.jsonl")
 """What may lie beside the manifest's files: built from the store, or about its making."""
 
 _UNITS_PER_LAYER = 3
@@ -53,7 +54,7 @@ class Report:
 
 
 def verify(path: str, progress: Callable[[int], None] = lambda read: None) -> Report:
-    """Compares every file of the store at `path` with its manifest, then its tables with each other.
+    """Compares every file of the store at `path`, and its graph of neighbours, with their manifests, then its tables.
 
     progress is told the bytes of each file. Raises StoreNotFoundError, StoreError as `Store.open` does.
     """
@@ -64,6 +65,7 @@ def verify(path: str, progress: Callable[[int], None] = lambda read: None) -> Re
         problems.extend(_check_file(folder, record))
         progress(record.bytes)
     problems.extend(_extra_files(folder, manifest))
+    problems.extend(Problem(path, what) for path, what in check_graph(folder))
     if not problems:
         problems.extend(_check_tables(Store(folder, manifest)))
     size = sum(record.bytes for record in manifest.files.values())

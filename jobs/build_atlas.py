@@ -1,6 +1,6 @@
 """Maps a finished store's images to the plane: the `atlas` verb."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,9 +9,10 @@ from ..common.errors import StoreNotFoundError
 from ..common.progress import SILENT, Progress
 from ..index.ann import Ann
 from ..index.ann_build import build
-from ..index.atlas import write_atlas
-from ..index.knn import knn_graph
-from ..index.projection import Method, project
+from ..index.atlas import check_name, write_atlas
+from ..index.knn_table import stored_graph
+from ..index.layout import lay_out
+from ..index.projection import MapOptions
 from ..index.quality import measure_quality
 from ..index.schema import IMAGES
 from ..index.store import Store
@@ -22,44 +23,47 @@ from .lock import writing
 
 @dataclass(frozen=True)
 class AtlasReport:
-    """name: of the atlas. images: on the map. side: cells along each side of the grid. quality: on a sample."""
+    """name: of the atlas. images: on the map. side: cells along each side of the grid.
+
+    settings: how it was made, with the recall of its neighbours. quality: on a sample.
+    """
 
     name: str
     images: int
     side: int
+    settings: dict[str, Any]
     quality: dict[str, Any]
 
     def __str__(self) -> str:
-        told = ", ".join(
-            f"{name.replace('_', ' ')} {value:.3f}"
-            for name, value in self.quality.items()
-            if isinstance(value, float)
-        )
-        return f"{self.images:,} images, a grid of {self.side} x {self.side} cells; {told}"
+        return f"{self.images:,} images, a grid of {self.side} x {self.side} cells"
 
 
 def build_atlas(
-    store: str, *, method: Method = "umap", seed: int = 0, progress: Progress = SILENT
+    store: str, options: MapOptions | None = None, *, name: str | None = None, progress: Progress = SILENT
 ) -> AtlasReport:
-    """Writes `atlas/<method>/`, in place of one that is there; builds the index first where there is none.
+    """Writes `atlas/<name>/`, in place of one that is there; makes the index and the graph of neighbours first where
+    they are missing.
 
-    Raises StoreNotFoundError, StoreBusyError.
+    options: its `threads` are replaced by the cores there are. name: by default the method.
+    Raises UsageError, StoreNotFoundError, StoreBusyError.
     """
+    options = replace(options or MapOptions(), threads=cores())
+    name = check_name(name or options.method)
     opened = Store.open(store)
     with writing(opened.folder):
         ann = _index(opened, progress)
-        graph = knn_graph(ann, threads=cores(), seed=seed, progress=progress)
-        layout = project(ann.vectors, graph, method, seed=seed, progress=progress)
+        graph = stored_graph(
+            opened.folder, ann, store=opened.manifest.hash, threads=options.threads, progress=progress
+        )
+        layout = lay_out(ann, graph, options, progress=progress)
         labels = np.array(opened.images(["label"])["label"].to_pylist(), object)
         with progress.stage("measuring the map", None, "images"):
-            quality = measure_quality(
-                ann.vectors, graph, layout.coordinates, labels=labels, seed=seed
-            ).to_json()
+            quality = measure_quality(ann.vectors, graph, layout.coordinates, labels=labels).to_json()
         parts = [record.rows for record in opened.manifest.parts(IMAGES)]
         with Thumbs(opened.folder, parts) as thumbs:
             manifest = write_atlas(
                 opened.folder,
-                method,
+                name,
                 graph.images,
                 layout.coordinates,
                 settings=layout.settings,
@@ -69,7 +73,7 @@ def build_atlas(
                 threads=cores(),
                 progress=progress,
             )
-    return AtlasReport(method, manifest["images"], manifest["side"], quality)
+    return AtlasReport(name, manifest["images"], manifest["side"], layout.settings, quality)
 
 
 def _index(store: Store, progress: Progress) -> Ann:

@@ -8,11 +8,10 @@ from unitscope.common.errors import StoreDamagedError, StoreError, StoreNotFound
 from unitscope.index.ann import Ann
 from unitscope.index.ann_build import blocks_of, build
 from unitscope.index.atlas import Atlas, list_atlases, write_atlas
-from unitscope.index.exact import Vectors
 from unitscope.index.files import Folder
-from unitscope.index.knn import KnnGraph, knn_graph
+from unitscope.index.knn import knn_graph
 from unitscope.index.pca import fit_projection
-from unitscope.index.projection import METHODS, project
+from unitscope.index.projection import METHODS, MapOptions, project
 from unitscope.index.quality import measure_quality
 
 RANDOM = np.random.default_rng(0)
@@ -42,7 +41,7 @@ def prepare(features, tmp_path, valid=None):
 @pytest.mark.parametrize("case", CASES)
 def test_any_features_give_finite_coordinates(case, method, tmp_path):
     vectors, graph = prepare(CASES[case], tmp_path)
-    layout = project(vectors, graph, method, seed=3)
+    layout = project(vectors, graph, MapOptions(method, seed=3))
     assert layout.coordinates.shape == (len(CASES[case]), 2) and layout.coordinates.dtype == np.float32
     assert np.isfinite(layout.coordinates).all()
 
@@ -51,8 +50,11 @@ def test_any_features_give_finite_coordinates(case, method, tmp_path):
 def test_clusters_stay_apart_and_the_same_seed_gives_the_same_bytes(method, tmp_path):
     valid = np.arange(300) % 50 != 7
     vectors, graph = prepare(CLUSTERS, tmp_path, valid)
-    layout = project(vectors, graph, method, seed=1)
-    assert project(vectors, graph, method, seed=1).coordinates.tobytes() == layout.coordinates.tobytes()
+    layout = project(vectors, graph, MapOptions(method, seed=1))
+    assert (
+        project(vectors, graph, MapOptions(method, seed=1)).coordinates.tobytes()
+        == layout.coordinates.tobytes()
+    )
     quality = measure_quality(vectors, graph, layout.coordinates, labels=GROUPS)
     assert quality.trustworthiness is not None and quality.label_accuracy is not None
     assert quality.label_accuracy_features == 1.0
@@ -62,14 +64,24 @@ def test_clusters_stay_apart_and_the_same_seed_gives_the_same_bytes(method, tmp_
         np.testing.assert_allclose(layout.settings["explained"], oracle.explained_variance_ratio_, rtol=1e-3)
     else:
         assert quality.trustworthiness > 0.9 and quality.label_accuracy > 0.95
-        assert project(vectors, graph, method, seed=2).coordinates.tobytes() != layout.coordinates.tobytes()
+        assert (
+            project(vectors, graph, MapOptions(method, seed=2)).coordinates.tobytes()
+            != layout.coordinates.tobytes()
+        )
 
 
-def test_an_unknown_method():
-    empty = np.empty((0, 2), np.int64)
-    graph = KnnGraph(np.empty(0, np.int64), empty, empty.astype(np.float32), 1.0)
-    with pytest.raises(UsageError, match="umap, tsne, pca"):
-        project(Vectors.of(np.empty((0, 3), np.float32)), graph, "isomap")
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"method": "isomap"}, "umap, tsne, pca"),
+        ({"neighbours": 91}, "91 neighbours: give from 2 to 90"),
+        ({"sample": 3}, "at least 100"),
+        ({"seed": -1}, "The seed -1"),
+    ],
+)
+def test_options_that_cannot_be(given, message):
+    with pytest.raises(UsageError, match=message):
+        MapOptions(**given)
 
 
 @pytest.mark.parametrize(("rows", "width"), [(500, 40), (30, 60)])

@@ -20,12 +20,13 @@ from unitscope.service.app import create_app
 
 SWEEP = """
 import sys
+from unitscope.index.projection import MapOptions
 from unitscope.jobs.build_atlas import build_atlas
 from unitscope.jobs.config import SweepConfig
 from unitscope.jobs.run import sweep
 data, store, model = sys.argv[1:]
 sweep(SweepConfig(data=data, store=store, model=model, workers=0, batch_size=16, k=20))
-build_atlas(store, method="pca")
+build_atlas(store, MapOptions("pca"))
 """
 
 

@@ -176,7 +176,7 @@ def test_an_approximate_answer_states_its_recall(synthetic, kit, tmp_path, monke
             vectors=ann.vectors,
             search=ann.search,
             is_exact=lambda k, **asked: index.Ann.is_exact(stub, k, **asked),
-            _point=lambda k: index.Ann._point(stub, k),
+            point=lambda k: index.Ann.point(stub, k),
         )
         monkeypatch.setattr(index, "_EXACT_NUMBERS", 0)
 

@@ -1,0 +1,47 @@
+"""The files of `knn/`, the stored graph of nearest neighbours: their names, their manifest, whether they are whole."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ..common.errors import StoreDamagedError, StoreNotFoundError
+from .files import Folder, MissingFileError
+
+VERSION = 1
+MANIFEST, NEIGHBOURS_FILE, DISTANCES_FILE = "knn/knn.json", "knn/neighbours.i32", "knn/distances.f32"
+DTYPES = {NEIGHBOURS_FILE: np.int32, DISTANCES_FILE: np.float32}
+
+
+def read_manifest(folder: Folder) -> dict[str, Any]:
+    """`knn/knn.json`. Raises StoreNotFoundError where there is none, or one of another format; StoreDamagedError."""
+    try:
+        manifest = json.loads(folder.read(MANIFEST))
+        found = manifest["version"]
+    except MissingFileError:
+        raise StoreNotFoundError(f"{folder.url} has no graph of neighbours; run `unitscope atlas`.") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreDamagedError(f"cannot be read ({error!r})") from error
+    if found != VERSION:
+        raise StoreNotFoundError(f"{folder.path(MANIFEST)} has version {found!r}, not {VERSION}")
+    return manifest
+
+
+def check_graph(folder: Folder, *, hashes: bool = True) -> Iterator[tuple[str, str]]:
+    """What is wrong with the files of `knn/`, as (file, what); nothing where there is no graph."""
+    try:
+        files: dict[str, dict[str, Any]] = read_manifest(folder)["files"]
+    except StoreNotFoundError:
+        return
+    except StoreDamagedError as error:
+        yield MANIFEST, str(error)
+        return
+    for name, record in files.items():
+        try:
+            if folder.size(name) != record["bytes"]:
+                yield name, f"has {folder.size(name):,} bytes, not {record['bytes']:,}"
+            elif hashes and folder.sha256(name) != record["sha256"]:
+                yield name, "has another SHA-256 than knn/knn.json says"
+        except MissingFileError:
+            yield name, "is missing"
