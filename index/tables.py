@@ -88,7 +88,7 @@ def _join(planned: pa.Table, swept: pa.Table, schema: pa.Schema, path: str) -> p
 
 
 def write_features(folder: Folder, part: Part) -> Merged:
-    """Writes `features/part-N.parquet` from the shards."""
+    """Writes `features/part-N.parquet` from the shards. Holds one row group in memory."""
     return resume(folder, f"features-{part.number:05d}", lambda: _write_features(folder, part))
 
 
@@ -97,10 +97,8 @@ def _write_features(folder: Folder, part: Part) -> Merged:
     schema = features_schema(feature.list_size, feature.value_type)
     rows = feature_rows(feature.list_size)
     with table_file(folder, part_path(FEATURES, part.number), schema, features_settings()) as table:
-        for pieces in shard_blocks(folder, part, ["feature"], IMAGE_ROWS):
-            block = pa.Table.from_batches(pieces).cast(schema)
-            for start in range(0, block.num_rows, rows):
-                table.write(block.slice(start, rows))
+        for pieces in shard_blocks(folder, part, ["feature"], rows):
+            table.write(pa.Table.from_batches(pieces).cast(schema))
     return Merged(table.record)
 
 

@@ -26,14 +26,14 @@ class Pool(Protocol):
 
 
 class LocalPool:
-    """Runs everything in this process, in `lanes` threads."""
+    """Runs everything in this process, `lanes` tasks at a time."""
 
     def __init__(self, config: SweepConfig, model: LoadedModel, *, lanes: int | None = None) -> None:
-        self._worker = Worker(config, model)
-        self._lanes = lanes or cores()
+        self._threads = (lanes or cores()) + 1
+        self._worker = Worker(config, model, lanes=self._threads - 1)
 
     def __enter__(self) -> "LocalPool":
-        self._executor = ThreadPoolExecutor(self._lanes, thread_name_prefix="lane")
+        self._executor = ThreadPoolExecutor(self._threads, thread_name_prefix="lane")
         self._worker.__enter__()
         return self
 
@@ -53,7 +53,7 @@ class LocalPool:
             while True:
                 for task in waiting:
                     running.add(self._executor.submit(self._worker.run, step, task))
-                    if len(running) > self._lanes:
+                    if len(running) >= self._threads:
                         break
                 if not running:
                     return

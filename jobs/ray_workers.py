@@ -31,8 +31,8 @@ DEATHS = (RayActorError, WorkerCrashedError, OutOfMemoryError)
 class SweepWorker:
     """The actor: a Worker that is made in the actor's process."""
 
-    def __init__(self, config: SweepConfig) -> None:
-        self._worker = Worker(config)
+    def __init__(self, config: SweepConfig, lanes: int) -> None:
+        self._worker = Worker(config, lanes=lanes)
 
     def run(self, step: str, task: Any) -> Any:
         """One task, in the actor's thread for it."""
@@ -59,13 +59,13 @@ class RayPool:
         actor: Any = ray.remote(SweepWorker).options(
             max_restarts=-1,
             max_task_retries=0,  # the driver gives a task to whichever worker is free, and counts its deaths
-            max_concurrency=lanes,
+            max_concurrency=lanes + 1,
             num_cpus=lanes if self._config.ray_address else 0,
             num_gpus=1 if gpu else 0,
             runtime_env={"env_vars": {"OMP_NUM_THREADS": "1", "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}},
         )
         self._lane_count = lanes
-        self._actors: list[Any] = [actor.remote(self._config) for _ in range(total)]
+        self._actors: list[Any] = [actor.remote(self._config, lanes) for _ in range(total)]
         return self
 
     def _lanes(self, workers: int, *, gpu: bool) -> int:

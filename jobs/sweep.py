@@ -1,11 +1,11 @@
 """Sweeps one shard, in process and without Ray: decode → forward → reduce → shard file.
 
-A worker process has one `Sweeper`; each of its lanes (threads) calls `sweep` for one shard after another.
+A worker process has one `Sweeper`; each of its lanes (threads) takes one shard after another: `sweep`, then `commit`.
 """
 
 import os
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 
 import numpy as np
@@ -36,6 +36,14 @@ class ShardRecord:
     failures: tuple[tuple[str, str, str], ...]
 
 
+@dataclass(frozen=True)
+class Swept:
+    """A shard that is not committed yet: what its file will hold, and what is told of it afterwards."""
+
+    record: ShardRecord
+    batch: pa.RecordBatch
+
+
 class Sweeper:
     """Sweeps shards of one plan; safe to call from several threads, each of which is a lane."""
 
@@ -59,8 +67,8 @@ class Sweeper:
     ) -> None:
         self._forward.__exit__(kind, error, traceback)
 
-    def sweep(self, shard: int) -> ShardRecord:
-        """Decodes, runs and reduces the images of a shard, and commits its file.
+    def sweep(self, shard: int) -> Swept:
+        """Decodes, runs and reduces the images of a shard.
 
         Raises SweepError for a NaN or Inf activation (naming layer, unit and image), StorageError where the disk fails.
         """
@@ -76,12 +84,15 @@ class Sweeper:
             held.add(start, samples, result)
             if not self._allow_nonfinite:
                 held.check_finite(start, samples, result)
-        self._commit(shard, held.batch())
-        return ShardRecord(shard, rows.num_rows, f"{socket.gethostname()}:{os.getpid()}", held.failures())
+        worker = f"{socket.gethostname()}:{os.getpid()}"
+        return Swept(ShardRecord(shard, rows.num_rows, worker, held.failures()), held.batch())
 
-    def _commit(self, shard: int, batch: pa.RecordBatch) -> None:
-        with self._folder.writer(shard_path(shard)) as sink, pa.ipc.new_file(sink, batch.schema) as writer:
+    def commit(self, swept: Swept) -> ShardRecord:
+        """Writes the shard's file, mostly waiting for the disk. Raises StorageError."""
+        path, batch = shard_path(swept.record.shard), swept.batch
+        with self._folder.writer(path) as sink, pa.ipc.new_file(sink, batch.schema) as writer:
             writer.write_batch(batch)
+        return swept.record
 
 
 def read_rows(folder: Folder, plan: Plan, shard: int, columns: list[str] | None = None) -> pa.Table:
@@ -139,7 +150,7 @@ class _Held:
     def add(self, start: int, samples: list[Sample], result: BatchResult) -> None:
         """One batch's results in the rows from `start`."""
         rows = slice(start, start + len(samples))
-        self._samples += samples
+        self._samples += [replace(one, pixels=None) for one in samples]  # a shard's pixels may be gigabytes
         with np.errstate(over="ignore"):  # float16: an overflow becomes Inf, which check_finite then reports
             for kept, positions, values, flat in zip(
                 self._maxima, self._positions, result.maxima, result.positions, strict=True

@@ -1,6 +1,7 @@
 """One process's share of a sweep: it opens the plan, the dataset and the network once, then runs any step.
 
-Started by `run.py` in the driver's own process, or by `ray_workers.py` in each Ray actor; its lanes call `run`.
+Started by `run.py` in the driver's own process, or by `ray_workers.py` in each Ray actor; its lanes call `run`, and one
+thread more, so that a core has work while a lane waits for the disk to commit its shard.
 """
 
 import hashlib
@@ -29,8 +30,9 @@ PROBE_FILE = ".work/probe"
 class Worker:
     """Runs steps of the sweep that `config` describes; what a step needs is opened at its first use."""
 
-    def __init__(self, config: SweepConfig, model: LoadedModel | None = None) -> None:
-        """`model` spares a worker in the driver's process from loading it again."""
+    def __init__(self, config: SweepConfig, model: LoadedModel | None = None, *, lanes: int = 1) -> None:
+        """lanes: tasks that compute at a time. model: spares a worker in the driver's process from loading it."""
+        self._turns = threading.BoundedSemaphore(lanes)
         self._config = config
         self._model = model
         self._folder = Folder(config.store)
@@ -47,15 +49,22 @@ class Worker:
         self._open.close()
 
     def run(self, step: str, task: Any) -> Any:
-        """One task of a step (a key of `steps`); called from any thread."""
+        """One task of a step ("sweep", or a key of `steps`); called from any thread."""
+        if step == "sweep":
+            with self._turns:
+                sweeper = self.sweeper()
+                swept = sweeper.sweep(task)
+            return sweeper.commit(swept)
         steps: dict[str, Callable[[Any], Any]] = {
             "ready": lambda _: self.sweeper() and None,
-            "sweep": lambda shard: self.sweeper().sweep(shard),
             "merge": lambda task: merge(self._folder, self.plan(), task),
             "pictures": lambda shard: pictures(self._folder, self.plan(), self.dataset(), shard),
             "pack": lambda task: pack(self._folder, self.plan(), task),
         }
-        return steps[step](task)
+        with self._turns:
+            if step != "ready":
+                self._close_sweeper()
+            return steps[step](task)
 
     def plan(self) -> Plan:
         """The plan that the driver published."""
@@ -81,6 +90,12 @@ class Worker:
             if self._sweeper is None:
                 self._sweeper = self._load(dataset)
             return self._sweeper
+
+    def _close_sweeper(self) -> None:
+        """Lets go of the network: no shard comes after the first merge, which needs the memory."""
+        with self._lock:
+            self._sweeper, self._model = None, None
+            self._open.close()
 
     def _load(self, dataset: Dataset) -> Sweeper:
         plan = self.plan()
