@@ -10,6 +10,7 @@ map of clusters and on evenly spread points. Numba compiles before anything is t
 import argparse
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -75,7 +76,7 @@ def main() -> None:
     for name, make in MAPS.items():
         for size in options.sizes:
             coordinates = make(size)
-            _, seconds = _timed(lambda: assigned_grid(coordinates, threads=options.threads))
+            _, seconds = _timed(partial(assigned_grid, coordinates, threads=options.threads))
             print(
                 f"| {name} | {size:,} | {seconds:.2f} | {seconds / (size * np.log2(size)) * 1e6:.2f} |",
                 flush=True,

@@ -2,7 +2,8 @@
 
 A window is `k` x `k` cells that lie `stride` apart. Wide strides come first: a handful of cells from all over the grid
 undoes what is wrong at large, which windows of neighbours alone would pass on step by step. The windows of one pass
-share no cell, so the result does not depend on the threads; those of the next pass are shifted. Each
+share no cell, so the result does not depend on the threads; those of the next pass are shifted, and begin with the
+prices that the cells have had before. Each
 halving of the stride costs the same, so all of it is n log n.
 
 The cost is the squared distance from each point, scaled to the grid, to its cell's centre.
@@ -15,20 +16,25 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-_SMALL, _LARGE = 8, 16
+_SMALL, _MIDDLE, _LARGE = 8, 16, 24
 """Cells of a window's sides."""
 _NEAR = 4.0
-"""Squared cells: where points lie as near as this to theirs, a small window hems them in, and a large one is cheap."""
+"""Squared cells: where points lie as near as this to theirs, a small window hems them in."""
+_FEW = 1 << 16
+"""Points up to which there is time for the largest windows."""
 _BANDS = 64
 
 
 class _Pass(NamedTuple):
-    """One cover of the grid by windows. down, right: by how many cells they are shifted up and to the left."""
+    """One cover of the grid by windows. down, right: by how many cells they are shifted up and to the left. afresh:
+    whether to begin with prices of the window's own, which is quicker where points lie near their cells.
+    """
 
     side: int
     stride: int
     down: int
     right: int
+    afresh: bool
 
 
 def to_grid(coordinates: np.ndarray, rows: int, columns: int) -> np.ndarray:
@@ -50,19 +56,20 @@ def improve(points: np.ndarray, cells: np.ndarray, *, threads: int = 1) -> np.nd
 
     points: (n, 2) as `to_grid` gives them. The cost falls or stays with every pass.
     """
-    x, y = np.ascontiguousarray(points[:, 0]) - 0.5, np.ascontiguousarray(points[:, 1]) - 0.5
+    points, prices = points - 0.5, np.zeros(cells.shape)
     with ThreadPoolExecutor(threads) as pool:
         for one in _coarse(cells.shape):
-            _run(pool, one, cells, x, y)
-        for one in _fine(near=_mean_cost(cells, x, y) < _NEAR):
-            _run(pool, one, cells, x, y)
+            _run(pool, one, cells, prices, points)
+        for one in _fine(near=_mean_cost(cells, points) < _NEAR, few=len(points) <= _FEW):
+            _run(pool, one, cells, prices, points)
     return cells
 
 
-def _mean_cost(cells: np.ndarray, x: np.ndarray, y: np.ndarray) -> float:
+def _mean_cost(cells: np.ndarray, points: np.ndarray) -> float:
+    """points: in cells, less 0.5: whole numbers are centres."""
     row, column = np.nonzero(cells >= 0)
-    who = cells[row, column]
-    return float(((x[who] - column) ** 2 + (y[who] - row) ** 2).sum()) / max(1, len(who))
+    gaps = points[cells[row, column]] - np.stack([column, row], axis=1)
+    return float((gaps**2).sum()) / max(1, len(gaps))
 
 
 def _coarse(shape: tuple[int, ...]) -> Iterator[_Pass]:
@@ -75,34 +82,30 @@ def _coarse(shape: tuple[int, ...]) -> Iterator[_Pass]:
         stride //= 2
 
 
-def _fine(*, near: bool) -> Iterator[_Pass]:
-    side = _LARGE if near else _SMALL
-    yield from _covers(side, 2, 2)
-    yield from _covers(side, 1, 6 if near else 2)
+def _fine(*, near: bool, few: bool) -> Iterator[_Pass]:
+    side = (_LARGE if few else _MIDDLE) if near else _SMALL
+    yield from _covers(side, 2, 2, afresh=near)
+    yield from _covers(side, 1, 6 if near else 2, afresh=near)
 
 
-def _covers(side: int, stride: int, count: int) -> Iterator[_Pass]:
+def _covers(side: int, stride: int, count: int, *, afresh: bool = False) -> Iterator[_Pass]:
     half = side * stride // 2
-    quarter = half // 2
-    shifts = (
-        (0, 0),
-        (half, half),
-        (half, 0),
-        (0, half),
-        (quarter, quarter),
-        (half + quarter, half + quarter),
-    )
+    low, high = half // 2, half + half // 2
+    shifts = ((0, 0), (half, half), (half, 0), (0, half), (low, low), (high, high))
     for down, right in shifts[:count]:
-        yield _Pass(side, stride, down, right)
+        yield _Pass(side, stride, down, right, afresh)
 
 
-def _run(pool: ThreadPoolExecutor, one: _Pass, cells: np.ndarray, x: np.ndarray, y: np.ndarray) -> None:
+def _run(
+    pool: ThreadPoolExecutor, one: _Pass, cells: np.ndarray, prices: np.ndarray, points: np.ndarray
+) -> None:
     """All windows of a pass. A band is the rows of windows that begin with the same row of cells."""
     bands = -(-(cells.shape[0] + one.down) // (one.side * one.stride)) * one.stride
     cuts = np.linspace(0, bands, min(bands, _BANDS) + 1).astype(int).tolist()
+    window = np.array(one)
 
     def run(first: int, stop: int) -> None:
-        _solve_bands(cells, x, y, one.side, one.stride, one.down, one.right, first, stop)
+        _solve_bands(cells, prices, points, window, first, stop)
 
     for _ in pool.map(run, cuts[:-1], cuts[1:]):
         pass
@@ -110,99 +113,121 @@ def _run(pool: ThreadPoolExecutor, one: _Pass, cells: np.ndarray, x: np.ndarray,
 
 @numba.njit(nogil=True, cache=True)
 def _solve_bands(
-    cells: np.ndarray,
-    x: np.ndarray,
-    y: np.ndarray,
-    side: int,
-    stride: int,
-    down: int,
-    right: int,
-    first: int,
-    stop: int,
+    cells: np.ndarray, prices: np.ndarray, points: np.ndarray, window: np.ndarray, first: int, stop: int
 ) -> None:
-    """Solves the windows of bands first … stop - 1."""
+    """Solves the windows of bands first … stop - 1. window: a `_Pass`."""
     height, width = cells.shape
-    room = side * side
+    side, stride, down, right, afresh = window
     step = side * stride
-    px, py, cx, cy = np.empty(room), np.empty(room), np.empty(room), np.empty(room)
-    who = np.empty(room, np.int64)
+    px, py, cx, cy = np.empty((4, side * side))
+    price, who = np.empty(side * side), np.empty(side * side, np.int64)
     for band in range(first, stop):
         top = band // stride * step + band % stride - down
         for left in range((width + right + step - 1) // step * stride):
             begin = left // stride * step + left % stride - right
-            points, places = 0, 0
+            count, places = 0, 0
             for row in range(top, min(height, top + step), stride):
                 for column in range(begin, min(width, begin + step), stride):
                     if row < 0 or column < 0:
                         continue
-                    cy[places], cx[places] = row, column
+                    cy[places], cx[places], price[places] = row, column, prices[row, column]
                     places += 1
                     found = cells[row, column]
                     if found >= 0:
-                        who[points], px[points], py[points] = found, x[found], y[found]
-                        points += 1
-            if points and places > 1:
-                match = _solve(px[:points], py[:points], cx[:places], cy[:places])
+                        who[count], px[count], py[count] = found, points[found, 0], points[found, 1]
+                        count += 1
+            if not count or places < 2:
+                continue
+            if count < places:  # what stays free must have had the highest price
+                price[:] = 0
+            elif afresh:
                 for place in range(places):
-                    point = match[place]
-                    cells[int(cy[place]), int(cx[place])] = who[point] if point >= 0 else -1
+                    price[place] = ((px[:count] - cx[place]) ** 2 + (py[:count] - cy[place]) ** 2).min()
+            before = price[:places].mean()
+            match = _solve(px[:count], py[:count], cx[:places], cy[:places], price[:places])
+            shift = price[:places].mean() - before
+            for place in range(places):
+                row, column, point = int(cy[place]), int(cx[place]), match[place]
+                cells[row, column] = who[point] if point >= 0 else -1
+                prices[row, column] = price[place] - shift
 
 
 @numba.njit(nogil=True, cache=True)
-def _solve(px: np.ndarray, py: np.ndarray, cx: np.ndarray, cy: np.ndarray) -> np.ndarray:
-    """(places,) the point of each place, -1 for none: the cheapest assignment of all points, by shortest augmenting
-    paths over reduced costs (Jonker and Volgenant, "A shortest augmenting path algorithm for dense and sparse linear
-    assignment problems", Computing 38, 1987). No more points than places.
+def _solve(px: np.ndarray, py: np.ndarray, cx: np.ndarray, cy: np.ndarray, price: np.ndarray) -> np.ndarray:
+    """(places,) the point of each place, -1 for none: the cheapest assignment of all points, by augmenting row
+    reduction and shortest augmenting paths (Jonker and Volgenant, "A shortest augmenting path algorithm for dense and
+    sparse linear assignment problems", Computing 38, 1987).
+
+    No more points than places. price: (places,), changed in place: the nearer it is to the end, the quicker.
     """
-    points, places = len(px), len(cx)
-    price = np.zeros(places)
-    match, taken = np.full(places, -1), np.full(points, False)
-    if points == places:  # else a place that stays empty must keep the price 0
+    count, places = len(px), len(cx)
+    match, free = np.full(places, -1), np.arange(count)
+    left, steps = count, 0
+    while left and steps < 4 * count:
+        steps += 1
+        point = free[left - 1]
+        best, second, least, next_least = -1, -1, np.inf, np.inf
         for place in range(places):
-            best, least = 0, np.inf
-            for point in range(points):
-                gap = (px[point] - cx[place]) ** 2 + (py[point] - cy[place]) ** 2
+            gap = (px[point] - cx[place]) ** 2 + (py[point] - cy[place]) ** 2 - price[place]
+            if gap < next_least:
                 if gap < least:
-                    best, least = point, gap
-            price[place] = least
-            if not taken[best]:
-                taken[best] = True
-                match[place] = best
-    before = np.empty(places, np.int64)
-    reach = np.empty(places)
-    done = np.empty(places, np.bool_)
-    for start in range(points):
-        if taken[start]:
-            continue
-        reach[:] = np.inf
-        done[:] = False
-        point, last, length = start, -1, 0.0
-        while True:
-            own = 0.0
-            if last >= 0:
-                own = (px[point] - cx[last]) ** 2 + (py[point] - cy[last]) ** 2 - price[last]
-            best, least = -1, np.inf
-            for place in range(places):
-                if done[place]:
-                    continue
-                gap = (
-                    length + (px[point] - cx[place]) ** 2 + (py[point] - cy[place]) ** 2 - price[place] - own
-                )
-                if gap < reach[place]:
-                    reach[place] = gap
-                    before[place] = last
-                if reach[place] < least:
-                    best, least = place, reach[place]
-            last, length = best, least
-            if match[last] < 0:
-                break
-            done[last] = True
-            point = match[last]
-        for place in range(places):
-            if done[place]:
-                price[place] += reach[place] - length
-        while before[last] >= 0:
-            match[last] = match[before[last]]
-            last = before[last]
-        match[last] = start
+                    second, next_least, best, least = best, least, place, gap
+                else:
+                    second, next_least = place, gap
+        if second >= 0 and least < next_least:
+            price[best] -= next_least - least
+        elif second >= 0 and match[best] >= 0:
+            best = second
+        point, match[best] = match[best], point
+        if point >= 0:
+            free[left - 1] = point
+        else:
+            left -= 1
+    reach, before, done = np.empty(places), np.empty(places, np.int64), np.empty(places, np.bool_)
+    for start in free[:left]:
+        _augment(start, px, py, cx, cy, price, match, reach, before, done)
     return match
+
+
+@numba.njit(nogil=True, cache=True)
+def _augment(  # noqa: PLR0917 - numba takes no keywords
+    start: int,
+    px: np.ndarray,
+    py: np.ndarray,
+    cx: np.ndarray,
+    cy: np.ndarray,
+    price: np.ndarray,
+    match: np.ndarray,
+    reach: np.ndarray,
+    before: np.ndarray,
+    done: np.ndarray,
+) -> None:
+    """Gives one more point a place, along the shortest path of changes. reach, before, done: (places,), scratch."""
+    reach[:] = np.inf
+    done[:] = False
+    point, last, length = start, -1, 0.0
+    while True:
+        own = 0.0
+        if last >= 0:
+            own = (px[point] - cx[last]) ** 2 + (py[point] - cy[last]) ** 2 - price[last]
+        best, least = -1, np.inf
+        for place in range(len(cx)):
+            if done[place]:
+                continue
+            gap = length + (px[point] - cx[place]) ** 2 + (py[point] - cy[place]) ** 2 - price[place] - own
+            if gap < reach[place]:
+                reach[place], before[place] = gap, last
+            if reach[place] < least:
+                best, least = place, reach[place]
+        last, length = best, least
+        if match[last] < 0:
+            break
+        done[last] = True
+        point = match[last]
+    for place in range(len(cx)):
+        if done[place]:
+            price[place] += reach[place] - length
+    while before[last] >= 0:
+        match[last] = match[before[last]]
+        last = before[last]
+    match[last] = start

@@ -61,10 +61,8 @@ def assigned_grid(coordinates: np.ndarray, *, threads: int = 1) -> tuple[np.ndar
 
     Median splits, made better window by window (assignment.py). The same for any number of threads.
     """
-    from .assignment import (
-        improve,
-        to_grid,
-    )  # numba takes long to import, and who only reads an atlas never needs it
+    # Here, for numba takes long to import, and who only reads an atlas never needs it.
+    from .assignment import improve, to_grid
 
     rows, columns = split_grid(coordinates)
     if not len(rows):

@@ -80,10 +80,8 @@ def test_halves_are_split_at_the_median():
 
 def clusters(points, seed=0):
     random = np.random.default_rng(seed)
-    centres = random.uniform(-5, 5, (9, 2))
-    return centres[random.integers(9, size=points)] + random.normal(size=(points, 2)) * random.uniform(
-        0.1, 1, (points, 1)
-    )
+    centres, widths = random.uniform(-5, 5, (9, 2)), random.uniform(0.1, 1, (points, 1))
+    return centres[random.integers(9, size=points)] + random.normal(size=(points, 2)) * widths
 
 
 def exact_cost(coordinates):
