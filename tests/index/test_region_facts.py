@@ -1,0 +1,88 @@
+"""What sets a region apart, against means over the made-up maxima themselves."""
+
+import numpy as np
+import pytest
+from unitscope.index import region_facts
+from unitscope.index.image_columns import ImageColumns
+from unitscope.index.region_facts import region_accuracy, region_classes, region_loss, region_units
+from unitscope.index.store import Store
+
+
+@pytest.fixture(scope="module")
+def made(synthetic, tmp_path_factory):
+    return synthetic.make_store(tmp_path_factory.mktemp("region") / "store")
+
+
+@pytest.fixture(scope="module")
+def store(made):
+    return Store.open(made.url)
+
+
+@pytest.fixture(scope="module")
+def inside(made):
+    return np.flatnonzero(~made.failed & (np.arange(len(made.failed)) % 3 == 0))
+
+
+def test_units_by_the_gap_between_inside_and_outside(made, store, inside):
+    layers = [layer.layer for layer in store.layers]
+    found = region_units(store, layers, inside, 30)
+    outside = np.setdiff1d(np.flatnonzero(~made.failed), inside)
+    expected = []
+    for number, layer in enumerate(store.layers):
+        values = made.values[number].astype(np.float64)
+        ok = values[~made.failed]
+        for unit in range(layer.units):
+            if ok[:, unit].std() > 0:
+                here, rest = values[inside, unit].mean(), values[outside, unit].mean()
+                expected.append((layer.layer, unit, here, rest, (here - rest) / ok[:, unit].std()))
+    expected.sort(key=lambda one: -one[4])
+    assert [(one.layer, one.unit) for one in found.units] == [one[:2] for one in expected[:30]]
+    for one, wanted in zip(found.units, expected, strict=False):
+        assert one[2:] == pytest.approx(wanted[2:], abs=1e-5)
+    assert (found.exact, found.images) == (True, len(inside))
+
+
+def test_beyond_the_limit_a_sample_is_looked_at_and_said(made, store, inside, monkeypatch):
+    monkeypatch.setattr(region_facts, "READ_BYTES", 2 * 64 * 40 * 4)
+    found = region_units(store, ["features.0"], inside, 5)
+    groups = store.maxima_groups("features.0")
+    assert len(groups) > 2
+    assert not found.exact
+    assert 0 < found.images < len(inside)
+    assert len(found.units) == 5
+
+
+def test_nothing_inside_or_nothing_outside(made, store):
+    assert region_units(store, ["head"], np.array([], np.int64), 5).units == ()
+    every = np.flatnonzero(~made.failed)
+    found = region_units(store, ["head"], every, 5)
+    assert found.units == ()
+    assert found.exact
+
+
+def test_classes_against_the_rest(made, store, inside):
+    on_map = np.flatnonzero(~made.failed)
+    found = region_classes(ImageColumns.read(store), inside, on_map)
+    labels = np.array(made.images["label"].to_pylist())
+    rest = np.setdiff1d(on_map, inside)
+    assert sum(one.images for one in found) == len(inside)
+    assert [one.images for one in found] == sorted((one.images for one in found), reverse=True)
+    for one in found:
+        assert one.images == np.count_nonzero(labels[inside] == one.label)
+        assert one.share == pytest.approx(np.mean(labels[inside] == one.label))
+        assert one.rest == pytest.approx(np.mean(labels[rest] == one.label))
+
+
+def test_accuracy_and_loss_against_the_rest(made, store, inside):
+    images, on_map = ImageColumns.read(store), np.flatnonzero(~made.failed)
+    rows = made.images.to_pylist()
+
+    def means(ids):
+        known = [rows[one] for one in ids if None not in (rows[one]["label_index"], rows[one]["predicted"])]
+        right = np.mean([one["label_index"] == one["predicted"] for one in known])
+        return right, np.mean([rows[one]["loss"] for one in ids])
+
+    here, rest = means(inside), means(np.setdiff1d(on_map, inside))
+    assert region_accuracy(images, inside, on_map) == pytest.approx((here[0], rest[0]))
+    assert region_loss(images, inside, on_map) == pytest.approx((here[1], rest[1]), rel=1e-5)
+    assert region_loss(images, on_map, on_map).rest is None
