@@ -52,7 +52,7 @@ def estimate(config: SweepConfig, *, progress: Progress = SILENT) -> Estimate:
     check_device(config.device)
     dataset = open_dataset(config.data)
     model = load_model(config.model, weights=config.weights)
-    subject = choose_subject(config, model)
+    subject = choose_subject(config, model, progress)
     labels = labels_of(config, dataset, model, subject.outputs)
     with progress.stage("listing the dataset", None, "images") as stage:
         images = 0

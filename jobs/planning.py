@@ -15,7 +15,7 @@ import pyarrow as pa
 import torch
 
 from ..common.errors import DatasetError, UnitscopeError, UsageError
-from ..common.progress import Progress
+from ..common.progress import SILENT, Progress
 from ..index.dataset.open import Dataset
 from ..index.files import Folder
 from ..index.labels import LabelMap, resolve_labels
@@ -48,14 +48,16 @@ class Subject:
         return sum(layer.units * (4 if layer.kind == "vector" else 8) for layer in self.layers)
 
 
-def choose_subject(config: SweepConfig, model: LoadedModel) -> Subject:
+def choose_subject(config: SweepConfig, model: LoadedModel, progress: Progress = SILENT) -> Subject:
     """The layers and the feature that the config names, or the default ones. Raises LayerError."""
-    listed = list_layers(model.network, model.input_size)
-    chosen = select_layers(listed, config.layers) if config.layers else _defaults(model, listed)
-    if config.feature is None:
-        feature = find_feature(model.network, model.input_size)
-    else:
-        feature = feature_named(model.network, model.input_size, config.feature)
+    with progress.stage("reading the network", None, "layers") as stage:
+        listed = list_layers(model.network, model.input_size)
+        chosen = select_layers(listed, config.layers) if config.layers else _defaults(model, listed)
+        if config.feature is None:
+            feature = find_feature(model.network, model.input_size)
+        else:
+            feature = feature_named(model.network, model.input_size, config.feature)
+        stage.note(f"{len(chosen)} layers, {sum(layer.units for layer in chosen):,} units")
     return Subject(chosen, feature, model.outputs)
 
 
@@ -90,18 +92,17 @@ def make_plan(
     dataset: Dataset,
     *,
     model: LoadedModel,
+    subject: Subject,
     progress: Progress,
     previous: Plan | None = None,
 ) -> Plan:
-    """Plans the sweep and publishes the plan. Raises DatasetError for an empty dataset, LayerError for unknown layers.
+    """Plans the sweep and publishes the plan. Raises DatasetError for an empty dataset.
 
     `previous`: the plan of an unfinished sweep whose dataset has changed since; shards with the same rows stay
     committed.
     """
-    with progress.stage("reading the network", None, "layers") as stage:
-        subject = choose_subject(config, model)
+    with progress.stage("receptive fields", len(subject.layers), "layers"):
         fields = receptive_fields(model.network, subject.layers, model.input_size)
-        stage.note(f"{len(subject.layers)} layers, {sum(layer.units for layer in subject.layers):,} units")
     labels = labels_of(config, dataset, model, subject.outputs)
     with progress.stage("listing the dataset", None, "images") as stage:
         images, size, fingerprint = _list_images(

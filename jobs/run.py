@@ -25,8 +25,8 @@ from .lock import writing
 from .log import Log
 from .merge import merge_tasks, note_labels, summary_tasks
 from .pictures import WORK_OUTPUTS, choose_views, pack_tasks
-from .plan import Plan, dataset_fingerprint, load_plan
-from .planning import absolute_spec, labels_of, make_plan
+from .plan import PLAN_FILE, Plan, dataset_fingerprint, load_plan
+from .planning import absolute_spec, choose_subject, labels_of, make_plan
 from .pool import LocalPool, Pool
 from .refusals import check_place, check_same
 
@@ -58,6 +58,8 @@ def sweep(config: SweepConfig, *, progress: Progress = SILENT) -> SweepReport:
     dataset = open_dataset(config.data)
     model = load_model(config.model, weights=config.weights)
     labels = labels_of(config, dataset, model, model.outputs)
+    known = folder.exists(MANIFEST) or folder.exists(PLAN_FILE)
+    subject = None if known else choose_subject(config, model, progress)
     with writing(folder):  # from here on something is written
         if folder.exists(MANIFEST):
             return _already_finished(config, folder, dataset, model=model, labels=labels)
@@ -65,7 +67,10 @@ def sweep(config: SweepConfig, *, progress: Progress = SILENT) -> SweepReport:
         if plan is not None:
             check_same(config, plan.settings, model, dataset, labels)
         if plan is None or is_changed(plan.settings, dataset):
-            plan = make_plan(config, folder, dataset, model=model, progress=progress, previous=plan)
+            subject = subject or choose_subject(config, model, progress)
+            plan = make_plan(
+                config, folder, dataset, model=model, subject=subject, progress=progress, previous=plan
+            )
         with Log(folder) as log, _pool(config, model) as pool:
             return _Run(
                 config,

@@ -30,9 +30,9 @@ class Interventions:
         self._output = self._run(self._one)
         self._spread = (self._run(self._other) - self._output).abs().max()
         if not self._spread > 0:
+            why = self._first_nonfinite() or "the network's output is the same for different images"
             raise LayerError(
-                "the feature cannot be told: the network's output is the same for different images, or NaN; "
-                "check its weights, or name the feature (`input:MODULE` or a layer)"
+                f"the feature cannot be told: {why}; check the weights, or name the feature (`input:MODULE` or a layer)"
             )
         self.width = self._output.shape[-1] if self._output.ndim == 2 else self._output.shape[1]
 
@@ -68,6 +68,27 @@ class Interventions:
         self._run(self._one, keep=before, calls=keys)
         self._run(self._one, keep=after, calls=keys, disturb=key)
         return any(not torch.equal(before[k], after[k]) for k in keys)
+
+    def _first_nonfinite(self) -> str | None:
+        """The first module that returns a NaN or Inf for noise, and where; None where every number is finite."""
+        found: list[str] = []
+
+        def after(name: str, output: object) -> None:
+            value = first_tensor(output)
+            if found or value is None or bool(value.isfinite().all()):
+                return
+            place = tuple((~value.isfinite()).nonzero()[0].tolist())
+            channel = f" in channel {place[1]}" if len(place) > 1 else ""
+            found.append(
+                f"{name or 'the network'} returns {value[place].item()}{channel} for an image of noise"
+            )
+
+        with ExitStack() as hooks:
+            for name, module in self._modules.items():
+                hook = module.register_forward_hook(lambda _, __, output, name=name: after(name, output))
+                hooks.callback(hook.remove)
+            functional_call(self._network, self._weights, (self._one,))
+        return found[0] if found else None
 
     def _same(self, output: Tensor) -> bool:
         return output.shape == self._output.shape and bool(

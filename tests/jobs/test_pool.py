@@ -10,7 +10,7 @@ from unitscope.index.files import Folder
 from unitscope.jobs import sweep as sweeping
 from unitscope.jobs.config import SweepConfig
 from unitscope.jobs.merge import MergeTask
-from unitscope.jobs.planning import make_plan
+from unitscope.jobs.planning import choose_subject, make_plan
 from unitscope.jobs.pool import LocalPool
 from unitscope.jobs.sweep import Sweeper
 from unitscope.model.load import load_model
@@ -22,7 +22,14 @@ def planned(material, folder):
         data=str(material.data), store=str(folder), model=material.model, workers=0, batch_size=16, k=10
     )
     model = load_model(material.model)
-    plan = make_plan(config, Folder(config.store), open_dataset(config.data), model=model, progress=SILENT)
+    plan = make_plan(
+        config,
+        Folder(config.store),
+        open_dataset(config.data),
+        model=model,
+        subject=choose_subject(config, model),
+        progress=SILENT,
+    )
     return config, model, plan.shards
 
 

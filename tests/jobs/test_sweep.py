@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
-from unitscope.common.errors import StoreBusyError, StoreError, SweepError
+from unitscope.common.errors import LayerError, StoreBusyError, StoreError, SweepError
 from unitscope.index.files import Folder
 from unitscope.index.packs import PATCHES_PER_UNIT
 from unitscope.index.pixels import crop_jpeg, decode, thumbnail
@@ -149,6 +149,12 @@ def test_a_killed_run_goes_on(material, store, tmp_path, monkeypatch) -> None:
 def test_another_sweep_into_the_same_store_is_refused(material, store) -> None:
     with pytest.raises(StoreError, match="--k"):
         sweep(config(material, store, k=11))
+
+
+def test_an_unknown_layer_leaves_no_store_behind(material, tmp_path) -> None:
+    with pytest.raises(LayerError, match="nope"):
+        sweep(config(material, tmp_path / "none", layers=("nope",)))
+    assert not (tmp_path / "none").exists()
 
 
 def test_a_store_has_one_writer(material, tmp_path) -> None:

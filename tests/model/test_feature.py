@@ -231,8 +231,17 @@ def test_a_constant_network_is_an_error():
     with torch.no_grad():
         network.trunk.conv.weight.zero_()
         network.trunk.conv.bias.fill_(float("nan"))
-    with pytest.raises(LayerError, match="NaN"):
+    with pytest.raises(LayerError, match="trunk.conv returns nan in channel 0"):
         find_feature(network, (16, 16))
+
+
+def test_a_network_of_nan_is_an_error_that_names_where_it_begins():
+    network = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 5)
+    )
+    network[1].running_var[2] = -1
+    with pytest.raises(LayerError, match="1 returns nan in channel 2 for an image of noise"):
+        find_feature(network.eval(), (16, 16))
 
 
 def test_named_features():
