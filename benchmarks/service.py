@@ -32,7 +32,7 @@ from urllib.parse import quote, urlsplit
 
 import numpy as np
 from unitscope.service.questions import nearest
-from unitscope.service.questions import units as unit_questions
+from unitscope.service.questions.patches import PatchQuery, patches
 from unitscope.service.registry import Registry, ServedStore
 
 BARE = """
@@ -93,11 +93,10 @@ class Asked:
         """The same in process: from the question to the bytes of the answer."""
         if kind == "neighbors":
             image, ann = self._image(), self.served.ann().value
-            options: dict[str, Any] = {"k": 10, "metric": None, "where": None, "exact": False}
-            return lambda: _bytes(nearest.neighbors_of_image(self.served, ann, image, **options))
+            return lambda: nearest.neighbors_of_image(self.served, ann, image, nearest.Search()).json()
         layer, unit = self._unit(self.maxima if kind == "filtered" else self.layers)
         where = self._filter() if kind == "filtered" else None
-        return lambda: _bytes(unit_questions.patches(self.served, layer, unit, k=9, where=where))
+        return lambda: patches(self.served, PatchQuery(layer, unit, where=where)).json()
 
     def raw(self) -> Callable[[], object]:
         """FAISS alone, with the parameters that the index was tuned to; without the exact distances after it."""
@@ -118,10 +117,6 @@ class Asked:
 
     def _filter(self) -> str:
         return f"correct and probability < {self.random.uniform(0.3, 1):.9f}"
-
-
-def _bytes(answer: Any) -> bytes:
-    return answer.model_dump_json().encode()
 
 
 @contextmanager

@@ -6,7 +6,7 @@ fast enough) and a manifest, published last. Deleting the folder loses nothing.
 
 import json
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal, NamedTuple
 
 import faiss as _faiss
 import numpy as np
@@ -25,7 +25,25 @@ MANIFEST, FEATURES, LENGTHS, INDEX = "ann/ann.json", "ann/features.f32", "ann/le
 FAISS_VERSION: str = faiss.__version__
 _EXACT_NUMBERS = 2 << 20
 """A filter that keeps fewer numbers (images x width) than this is answered exactly."""
+_ALL_NUMBERS = 32 << 20
+"""Beyond the index's reach as many numbers are compared exactly, in some hundredths of a second."""
+_WIDER, _WIDE_CANDIDATES = 8, 1024
+"""Beyond it where there are more: so many times the usual candidates, and at least so many."""
+_IN_MEMORY = 128 << 20
+"""As many mapped numbers (512 MiB) are taken to be in memory."""
 _BLOCK = 1024
+
+How = Literal["exact", "index", "wide"]
+"""exact: every image was compared. index: the lists nearest to the query, with a measured recall. wide: all lists and
+more candidates, because the neighbours are farther away than any that the index was tuned on; its recall is unknown."""
+
+
+class Found(NamedTuple):
+    """distances: (k,) float32; ids: (k,) int64; inf and -1 where there are fewer."""
+
+    distances: np.ndarray
+    ids: np.ndarray
+    how: How
 
 
 class IvfIndex:
@@ -206,20 +224,54 @@ class Ann:
         queries, exclude = self._checked(queries, k, exclude, allowed, metric)
         point = self.point(k)
         if exact or point is None or self.index is None or self.is_exact(k, metric=metric, allowed=allowed):
-            among = None if allowed is None else np.flatnonzero(allowed)
-            return nearest(
-                self.vectors, queries, k, metric=metric or self.metric, among=among, exclude=exclude
-            )
+            return self._exactly(queries, k, metric or self.metric, allowed, exclude)
         found, found_ids = np.empty((len(queries), k), np.float32), np.empty((len(queries), k), np.int64)
         for first in range(0, len(queries), _BLOCK):
             block = slice(first, first + _BLOCK)
-            candidates = self._candidates(self.index, queries[block], point, allowed, threads)
+            probes = point.probes if allowed is None else self.index.lists
+            candidates = self._candidates(
+                self.index, queries[block], point.candidates, probes, allowed=allowed, threads=threads
+            )
             for row, among in enumerate(candidates, first):
                 left_out = -1 if exclude is None else int(exclude[row])
-                found[row], found_ids[row] = self._rerank(
-                    queries[row], k, among, left_out=left_out, allowed=allowed, reach=point.reach
+                one = self._within(queries[row], k, among, left_out, point.reach) or self._beyond(
+                    self.index, queries[row], k, point, left_out=left_out, allowed=allowed
                 )
+                found[row], found_ids[row] = one.distances, one.ids
         return found, found_ids
+
+    def find(
+        self,
+        query: np.ndarray,
+        k: int,
+        *,
+        exact: bool = False,
+        exclude: int = -1,
+        allowed: np.ndarray | None = None,
+        metric: Metric | None = None,
+    ) -> Found:
+        """As `search` for one query (width,) float32, and how it was found."""
+        queries, left_out = self._checked(query[None], k, np.array([exclude]), allowed, metric)
+        point = self.point(k)
+        if exact or point is None or self.index is None or self.is_exact(k, metric=metric, allowed=allowed):
+            found, ids = self._exactly(queries, k, metric or self.metric, allowed, left_out)
+            return Found(found[0], ids[0], "exact")
+        probes = point.probes if allowed is None else self.index.lists
+        among = self._candidates(self.index, queries, point.candidates, probes, allowed=allowed)[0]
+        return self._within(queries[0], k, among, exclude, point.reach) or self._beyond(
+            self.index, queries[0], k, point, left_out=exclude, allowed=allowed
+        )
+
+    def find_within_reach(self, query: np.ndarray, k: int, *, exclude: int = -1) -> Found | None:
+        """As `find`, None where that would take longer: the index is not enough, or the features may lie on the disk.
+
+        query: (width,) float32, finite.
+        """
+        point = self.point(k)
+        if point is None or self.index is None or self.vectors.features.size > _IN_MEMORY:
+            return None
+        among = self._candidates(self.index, query[None], point.candidates, point.probes)[0]
+        return self._within(query, k, among, exclude, point.reach)
 
     def is_exact(self, k: int, *, metric: Metric | None = None, allowed: np.ndarray | None = None) -> bool:
         """Whether `search` compares every image unasked: the index cannot answer this, or few images are allowed."""
@@ -232,45 +284,66 @@ class Ann:
         """How the index is searched for k neighbours; None where it was tuned for fewer."""
         return next((point for point in self.points if point.k >= k), None)
 
+    def _exactly(
+        self,
+        queries: np.ndarray,
+        k: int,
+        metric: Metric,
+        allowed: np.ndarray | None,
+        exclude: np.ndarray | None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        among = None if allowed is None else np.flatnonzero(allowed)
+        return nearest(self.vectors, queries, k, metric=metric, among=among, exclude=exclude)
+
     def _candidates(
         self,
         index: IvfIndex,
         queries: np.ndarray,
-        point: OperatingPoint,
-        allowed: np.ndarray | None,
-        threads: int,
+        count: int,
+        probes: int,
+        *,
+        allowed: np.ndarray | None = None,
+        threads: int = 1,
     ) -> np.ndarray:
         """A filter opens every list: what it keeps may lie far from the query, where few lists would miss it."""
         if self.metric == "cosine":
             lengths = np.sqrt((queries.astype(np.float64) ** 2).sum(axis=1))
             queries = (queries / np.where(lengths > 0, lengths, 1)[:, None]).astype(np.float32)
-        probes = point.probes if allowed is None else index.lists
-        count = min(point.candidates + 1, index.rows)
+        count = min(count + 1, index.rows)
         return index.candidates(queries, count, probes, allowed=allowed, threads=threads)
 
-    def _rerank(
+    def _within(
+        self, query: np.ndarray, k: int, ids: np.ndarray, left_out: int, reach: float
+    ) -> Found | None:
+        """The nearest of some candidates; None where they are too few, or farther away than any that the index was
+        tuned on."""
+        ids = ids[(ids >= 0) & (ids != left_out)]
+        if len(ids) < k:
+            return None
+        squares = squared_gaps(self.vectors.features, query[None], ids[None])[0]
+        distances, found = nearest_of(self.vectors, query, ids, k, self.metric, squares=squares)
+        return Found(distances, found, "index") if distances[-1] <= reach else None
+
+    def _beyond(
         self,
+        index: IvfIndex,
         query: np.ndarray,
         k: int,
-        ids: np.ndarray,
+        point: OperatingPoint,
         *,
         left_out: int,
         allowed: np.ndarray | None,
-        reach: float,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """By exact distances. All images are searched where the lists held fewer than k, and where the neighbours are
-        farther away than any that the index was tuned on."""
-        ids = ids[(ids >= 0) & (ids != left_out)]
-        if len(ids) >= k:
-            found, found_ids = nearest_of(self.vectors, query, ids, k, self.metric)
-            if found[-1] <= reach:
-                return found, found_ids
-        among = None if allowed is None else np.flatnonzero(allowed)
-        exclude = np.array([left_out])
-        found, found_ids = nearest(
-            self.vectors, query[None], k, metric=self.metric, among=among, exclude=exclude
-        )
-        return found[0], found_ids[0]
+    ) -> Found:
+        """Where nothing is known of the recall: every image is compared or, where those are too many, more candidates
+        from all lists."""
+        images = self.images if allowed is None else int(np.count_nonzero(allowed))
+        if images * self.vectors.features.shape[1] <= _ALL_NUMBERS:
+            found, ids = self._exactly(query[None], k, self.metric, allowed, np.array([left_out]))
+            return Found(found[0], ids[0], "exact")
+        count = max(_WIDE_CANDIDATES, _WIDER * point.candidates)
+        among = self._candidates(index, query[None], count, index.lists, allowed=allowed)[0]
+        among = among[(among >= 0) & (among != left_out)]
+        return Found(*nearest_of(self.vectors, query, among, k, self.metric), "wide")
 
     def _checked(
         self,

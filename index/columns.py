@@ -222,25 +222,44 @@ class Columns:
 
         Reads the row groups that hold them. For few rows: no array is made on the way.
         """
-        found: list[list[Any]] = [[None] * len(rows) for _ in names]
-        for group, places in self._placed(rows):
-            for values, name in zip(found, names, strict=True):
-                _fill(values, places, self.column(group, name), rows, group)
+        found = self._values(names, rows, self.column)
+        assert found is not None
         return found
 
     def values_at_hand(self, names: Sequence[str], rows: Sequence[int]) -> list[list[Any]] | None:
         """The same, None where something would have to be read."""
-        found: list[list[Any]] = [[None] * len(rows) for _ in names]
-        for group, places in self._placed(rows):
-            for values, name in zip(found, names, strict=True):
-                column = self.column_at_hand(group, name)
+        return self._values(names, rows, self.column_at_hand)
+
+    def _values(
+        self,
+        names: Sequence[str],
+        rows: Sequence[int],
+        column_of: Callable[[RowGroup, str], HeldColumn | None],
+    ) -> list[list[Any]] | None:
+        placed = list(self._placed(rows))
+        whole: list[list[Any]] = [[None] * len(rows) for _ in names]
+        for group, places in placed:
+            local = [rows[place] - group.first for place in places]
+            for number, name in enumerate(names):
+                column = column_of(group, name)
                 if column is None:
                     return None
-                _fill(values, places, column, rows, group)
-        return found
+                values = column.at(local)
+                if len(placed) == 1:
+                    whole[number] = values
+                else:
+                    for place, value in zip(places, values, strict=True):
+                        whole[number][place] = value
+        return whole
 
     def _placed(self, rows: Sequence[int]) -> Iterator[tuple[RowGroup, list[int]]]:
-        """The row groups that hold `rows`, each with the places in `rows` of those that it holds."""
+        """The row groups that hold `rows`, each with the places in `rows` of those that it holds; all in order where
+        one group holds them all."""
+        if rows:
+            group = self.group_of(min(rows))
+            if max(rows) < group.first + group.rows:
+                yield group, list(range(len(rows)))
+                return
         order = sorted(range(len(rows)), key=rows.__getitem__)
         position = 0
         while position < len(order):
@@ -278,15 +297,6 @@ class Columns:
                 )
             self._groups[part] = tuple(groups)
         return self._groups[part]
-
-
-def _fill(
-    values: list[Any], places: list[int], column: HeldColumn, rows: Sequence[int], group: RowGroup
-) -> None:
-    """Puts a column's values at `rows[places]` into `values[places]`."""
-    some = column.at([rows[place] - group.first for place in places])
-    for place, value in zip(places, some, strict=True):
-        values[place] = value
 
 
 def _bytes(column: HeldColumn) -> int:

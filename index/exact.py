@@ -76,17 +76,25 @@ def rank(values: np.ndarray, ids: np.ndarray, k: int) -> tuple[np.ndarray, np.nd
 
 
 def nearest_of(
-    vectors: Vectors, query: np.ndarray, ids: np.ndarray, k: int, metric: Metric
+    vectors: Vectors,
+    query: np.ndarray,
+    ids: np.ndarray,
+    k: int,
+    metric: Metric,
+    *,
+    squares: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The k nearest of a few candidates: distances (k,) float32 and ids (k,) int64, as `rank` gives them.
 
     query: (width,) float32. ids: (candidates,) int64, with features. A float32 pass first drops what is surely
-    too far: its relative error is at most (width + 3) * 2**-24.
+    too far: its relative error is at most (width + 3) * 2**-24. squares: (ids,) float32, the squared L2 distances
+    of such a pass where it was made already.
     """
     if metric == "l2" and len(ids) > 2 * k:
-        gaps = vectors.features.take(ids, axis=0)
-        gaps -= query
-        squares = np.einsum("ij,ij->i", gaps, gaps)
+        if squares is None:
+            gaps = vectors.features.take(ids, axis=0)
+            gaps -= query
+            squares = np.asarray(np.einsum("ij,ij->i", gaps, gaps))
         limit = np.partition(squares, k - 1)[k - 1] * (1 + 4 * (len(query) + 3) * 2.0**-24)
         ids = ids[squares <= limit]
     return rank(distances(vectors, query, ids, metric), ids, k)

@@ -26,7 +26,8 @@ At = Callable[[Sequence[int]], list[Any]]
 
 
 def reader(array: pa.Array) -> At:
-    """A function from places to the values there, as `array[place].as_py()` gives them; places are not checked.
+    """A function from places to the values there, as `array[place].as_py()` gives them; places are not checked, and a
+    range has the step 1.
 
     Quick for numbers and strings; other types are read as scalars. The function keeps the array's memory.
     """
@@ -59,7 +60,11 @@ def _numbers(array: pa.Array) -> At | None:
     if form is None:
         return None
     values = _view(array, 1, form)[array.offset :]
-    return lambda places: [values[place] for place in places]
+    return lambda places: (
+        values[places.start : places.stop].tolist()
+        if isinstance(places, range)
+        else [values[place] for place in places]
+    )
 
 
 def _strings(array: pa.Array) -> At | None:

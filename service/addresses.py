@@ -4,9 +4,8 @@ from urllib.parse import quote
 
 from ..common.errors import UsageError
 from ..common.frame import Box
-from .registry import ServedStore
+from .registry import VERSION_LETTERS, ServedStore
 
-VERSION_LETTERS = 12
 BOX_PATTERN = r"^-?[0-9]{1,9}(,-?[0-9]{1,9}){3}$"
 """x0,y0,x1,y1 in whole pixels."""
 
@@ -23,23 +22,24 @@ def address(served: ServedStore) -> str:
 
 def pixels_address(served: ServedStore, image_id: int) -> str:
     """Where an image's own file is."""
-    return f"{address(served)}/images/{image_id}/pixels?v={version(served)}"
+    return f"{served.images}/{image_id}/pixels?{served.versioned}"
 
 
 def thumb_address(served: ServedStore, image_id: int) -> str:
     """Where a small picture of an image is."""
-    return f"{address(served)}/images/{image_id}/thumb?v={version(served)}"
+    return f"{served.images}/{image_id}/thumb?{served.versioned}"
 
 
 def crop_address(served: ServedStore, image_id: int, box: Box) -> str:
     """Where a box of an image is shown."""
-    return f"{address(served)}/images/{image_id}/crop?box={','.join(map(str, box))}&v={version(served)}"
+    x0, y0, x1, y1 = box
+    return f"{served.images}/{image_id}/crop?box={x0},{y0},{x1},{y1}&{served.versioned}"
 
 
 def patch_picture_address(served: ServedStore, layer: str, unit: int, rank: int) -> str:
     """Where the view of one of a unit's strongest patches is; rank from 1."""
     of_unit = f"{address(served)}/layers/{quote(layer, safe='')}/units/{unit}"
-    return f"{of_unit}/patches/{rank}/picture?v={version(served)}"
+    return f"{of_unit}/patches/{rank}/picture?{served.versioned}"
 
 
 def parse_box(text: str) -> Box:

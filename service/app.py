@@ -19,12 +19,14 @@ from .api import regions as api_regions
 from .api import stores as api
 from .api import tiles as api_tiles
 from .api import units as api_units
+from .api.shortcuts import SHORTCUTS
 from .http import health, metrics
 from .http.guard import Guard
 from .http.metrics import Metrics
 from .http.observe import NoteRoute, Observe
 from .http.openapi import complete
 from .http.problems import add_handlers
+from .http.quick import Quick
 from .live.client import LiveModel, LiveOptions
 from .pages import routes as pages
 from .pages.look import STATIC
@@ -36,7 +38,8 @@ class Service(FastAPI):
 
     def build_middleware_stack(self) -> ASGIApp:
         """What counts and logs, and what guards, are around what answers failures, too."""
-        return Observe(Guard(super().build_middleware_stack(), self.state.hosts), self.state.metrics)
+        inner = Quick(super().build_middleware_stack(), SHORTCUTS)
+        return Observe(Guard(inner, self.state.hosts), self.state.metrics)
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document, made once."""

@@ -1,6 +1,7 @@
 """`Fresh`: a thing opened from the files that one manifest names, and opened again when that manifest changes."""
 
 import hashlib
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -40,10 +41,18 @@ class Fresh(Generic[T]):
 
     def __init__(self, folder: Folder, manifest: str, make: Callable[[], T], *, keeps: bool = True) -> None:
         self._folder, self._manifest, self._make, self._keeps = folder, manifest, make, keeps
+        local = folder.local_path(manifest)
+        self._local = None if local is None else str(local)
         self._held: Version[T] | None = None
         self._failed: tuple[Stamp | None, float, UnitscopeError] | None = None
         self._looked = (-BUCKET_SECONDS, Stamp())
         self._lock = Lock()
+
+    @property
+    def at_hand(self) -> bool:
+        """Whether `get` answers at once: from a local folder, with what is open."""
+        held = self._held
+        return held is not None and self._local is not None and held.stamp == self._stamp()
 
     @property
     def is_open(self) -> bool:
@@ -100,10 +109,9 @@ class Fresh(Generic[T]):
 
     def _stamp(self) -> Stamp | None:
         """What changes when the manifest does; None where there is none."""
-        local = self._folder.local_path(self._manifest)
         try:
-            if local is not None:
-                status = local.stat()
+            if self._local is not None:
+                status = os.stat(self._local)  # noqa: PTH116 - asked for several times in each request
                 return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size
             looked, stamp = self._looked
             if stamp and time.monotonic() - looked < BUCKET_SECONDS:

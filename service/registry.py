@@ -28,6 +28,7 @@ from ..index.schema import MANIFEST
 from ..index.store import Store
 from .fresh import Fresh, Version
 
+VERSION_LETTERS = 12
 _EXACT_BYTES = 128 << 20
 """Features of at most this many bytes are held and searched exactly where a store has no index."""
 _NONSENSE = (KeyError, TypeError, ValueError, IndexError, AttributeError)
@@ -37,13 +38,15 @@ _NONSENSE = (KeyError, TypeError, ValueError, IndexError, AttributeError)
 class ServedStore:
     """One version of one store, with its index and atlases: each opened when it is first asked for.
 
-    name: in addresses. address: where the API answers for it. hash: SHA-256 of the manifest, which names every byte of
-    the store.
+    name: in addresses. address: where the API answers for it. images: of its images. versioned: the parameter in the
+    addresses of pictures that names this version. hash: SHA-256 of the manifest, which names every byte of the store.
     """
 
     def __init__(self, name: str, store: Store) -> None:
         self.name = name
         self.address = f"/api/v1/stores/{quote(name, safe='')}"
+        self.images = f"{self.address}/images"
+        self.versioned = f"v={store.manifest.hash[:VERSION_LETTERS]}"
         self.store = store
         self.facts = Facts(store)
         self.hash = store.manifest.hash
@@ -86,6 +89,12 @@ class ServedStore:
                     "it, and it is picked up without a restart"
                 ) from error
         return Version(self._exactly(), "exact", ())
+
+    def ann_at_hand(self) -> Version[Ann]:
+        """The same where that is already open. Raises StoreNotFoundError."""
+        if not self._ann.at_hand:
+            raise StoreNotFoundError(f"the index of {self.name} is not open yet")
+        return self._ann.get()
 
     def pixels(self) -> Version[Ann]:
         """The neighbours in pixel space (index/pixel_features.py). Raises StoreNotFoundError with the command."""
@@ -183,6 +192,11 @@ class Registry:
     def names(self) -> list[str]:
         """In the order in which they were given."""
         return list(self._stores)
+
+    def at_hand(self, name: str) -> bool:
+        """Whether `get` answers at once."""
+        fresh = self._stores.get(name)
+        return fresh is not None and fresh.at_hand
 
     def get(self, name: str) -> Version[ServedStore]:
         """The store as it is now. Raises NotFoundError, and StorageError where it cannot be read any more."""

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from .image_facts import SizedImage
 from .stores import FromStore
 
 GridName = Literal["nearest", "assigned"]
@@ -36,20 +37,8 @@ class TilesAnswer(FromStore):
     address: str = Field(description="of a tile, with {level}, {column} and {row} to be filled in")
 
 
-class ShownImage(BaseModel):
+class ShownImage(SizedImage):
     """An image that a cell shows."""
-
-    image_id: int
-    uri: str
-    width: int | None
-    height: int | None
-    label: str | None
-    label_index: int | None
-    label_class: str | None = Field(description="the model's name for `label_index`")
-    predicted: int | None
-    predicted_class: str | None
-    probability: float | None = Field(description="of the predicted class")
-    thumb: str
 
 
 class CellAtAnswer(FromStore):

@@ -2,26 +2,16 @@
 
 from pydantic import BaseModel, Field
 
+from .image_facts import SizedImage
 from .stores import BoxJson, FromStore, Table
 
 
-class ListedImageAnswer(BaseModel):
+class ListedImageAnswer(SizedImage):
     """One image of a list; null where it failed, or where its class is not known to the model."""
 
-    image_id: int
-    uri: str
-    width: int | None
-    height: int | None
-    label: str | None
-    label_index: int | None
-    label_class: str | None = Field(description="the model's name for `label_index`")
-    predicted: int | None
-    predicted_class: str | None
-    probability: float | None = Field(description="of the predicted class")
     loss: float | None
     correct: bool | None
     status: str
-    thumb: str = Field(description="address of a small picture of the whole image")
 
 
 class ImagesAnswer(FromStore, Table):

@@ -4,12 +4,18 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from .image_facts import ImageFacts, SizedImage
+
 LARGEST = 1e36
 """Of a number in a vector: the distances of the widest vectors of such numbers still fit into float32."""
 Metric = Literal["l2", "cosine"]
 Space = Literal["features", "pixels"]
 BoxJson = tuple[int, int, int, int]
 """x0, y0, x1, y1 in pixels of the original image; x1 and y1 are outside."""
+
+
+How = Literal["exact", "index", "wide"]
+"""As in `index/ann.py`, which the clients do not need."""
 
 
 class Provenance(BaseModel):
@@ -90,51 +96,32 @@ class LayersAnswer(FromStore, Table):
     layers: list[LayerAnswer]
 
 
-class ImageAnswer(FromStore):
+class ImageAnswer(FromStore, SizedImage):
     """One row of images/, with the dataset's own columns in `metadata`."""
 
     model_config = ConfigDict(ser_json_bytes="base64", ser_json_inf_nan="null")
 
-    image_id: int
-    uri: str
     sha256: str | None
-    width: int | None
-    height: int | None
-    label: str | None
-    label_index: int | None
-    label_class: str | None = Field(description="the model's name for `label_index`")
-    predicted: int | None
-    predicted_class: str | None
-    probability: float | None
     loss: float | None
     correct: bool | None
     status: str
     metadata: dict[str, Any]
     pixels: str
-    thumb: str
 
 
-class NeighborAnswer(BaseModel):
+class NeighborAnswer(ImageFacts):
     """One neighbour. rank: from 1."""
 
     rank: int
     distance: float
-    image_id: int
-    uri: str
-    label: str | None
-    label_index: int | None
-    label_class: str | None = Field(description="the model's name for `label_index`")
-    predicted: int | None
-    predicted_class: str | None
-    probability: float | None
-    thumb: str
 
 
 class NeighborsAnswer(FromStore, Table):
     """Nearest first; equal distances by image_id. metric: `l2` (not squared) or `cosine` (1 - cosine).
 
     The distances are exact in any case. Where `exact` is false, some of the nearest may be missing: `recall` is the
-    share of the true `recall_of` nearest that the index found when it was built, without a filter.
+    share of the true `recall_of` nearest that the index found when it was built, without a filter; null where the
+    neighbours are farther away than any that it was built with.
     """
 
     ROWS = "neighbors"
@@ -144,6 +131,10 @@ class NeighborsAnswer(FromStore, Table):
     )
     metric: str
     exact: bool
+    search: How = Field(
+        description="`exact`: every image was compared; `index`: the lists nearest to the query; `wide`: all lists "
+        "and more candidates, because the neighbours are farther away than any that the index was tuned on"
+    )
     recall: float | None
     recall_of: int | None
     where: str | None

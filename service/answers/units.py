@@ -2,6 +2,7 @@
 
 from pydantic import BaseModel, Field
 
+from .image_facts import ImageFacts
 from .stores import BoxJson, FromStore, Table
 
 
@@ -74,28 +75,19 @@ class OneUnitAnswer(FromStore, UnitAnswer):
     quantiles: list[QuantileAnswer]
 
 
-class PatchAnswer(BaseModel):
+class PatchAnswer(ImageFacts):
     """One patch. box: the receptive field; view: what the unit does see of it."""
 
     rank: int = Field(description="from 1, among all images that the filter keeps")
     value: float | None = Field(description="null where it is infinite or NaN, if the sweep allowed that")
-    image_id: int
     y: int
     x: int
     box: BoxJson
     view: BoxJson
-    uri: str
     width: int
     height: int
-    label: str | None
-    label_index: int | None
-    label_class: str | None = Field(description="the model's name for `label_index`")
-    predicted: int | None
-    predicted_class: str | None
-    probability: float | None = Field(description="of the predicted class")
     image: str = Field(description="address of the image's own file")
     crop: str = Field(description="address of the view's pixels")
-    thumb: str = Field(description="address of a small picture of the whole image")
 
 
 class PatchesAnswer(FromStore, Table):

@@ -17,7 +17,8 @@ from ..addresses import BOX_PATTERN
 from ..answers.live import Scale
 from ..http.guard import UPLOAD_BYTES
 from ..live.client import LiveModel
-from ..live.model import Live, MapView, Search
+from ..live.model import Live, MapView
+from ..questions.nearest import Search
 from .parameters import K, MetricName, Where
 
 UnitChoice = Annotated[int | None, Query(ge=0, le=2**31, description="one unit; default: all")]

@@ -6,9 +6,10 @@ import numpy as np
 from fastapi import APIRouter, Query, Request, Response
 
 from ...index.ann import Ann
+from ..answers.draft import Draft
 from ..answers.stores import NeighborsAnswer, Space, VectorQuery
 from ..http.answering import answer_from
-from ..questions.nearest import neighbors, neighbors_in_pixels, neighbors_of_image
+from ..questions.nearest import Search, neighbors, neighbors_in_pixels, neighbors_of_image
 from ..registry import ServedStore
 from .parameters import TABLE, ImageId, K, MetricName, StoreName, Where, problems
 
@@ -33,8 +34,8 @@ def image_neighbors(
     in_pixels = space == "pixels"
     find = neighbors_in_pixels if in_pixels else neighbors_of_image
 
-    def make(served: ServedStore, ann: Ann) -> NeighborsAnswer:
-        return find(served, ann, image, k=k, metric=metric, where=where, exact=exact)
+    def make(served: ServedStore, ann: Ann) -> Draft[NeighborsAnswer]:
+        return find(served, ann, image, Search(k, metric, where, exact))
 
     return answer_from(request, store, ServedStore.pixels if in_pixels else ServedStore.ann, make)
 
@@ -47,11 +48,10 @@ def image_neighbors(
 def vector_neighbors(request: Request, store: StoreName, query: VectorQuery) -> Response:
     """The images whose features are nearest to a vector."""
 
-    def make(served: ServedStore, ann: Ann) -> NeighborsAnswer:
-        vector = np.array(query.vector, np.float32)
-        return neighbors(
-            served, ann, vector, k=query.k, metric=query.metric, where=query.where, exact=query.exact
-        )
+    search = Search(query.k, query.metric, query.where, query.exact)
+
+    def make(served: ServedStore, ann: Ann) -> Draft[NeighborsAnswer]:
+        return neighbors(served, ann, np.array(query.vector, np.float32), search)
 
     response = answer_from(request, store, ServedStore.ann, make)
     del response.headers["ETag"]  # the address does not name the vector

@@ -9,14 +9,16 @@ from ..questions.cursors import CURSOR_PATTERN
 
 StoreName = Annotated[str, Path(max_length=300, description="as /api/v1/stores lists them")]
 LayerName = Annotated[str, Path(max_length=300, description="a dotted module path: features.10")]
-Number = Annotated[int, Path(ge=0, le=2**53)]
+LARGEST_NUMBER = 2**53
+Number = Annotated[int, Path(ge=0, le=LARGEST_NUMBER)]
 AtlasName = Annotated[str, Path(max_length=100)]
-K = Annotated[int, Query(ge=1, le=1000, description="how many")]
+MOST = 1000
+K = Annotated[int, Query(ge=1, le=MOST, description="how many")]
 Where = Annotated[
     str | None, Query(max_length=4000, description="a filter, such as: correct = false and label = 'cat'")
 ]
 MetricName = Annotated[Metric | None, Query(description="default: the index's")]
-ImageId = Annotated[int, Query(ge=0, le=2**53)]
+ImageId = Annotated[int, Query(ge=0, le=LARGEST_NUMBER)]
 Cursor = Annotated[
     str | None, Query(pattern=CURSOR_PATTERN, description="`next` of the page before; none for the first")
 ]

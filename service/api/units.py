@@ -8,6 +8,7 @@ from ...index.unit_order import UnitQuery, UnitSort
 from ..answers.units import OneUnitAnswer, PatchesAnswer, SimilarUnitsAnswer, UnitClassesAnswer, UnitsAnswer
 from ..http.answering import answer
 from ..questions import units as unit_questions
+from ..questions.patches import PatchQuery, patches
 from .parameters import TABLE, Cursor, K, LayerName, Limit, Number, Order, StoreName, Where
 
 router = APIRouter(prefix="/api/v1/stores")
@@ -77,7 +78,7 @@ def unit_patches(
     return answer(
         request,
         store,
-        lambda served: unit_questions.patches(served, layer, unit, k=k, where=where, quantile=quantile),
+        lambda served: patches(served, PatchQuery(layer, unit, k, where, quantile)),
     )
 
 

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 
 from ...common.errors import StorageError, UnitscopeError
 from ..addresses import VERSION_LETTERS, version
+from ..answers.draft import Draft
 from ..answers.stores import Table
 from ..fresh import Version
 from ..registry import Registry, ServedStore
@@ -29,12 +30,15 @@ IMMUTABLE = "private, max-age=31536000, immutable"
 """For addresses that name the version of the store that they are of."""
 _TRIES = 20
 _JSON = "application/json"
+_ANYTHING = ("", "*/*", _JSON)
 
+Content = BaseModel | Draft[Any]
+"""What an answer says."""
 Picture = tuple[bytes, str]
 """Encoded pixels and their media type."""
 
 
-def answer(request: Request, store: str, make: Callable[[ServedStore], BaseModel]) -> Response:
+def answer(request: Request, store: str, make: Callable[[ServedStore], Content]) -> Response:
     """What `make` answers from a store. Raises what `make` raises."""
     return answer_from(request, store, _nothing, lambda served, _: make(served))
 
@@ -43,7 +47,7 @@ def answer_from(
     request: Request,
     store: str,
     part: Callable[[ServedStore], Version[Any]],
-    make: Callable[[ServedStore, Any], BaseModel],
+    make: Callable[[ServedStore, Any], Content],
 ) -> Response:
     """As `answer`, from one version of a part of the store (its index, an atlas) too."""
     form = _form(request)
@@ -146,6 +150,8 @@ def _form(request: Request) -> str:
     Raises HTTPException (406) where nothing but Arrow is accepted of an answer that is no table.
     """
     accept = ",".join(request.headers.getlist("accept"))
+    if accept in _ANYTHING:
+        return _JSON
     wanted, plain = quality(accept, arrow_answers.MEDIA_TYPE), quality(accept, _JSON)
     if wanted <= plain:
         return _JSON
@@ -157,7 +163,11 @@ def _form(request: Request) -> str:
     return _JSON
 
 
-def _encoded(content: BaseModel, form: str) -> bytes:
+def _encoded(content: Content, form: str) -> bytes:
+    if isinstance(content, Draft):
+        if form == _JSON:
+            return content.json()
+        return _encoded(content.answer(), form)
     if form == arrow_answers.MEDIA_TYPE and isinstance(content, Table):
         return arrow_answers.to_stream(content)
     return content.model_dump_json().encode()
@@ -178,5 +188,7 @@ def _matches(request: Request, etag: str) -> bool:
 
 
 def _cache_control(request: Request, served: ServedStore, part: Version[Any]) -> str:
+    if b"v=" not in request.scope["query_string"]:
+        return REVALIDATE
     wanted = part_version(part) if part.digest else version(served)
     return IMMUTABLE if request.query_params.get("v") == wanted else REVALIDATE

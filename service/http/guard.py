@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -27,6 +27,7 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
 }
+_RAW = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
 
 
 class Guard:
@@ -45,10 +46,10 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
         guarded = _with_headers(send)
-        limit = UPLOAD_BYTES + _FORM_BYTES if _UPLOADS.fullmatch(scope["path"]) else BODY_BYTES
-        refusal = self._refusal(headers, limit)
+        uploads = scope["method"] != "GET" and _UPLOADS.fullmatch(scope["path"])
+        limit = UPLOAD_BYTES + _FORM_BYTES if uploads else BODY_BYTES
+        refusal = self._refusal(Headers(scope=scope), limit)
         if refusal is not None:
             await refusal(scope, receive, guarded)
             return
@@ -88,9 +89,9 @@ def _limited(receive: Receive, limit: int) -> Receive:
 def _with_headers(send: Send) -> Send:
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            for name, value in HEADERS.items():
-                headers.setdefault(name, value)
+            headers = list(message.get("headers", ()))
+            there = {name for name, _ in headers}
+            message["headers"] = headers + [header for header in _RAW if header[0] not in there]
         await send(message)
 
     return sending

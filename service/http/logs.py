@@ -9,6 +9,7 @@ import logging
 import re
 import secrets
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Literal
 from urllib.parse import quote
@@ -43,12 +44,12 @@ def request_id(headers: list[tuple[bytes, bytes]]) -> str:
     return secrets.token_hex(8)
 
 
-def answered(fields: dict[str, object], error: Exception | None = None) -> None:
-    """A request was answered; `error`: what its answer failed with."""
+def answered(fields: Callable[[], dict[str, object]], error: Exception | None = None) -> None:
+    """A request was answered; `error`: what its answer failed with. fields: called where there is a line to write."""
     level = logging.INFO if error is None else logging.ERROR
     if REQUESTS.isEnabledFor(level):
         said = "answered" if error is None else "failed"
-        REQUESTS.log(level, said, exc_info=error, extra={_FIELDS: fields})
+        REQUESTS.log(level, said, exc_info=error, extra={_FIELDS: fields()})
 
 
 def happened(message: str, **fields: object) -> None:

@@ -45,6 +45,13 @@ def searched(*, exact: bool) -> None:
         observed.search = "exact" if exact else "ann"
 
 
+def note_route(template: str) -> None:
+    """The template of the address that is being answered, where no router says it."""
+    observed = _CURRENT.get()
+    if observed is not None:
+        observed.route = template
+
+
 class Observe:
     """Outside everything, what answers failures too. A failure that has its answer goes no further than the log."""
 
@@ -78,18 +85,23 @@ class Observe:
 
     def _done(self, scope: Scope, observed: Observed, seconds: float, failure: Exception | None) -> None:
         self.kept.answered(scope["method"], observed.route, observed.status, seconds)
-        fields: dict[str, object] = {
-            "request": observed.id,
-            "method": scope["method"],
-            "route": observed.route,
-            "path": scope["path"],
-            "status": observed.status,
-            "ms": round(seconds * 1000, 3),
-        }
         if observed.search is not None:
             self.kept.searches[observed.search].inc()
-            fields["search"] = observed.search
-        logs.answered(fields, failure)
+        logs.answered(lambda: _fields(scope, observed, seconds), failure)
+
+
+def _fields(scope: Scope, observed: Observed, seconds: float) -> dict[str, object]:
+    """Of the line in the log."""
+    search = {} if observed.search is None else {"search": observed.search}
+    return {
+        "request": observed.id,
+        "method": scope["method"],
+        "route": observed.route,
+        "path": scope["path"],
+        "status": observed.status,
+        "ms": round(seconds * 1000, 3),
+        **search,
+    }
 
 
 def _noting(send: Send, observed: Observed) -> Send:

@@ -23,11 +23,10 @@ from ..answers.live import (
     Scale,
     UploadNeighborsAnswer,
 )
-from ..answers.stores import Metric
 from ..http.answering import Picture
 from ..pictures import PNG, read_pixels
 from ..questions.ask import check_image, class_name, said
-from ..questions.nearest import neighbors
+from ..questions.nearest import Search, neighbors
 from ..registry import ServedStore
 from .client import LiveModel
 from .pictures import mosaic_of
@@ -46,16 +45,6 @@ class MapView:
     scale: Scale | None = None
     zoom: int = 1
     overlay: bool = False
-
-
-@dataclass(frozen=True)
-class Search:
-    """How neighbours are looked for."""
-
-    k: int = 10
-    metric: Metric | None = None
-    where: str | None = None
-    exact: bool = False
 
 
 class Live:
@@ -154,8 +143,8 @@ class Live:
     ) -> UploadNeighborsAnswer:
         """The images nearest to an image of one's own. Raises ImageError, UsageError, and as `LiveModel.ask`."""
         answer = self._ask(served, "feature", data)
-        found = neighbors(served, ann, _feature(served, answer), **asdict(search))
-        return UploadNeighborsAnswer(**found.model_dump(), query=Prediction(**_prediction(served, answer)))
+        found = neighbors(served, ann, _feature(served, answer), search)
+        return UploadNeighborsAnswer(**found.fields, query=Prediction(**_prediction(served, answer)))
 
     def neighbors_of_region(
         self, served: ServedStore, ann: Ann, image_id: int, box: Box, search: Search
@@ -163,9 +152,9 @@ class Live:
         """The images nearest to a box of an image, that image itself left out."""
         check_image(served.store, image_id)
         answer = self._ask(served, "feature", read_pixels(served, image_id), box=box)
-        found = neighbors(served, ann, _feature(served, answer), **asdict(search), image_id=image_id)
+        found = neighbors(served, ann, _feature(served, answer), search, image_id=image_id)
         query = Prediction(**_prediction(served, answer))
-        return RegionNeighborsAnswer(**found.model_dump(), query=query, box=answer.head["box"])
+        return RegionNeighborsAnswer(**found.fields, query=query, box=answer.head["box"])
 
     # Filters
 

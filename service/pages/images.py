@@ -13,7 +13,7 @@ from ..http.answering import Picture
 from ..live.model import Live, MapView
 from ..questions import ask
 from ..questions import images as image_questions
-from ..questions.nearest import neighbors_in_pixels, neighbors_of_image
+from ..questions.nearest import Search, neighbors_in_pixels, neighbors_of_image
 from ..registry import ServedStore
 from .look import page
 from .parts import Tried, attempt, blocked, given, live_of
@@ -86,17 +86,15 @@ def neighbors_tried(
         return Tried(None, f"This image is {image.status}: it has no feature, and so no neighbours.")
     return attempt(
         lambda: neighbors_of_image(
-            served, served.ann().value, image.image_id, k=k, metric=None, where=where, exact=False
-        )
+            served, served.ann().value, image.image_id, Search(k=k, where=where)
+        ).answer()
     )
 
 
 def _pixel_neighbors(served: ServedStore, image_id: int) -> Tried[NeighborsAnswer]:
     """The images that look most like it, by their pixels; or which command makes them searchable."""
     return attempt(
-        lambda: neighbors_in_pixels(
-            served, served.pixels().value, image_id, k=NEIGHBORS, metric=None, where=None, exact=False
-        )
+        lambda: neighbors_in_pixels(served, served.pixels().value, image_id, Search(k=NEIGHBORS)).answer()
     )
 
 

@@ -9,9 +9,9 @@ from ...common.frame import Box
 from ...index.pixels import crop_jpeg, decode
 from ..answers.live import RegionNeighborsAnswer, UploadNeighborsAnswer
 from ..answers.stores import ImageAnswer, NeighborsAnswer
-from ..live.model import Search
 from ..pictures import JPEG
 from ..questions import ask
+from ..questions.nearest import Search
 from ..registry import ServedStore
 from .images import neighbors_tried
 from .look import page

@@ -8,6 +8,8 @@ from ...common.errors import UnitscopeError
 from ..addresses import patch_picture_address
 from ..answers.units import OneUnitAnswer, UnitAnswer, UnitClassesAnswer
 from ..questions import units as unit_questions
+from ..questions.patches import PatchQuery
+from ..questions.patches import patches as patches_of_unit
 from ..registry import Registry, ServedStore
 from .charts import Bars, bars, class_bars
 from .layer import filter_picture
@@ -64,9 +66,9 @@ def unit(request: Request, served: ServedStore, look: UnitLook) -> Response:
     row = served.store.layer(look.layer)
     answer = unit_questions.unit(served, look.layer, look.unit)
     tried = attempt(
-        lambda: unit_questions.patches(
-            served, look.layer, look.unit, k=look.k, where=look.where, quantile=look.quantile
-        )
+        lambda: patches_of_unit(
+            served, PatchQuery(look.layer, look.unit, look.k, look.where, look.quantile)
+        ).answer()
     )
     patches = tried.found.patches if tried.found else []
     classes, chart = _classes(served, look)

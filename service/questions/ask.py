@@ -13,7 +13,7 @@ from ..registry import ServedStore
 
 def said(served: ServedStore) -> dict[str, Any]:
     """What every answer of a store begins with."""
-    return {"store": served.name, **served.provenance}
+    return {**served.provenance, "store": served.name}
 
 
 def describe(served: ServedStore) -> StoreAnswer:
@@ -44,24 +44,23 @@ def image(served: ServedStore, image_id: int) -> ImageAnswer:
     store = served.store
     check_image(store, image_id)
     row = store.image(image_id)
-    known = {name: row.pop(name) for name in list(row) if name in _IMAGE_COLUMNS}
-    correct = None
-    if known["label_index"] is not None and known["predicted"] is not None:
-        correct = known["label_index"] == known["predicted"]
+    known = {name: row[name] for name in ("sha256", "width", "height", "loss", "status")}
+    own = {name: value for name, value in row.items() if name not in IMAGE_COLUMNS and name not in known}
     return ImageAnswer(
         **said(served),
+        **image_facts(served, row),
         **finite(known),
-        **classes(store, known),
-        correct=correct,
-        metadata=finite(row),
+        correct=correct(row),
+        metadata=finite(own),
         pixels=pixels_address(served, image_id),
-        thumb=thumb_address(served, image_id),
     )
 
 
-_IMAGE_COLUMNS = frozenset(
-    ("image_id", "uri", "sha256", "width", "height", "label", "label_index", "predicted", "probability")
-) | {"loss", "status"}
+def correct(row: dict[str, Any]) -> bool | None:
+    """Whether a row of images/ was taken for what it is; None where that is not known."""
+    if row["label_index"] is None or row["predicted"] is None:
+        return None
+    return bool(row["label_index"] == row["predicted"])
 
 
 def check_image(store: Store, image_id: int) -> None:
@@ -77,21 +76,33 @@ def class_name(store: Store, index: int | None) -> str | None:
     return store.classes[index]
 
 
-def shown(store: Store, row: dict[str, Any]) -> dict[str, Any]:
-    """A row of images/ with the names of its classes."""
-    return {**finite(row), **classes(store, row)}
+IMAGE_COLUMNS = ("image_id", "uri", "label", "label_index", "predicted", "probability")
+"""Of images/: what `image_facts` reads."""
 
 
-def classes(store: Store, row: dict[str, Any]) -> dict[str, Any]:
-    """The model's names for what an image is and for what it was taken for."""
+def image_facts(served: ServedStore, row: dict[str, Any]) -> dict[str, Any]:
+    """The fields of `ImageFacts`, in its order, of a row of images/ with IMAGE_COLUMNS."""
+    store, image_id, probability = served.store, row["image_id"], row["probability"]
     return {
+        "image_id": image_id,
+        "uri": row["uri"],
+        "label": row["label"],
+        "label_index": row["label_index"],
         "label_class": class_name(store, row["label_index"]),
+        "predicted": row["predicted"],
         "predicted_class": class_name(store, row["predicted"]),
+        "probability": number(probability),
+        "thumb": thumb_address(served, image_id),
     }
 
 
-def finite(row: dict[str, Any]) -> dict[str, Any]:
+def number(value: float | None) -> float | None:
     """JSON has no NaN: null instead."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def finite(row: dict[str, Any]) -> dict[str, Any]:
+    """The same of each value."""
     return {
         name: None if isinstance(value, float) and not math.isfinite(value) else value
         for name, value in row.items()

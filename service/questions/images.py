@@ -5,7 +5,7 @@ from typing import Any
 
 from ...index.image_order import ImageSort
 from ...index.image_units import ImageUnit
-from ..addresses import crop_address, thumb_address
+from ..addresses import crop_address
 from ..answers.images import (
     ImageLayerAnswer,
     ImagesAnswer,
@@ -14,21 +14,10 @@ from ..answers.images import (
     ListedImageAnswer,
 )
 from ..registry import ServedStore
-from .ask import check_image, finite, said, shown
+from .ask import IMAGE_COLUMNS, check_image, correct, finite, image_facts, said
 from .cursors import page_of
 
-_LISTED = (
-    "image_id",
-    "uri",
-    "width",
-    "height",
-    "label",
-    "label_index",
-    "predicted",
-    "probability",
-    "loss",
-    "status",
-)
+_LISTED = (*IMAGE_COLUMNS, "width", "height", "loss", "status")
 
 
 def images(
@@ -79,18 +68,12 @@ def listed(served: ServedStore, ids: Sequence[int]) -> list[dict[str, Any]]:
     rows = served.store.images_at(ids, _LISTED)
     return [
         {
-            **shown(served.store, row),
-            "correct": _correct(row),
-            "thumb": thumb_address(served, row["image_id"]),
+            **image_facts(served, row),
+            **finite({name: row[name] for name in ("width", "height", "loss", "status")}),
+            "correct": correct(row),
         }
         for row in rows
     ]
-
-
-def _correct(row: dict[str, Any]) -> bool | None:
-    if row["label_index"] is None or row["predicted"] is None:
-        return None
-    return bool(row["label_index"] == row["predicted"])
 
 
 def _unit(served: ServedStore, image_id: int, found: ImageUnit) -> ImageUnitAnswer:

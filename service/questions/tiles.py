@@ -6,7 +6,7 @@ from urllib.parse import quote
 from ...common.errors import StoreError, StoreNotFoundError, UsageError
 from ...index.atlas import Atlas
 from ...index.tiles import TILE, Tiles
-from ..addresses import address, thumb_address
+from ..addresses import address
 from ..answers.atlases import (
     CellAtAnswer,
     GridName,
@@ -20,9 +20,9 @@ from ..fresh import Version
 from ..http.answering import Picture, part_version
 from ..pictures import JPEG
 from ..registry import ServedStore
-from .ask import check_image, said, shown
+from .ask import IMAGE_COLUMNS, check_image, image_facts, said
 
-_SHOWN = ("uri", "width", "height", "label", "label_index", "predicted", "probability")
+_SHOWN = (*IMAGE_COLUMNS, "width", "height")
 GRIDS: tuple[GridName, ...] = ("nearest", "assigned")
 
 
@@ -103,7 +103,7 @@ def atlas_address(served: ServedStore, name: str) -> str:
 
 def _image(served: ServedStore, image_id: int) -> ShownImage:
     (row,) = served.store.images_at([image_id], _SHOWN)
-    return ShownImage(image_id=image_id, **shown(served.store, row), thumb=thumb_address(served, image_id))
+    return ShownImage(**image_facts(served, row), width=row["width"], height=row["height"])
 
 
 def _tiles(served: ServedStore, atlas: Atlas) -> Tiles:

@@ -5,11 +5,10 @@ from typing import Any
 from ...index.distribution import QUANTILES, Distribution
 from ...index.unit_facts import RANKED, LayerUnits
 from ...index.unit_order import UnitQuery, choose
-from ..addresses import crop_address, patch_picture_address, pixels_address, thumb_address
+from ..addresses import patch_picture_address
 from ..answers.units import (
     HistogramAnswer,
     OneUnitAnswer,
-    PatchesAnswer,
     QuantileAnswer,
     SimilarUnitAnswer,
     SimilarUnitsAnswer,
@@ -20,10 +19,8 @@ from ..answers.units import (
     UnitsAnswer,
 )
 from ..registry import ServedStore
-from .ask import class_name, finite, said, shown
+from .ask import class_name, finite, said
 from .cursors import page_of
-
-_SHOWN = ("uri", "width", "height", "label", "label_index", "predicted", "probability")
 
 
 def units(
@@ -71,50 +68,6 @@ def unit(served: ServedStore, layer: str, number: int) -> OneUnitAnswer:
             QuantileAnswer(**finite({"quantile": quantile, "value": distribution.quantile(quantile)}))
             for quantile in QUANTILES
         ],
-    )
-
-
-def patches(
-    served: ServedStore, layer: str, number: int, *, k: int, where: str | None, quantile: float | None = None
-) -> PatchesAnswer:
-    """The k patches of a unit, under a filter, that are strongest or around a quantile.
-
-    Raises LayerError, FilterError.
-    """
-    store, where = served.store, where or None
-    if quantile is None:
-        found = store.top(layer, number, k=k, where=where)
-        first = 1
-        images = served.facts.units.kept(where)
-    else:
-        first, images, found = served.facts.units.around(layer, number, quantile=quantile, k=k, where=where)
-    rows = store.images_at([patch.image_id for patch in found], _SHOWN)
-    answers = [
-        {
-            "rank": rank,
-            **finite({"value": patch.value}),
-            "image_id": patch.image_id,
-            "y": patch.y,
-            "x": patch.x,
-            "box": patch.box,
-            "view": patch.view,
-            **shown(store, image),
-            "image": pixels_address(served, patch.image_id),
-            "crop": crop_address(served, patch.image_id, patch.view),
-            "thumb": thumb_address(served, patch.image_id),
-        }
-        for rank, (patch, image) in enumerate(zip(found, rows, strict=True), start=first)
-    ]
-    return PatchesAnswer.model_validate(  # at once: each model that is made by itself takes as long as ten in one
-        {
-            **said(served),
-            "layer": layer,
-            "unit": number,
-            "where": where,
-            "quantile": quantile,
-            "images": images,
-            "patches": answers,
-        }
     )
 
 

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from unitscope.common.errors import StoreDamagedError, StoreError, StoreNotFoundError, UsageError
+from unitscope.index import ann as ann_module
 from unitscope.index.ann import Ann
 from unitscope.index.ann_build import blocks_of, build
 from unitscope.index.ann_choice import AnnChoice, choose, factory
@@ -269,3 +270,38 @@ def test_in_a_bucket(s3_bucket):
     assert ann.index is not None
     distances, ids = ann.search(FEATURES[:3], 4)
     assert ids[:, 0].tolist() == [0, 1, 2] and (distances[:, 0] == 0).all()
+
+
+def test_beyond_the_reach_all_lists_are_searched(tmp_path, monkeypatch):
+    """Queries farther away than any that the index was tuned on, where comparing every image would take long."""
+    features = make_features(6000, 24)
+    folder = Folder(str(tmp_path))
+    build(blocks_of(features), 24, folder, choice=AnnChoice("ivf", 16, 4096, (8, 16)))
+    ann = Ann.open(folder)
+    far = features[:40] + np.random.default_rng(1).normal(0, 5, (40, 24)).astype(np.float32)
+    truth_ids = ann.search(far, 10, exact=True)[1]
+    assert [ann.find(query, 10).how for query in far] == ["exact"] * 40
+    monkeypatch.setattr(ann_module, "_ALL_NUMBERS", 0)
+    monkeypatch.setattr(ann_module, "_WIDE_CANDIDATES", 400)
+    found = [ann.find(query, 10) for query in far]
+    assert {one.how for one in found} == {"wide"}
+    ids = ann.search(far, 10)[1]
+    assert (ids[:, :, None] == truth_ids[:, None]).any(axis=2).mean() > 0.99
+    assert all((one.ids == ids[row]).all() for row, one in enumerate(found))
+    assert ann.find_within_reach(far[0], 10) is None
+    near = ann.find_within_reach(features[3], 10, exclude=3)
+    assert near.how == "index" and (near.ids == ann.find(features[3], 10, exclude=3).ids).all()
+
+
+def test_a_wide_search_keeps_to_the_filter(tmp_path, monkeypatch):
+    features = make_features(3000, 16)
+    folder = Folder(str(tmp_path))
+    build(blocks_of(features), 16, folder, choice=AnnChoice("ivf", 8, 3000, (8,)))
+    ann = Ann.open(folder)
+    for name in ("_ALL_NUMBERS", "_EXACT_NUMBERS"):
+        monkeypatch.setattr(ann_module, name, 0)
+    far, allowed = np.full(16, 50, np.float32), np.zeros(3000, bool)
+    allowed[[4, 2000, 2999]] = True
+    found = ann.find(far, 5, allowed=allowed, exclude=4)
+    assert found.how == "wide" and sorted(found.ids[:2].tolist()) == [2000, 2999]
+    assert found.ids[2:].tolist() == [-1] * 3 and np.isinf(found.distances[2:]).all()

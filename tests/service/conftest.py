@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 from unitscope.index.ann_build import blocks_of, build
-from unitscope.index.atlas import write_atlas
+from unitscope.index.atlas_writer import write_atlas
 from unitscope.index.manifest import Manifest
 from unitscope.service.app import create_app
 
@@ -41,8 +41,8 @@ class Kit:
         )
 
     @staticmethod
-    def index(made, seed=0):
-        """Builds the index of a synthetic store."""
+    def index(made, seed=0, choice=None):
+        """Builds the index of a synthetic store; choice: of its type, None for what fits its size."""
         valid = ~made.failed
         return build(
             blocks_of(made.feature, valid),
@@ -50,6 +50,7 @@ class Kit:
             made.folder,
             store=Kit.hash(made),
             seed=seed,
+            choice=choice,
         )
 
     @staticmethod

@@ -1,10 +1,12 @@
 """The API's answers against the oracle: what the synthetic store was made from."""
 
 import itertools
-from types import SimpleNamespace
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from unitscope.index.ann_choice import AnnChoice
+from unitscope.index.ann_tune import OperatingPoint
 
 API = "/api/v1/stores/store"
 LAYERS = {"features.0": 0, "block.1:0": 1, "head": 2}
@@ -159,35 +161,39 @@ def test_neighbours_of_a_vector_are_those_of_its_image_and_the_image(client, mad
     assert response.headers["cache-control"] == "no-store"
 
 
-def test_an_approximate_answer_states_its_recall(synthetic, kit, tmp_path, monkeypatch):
+def test_an_answer_states_how_it_was_found(synthetic, kit, tmp_path, monkeypatch):
     from unitscope.index import ann as index
     from unitscope.service.questions import nearest
 
     made = synthetic.make_store(tmp_path / "store")
-    kit.index(made)
+    kit.index(made, choice=AnnChoice("ivf", 4, 200, (made.feature.shape[1],)))
+    monkeypatch.setattr(index, "_EXACT_NUMBERS", 0)
     with kit.client(made.url) as client:
         served = client.app.state.registry.get("store").value
         ann = served.ann().value
-        stub = SimpleNamespace(
-            index=object(),
-            points=(SimpleNamespace(k=30, recall=0.96),),
-            manifest={"recall_at_10": 0.99},
-            metric="l2",
-            vectors=ann.vectors,
-            search=ann.search,
-            is_exact=lambda k, **asked: index.Ann.is_exact(stub, k, **asked),
-            point=lambda k: index.Ann.point(stub, k),
-        )
-        monkeypatch.setattr(index, "_EXACT_NUMBERS", 0)
 
-        def ask(**options):
-            known = {"k": 10, "metric": None, "where": None, "exact": False} | options
-            return nearest.neighbors_of_image(served, stub, 1, **known)
+        def ask(reach, **options):
+            point = OperatingPoint(30, ann.index.lists, 60, 0.96, reach)
+            known = replace(ann, points=(point,), manifest={"recall_at_10": 0.99})
+            said = nearest.neighbors_of_image(served, known, 1, nearest.Search(**options)).answer()
+            return said.search, said.exact, said.recall, said.recall_of
 
-        said = [(one.exact, one.recall, one.recall_of) for one in (ask(), ask(k=20), ask(where="loss > 0"))]
-        assert said == [(False, 0.99, 10), (False, 0.96, 30), (False, 0.99, 10)]
+        for options, recall in (
+            ({}, (0.99, 10)),
+            ({"k": 20}, (0.96, 30)),
+            ({"where": "loss > 0"}, (0.99, 10)),
+        ):
+            assert ask(np.inf, **options) == ("index", False, *recall)
         for options in ({"exact": True}, {"metric": "cosine"}, {"k": 31}):
-            assert (ask(**options).exact, ask(**options).recall) == (True, None)
+            assert ask(np.inf, **options) == ("exact", True, None, None)
+        assert ask(0.0) == (
+            "exact",
+            True,
+            None,
+            None,
+        )  # beyond the reach; there are few enough to compare all
+        monkeypatch.setattr(index, "_ALL_NUMBERS", 0)
+        assert ask(0.0) == ask(0.0, where="loss > 0") == ("wide", False, None, None)
 
 
 def test_the_grid_is_the_atlas_s(client, made):
