@@ -5,10 +5,9 @@ from collections import Counter
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-from unitscope.common.errors import LayerError, StoreError, UsageError
-from unitscope.index import label_numbers, merged, parquet_files, tables
+from summary_cases import odd, read, replace, whole
+from unitscope.index import label_numbers
 from unitscope.index.class_sums import class_sums
 from unitscope.index.manifest import Manifest
 from unitscope.index.schema import CLASSES_SCHEMA, SELECTIVITY_SCHEMA, STRONGEST_SCHEMA, STRONGEST_TYPE
@@ -16,46 +15,11 @@ from unitscope.index.statistics import Statistics
 from unitscope.index.store import Store
 from unitscope.index.strongest_table import Scale
 
-ODD_LABELS = ["zebra", "Ärger/ß", "", "\U0001f41d", "a b", "\uffee"]
-"""In UTF-8 the bee, four bytes, comes after U+FFEE; in UTF-16 it would come before."""
-
-
-def replace(made, **columns):
-    """Puts other columns into what a store is made of."""
-    for name, values in columns.items():
-        place = made.images.schema.get_field_index(name)
-        field = made.images.schema.field(name)
-        made.images = made.images.set_column(place, field, pa.array(values, field.type))
-
-
-def odd(made):
-    """Odd labels, some null; one whose images all failed; one that the model does not know; a dead unit with NaN-free
-    neighbours, a constant one and a negative one."""
-    rng = np.random.default_rng(7)
-    labels = [ODD_LABELS[number] for number in rng.integers(0, len(ODD_LABELS), made.images.num_rows)]
-    for image in range(0, len(labels), 9):
-        labels[image] = None
-    for image in np.flatnonzero(made.failed):
-        labels[image] = "only failed"
-    known = {"zebra": 0, "Ärger/ß": 3, "": 1, "\U0001f41d": 2, "a b": 1, "only failed": 0}
-    replace(made, label=labels, label_index=[known.get(label) for label in labels])
-    made.values[1][:, 3] = 2.5
-    made.values[2][:, 1] = -np.abs(made.values[2][:, 1]) - 0.1
-
 
 @pytest.fixture(scope="module", params=["plain", "odd"])
 def made(request, synthetic, tmp_path_factory):
     change = odd if request.param == "odd" else lambda made: None
     return synthetic.make_store(tmp_path_factory.mktemp("summary") / "store", change=change)
-
-
-def read(made, path):
-    return pq.ParquetFile(f"{made.url}/{path}").read()
-
-
-def whole(made, table):
-    paths = [record.path for record in Manifest.read(made.folder).parts(table)]
-    return pa.concat_tables([read(made, path) for path in paths])
 
 
 def mean(values):
@@ -319,115 +283,3 @@ def test_all_images_of_a_part_failed(synthetic, tmp_path):
     assert read(made, "strongest/part-00000.parquet")["units"].null_count == 10
     assert read(made, "selectivity.parquet")["selectivity"].null_count == 61
     assert set(read(made, "classes.parquet")["images"].to_pylist()) == {0}
-
-
-# Readers
-
-
-def test_readers_are_the_tables(made):
-    store = Store.open(made.url)
-    assert store.classes_table().equals(read(made, "classes.parquet"))
-    selectivity = read(made, "selectivity.parquet")
-    strongest = whole(made, "strongest")["units"].to_pylist()
-    first = 0
-    for number, layer in enumerate(made.layers):
-        part = selectivity.slice(first, layer.units)
-        first += layer.units
-        table = store.selectivity(layer.layer)
-        assert table.to_pylist() == part.select(["unit", "label", "selectivity"]).to_pylist()
-        for unit in (0, layer.units - 1):
-            means = [np.nan if mean is None else mean for mean in part["means"][unit].as_py()]
-            assert store.class_means(layer.layer, unit).dtype == np.float32
-            np.testing.assert_array_equal(store.class_means(layer.layer, unit), np.array(means, np.float32))
-        for image in (0, 5, 95, 96, 199):
-            expected = [
-                (layer.layer, one["unit"], one["value"], one["score"])
-                for one in strongest[image] or []
-                if one["layer"] == number
-            ]
-            assert [tuple(one) for one in store.strongest_units(image)[number]] == expected
-    assert store.strongest_units(5) == [[], [], []]
-
-
-def test_readers_refuse_what_is_not_there(made):
-    store = Store.open(made.url)
-    for call in (
-        lambda: store.selectivity("x"),
-        lambda: store.class_means("head", 4),
-        lambda: store.class_means("x", 0),
-    ):
-        with pytest.raises(LayerError):
-            call()
-    with pytest.raises(UsageError, match="no image 200"):
-        store.strongest_units(200)
-
-
-def test_a_store_of_an_older_release_has_none(synthetic, tmp_path):
-    made = synthetic.make_store(tmp_path / "store")
-    manifest = Manifest.read(made.folder)
-    for path in list(manifest.files):
-        if path.startswith(("classes", "selectivity", "strongest")):
-            del manifest.files[path]
-            made.folder.remove(path)
-    manifest.write(made.folder)
-    store = Store.open(made.url)
-    assert store.classes_table() is None
-    assert store.selectivity("head") is None
-    assert store.class_means("head", 0) is None
-    assert store.strongest_units(0) is None
-    with pytest.raises(LayerError):
-        store.selectivity("x")
-
-
-# Making them
-
-
-def test_each_needs_what_was_noted(synthetic, tmp_path):
-    made = synthetic.make_store(tmp_path / "store", keep_work=True)
-    for name in ("selectivity", "strongest-00000", "maxima-0001-00001"):
-        made.folder.remove(merged.note_path(name))
-    with pytest.raises(StoreError, match=r"block\.1:0, part 1, are not merged"):
-        tables.write_selectivity(made.folder, made.parts, made.layers)
-    with pytest.raises(StoreError, match=r"block\.1:0, part 1, are not merged"):
-        tables.write_strongest(made.folder, made.parts[0], made.parts, made.layers)
-    made.folder.remove(merged.note_path("labels-00002"))
-    made.folder.remove(merged.note_path("maxima-0000-00002"))
-    with pytest.raises(StoreError, match="labels of part 2 are not noted"):
-        tables.write_maxima(made.folder, made.parts[2], made.layers, 0, k=3)
-
-
-def test_a_damaged_or_older_note_is_made_again(synthetic, tmp_path):
-    made = synthetic.make_store(tmp_path / "store", keep_work=True)
-    path = merged.note_path("labels-00001")
-    before = made.folder.read(path)
-    made.folder.publish(path, before[:100])
-    tables.note_labels(made.folder, made.parts)
-    assert made.folder.read(path) == before
-    path = merged.note_path("maxima-0000-00001")
-    expected = merged.load(made.folder, "maxima-0000-00001").maxima.class_sums
-    made.folder.publish(path, without_class_sums(made.folder.read(path)))
-    assert merged.load(made.folder, "maxima-0000-00001") is None
-    again = tables.write_maxima(made.folder, made.parts[1], made.layers, 0, k=made.k)
-    np.testing.assert_allclose(again.maxima.class_sums, expected)
-
-
-def without_class_sums(data):
-    """The note as a release that made none left it."""
-    table = pa.ipc.open_file(pa.BufferReader(data)).read_all().drop_columns(["class_sums"])
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_file(sink, table.schema) as writer:
-        writer.write_table(table)
-    return sink.getvalue().to_pybytes()
-
-
-def test_row_groups():
-    assert [parquet_files.strongest_rows(units) for units in (0, 1, 8, 64, 432, 10**6)] == [
-        65_536, 65_536, 8192, 1024, 128, 32,
-    ]  # fmt: skip
-    assert [parquet_files.selectivity_rows(labels) for labels in (0, 10, 512, 1000, 4096)] == [
-        256,
-        256,
-        256,
-        131,
-        32,
-    ]
