@@ -1,6 +1,6 @@
-"""Where each image of an atlas lies in one of its grids, and which images lie in a region that was drawn there.
+"""Where each image of an atlas lies in one of its views, and which images lie in a region that was drawn there.
 
-Places are in cells from the grid's upper left corner, as in everything that is said of a grid.
+Places are in cells from the grid's upper left corner, as in everything that is said of a view.
 """
 
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from ..common.errors import StoreNotFoundError
 from .atlas import Atlas
 from .grid import scaled
 
@@ -26,10 +27,19 @@ class MapPlaces:
 
     @staticmethod
     def of(atlas: Atlas, grid: str) -> "MapPlaces":
-        """In the assigned grid an image lies in the middle of its own cell, else where the map has it."""
+        """In the assigned grid an image lies in the middle of its own cell, in the scatter where its thumbnail is in
+        the deepest level, else where the map has it. Raises StoreNotFoundError for an atlas without a scatter."""
         if grid == "assigned":
             y, x = atlas.cells.T + 0.5
             return MapPlaces(x, y, *atlas.assigned.shape)
+        if grid == "scatter":
+            if atlas.scatter is None:
+                raise StoreNotFoundError(
+                    f"the atlas {atlas.name} was made without tiles, and so without a scatter; `unitscope atlas` makes "
+                    "it again with them"
+                )
+            found, pyramid = atlas.scatter, atlas.scatter.pyramid
+            return MapPlaces(found.x / pyramid.cell, found.y / pyramid.cell, pyramid.rows, pyramid.columns)
         side = len(atlas.grid)
         x, y = scaled(atlas.coordinates).T * side if len(atlas.images) else np.empty((2, 0))
         return MapPlaces(x, y, side, side)

@@ -1,31 +1,27 @@
-"""Overlays: transparent tiles in the pyramids of an atlas, each cell coloured by what its images are; made when asked.
+"""Overlays: transparent tiles in the pyramids of an atlas, made when asked for.
 
-A cell, or where cells are smaller than a pixel a square of them, shows the mean of its images' numbers, the commonest
-of their classes, or how many of them are wrong.
+In a grid each cell is coloured by its images, or where cells are smaller than a pixel a square of them; in the scatter
+each thumbnail by its own.
 """
 
-import io
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-from PIL import Image
 
 from ..common.errors import NotFoundError
 from .atlas import Atlas
 from .map_places import MapPlaces
 from .once import OnceCache
+from .overlay_colours import image_colours, square_colours
+from .overlay_pixels import png, squares, thumbnails
 from .painted import Painted
-from .palettes import MARK, MISSING, SERIES, ordered, two_ended
+from .scatter import Scatter
 from .tiles import TILE, Pyramid
 
 T = TypeVar("T")
 
-_COLOURED, _MISSING = 255, 254
-"""Opacity of a square; that of missing values also says that they are."""
-_FAINTEST = 90
-_STRIPE = 3
 _CELL = 32
 """Pixels of a cell in the deepest level, where an atlas has no tiles that say it."""
 
@@ -81,22 +77,43 @@ class Overlays:
         """A PNG. Raises NotFoundError for a tile that is none."""
         pyramid = overlay.pyramid
         one = pyramid.levels[_checked(overlay, level, column, row)]
+        corner = column * TILE, row * TILE
+        size = min(TILE, one.width - corner[0]), min(TILE, one.height - corner[1])
+        if overlay.grid == "scatter" and overlay.atlas.scatter is not None:
+            return png(self._thumbnails(overlay, overlay.atlas.scatter, level, corner, size), corner)
         side = pyramid.cell / 2 ** (len(pyramid.levels) - 1 - level)
         cells = 1
         while side * cells < 1:
             cells *= 2
-        coloured = self._coloured(overlay, cells)
-        left, top = column * TILE, row * TILE
-        size = min(TILE, one.width - left), min(TILE, one.height - top)
-        return _png(coloured, side * cells, (left, top), size)
+        return png(squares(self._coloured(overlay, cells), side * cells, corner, size), corner)
+
+    def _thumbnails(
+        self, overlay: Overlay, scatter: Scatter, level: int, corner: tuple[int, int], size: tuple[int, int]
+    ) -> np.ndarray:
+        """The pixels of a tile of the scatter: of the thumbnails that its level shows, those that reach into it."""
+        key = ("shown", overlay.digest, level)
+        who, places = self._cache.get(key, lambda: _shown(scatter, level), lambda made: 2 * made[1].nbytes)
+        side = scatter.pyramid.cell
+        first, stop = np.searchsorted(places[:, 1], (corner[1] - side + 1, corner[1] + size[1]))
+        left = places[first:stop, 0]
+        near = first + np.flatnonzero((left > corner[0] - side) & (left < corner[0] + size[0]))
+        values = overlay.painted.values[overlay.atlas.images[who[near]]]
+        return thumbnails(image_colours(overlay.painted, values), places[near], side, corner, size)
 
     def _coloured(self, overlay: Overlay, cells: int) -> np.ndarray:
         def make() -> np.ndarray:
             places = self.places(overlay.atlas, overlay.digest, overlay.grid)
-            return colour(overlay.painted, overlay.atlas.images, places, cells)
+            return square_colours(overlay.painted, overlay.atlas.images, places, cells)
 
         key = ("coloured", overlay.digest, overlay.grid, overlay.key, cells)
         return self._cache.get(key, make, lambda made: made.nbytes)
+
+
+def _shown(scatter: Scatter, level: int) -> tuple[np.ndarray, np.ndarray]:
+    """The places in the atlas of the images that a level shows, and left and top of each, (n, 2) int32, by top."""
+    who, left, top = scatter.shown(level)
+    order = np.argsort(top, kind="stable")
+    return who[order], np.stack([left[order], top[order]], axis=1)
 
 
 def _checked(overlay: Overlay, level: int, column: int, row: int) -> int:
@@ -110,73 +127,3 @@ def _checked(overlay: Overlay, level: int, column: int, row: int) -> int:
             f"rows 0 to {one.rows - 1}"
         )
     return level
-
-
-def colour(painted: Painted, images: np.ndarray, places: MapPlaces, cells: int) -> np.ndarray:
-    """(rows, columns, 4) uint8 of squares of cells x cells cells. images: (n,) int64 ids, those of `places`."""
-    bins, rows, columns = places.bins(cells)
-    values = painted.values[images]
-    known = ~np.isnan(values)
-    found = np.zeros((rows * columns, 4), np.uint8)
-    if painted.kind != "marked":
-        found[bins] = (0, 0, 0, _MISSING)
-    numbers, counts = _summed(painted, bins[known], values[known], rows * columns)
-    there = np.flatnonzero(counts)
-    found[there, :3] = _colours(painted, numbers[there])
-    found[there, 3] = _COLOURED
-    if painted.kind == "marked":  # the fuller, the more of a square's images are
-        share = counts[there] / np.bincount(bins, minlength=rows * columns)[there]
-        found[there, 3] = np.rint(_FAINTEST + (_COLOURED - _FAINTEST) * share)
-        found[found[:, 3] == _MISSING, 3] = _COLOURED
-    return found.reshape(rows, columns, 4)
-
-
-def _summed(
-    painted: Painted, bins: np.ndarray, values: np.ndarray, size: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Of each square its one number, (size,) float64, and of how many images it is."""
-    counts = np.bincount(bins, minlength=size)
-    if painted.kind != "classes":
-        return np.bincount(bins, weights=values, minlength=size) / np.maximum(counts, 1), counts
-    classes = len(painted.names)
-    pairs, frequent = np.unique(bins * classes + values.astype(np.int64), return_counts=True)
-    order = np.lexsort(
-        (-pairs, frequent, pairs // classes)
-    )  # of a square the last is the commonest, of equals the first
-    numbers = np.zeros(size)
-    numbers[pairs[order] // classes] = pairs[order] % classes
-    return numbers, counts
-
-
-def _colours(painted: Painted, numbers: np.ndarray) -> np.ndarray:
-    if painted.kind == "marked":
-        return np.broadcast_to(np.array(MARK, np.uint8), (len(numbers), 3))
-    if painted.kind == "classes":
-        return SERIES[numbers.astype(np.int64) % len(SERIES)]
-    if painted.kind == "share":
-        return two_ended(numbers)
-    return ordered(shares(painted, numbers))
-
-
-def shares(painted: Painted, numbers: np.ndarray) -> np.ndarray:
-    """(n,) from 0 to 1: where numbers stand between `low` and `high`."""
-    low, high = painted.low, painted.high
-    if painted.logarithmic:
-        low, high, numbers = np.log1p(low), np.log1p(high), np.log1p(numbers)
-    return np.clip((numbers - low) / ((high - low) or 1), 0, 1)
-
-
-def _png(coloured: np.ndarray, side: float, corner: tuple[int, int], size: tuple[int, int]) -> bytes:
-    """side: pixels of a square. corner, size: of the tile in the level's pixels."""
-    rows, columns = coloured.shape[:2]
-    across, down = (corner[axis] + np.arange(size[axis]) for axis in (0, 1))
-    column = np.minimum(((across + 0.5) / side).astype(np.int64), columns - 1)
-    row = np.minimum(((down + 0.5) / side).astype(np.int64), rows - 1)
-    pixels = coloured[row[:, None], column]
-    missing = pixels[..., 3] == _MISSING
-    if missing.any():
-        stripes = ((across + down[:, None]) // _STRIPE) % 2
-        pixels[missing, :3] = np.array(MISSING, np.uint8)[stripes[missing]]
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG", compress_level=1)
-    return file.getvalue()

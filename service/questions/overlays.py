@@ -10,7 +10,8 @@ from ...common.errors import UsageError
 from ...index.atlas import Atlas
 from ...index.cluster_names import named_clusters
 from ...index.filters import parse
-from ...index.overlays import Overlay, shares
+from ...index.overlay_colours import shares
+from ...index.overlays import Overlay
 from ...index.painted import Painted, by_column, by_numbers, by_unit, marked, paintable
 from ...index.palettes import MARK, SERIES, hexadecimal, ordered, two_ended
 from ..answers.atlases import GridName

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from unitscope.index.atlas import Atlas, write_atlas
+from unitscope.index.atlas import Atlas
+from unitscope.index.atlas_writer import write_atlas
 from unitscope.index.files import Folder
 from unitscope.index.grid import nearest_cells
 from unitscope.index.map_places import MapPlaces

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image
 from unitscope.common.errors import NotFoundError
-from unitscope.index.atlas import Atlas, write_atlas
+from unitscope.index.atlas import Atlas
+from unitscope.index.atlas_writer import write_atlas
 from unitscope.index.files import Folder
 from unitscope.index.grid import nearest_cells
 from unitscope.index.once import OnceCache
-from unitscope.index.overlays import Overlay, Overlays, shares
+from unitscope.index.overlay_colours import shares
+from unitscope.index.overlays import Overlay, Overlays
 from unitscope.index.painted import Painted, by_numbers, marked
 from unitscope.index.palettes import MARK, MISSING, SERIES, ordered, two_ended
 

@@ -5,7 +5,8 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
-from unitscope.index.atlas import Atlas, write_atlas
+from unitscope.index.atlas import Atlas
+from unitscope.index.atlas_writer import write_atlas
 from unitscope.index.map_places import MapPlaces
 
 API = "/api/v1/stores/store/atlases/flat"
