@@ -48,7 +48,7 @@ scripts:
 	$(BIN)/python -P service/web/build.py --check
 
 layering:
-	$(BIN)/python -P -m pytest -q -m "not slow" tests/test_layering.py
+	$(BIN)/python -P -m pytest -q -m "not slow" tests/test_layering.py tests/test_layering_loaded.py
 
 format:
 	$(BIN)/ruff check --fix .
