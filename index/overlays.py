@@ -14,7 +14,7 @@ from ..common.errors import NotFoundError
 from .atlas import Atlas
 from .map_places import MapPlaces
 from .once import OnceCache
-from .overlay_colours import image_colours, square_colours
+from .overlay_colours import image_colours, palette, square_colours
 from .overlay_pixels import png, squares, thumbnails
 from .painted import Painted
 from .scatter import Scatter
@@ -80,12 +80,14 @@ class Overlays:
         corner = column * TILE, row * TILE
         size = min(TILE, one.width - corner[0]), min(TILE, one.height - corner[1])
         if overlay.grid == "scatter" and overlay.atlas.scatter is not None:
-            return png(self._thumbnails(overlay, overlay.atlas.scatter, level, corner, size), corner)
+            pixels = self._thumbnails(overlay, overlay.atlas.scatter, level, corner, size)
+            return png(pixels, corner, palette(overlay.painted))
         side = pyramid.cell / 2 ** (len(pyramid.levels) - 1 - level)
         cells = 1
         while side * cells < 1:
             cells *= 2
-        return png(squares(self._coloured(overlay, cells), side * cells, corner, size), corner)
+        pixels = squares(self._coloured(overlay, cells), side * cells, corner, size)
+        return png(pixels, corner, palette(overlay.painted))
 
     def _thumbnails(
         self, overlay: Overlay, scatter: Scatter, level: int, corner: tuple[int, int], size: tuple[int, int]

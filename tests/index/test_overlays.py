@@ -105,7 +105,7 @@ def test_every_pixel_of_every_level(atlas, overlays, grid, kind):
                     assert tuple(seen[:3]) in MISSING
                     assert seen[3] > 0
                 else:
-                    assert abs(seen[:3].astype(int) - wanted.astype(int)).max() <= 1
+                    assert abs(seen[:3].astype(int) - wanted.astype(int)).max() <= 3
                     assert seen[3] > 80
     assert (striped > 0) == (kind != "marked")
 
@@ -126,7 +126,7 @@ def test_where_cells_are_smaller_than_a_pixel_several_make_one(overlays):
         row, column = (int((one + 0.5) / (scale * cells)) * cells for one in (y, x))
         mean = numbers.reshape(side, side)[row : row + cells, column : column + cells].mean()
         wanted = ordered(shares(overlay.painted, np.array(mean)))
-        assert abs(seen[y, x, :3].astype(int) - wanted.astype(int)).max() <= 1
+        assert abs(seen[y, x, :3].astype(int) - wanted.astype(int)).max() <= 3
 
 
 def test_density_is_how_many_images_share_a_cell(atlas, overlays):
