@@ -113,6 +113,14 @@ ARGUMENTS = (
         help="the module whose output is the feature (default: what feeds the classifier)",
     ),
     argument(
+        "--atlas-layers",
+        metavar="NAMES",
+        type=values.names,
+        default=(),
+        help="layers whose mean over positions is kept as a further feature of each image, for `unitscope atlas "
+        "--layer`; names and globs between commas (default: none)",
+    ),
+    argument(
         "--k",
         metavar="K",
         type=values.whole(1),
@@ -184,6 +192,7 @@ _SETTINGS = (
     "weights",
     "layers",
     "feature",
+    "atlas_layers",
     "k",
     "workers",
     "batch_size",

@@ -18,6 +18,7 @@ SELECTIVITY = "selectivity.parquet"
 ERRORS = "errors.parquet"
 IMAGES = "images"
 FEATURES = "features"
+LAYER_FEATURES = "layer_features"
 MAXIMA = "maxima"
 STRONGEST = "strongest"
 PLAN = "plan"
@@ -208,10 +209,16 @@ def maxima_schema(layer: LayerRow, maxima_type: pa.DataType) -> pa.Schema:
 
 
 def shard_schema(
-    layers: Sequence[LayerRow], feature_width: int, feature_type: pa.DataType, maxima_type: pa.DataType
+    layers: Sequence[LayerRow],
+    feature_width: int,
+    feature_type: pa.DataType,
+    maxima_type: pa.DataType,
+    *,
+    averaged: Sequence[int] = (),
 ) -> pa.Schema:
     """`.work/shards/shard-*.arrow`: one row per image; m{i} and p{i} hold all units of layer number i.
 
+    averaged: the units of the layers whose mean is kept as a feature; f{i} is that of the i-th.
     A failed image is null in all but image_id, status, reason and, where known, sha256, width and height.
     """
     columns = [
@@ -230,7 +237,16 @@ def shard_schema(
         columns.append(pa.field(f"m{number}", pa.list_(maxima_type, layer.units)))
         if layer.has_positions:
             columns.append(pa.field(f"p{number}", pa.list_(layer.position_type, layer.units)))
+    columns += [
+        pa.field(averaged_column(number), pa.list_(feature_type, units))
+        for number, units in enumerate(averaged)
+    ]
     return pa.schema(columns)
+
+
+def averaged_column(number: int) -> str:
+    """The column of a shard file that holds the mean of the averaged layer `number`."""
+    return f"f{number}"
 
 
 def part_name(number: int) -> str:
@@ -251,3 +267,8 @@ def shard_path(number: int) -> str:
 def maxima_table(layer: str) -> str:
     """The folder of a layer's maxima. A layer's name never holds '/'; ':' is fine on POSIX and in buckets."""
     return f"{MAXIMA}/{layer}"
+
+
+def layer_features_table(layer: str) -> str:
+    """The folder of the features that are a layer's mean over positions; its columns are those of `features/`."""
+    return f"{LAYER_FEATURES}/{layer}"

@@ -34,6 +34,7 @@ from .schema import (
     THUMBS,
     UNITS,
     LayerRow,
+    layer_features_table,
     maxima_table,
 )
 from .strongest import MaximaReader
@@ -282,6 +283,22 @@ class Store:
     def features(self) -> FeatureReader:
         """The features: one at a time, or all in blocks."""
         return FeatureReader(self._table(FEATURES))
+
+    @property
+    def averaged_layers(self) -> tuple[str, ...]:
+        """The layers whose mean over positions the sweep kept as a further feature, in order of execution."""
+        return tuple(layer["name"] for layer in self.manifest.model.get("averaged", ()))
+
+    def layer_features(self, layer: str) -> FeatureReader:
+        """The features of `layer_features/<layer>/`. Raises LayerError with the layers there are."""
+        if layer not in self.averaged_layers:
+            there = ", ".join(self.averaged_layers)
+            have = f"there are those of {there}" if there else "there are none of any layer"
+            raise LayerError(
+                f"no features of layer {layer[:200]!r} in this store; {have}. `unitscope sweep --atlas-layers NAMES` "
+                "keeps them, in a new store"
+            )
+        return FeatureReader(self._table(layer_features_table(layer)))
 
     def feature(self, image_id: int) -> np.ndarray:
         """(width,) float32. Raises UsageError for an id that is none and for an image that failed."""

@@ -28,8 +28,10 @@ from .schema import (
     LAYERS_SCHEMA,
     PLAN,
     LayerRow,
+    averaged_column,
     features_schema,
     images_schema,
+    layer_features_table,
     metadata_fields,
     part_path,
 )
@@ -48,6 +50,7 @@ __all__ = [
     "write_errors",
     "write_features",
     "write_images",
+    "write_layer_features",
     "write_layers",
     "write_maxima",
     "write_selectivity",
@@ -89,16 +92,27 @@ def _join(planned: pa.Table, swept: pa.Table, schema: pa.Schema, path: str) -> p
 
 def write_features(folder: Folder, part: Part) -> Merged:
     """Writes `features/part-N.parquet` from the shards. Holds one row group in memory."""
-    return resume(folder, f"features-{part.number:05d}", lambda: _write_features(folder, part))
+    return resume(
+        folder, f"features-{part.number:05d}", lambda: _write_features(folder, part, FEATURES, "feature")
+    )
 
 
-def _write_features(folder: Folder, part: Part) -> Merged:
-    feature = shard_types(folder, part).field("feature").type
+def write_layer_features(folder: Folder, part: Part, layer: str, number: int) -> Merged:
+    """Writes `layer_features/<layer>/part-N.parquet`, as `write_features`. number: among the averaged layers."""
+    return resume(
+        folder,
+        f"layer-features-{number}-{part.number:05d}",
+        lambda: _write_features(folder, part, layer_features_table(layer), averaged_column(number)),
+    )
+
+
+def _write_features(folder: Folder, part: Part, name: str, column: str) -> Merged:
+    feature = shard_types(folder, part).field(column).type
     schema = features_schema(feature.list_size, feature.value_type)
     rows = feature_rows(feature.list_size)
-    with table_file(folder, part_path(FEATURES, part.number), schema, features_settings()) as table:
-        for pieces in shard_blocks(folder, part, ["feature"], rows):
-            table.write(pa.Table.from_batches(pieces).cast(schema))
+    with table_file(folder, part_path(name, part.number), schema, features_settings()) as table:
+        for pieces in shard_blocks(folder, part, [column], rows):
+            table.write(pa.Table.from_batches(pieces).rename_columns(schema.names).cast(schema))
     return Merged(table.record)
 
 

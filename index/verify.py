@@ -20,6 +20,7 @@ from .schema import (
     SELECTIVITY,
     STRONGEST,
     UNITS,
+    layer_features_table,
     maxima_table,
 )
 from .store import Store
@@ -109,6 +110,7 @@ def _check_rows(store: Store) -> Iterator[Problem]:
             if rows != record.rows:
                 yield Problem(record.path, f"has {rows:,} rows, not {record.rows:,}")
     tables = [IMAGES, FEATURES, *(maxima_table(layer.layer) for layer in store.layers)]
+    tables += [layer_features_table(layer) for layer in store.averaged_layers]
     tables += [STRONGEST] if manifest.parts(STRONGEST) else []  # older releases made none
     for table in tables:
         rows = sum(record.rows for record in manifest.parts(table))

@@ -17,6 +17,7 @@ class SweepConfig:
     `workers`: Ray workers; 0 sweeps in this process without Ray; None is one for each core of the cluster or machine.
     `max_error_rate`: the share of images that may fail before the run does; not part of the plan, so that it can be
     raised when a run is resumed. `shard_size`: images a shard, a multiple of `batch_size`; None chooses.
+    `atlas_layers`: names and globs of layers whose mean over positions is kept as a further feature of each image.
     """
 
     data: str
@@ -25,6 +26,7 @@ class SweepConfig:
     weights: str | None = None
     layers: tuple[str, ...] = ()
     feature: str | None = None
+    atlas_layers: tuple[str, ...] = ()
     k: int = 100
     workers: int | None = None
     batch_size: int = 64

@@ -11,6 +11,7 @@ from ..common.progress import SILENT, Progress
 from ..index.dataset.open import Dataset, open_dataset
 from ..index.label_numbers import LABELS_LIMIT
 from ..index.packs import PATCHES_PER_UNIT
+from ..index.schema import layer_features_table
 from ..index.strongest_table import STRONGEST_OF_LAYER
 from ..model.load import LoadedModel, load_model
 from .config import SweepConfig
@@ -82,7 +83,8 @@ def estimate(config: SweepConfig, *, progress: Progress = SILENT) -> Estimate:
 def _rate(config: SweepConfig, dataset: Dataset, model: LoadedModel, subject: Subject) -> float:
     """Images a second of one lane: decode, forward, reduce. The first batch warms up and is not counted."""
     encoded = (data for batch in dataset.batches() for data in dataset.read(batch))
-    with Forward(model, subject.layers, subject.feature, device=config.device) as forward:
+    averaged = subject.averaged
+    with Forward(model, subject.layers, subject.feature, averaged=averaged, device=config.device) as forward:
         begun = time.perf_counter()
         start, measured = begun, 0
         while time.perf_counter() - begun < MEASURED_SECONDS:
@@ -108,9 +110,10 @@ def _tables(config: SweepConfig, subject: Subject, images: int, labels: int) -> 
         * (8 + layer.units * (value + _position_bytes(layer.kind, layer.height * layer.width)))
         for layer in subject.layers
     }
-    tables["features"] = images * (
-        8 + subject.feature.width * (2 if config.feature_dtype == "float16" else 4)
-    )
+    number = 2 if config.feature_dtype == "float16" else 4
+    tables["features"] = images * (8 + subject.feature.width * number)
+    for layer in subject.averaged:
+        tables[layer_features_table(layer.name)] = images * (8 + layer.units * number)
     tables["images"] = images * 160
     tables["units.parquet"] = units * min(config.k, images) * TOP_BYTES
     tables["selectivity.parquet"] = units * (4 * labels if labels <= LABELS_LIMIT else 0)

@@ -22,7 +22,9 @@ def finish(
     settings = plan.settings
     manifest = Manifest(
         fingerprints=settings["fingerprints"] | {"plan": plan.fingerprint},
-        model=settings["model"] | {"feature": asdict(plan.feature), "outputs": plan.outputs},
+        model=settings["model"]
+        | {"feature": asdict(plan.feature), "outputs": plan.outputs}
+        | ({"averaged": [asdict(layer) for layer in plan.averaged]} if plan.averaged else {}),
         frame=frame_to_json(Preprocess.from_dict(settings["model"]["preprocess"]).frame),
         dataset=settings["dataset"] | {"images": plan.images},
         labels=settings["labels"],

@@ -2,6 +2,7 @@
 
 import threading
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import torch
@@ -21,12 +22,14 @@ class BatchResult:
 
     maxima, positions: for each layer in order, (n, units) float32 and int32 (flat y * width + x).
     feature: (n, width) float32. logits: (n, classes) float32, or None where the network gives no such matrix.
+    means: for each averaged layer in order, (n, units) float32.
     """
 
     maxima: list[np.ndarray]
     positions: list[np.ndarray]
     feature: np.ndarray
     logits: np.ndarray | None
+    means: list[np.ndarray]
 
 
 class Forward:
@@ -37,14 +40,21 @@ class Forward:
     """
 
     def __init__(
-        self, model: LoadedModel, layers: tuple[Layer, ...], feature: Feature, *, device: str = "cpu"
+        self,
+        model: LoadedModel,
+        layers: tuple[Layer, ...],
+        feature: Feature,
+        *,
+        averaged: tuple[Layer, ...] = (),
+        device: str = "cpu",
     ) -> None:
+        """averaged: layers whose mean over positions is wanted too."""
         self._model = model
-        self._layers = layers
+        self._layers, self._averaged = layers, averaged
         self._device = torch.device(device)
         self._network = model.network.to(self._device).to(memory_format=torch.channels_last)
         self._held = threading.local()
-        self._capture = Capture(self._network, layers, feature)
+        self._capture = Capture(self._network, layers, feature, averaged=averaged)
 
     def __enter__(self) -> "Forward":
         self._capture.__enter__()
@@ -72,11 +82,16 @@ class Forward:
             reductions = [captured.reductions[layer.name] for layer in self._layers]
             if captured.feature is None:
                 raise SweepError("the network gave no feature")
-            tensors = [r.values for r in reductions] + [r.positions for r in reductions] + [captured.feature]
-            arrays = _to_host([*tensors, logits.float()] if logits is not None else tensors, count)
-        n = len(reductions)
+            means = [captured.means[layer.name] for layer in self._averaged]
+            tensors = [r.values for r in reductions] + [r.positions for r in reductions] + means
+            tensors += [captured.feature] if logits is None else [captured.feature, logits.float()]
+            arrays = iter(_to_host(tensors, count))
         return BatchResult(
-            arrays[:n], arrays[n : 2 * n], arrays[2 * n], arrays[2 * n + 1] if logits is not None else None
+            maxima=list(islice(arrays, len(reductions))),
+            positions=list(islice(arrays, len(reductions))),
+            means=list(islice(arrays, len(means))),
+            feature=next(arrays),
+            logits=next(arrays, None),
         )
 
     def _buffer(self, shape: torch.Size) -> Tensor | None:

@@ -17,7 +17,8 @@ from .plan import Plan
 
 @dataclass(frozen=True)
 class MergeTask:
-    """One table's part, or small tables. `part` is 0 for tables of one file; `layer` a layer's number, for `maxima`."""
+    """One table's part, or small tables. `part` is 0 for tables of one file; `layer` a layer's number, for `maxima`, or
+    an averaged layer's, for `layer_features`."""
 
     table: str
     part: int = 0
@@ -42,6 +43,11 @@ def summary_tasks(plan: Plan) -> list[MergeTask]:
     """The second round, which needs the first to be whole, but for the features, which fill its other lanes."""
     tasks = [MergeTask("strongest", part) for part in range(plan.parts)]
     tasks += [MergeTask("units"), *(MergeTask("features", part) for part in range(plan.parts))]
+    tasks += [
+        MergeTask("layer_features", part, number)
+        for number in range(len(plan.averaged))
+        for part in range(plan.parts)
+    ]
     return [*tasks, MergeTask("classes"), MergeTask("layers"), MergeTask("errors")]
 
 
@@ -52,6 +58,9 @@ def merge(folder: Folder, plan: Plan, task: MergeTask) -> list[PartRecord]:
     tasks: dict[str, Callable[[], list[Merged]]] = {
         "maxima": lambda: [tables.write_maxima(folder, part, layers, number, k=k)],
         "features": lambda: [tables.write_features(folder, part)],
+        "layer_features": lambda: [
+            tables.write_layer_features(folder, part, plan.averaged[number].name, number)
+        ],
         "images": lambda: [tables.write_images(folder, part)],
         "units": lambda: [tables.write_units(folder, parts, layers, _frame(plan), k=k)],
         "strongest": lambda: [tables.write_strongest(folder, part, parts, layers)],

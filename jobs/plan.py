@@ -40,6 +40,7 @@ class Plan:
     """What a sweep does, whoever does it.
 
     `layers` are the rows of layers.parquet, `captured` how each is read off the network, in the same order.
+    `averaged`: layers whose mean over positions is kept as a further feature, in order of execution.
     `settings` holds everything that changes a byte of the store: see `make_plan`.
     """
 
@@ -51,6 +52,7 @@ class Plan:
     feature: Feature
     outputs: int | None
     settings: dict[str, Any]
+    averaged: tuple[Layer, ...] = ()
 
     @property
     def shards(self) -> int:
@@ -79,7 +81,10 @@ class Plan:
         return hashlib.sha256(self.to_json().encode()).hexdigest()
 
     def to_json(self) -> str:
-        return json.dumps({"version": PLAN_VERSION} | asdict(self), sort_keys=True, indent=1)
+        fields = asdict(self)
+        if not self.averaged:  # a sweep that was planned before there was this option goes on as it was
+            del fields["averaged"]
+        return json.dumps({"version": PLAN_VERSION} | fields, sort_keys=True, indent=1)
 
     @staticmethod
     def from_json(text: str) -> "Plan":
@@ -93,6 +98,7 @@ class Plan:
             )
         fields["layers"] = tuple(LayerRow(**row) for row in fields["layers"])
         fields["captured"] = tuple(Layer(**row) for row in fields["captured"])
+        fields["averaged"] = tuple(Layer(**row) for row in fields.get("averaged", ()))
         feature = fields["feature"]
         fields["feature"] = Feature(**feature | {"layer": Layer(**feature["layer"])})
         return Plan(**fields)

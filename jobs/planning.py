@@ -41,11 +41,13 @@ class Subject:
     layers: tuple[Layer, ...]
     feature: Feature
     outputs: int | None
+    averaged: tuple[Layer, ...] = ()
 
     @property
     def bytes_per_image(self) -> int:
-        """Of maxima and positions, in a shard file."""
-        return sum(layer.units * (4 if layer.kind == "vector" else 8) for layer in self.layers)
+        """Of maxima, positions and the averaged layers' means, in a shard file."""
+        maxima = sum(layer.units * (4 if layer.kind == "vector" else 8) for layer in self.layers)
+        return maxima + sum(4 * layer.units for layer in self.averaged)
 
 
 def choose_subject(config: SweepConfig, model: LoadedModel, progress: Progress = SILENT) -> Subject:
@@ -53,12 +55,13 @@ def choose_subject(config: SweepConfig, model: LoadedModel, progress: Progress =
     with progress.stage("reading the network", None, "layers") as stage:
         listed = list_layers(model.network, model.input_size)
         chosen = select_layers(listed, config.layers) if config.layers else _defaults(model, listed)
+        averaged = select_layers(listed, config.atlas_layers) if config.atlas_layers else ()
         if config.feature is None:
             feature = find_feature(model.network, model.input_size)
         else:
             feature = feature_named(model.network, model.input_size, config.feature)
         stage.note(f"{len(chosen)} layers, {sum(layer.units for layer in chosen):,} units")
-    return Subject(chosen, feature, model.outputs)
+    return Subject(chosen, feature, model.outputs, averaged)
 
 
 def _defaults(model: LoadedModel, listed: LayerList) -> tuple[Layer, ...]:
@@ -118,6 +121,7 @@ def make_plan(
         feature=subject.feature,
         outputs=subject.outputs,
         settings=settings(config, dataset, model, labels, fingerprint),
+        averaged=subject.averaged,
     )
     with progress.stage("measuring views", len(subject.layers), "layers") as stage:
         images_seen = view_sample(folder, plan, dataset, model, config.view_samples)
@@ -171,8 +175,9 @@ def absolute_spec(spec: str) -> str:
 
 
 def asked(config: SweepConfig) -> dict[str, Any]:
-    """The options that change what the store holds."""
-    return {
+    """The options that change what the store holds; those that later releases brought only where they are used."""
+    later = {"atlas_layers": list(config.atlas_layers)} if config.atlas_layers else {}
+    return later | {
         "k": config.k,
         "batch_size": config.batch_size,
         "layers": list(config.layers),

@@ -64,9 +64,10 @@ def check_same(
         ("preprocessing", fingerprints["preprocessing"], model.preprocess.fingerprint),
         ("classes for the labels (--classes)", fingerprints["labels"], labels_fingerprint(labels)),
     ]
+    begun_with, now_with = planned["options"], asked(config)
     mine += [
-        (f"--{name.replace('_', '-')}", planned["options"][name], value)
-        for name, value in asked(config).items()
+        (f"--{name.replace('_', '-')}", begun_with.get(name), now_with.get(name))
+        for name in sorted(begun_with.keys() | now_with.keys())
     ]
     for name, begun, now in mine:
         if begun != now:

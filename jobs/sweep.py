@@ -56,7 +56,9 @@ class Sweeper:
         self._allow_nonfinite = bool(options["allow_nonfinite"])
         self._maxima_dtype = np.dtype(options["maxima_dtype"])
         self._feature_dtype = np.dtype(options["feature_dtype"])
-        self._forward = Forward(model, plan.captured, plan.feature, device=options["device"])
+        self._forward = Forward(
+            model, plan.captured, plan.feature, averaged=plan.averaged, device=options["device"]
+        )
 
     def __enter__(self) -> "Sweeper":
         self._forward.__enter__()
@@ -143,6 +145,7 @@ class _Held:
             for layer in plan.layers
         ]
         self._feature = np.zeros((count, plan.feature.width), feature_dtype)
+        self._means = [np.zeros((count, layer.units), feature_dtype) for layer in plan.averaged]
         self._predicted = np.full(count, -1, np.int32)
         self._probability = np.zeros(count, np.float32)
         self._loss = np.full(count, np.nan, np.float32)
@@ -159,6 +162,8 @@ class _Held:
                 if positions is not None:
                     positions[rows] = flat
             self._feature[rows] = result.feature
+            for kept, means in zip(self._means, result.means, strict=True):
+                kept[rows] = means
         if result.logits is not None:
             predictions = predict(result.logits, self._labels[rows])
             self._predicted[rows] = predictions.predicted
@@ -171,6 +176,10 @@ class _Held:
         ok = np.array([one.status is ImageStatus.OK for one in samples])
         tables = [
             (layer.layer, kept[rows]) for layer, kept in zip(self._plan.layers, self._maxima, strict=True)
+        ]
+        tables += [
+            (f"the mean of {layer.name}", kept[rows])
+            for layer, kept in zip(self._plan.averaged, self._means, strict=True)
         ]
         for name, values in [*tables, ("the feature", self._feature[rows])]:
             finite = np.isfinite(values).all(axis=1) | ~ok
@@ -211,12 +220,14 @@ class _Held:
             arrays.append(_rows(values, failed))
             if positions is not None:
                 arrays.append(_rows(positions, failed))
+        arrays += [_rows(means, failed) for means in self._means]
         plan = self._plan
         schema = shard_schema(
             plan.layers,
             feature_width=plan.feature.width,
             feature_type=pa.from_numpy_dtype(self._feature.dtype),
             maxima_type=pa.from_numpy_dtype(self._maxima[0].dtype) if self._maxima else pa.float32(),
+            averaged=[layer.units for layer in plan.averaged],
         )
         return pa.record_batch(arrays, schema=schema)
 

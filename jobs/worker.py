@@ -122,10 +122,11 @@ def probe(folder: Folder, plan: Plan, model: LoadedModel) -> None:
     """
     generator = np.random.Generator(np.random.PCG64(0))
     pixels = generator.integers(0, 256, (MIN_BATCH, 3, *model.input_size), dtype=np.uint8)
-    with Forward(model, plan.captured, plan.feature, device=plan.settings["options"]["device"]) as forward:
+    device = plan.settings["options"]["device"]
+    with Forward(model, plan.captured, plan.feature, averaged=plan.averaged, device=device) as forward:
         result = forward.run(torch.from_numpy(pixels))
     digest = hashlib.sha256()
-    for array in [*result.maxima, *result.positions, result.feature]:
+    for array in [*result.maxima, *result.positions, result.feature, *result.means]:
         digest.update(array.tobytes())
     mine = digest.hexdigest().encode()
     if not folder.publish_new(PROBE_FILE, mine) and folder.read(PROBE_FILE) != mine:

@@ -10,7 +10,7 @@ from types import TracebackType
 from torch import Tensor, nn
 
 from ..common.errors import LayerError
-from .feature import Feature, read_feature
+from .feature import Feature, mean_activation, read_feature
 from .layers import Layer, tensor_of
 from .reduce import Reduction, reduce
 from .trace import every_module_runs, first_tensor
@@ -20,10 +20,14 @@ Reducer = Callable[[Tensor, Layer], Reduction]
 
 @dataclass(frozen=True)
 class Captured:
-    """One forward pass. reductions: by layer name. feature: (images, width) float32, or None where none is wanted."""
+    """One forward pass. reductions: by layer name. feature: (images, width) float32, or None where none is wanted.
+
+    means: by the names of the averaged layers, (images, units) float32.
+    """
 
     reductions: dict[str, Reduction]
     feature: Tensor | None
+    means: dict[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass
@@ -34,6 +38,7 @@ class _Pass:
     starts: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     reductions: dict[str, Reduction] = field(default_factory=dict)
     feature: Tensor | None = None
+    means: dict[str, Tensor] = field(default_factory=dict)
     finished: bool = False
 
 
@@ -48,8 +53,9 @@ class Capture:
 
     Each output is reduced inside the hook, because an in-place operation after it may overwrite it. Several threads may
     run the same network under one Capture: each takes what its own last forward pass did. The pass is one call of
-    `network` itself. `reducer` stands in for `reduce.reduce`. Raises LayerError on entry where the network has no such
-    module, and after a pass in which a layer did not run.
+    `network` itself. `averaged`: layers whose mean over positions is wanted too. `reducer` stands in for
+    `reduce.reduce`. Raises LayerError on entry where the network has no such module, and after a pass in which a layer
+    did not run.
     """
 
     def __init__(
@@ -58,10 +64,12 @@ class Capture:
         layers: Sequence[Layer],
         feature: Feature | None,
         *,
+        averaged: Sequence[Layer] = (),
         reducer: Reducer | None = None,
     ) -> None:
         self._network = network
         self._layers = tuple(layers)
+        self._averaged = tuple(averaged)
         self._feature = feature
         self._reducer = reducer or reduce
         self._state = _State()
@@ -87,15 +95,13 @@ class Capture:
                 "nothing to take: run the network once, to its end, in this thread before each take()"
             )
         self._state.current = None
-        return Captured(done.reductions, done.feature)
+        return Captured(done.reductions, done.feature, done.means)
 
     def _register(self, hooks: ExitStack) -> None:
         modules = dict(self._network.named_modules())
-        layers: dict[str, dict[int, list[Layer]]] = {}
-        for layer in self._layers:
-            layers.setdefault(layer.module, {}).setdefault(layer.call, []).append(layer)
+        layers, averaged = _by_call(self._layers), _by_call(self._averaged)
         feature = self._feature
-        wanted = layers.keys() | ({feature.module} if feature else set())
+        wanted = layers.keys() | averaged.keys() | ({feature.module} if feature else set())
         if missing := sorted(wanted - modules.keys()):
             raise LayerError(f"the network has no module {missing[0]!r}; list its layers again")
         hooks.callback(self._network.register_forward_pre_hook(self._begin, prepend=True).remove)
@@ -105,7 +111,8 @@ class Capture:
                 hooks.callback(
                     module.register_forward_pre_hook(self._before(feature), with_kwargs=True).remove
                 )
-            hooks.callback(module.register_forward_hook(self._after(name, layers.get(name, {}))).remove)
+            after = self._after(name, layers.get(name, {}), averaged.get(name, {}))
+            hooks.callback(module.register_forward_hook(after).remove)
         hooks.callback(self._network.register_forward_hook(self._finish).remove)
 
     def _begin(self, _: nn.Module, __: tuple[object, ...]) -> None:
@@ -125,7 +132,7 @@ class Capture:
         return hook
 
     def _after(
-        self, name: str, layers: dict[int, list[Layer]]
+        self, name: str, layers: dict[int, list[Layer]], averaged: dict[int, list[Layer]]
     ) -> Callable[[nn.Module, object, object], None]:
         """The hook that reduces what the module returns."""
         feature = self._feature if self._feature and self._feature.source == "output" else None
@@ -137,6 +144,8 @@ class Capture:
             state.times[name] += 1
             for layer in layers.get(call, ()):
                 state.reductions[layer.name] = self._reducer(tensor_of(output, layer), layer)
+            for layer in averaged.get(call, ()):
+                state.means[layer.name] = mean_activation(output, layer)
             if wanted is not None and call == wanted.call:
                 state.feature = read_feature(output, wanted)
 
@@ -145,9 +154,11 @@ class Capture:
     def _finish(self, _: nn.Module, __: object, ___: object) -> None:
         state = self._pass()
         silent = [layer.name for layer in self._layers if layer.name not in state.reductions]
+        silent += [layer.name for layer in self._averaged if layer.name not in state.means]
         if silent:
+            every = len(self._layers) + len(self._averaged)
             raise LayerError(
-                f"layer {silent[0]} did not run in this forward pass ({len(silent)} of {len(self._layers)} did not); "
+                f"layer {silent[0]} did not run in this forward pass ({len(silent)} of {every} did not); "
                 "leave it out, or list the network's layers again"
             )
         if self._feature is not None and state.feature is None:
@@ -163,3 +174,11 @@ class Capture:
                 "a module of the network ran by itself: call the network that Capture was given"
             )
         return self._state.current
+
+
+def _by_call(layers: Sequence[Layer]) -> dict[str, dict[int, list[Layer]]]:
+    """module → call → the layers read there."""
+    found: dict[str, dict[int, list[Layer]]] = {}
+    for layer in layers:
+        found.setdefault(layer.module, {}).setdefault(layer.call, []).append(layer)
+    return found

@@ -93,8 +93,20 @@ def feature_named(
 
 def read_feature(value: object, feature: Feature) -> Tensor:
     """(images, width) float32, a copy, from what the feature's module took or returned."""
-    grid = as_grid(tensor_of(value, feature.layer).detach(), feature.layer)
-    if feature.pool:
+    return _read(value, feature.layer, pool=feature.pool)
+
+
+def mean_activation(value: object, layer: Layer) -> Tensor:
+    """(images, units) float32, a copy: the mean over the layer's positions, vectors as they are.
+
+    value: what the layer's module returned.
+    """
+    return _read(value, layer, pool=layer.kind != "vector")
+
+
+def _read(value: object, layer: Layer, *, pool: bool) -> Tensor:
+    grid = as_grid(tensor_of(value, layer).detach(), layer)
+    if pool:
         return grid.float().mean((2, 3))
     return grid[:, :, 0, 0].to(torch.float32, copy=True, memory_format=torch.contiguous_format)
 
