@@ -31,6 +31,8 @@ _WIDER, _WIDE_CANDIDATES = 8, 1024
 """Beyond it where there are more: so many times the usual candidates, and at least so many."""
 _IN_MEMORY = 128 << 20
 """As many mapped numbers (512 MiB) are taken to be in memory."""
+_PAGE = 1024
+"""Numbers of a page of memory."""
 _BLOCK = 1024
 
 How = Literal["exact", "index", "wide"]
@@ -202,6 +204,11 @@ class Ann:
     def images(self) -> int:
         """Rows, those without a feature among them."""
         return len(self.vectors.features)
+
+    def read_ahead(self) -> None:
+        """Brings the features into memory where they are taken to be there, so that no first search waits for them."""
+        if self.vectors.features.size <= _IN_MEMORY:
+            self.vectors.features.ravel()[::_PAGE].max(initial=0)
 
     def search(
         self,

@@ -1,5 +1,6 @@
 """The FastAPI application: the API, the pages, health. Made once for a process by `server.py`."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from importlib import metadata
@@ -31,6 +32,7 @@ from .live.client import LiveModel, LiveOptions
 from .pages import routes as pages
 from .pages.look import STATIC
 from .registry import Registry
+from .warm_up import warm_up
 
 
 class Service(FastAPI):
@@ -38,7 +40,8 @@ class Service(FastAPI):
 
     def build_middleware_stack(self) -> ASGIApp:
         """What counts and logs, and what guards, are around what answers failures, too."""
-        inner = Quick(super().build_middleware_stack(), SHORTCUTS)
+        self.state.routes = super().build_middleware_stack()
+        inner = Quick(self.state.routes, SHORTCUTS)
         return Observe(Guard(inner, self.state.hosts), self.state.metrics)
 
     def openapi(self) -> dict[str, Any]:
@@ -52,19 +55,28 @@ LIVE = LiveOptions()
 
 
 @asynccontextmanager
-async def _closing(app: FastAPI) -> AsyncGenerator[None]:
+async def _life(app: FastAPI) -> AsyncGenerator[None]:
     """The model worker ends with the service."""
+    warming = app.state.warming = (
+        asyncio.create_task(warm_up(app, app.state.routes)) if app.state.warm else None
+    )
     yield
+    if warming is not None:
+        warming.cancel()
     app.state.live.close()
 
 
 def create_app(
-    stores: list[str], *, hosts: Iterable[str] | None = None, live: LiveOptions | None = LIVE
+    stores: list[str],
+    *,
+    hosts: Iterable[str] | None = None,
+    live: LiveOptions | None = LIVE,
+    warm: bool = False,
 ) -> FastAPI:
     """The service of finished stores. Raises StoreError for one that cannot be opened.
 
     hosts: the host names that requests may be addressed to; None for any. live: of the model worker, which the first
-    request that needs it starts; None for none.
+    request that needs it starts; None for none. warm: whether to make the first requests of each kind quick.
     """
     app = Service(
         title="Unitscope",
@@ -72,9 +84,9 @@ def create_app(
         description="What every unit of a trained vision model and every image of a dataset did.",
         docs_url=None,
         redoc_url=None,
-        lifespan=_closing,
+        lifespan=_life,
     )
-    app.state.registry = Registry(stores)
+    app.state.registry, app.state.warm = Registry(stores), warm
     app.state.live = LiveModel(live)
     app.state.metrics = Metrics(app.state.registry)
     app.state.metrics.watch_live(app.state.live.status)

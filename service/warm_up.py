@@ -1,0 +1,84 @@
+"""Asks the service for one page of each kind when it starts, so that no visitor waits for what a first page takes.
+
+Where files are opened, columns read and code run for the first time. It goes on in the background, while requests are
+answered, and is in no metrics.
+"""
+
+import asyncio
+import gc
+from collections.abc import Iterator
+from contextlib import suppress
+from urllib.parse import unquote
+
+from fastapi import FastAPI
+from starlette.types import ASGIApp, Message
+
+from ..common.errors import UnitscopeError
+from .addresses import address, patch_picture_address, thumb_address
+from .pages.addresses import atlas_url, class_url, image_url, layer_url, neighbors_url, store_url, unit_url
+from .registry import Registry, ServedStore
+
+
+async def warm_up(app: FastAPI, routes: ASGIApp) -> None:
+    """routes: what answers inside what observes requests."""
+    registry: Registry = app.state.registry
+    for name in registry.names():
+        with suppress(UnitscopeError):  # who asks is told
+            for path in await asyncio.to_thread(lambda: list(_addresses(registry.get(name).value))):  # noqa: B023
+                await _ask(app, routes, path)
+    gc.freeze()  # what is there now stays: each full collection would look at all of it again
+
+
+def _addresses(served: ServedStore) -> Iterator[str]:
+    """Pages and answers of a store, what is looked at first first."""
+    name, store = served.name, served.store
+    yield from ("/", store_url(name))
+    for row in (store.layers[0], store.layers[-1]) if store.layers else ():
+        yield from (layer_url(name, row.layer), unit_url(name, row.layer, 0))
+        yield patch_picture_address(served, row.layer, 0, 1)
+        yield f"{layer_url(name, row.layer).replace('/stores/', '/api/v1/stores/')}/units/0/patches"
+    image = _image(served)
+    if image is not None:
+        yield from (image_url(name, image), thumb_address(served, image))
+        if served.has_index:
+            served.ann().value.read_ahead()
+            yield from (neighbors_url(name, image=image), f"{address(served)}/neighbors?image={image}")
+    yield from (f"{store_url(name)}/{page}" for page in ("images", "classes", "live"))
+    classes = served.facts.classes.rows()
+    yield from (class_url(name, one.label) for one in classes[:1])
+    yield from (atlas_url(name, atlas) for atlas in served.atlases()[:1])
+
+
+def _image(served: ServedStore) -> int | None:
+    """The first image that did not fail."""
+    ids = served.facts.order.ids("status = 'ok'", "image_id", descending=False)
+    return int(ids[0]) if len(ids) else None
+
+
+async def _ask(app: FastAPI, routes: ASGIApp, url: str) -> None:
+    """Asks for an address; what comes is left."""
+    path, _, query = url.partition("?")
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "path": unquote(path),
+        "raw_path": path.encode(),
+        "query_string": query.encode(),
+        "root_path": "",
+        "headers": [(b"host", b"localhost")],
+        "app": app,
+        "state": {},
+    }
+    with suppress(Exception):  # it is reported to who asks for the same
+        await routes(scope, _nothing, _left)
+
+
+async def _nothing() -> Message:
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+async def _left(message: Message) -> None:
+    pass

@@ -1,0 +1,65 @@
+"""What a service does when it starts: after it, first visits read nothing that others have read."""
+
+import re
+import time
+
+import pytest
+from unitscope.service.warm_up import _addresses
+
+API = "/api/v1/stores/store"
+
+
+def misses(client):
+    """How often something was read that was not in memory, by cache."""
+    found = re.findall(r'cache="(\w+)",result="miss",store="store"} ([\d.]+)', client.get("/metrics").text)
+    return {cache: float(count) for cache, count in found}
+
+
+@pytest.fixture(scope="module")
+def warmed(made, kit):
+    with kit.client(made.url, warm=True) as client:
+        end = time.monotonic() + 30
+        while not client.app.state.warming.done():
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        assert client.app.state.warming.exception() is None
+        yield client
+
+
+def test_it_asks_for_what_there_is(warmed, made):
+    served = warmed.app.state.registry.get("store").value
+    asked = list(_addresses(served))
+    assert len(set(asked)) == len(asked) > 12
+    assert [path for path in asked if warmed.get(path).status_code != 200] == []
+
+
+def test_it_is_in_no_metrics(made, kit):
+    with kit.client(made.url, warm=True) as client:
+        while not client.app.state.warming.done():
+            time.sleep(0.02)
+        assert "unitscope_request_seconds_count" not in client.get("/metrics").text
+
+
+def test_a_first_visit_opens_no_file(warmed):
+    before = misses(warmed)
+    assert before["files"] > 0
+    for path in (
+        "/stores/store",
+        "/stores/store/layers/features.0",
+        "/stores/store/units/features.0/2",
+        "/stores/store/images/9",
+        "/stores/store/classes",
+        f"{API}/layers/features.0/units/2/patches",
+        f"{API}/neighbors?image=3",
+    ):
+        assert warmed.get(path).status_code == 200
+    assert misses(warmed)["files"] == before["files"]
+
+
+def test_a_store_that_cannot_be_read_hinders_nothing(fresh, kit):
+    (fresh.folder.local_path("units.parquet")).unlink()
+    with kit.client(fresh.url, warm=True) as client:
+        while not client.app.state.warming.done():
+            time.sleep(0.02)
+        assert client.app.state.warming.exception() is None
+        assert client.get("/readyz").status_code == 200
