@@ -11,8 +11,10 @@ import pytest
 import torch
 from PIL import Image
 from unitscope.jobs.config import SweepConfig
+from unitscope.jobs.run import sweep
 
 SIDE = 16
+IMAGES = 64
 
 NETWORK = textwrap.dedent(
     f'''
@@ -124,3 +126,16 @@ def hashes() -> Callable[[Path], dict[str, str]]:
         }
 
     return of
+
+
+@pytest.fixture
+def data(folder_of, tmp_path) -> Path:
+    """A folder of IMAGES images."""
+    return folder_of(tmp_path / "data", IMAGES)
+
+
+@pytest.fixture
+def whole(data, config, hashes, tmp_path) -> dict[str, str]:
+    """The files of an undisturbed sweep."""
+    sweep(config(data, tmp_path / "whole"))
+    return hashes(tmp_path / "whole")

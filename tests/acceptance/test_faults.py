@@ -1,19 +1,17 @@
 """Disks that fill up, folders that vanish, files that are damaged: a clear message, and nothing is lost."""
 
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from stopped_sweeps import half_swept
 from unitscope.common.errors import (
     DatasetError,
     StorageError,
-    StoreDamagedError,
     StoreError,
-    SweepError,
     UnitscopeError,
     UsageError,
 )
@@ -24,7 +22,6 @@ from unitscope.jobs.neighbors import neighbors
 from unitscope.jobs.run import sweep
 
 pytestmark = pytest.mark.timeout(300)
-IMAGES = 64
 BUG = "this is a bug"
 
 LIMITED = """
@@ -34,11 +31,6 @@ resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
 from unitscope.cli.main import main
 sys.exit(main(sys.argv[1:]))
 """
-
-
-@pytest.fixture
-def data(folder_of, tmp_path) -> Path:
-    return folder_of(tmp_path / "data", IMAGES)
 
 
 @pytest.fixture
@@ -64,43 +56,6 @@ def cli(pixel_model, tmp_path) -> Callable[..., subprocess.CompletedProcess[str]
         return subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=200)
 
     return run
-
-
-@pytest.fixture
-def whole(data, config, hashes, tmp_path) -> dict[str, str]:
-    """The files of an undisturbed sweep."""
-    sweep(config(data, tmp_path / "whole"))
-    return hashes(tmp_path / "whole")
-
-
-def stop_before(monkeypatch, step: str, error: BaseException) -> None:
-    """The next sweep fails when it comes to `step` (`sweep` stops after its second shard)."""
-    if step == "sweep":
-        original = run_module._Run._sweep
-
-        def cut(self, left):
-            original(self, left[:2])
-            raise error
-
-        monkeypatch.setattr(run_module._Run, "_sweep", cut)
-        return
-    each = run_module._Run._each
-
-    def failing(self, name, *rest):
-        if name == step:
-            raise error
-        return each(self, name, *rest)
-
-    monkeypatch.setattr(run_module._Run, "_each", failing)
-
-
-def half_swept(data: Path, store: Path, config, monkeypatch, step: str = "sweep") -> Path:
-    """A store whose sweep was stopped before a step."""
-    with monkeypatch.context() as patch:
-        stop_before(patch, step, KeyboardInterrupt())
-        with pytest.raises(KeyboardInterrupt):
-            sweep(config(data, store))
-    return store
 
 
 @pytest.mark.parametrize("limit", [2_000, 60_000])
@@ -131,7 +86,7 @@ def test_a_small_disk(data, config, cli, whole, hashes, tmp_path) -> None:
         assert (failed.returncode, BUG in failed.stderr) == (1, False), failed.stderr
         assert "The disk is full" in failed.stderr
         subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
-        assert sweep(config(data, store)).images == IMAGES
+        assert sweep(config(data, store)).images == 64
         assert hashes(store) == whole
     finally:
         subprocess.run(["umount", "-l", disk], check=True)
@@ -191,68 +146,6 @@ def test_a_store_that_cannot_be_written(data, config, tmp_path) -> None:
         sweep(config(data, tmp_path / "file" / "store"))
     with pytest.raises(StorageError, match="/proc/store"):  # not even root can make a folder there
         sweep(config(data, "/proc/store"))
-
-
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"version": 1}', '{"version": 99}'])
-def test_a_damaged_plan(text, data, config, whole, hashes, tmp_path, monkeypatch) -> None:
-    store = half_swept(data, tmp_path / "store", config, monkeypatch)
-    plan = store / ".work" / "plan.json"
-    plan.write_text(text)
-    with pytest.raises((StoreDamagedError, SweepError), match="plan"):
-        sweep(config(data, store))
-    plan.unlink()  # as the message says
-    assert sweep(config(data, store)).swept == IMAGES
-    assert hashes(store) == whole
-
-
-def test_a_damaged_list_of_images(data, config, whole, hashes, tmp_path, monkeypatch) -> None:
-    store = half_swept(data, tmp_path / "store", config, monkeypatch)
-    part = store / "plan" / "part-00000.parquet"
-    part.write_bytes(part.read_bytes()[:100])
-    with pytest.raises(StoreDamagedError, match=r"part-00000\.parquet is damaged.*plan\.json"):
-        sweep(config(data, store))
-    (store / ".work" / "plan.json").unlink()
-    sweep(config(data, store))
-    assert hashes(store) == whole
-
-
-def test_shards_without_a_plan_are_not_taken_for_those_of_another(
-    data, config, hashes, tmp_path, monkeypatch
-) -> None:
-    """Somebody removes a plan, and sweeps something else into the folder."""
-    store = half_swept(data, tmp_path / "store", config, monkeypatch)
-    (store / ".work" / "plan.json").unlink()
-    other = data / "circle" / "0000.png"
-    other.write_bytes((data / "square" / "0001.png").read_bytes())
-    sweep(config(data, store))
-    sweep(config(data, tmp_path / "fresh"))
-    assert hashes(store) == hashes(tmp_path / "fresh")
-
-
-@pytest.mark.parametrize("length", [0, 100, -1])
-def test_a_damaged_shard_is_swept_again(length, data, config, whole, hashes, tmp_path, monkeypatch) -> None:
-    store = half_swept(data, tmp_path / "store", config, monkeypatch)
-    shard = store / ".work" / "shards" / "shard-000001.arrow"
-    shard.write_bytes(shard.read_bytes()[:length])
-    assert sweep(config(data, store)).swept == IMAGES - 16
-    assert "damaged" in (store / "log.jsonl").read_text()
-    assert hashes(store) == whole
-
-
-@pytest.mark.parametrize("step", ["pictures", "pack"])
-def test_damaged_work_files(step, data, config, whole, hashes, tmp_path, monkeypatch) -> None:
-    """What a sweep made on its way is found damaged by the run that goes on: made again, or a clear error."""
-    store = half_swept(data, tmp_path / "store", config, monkeypatch, step)
-    for path in (store / ".work").rglob("*.arrow"):
-        if path.parent.name != "shards":
-            path.write_bytes(path.read_bytes()[:50])
-    try:
-        sweep(config(data, store))
-    except StoreDamagedError as error:
-        assert "remove" in str(error)
-        shutil.rmtree(store / ".work" / "pictures")
-        sweep(config(data, store))
-    assert hashes(store) == whole
 
 
 def test_a_finished_store_that_is_damaged_is_told_by_verify(data, config, tmp_path) -> None:
