@@ -28,7 +28,8 @@ from .http.observe import NoteRoute, Observe
 from .http.openapi import complete
 from .http.problems import add_handlers
 from .http.quick import Quick
-from .live.client import LiveModel, LiveOptions
+from .live.client import LiveModel
+from .live.options import LiveOptions
 from .pages import routes as pages
 from .pages.look import STATIC
 from .registry import Registry

@@ -9,7 +9,7 @@ from ..common.errors import UsageError
 from .app import create_app
 from .http import logs
 from .http.guard import LOOPBACK
-from .live.client import LiveOptions
+from .live.options import LiveOptions
 
 
 def serve(

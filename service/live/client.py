@@ -13,46 +13,14 @@ from threading import Condition, Event, Thread
 from ...common.errors import ImageError, ImageStatus, UnitscopeError, UsageError
 from ..http.problem_kinds import ModelChangedError, ModelUnavailableError
 from . import protocol
+from .options import LiveOptions, LiveStatus
 from .process import WorkerDiedError, WorkerProcess
 from .protocol import Head, Message
+from .spare import Spare
 
 _LOOK_SECONDS = 0.5
 """How soon the death of an idle worker is seen."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
-
-
-@dataclass(frozen=True)
-class LiveOptions:
-    """threads: that the network computes with. queue: requests that may wait. seconds: after which a request is given
-    up, waiting and all. load_seconds: that the worker may take for the first request of a model, which it may have to
-    download; who asks is told to try again meanwhile. spare: keep a second worker without a network, because a new one
-    needs seconds to import torch.
-    """
-
-    threads: int = 1
-    queue: int = 8
-    seconds: float = 60.0
-    load_seconds: float = 900.0
-    spare: bool = True
-
-
-@dataclass(frozen=True)
-class LiveStatus:
-    """state: `off`, `idle` (never asked), `starting`, `ready`, `busy`, `dead` (it is started again in `retry_after` s).
-
-    waiting: requests in the queue. spare: whether a second worker stands by. answered, failed: requests since the
-    service began; restarts: of the worker.
-    """
-
-    state: str
-    spare: bool
-    waiting: int
-    answered: int
-    failed: int
-    restarts: int
-    pid: int | None
-    retry_after: float
-    reason: str
 
 
 @dataclass
@@ -86,8 +54,7 @@ class LiveModel:
         self._waiting: deque[Ticket] = deque()
         self._running: Ticket | None = None
         self._worker: WorkerProcess | None = None
-        self._spare: WorkerProcess | None = None
-        self._making: Thread | None = None
+        self._spare = Spare(lambda: start(options.threads if options else 1, thorough=True))
         self._thread: Thread | None = None
         self._loaded: set[str] = set()
         self._state, self._reason, self._closed = "idle" if options else "off", "", False
@@ -105,7 +72,7 @@ class LiveModel:
             worker = self._worker
             pause = max(0.0, self._not_before - time.monotonic())
             return LiveStatus(
-                self._state, self._has_spare(), len(self._waiting), self._answered, self._failed, self._restarts,
+                self._state, self._spare.alive, len(self._waiting), self._answered, self._failed, self._restarts,
                 worker.pid if worker else None, pause, self._reason,
             )  # fmt: skip
 
@@ -128,9 +95,6 @@ class LiveModel:
         assert ticket.answer is not None
         return _checked(ticket.answer)
 
-    def _has_spare(self) -> bool:
-        return self._spare is not None and self._spare.alive
-
     def refuse_if_full(self) -> None:
         """Raises ModelUnavailableError where the queue is full: before a body is read in vain."""
         if self.full:
@@ -143,10 +107,11 @@ class LiveModel:
             waiting = [*self._waiting, *([self._running] if self._running else [])]
             self._waiting.clear()
             self._changed.notify_all()
-            workers = [worker for worker in (self._worker, self._spare) if worker is not None]
+            worker = self._worker
         for ticket in waiting:
             ticket.finish(None, ModelUnavailableError("the service is stopping"))
-        for worker in workers:
+        self._spare.close()
+        if worker is not None:
             worker.close()
 
     # Who asks
@@ -223,7 +188,7 @@ class LiveModel:
         with self._changed:
             self._state = "starting"
         try:
-            started = self._take_spare() or self._start(options.threads)
+            started = self._spare.take() or self._start(options.threads)
         except (WorkerDiedError, OSError) as error:
             self._note_death(f"it did not start: {error}")
             raise ModelUnavailableError(
@@ -237,38 +202,14 @@ class LiveModel:
             started.close()
         return started
 
-    def _take_spare(self) -> WorkerProcess | None:
-        """The second worker, waited for where it is being started."""
-        if self._making is not None:
-            self._making.join()
-        with self._changed:
-            spare, self._spare = self._spare, None
-        return spare if spare is not None and spare.alive else None
-
-    def _make_spare(self, options: LiveOptions) -> None:
-        """Starts a second worker beside the first, unless there is one."""
-        made = self._has_spare()
-        making = self._making is not None and self._making.is_alive()
-        if options.spare and not made and not making:
-            self._making = Thread(target=self._start_spare, args=(options,), name="spare model", daemon=True)
-            self._making.start()
-
     def _replace_spare(self, options: LiveOptions) -> None:
-        """An idle spare worker's death is seen here. Where the new one fails too, the next request tries again."""
-        if self._spare is not None and not self._spare.alive:
-            self._spare = None
-            self._make_spare(options)
+        """An idle spare worker's death is seen here; where the worker has died too, that one is started first, alone.
 
-    def _start_spare(self, options: LiveOptions) -> None:
-        try:
-            spare = self._start(options.threads, thorough=True)
-        except (WorkerDiedError, OSError):  # the next one that is needed says why
-            return
-        with self._changed:
-            self._spare = None if self._closed else spare
-            closed = self._closed
-        if closed:
-            spare.close()
+        Where the new one fails too, the next request tries again.
+        """
+        worker = self._worker
+        if options.spare and self._spare.has_died and worker is not None and worker.alive:
+            self._spare.make()
 
     def _exchange(self, worker: WorkerProcess, ticket: Ticket, options: LiveOptions) -> None:
         key = repr(ticket.request.head["model"])
@@ -292,7 +233,8 @@ class LiveModel:
             if not failed:
                 self._loaded.add(key)
         ticket.finish(answer)
-        self._make_spare(options)
+        if options.spare:
+            self._spare.make()
 
     def _note_death(self, reason: str) -> None:
         """A first death costs no pause; each one more without an answer between doubles it."""

@@ -283,9 +283,7 @@ def _receive(stream: BinaryIO, requests: "SimpleQueue[Message]") -> None:
 
 
 def main() -> int:
-    """argv: the number of threads that torch computes with; `quick`, or `thorough` to be ready a little later, and then
-    with all that a first request may need to import.
-    """
+    """argv: the number of threads of torch; `quick`, or `thorough` to go on to import what a first request may need."""
     stdin: BinaryIO = os.fdopen(os.dup(0), "rb")
     stdout: BinaryIO = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a user's network prints is no answer
@@ -293,9 +291,10 @@ def main() -> int:
     requests: SimpleQueue[Message] = SimpleQueue()
     threading.Thread(target=_receive, args=(stdin, requests), daemon=True).start()
     worker = Worker()
-    if sys.argv[2] == "thorough":
-        import_module("torchvision.transforms.v2")
     write(stdout, Message({"ready": True}))
+    if sys.argv[2] == "thorough":
+        name = "torchvision.transforms.v2"
+        threading.Thread(target=import_module, args=(name,), daemon=True).start()
     while True:
         write(stdout, worker.answer(requests.get()))
 

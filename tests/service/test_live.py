@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 from unitscope.index.store import Store
 from unitscope.service.live import pictures
-from unitscope.service.live.client import LiveModel, LiveOptions
+from unitscope.service.live.client import LiveModel
+from unitscope.service.live.options import LiveOptions
 from unitscope.service.live.protocol import model_facts
 
 API = "/api/v1/stores/shapes"

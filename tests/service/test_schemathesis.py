@@ -18,7 +18,7 @@ from PIL import Image
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 from unitscope.service.app import create_app
-from unitscope.service.live.client import LiveOptions
+from unitscope.service.live.options import LiveOptions
 
 pytestmark = [
     pytest.mark.slow,
