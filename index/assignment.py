@@ -112,7 +112,7 @@ def _run(
 
 
 @numba.njit(nogil=True, cache=True)
-def _solve_bands(
+def _solve_bands(  # noqa: PLR0917 - numba takes no keywords
     cells: np.ndarray, prices: np.ndarray, points: np.ndarray, window: np.ndarray, first: int, stop: int
 ) -> None:
     """Solves the windows of bands first … stop - 1. window: a `_Pass`."""

@@ -1,79 +1,139 @@
-"""The tiles of an atlas: `tiles-<digest>/` with a pack for each of its grids.
+"""The tiles of an atlas: which packs its views need, which of them are there already, and which are to go.
 
-The digest is of what the tiles are made from, so that who still reads those of the atlas before never reads the next
-one's, and the same atlas made again keeps its tiles' names.
+A pack lies in `tiles/<key>/`, where the key is of all that it shows (tile_regions.py). So packs of the atlas before and
+those that a killed run had finished, are kept if they show the same. Who still reads those of the atlas before never
+reads the next one's. What is not needed goes once the next atlas is there.
 """
 
-import hashlib
-import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
 
 import numpy as np
-from PIL import __version__ as pillow
-from PIL import features
 
 from ..common.progress import Progress
-from .files import Folder
+from .files import Folder, MissingFileError
 from .manifest import PartRecord
-from .tile_writer import CELLS, GROUND, QUALITY, Thumb, choose_cell, write_tiles
-from .tiles import GRIDS, TILE
+from .packs import open_offsets, pack_files
+from .scatter import Scatter
+from .scatter_places import scatter_of
+from .tile_regions import VERSION, GridTop, Region, grid_regions, grid_top, scatter_regions
+from .tile_writer import Thumb, choose_cell, draw
+from .tiles import GRIDS, TILE, Pyramid, pack_path
 
-VERSION = 1
-"""Of the tiles' format and of how they are drawn."""
+Drawn = tuple[Region, list[PartRecord]]
+Draw = Callable[[str, Sequence[Region]], Iterable[Drawn]]
+"""Draws regions into an atlas's folder, in any order; gives each with the files of its pack."""
+_THUMB = 32
+"""Pixels of a thumbnail's sides in the scatter, at most."""
 
 
 def make_tiles(
     folder: Folder,
     path: str,
     grids: dict[str, np.ndarray],
+    points: tuple[np.ndarray, np.ndarray],
     thumb: Thumb,
     *,
     store: str,
-    threads: int,
+    known: dict[str, PartRecord],
+    draw_all: Draw,
     progress: Progress,
-) -> tuple[dict[str, Any], list[PartRecord]]:
-    """Writes the tiles of both grids; gives what the atlas's manifest says of them, and of their files.
+) -> tuple[dict[str, Any], list[PartRecord], Scatter]:
+    """Makes the tiles of all views that are not there; gives what the manifest says of them, and all their files.
 
-    path: the atlas's folder. grids: by the names of GRIDS, (rows, columns) int64 image ids, -1 for none. store: the
-    hash of the manifest that names the thumbnails.
+    path: the atlas's folder. grids: by the names of GRIDS, (rows, columns) int64 image ids, -1 for none. points: (n,)
+    int64 ids and (n, 2) coordinates. store: the hash of the manifest that names the thumbnails. known: by their paths,
+    the files of the atlas before.
     """
-    digest = _digest(grids, store)
-    images = grids["assigned"]
-    cell = choose_cell(images[images >= 0], thumb)
-    records: list[PartRecord] = []
-    with progress.stage("tiles", sum(int((cells >= 0).sum()) for cells in grids.values()), "images") as stage:
-        for number, grid in enumerate(GRIDS):
-            records += write_tiles(
-                folder,
-                f"{path}/tiles-{digest}",
-                number,
-                grids[grid],
-                thumb,
-                cell=cell,
-                threads=threads,
-                stage=stage,
-            )
-    facts = {
-        "folder": f"tiles-{digest}",
-        "version": VERSION,
-        "tile": TILE,
-        "cell": cell,
-        "grids": {grid: list(grids[grid].shape) for grid in GRIDS},
+    images, coordinates = points
+    cell = choose_cell(images, thumb)
+    with progress.stage("placing thumbnails", None, "images"):
+        scatter = scatter_of(images, coordinates, min(cell, _THUMB))
+    views = {grid: list[Region](grid_regions(grids[grid], cell, store)) for grid in GRIDS}
+    views["scatter"] = list(scatter_regions(images, scatter, store))
+    pyramids = {grid: _pyramid(grids[grid], cell) for grid in GRIDS} | {"scatter": scatter.pyramid}
+    tops: dict[str, GridTop | None] = {
+        grid: grid_top(pyramids[grid], [region.key for region in views[grid]]) for grid in GRIDS
     }
-    return facts, records
+    records: dict[str, list[PartRecord]] = {}
+    regions = {region.key: region for view in views.values() for region in view}
+    with progress.stage("tiles", sum(region.images for region in regions.values()), "images") as stage:
+        for region, files in _made(folder, path, list(regions.values()), known, draw_all):
+            records[region.key] = files
+            stage.advance(region.images)
+        for top in filter(None, tops.values()):
+            records[top.key] = kept(folder, path, top, known) or draw(folder, path, top, thumb)
+    facts: dict[str, Any] = {"folder": "tiles", "version": VERSION, "tile": TILE, "views": {}}
+    for name, view in views.items():
+        pyramid, keys = pyramids[name], [region.key for region in view]
+        count = pyramid.regions[0] * pyramid.regions[1]
+        top = tops.get(name)
+        facts["views"][name] = {
+            "rows": pyramid.rows,
+            "columns": pyramid.columns,
+            "cell": pyramid.cell,
+            "regions": keys[:count],
+            "top": [top.key] if top else keys[count:],
+        }
+    facts["views"]["scatter"] |= {"moved": scatter.moved, "furthest": round(scatter.furthest, 1)}
+    return facts, [record for files in records.values() for record in files], scatter
 
 
-def _digest(grids: dict[str, np.ndarray], store: str) -> str:
-    """Of all that decides a byte of the tiles: what the cells show, the thumbnails, the encoder and its settings."""
-    encoder = (pillow, str(features.version("jpg")), VERSION, TILE, GROUND, QUALITY, CELLS)
-    digest = hashlib.sha256(json.dumps([store, *encoder]).encode())
-    for grid in GRIDS:
-        digest.update(json.dumps(grids[grid].shape).encode() + grids[grid].astype("<i8").tobytes())
-    return digest.hexdigest()[:12]
+def _pyramid(cells: np.ndarray, cell: int) -> Pyramid:
+    rows, columns = cells.shape
+    return Pyramid(rows, columns, cell)
 
 
-def remove_other_tiles(folder: Folder, path: str, kept: set[str]) -> None:
-    """Those of atlases before, and what killed runs left. kept: the names of the folders of tiles that stay."""
-    found = {name.removeprefix(f"{path}/").split("/")[0] for name in folder.list(f"{path}/tiles-")}
-    for one in sorted(found - kept):
-        folder.remove_tree(f"{path}/{one}")
+def _made(
+    folder: Folder, path: str, regions: list[Region], known: dict[str, PartRecord], draw_all: Draw
+) -> Iterator[Drawn]:
+    """All regions, those first that need not be drawn."""
+    missing: list[Region] = []
+    for region in regions:
+        files = kept(folder, path, region, known)
+        if files:
+            yield region, files
+        else:
+            missing.append(region)
+    yield from draw_all(path, missing)
+
+
+def kept(folder: Folder, path: str, region: Region, known: dict[str, PartRecord]) -> list[PartRecord]:
+    """The files of a region's pack if it is there whole and as `known` has it; else none."""
+    table = pack_path(path, region.key)
+    last = region.levels[-1]
+    rows = last.first + last.columns * last.rows
+    try:
+        offsets = open_offsets(folder, table, 0)
+        found = [
+            PartRecord(file, rows, folder.size(file), folder.sha256(file)) for file in pack_files(table, 0)
+        ]
+    except (MissingFileError, ValueError):  # ValueError: a damaged Arrow file
+        return []
+    ends = offsets["offset"].fill_null(found[0].bytes + 1).to_numpy() + offsets["length"].to_numpy(False)
+    whole = offsets.num_rows == rows and int(ends.max()) == found[0].bytes
+    return found if whole and all(known.get(file.path, file) == file for file in found) else []
+
+
+def draw_here(folder: Folder, thumb: Thumb, threads: int) -> Draw:
+    """In threads of this process."""
+
+    def draw_all(path: str, regions: Sequence[Region]) -> Iterator[Drawn]:
+        pool = ThreadPoolExecutor(threads)
+        try:
+            waiting = {pool.submit(draw, folder, path, region, thumb): region for region in regions}
+            for done in as_completed(waiting):
+                yield waiting[done], done.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    return draw_all
+
+
+def remove_other_tiles(folder: Folder, path: str, keys: set[str]) -> None:
+    """Packs of atlases before, and what killed runs left, but for `keys`."""
+    stay = {pack_path(path, key) for key in keys}
+    found = {name.rsplit("/", 1)[0] for name in folder.list(f"{path}/tiles")}
+    for table in sorted(found - stay):
+        folder.remove_tree(table)

@@ -133,5 +133,10 @@ def jpegs_path(table: str, number: int) -> str:
     return f"{table}/part-{number:05d}.jpegs"
 
 
+def pack_files(table: str, number: int) -> tuple[str, str]:
+    """Both files of a pack, in the order in which they appear."""
+    return jpegs_path(table, number), _offsets_path(table, number)
+
+
 def _offsets_path(table: str, number: int) -> str:
     return f"{table}/part-{number:05d}.offsets.arrow"

@@ -1,8 +1,10 @@
-"""A grid of images as a deep-zoom image: its levels, and the reader of its tiles.
+"""The views of an atlas as deep-zoom images: their levels, how these are cut into packs, and the reader of the tiles.
 
-The deepest level shows every cell in its full size; each level above it halves the one below, to level 0, which is one
-tile. All tiles of a grid are in one pack (packs.py), level after level from level 0, each from left to right and top to
-bottom.
+The deepest level shows a view in its full size; each level above it is half as wide and high, to level 0, which is one
+tile. A *region* is a square of the deepest level and what is above it up to the one tile that shows all of the square;
+it is one pack (packs.py), its levels one after the other from the smallest, each from left to right and top to bottom.
+What is above the regions' single tiles is a pack too, the top. So a view of any size is at most 65 packs, and each can
+be drawn, kept or drawn again by itself.
 """
 
 from dataclasses import dataclass
@@ -17,12 +19,17 @@ from .packs import Packs
 TILE = 256
 """Pixels of a tile's sides; those at the right and lower edge may be smaller."""
 GRIDS = ("nearest", "assigned")
-"""`nearest`: one image for each cell of the map; `assigned`: a cell for each image. The place is the pack's number."""
+"""`nearest`: one image for each cell of the map; `assigned`: a cell for each image."""
+VIEWS = (*GRIDS, "scatter")
+"""`scatter`: every image at its coordinates; the deeper the level, the more of them."""
+_REGION = 8
+"""Tiles of a region's sides, at least."""
+_REGIONS = 64
 
 
 @dataclass(frozen=True)
 class Level:
-    """One size of the whole. width, height: pixels. columns, rows: tiles. first: the pack's row of its first tile."""
+    """One size of the whole. width, height: pixels. columns, rows: tiles. first: the place of its first tile."""
 
     width: int
     height: int
@@ -31,9 +38,22 @@ class Level:
     first: int
 
 
+def levels_of(width: int, height: int, count: int | None = None) -> tuple[Level, ...]:
+    """From the smallest to `width` x `height` pixels; `count` of them, by default down to one tile."""
+    sizes = [(width, height)]
+    while max(sizes[-1]) > TILE if count is None else len(sizes) < count:
+        sizes.append((-(-sizes[-1][0] // 2), -(-sizes[-1][1] // 2)))
+    levels: list[Level] = []
+    first = 0
+    for wide, high in reversed(sizes):
+        levels.append(Level(wide, high, -(-wide // TILE), -(-high // TILE), first))
+        first += levels[-1].columns * levels[-1].rows
+    return tuple(levels)
+
+
 @dataclass(frozen=True)
 class Pyramid:
-    """The levels of a grid of rows x columns cells, each `cell` pixels wide and high."""
+    """The levels of a view of rows x columns cells, each `cell` pixels wide and high in the deepest level."""
 
     rows: int
     columns: int
@@ -42,22 +62,49 @@ class Pyramid:
     @cached_property
     def levels(self) -> tuple[Level, ...]:
         """From level 0, the whole in one tile, to the deepest."""
-        sizes = [(self.columns * self.cell, self.rows * self.cell)]
-        while max(sizes[-1]) > TILE:
-            sizes.append((-(-sizes[-1][0] // 2), -(-sizes[-1][1] // 2)))
-        levels: list[Level] = []
-        first = 0
-        for width, height in reversed(sizes):
-            level = Level(width, height, -(-width // TILE), -(-height // TILE), first)
-            levels.append(level)
-            first += level.columns * level.rows
-        return tuple(levels)
+        return levels_of(self.columns * self.cell, self.rows * self.cell)
+
+    @cached_property
+    def region(self) -> int:
+        """Tiles of a region's sides in the deepest level: a power of two."""
+        side, deepest = _REGION, self.levels[-1]
+        while -(-deepest.columns // side) * -(-deepest.rows // side) > _REGIONS:
+            side *= 2
+        return side
+
+    @cached_property
+    def depth(self) -> int:
+        """Levels of a region."""
+        return min(len(self.levels), self.region.bit_length())
 
     @property
-    def tiles(self) -> int:
-        """Of all levels."""
-        last = self.levels[-1]
-        return last.first + last.columns * last.rows
+    def cut(self) -> int:
+        """The level in which a region is one tile; the top has those above it."""
+        return len(self.levels) - self.depth
+
+    @cached_property
+    def regions(self) -> tuple[int, int]:
+        """Rows and columns of regions."""
+        deepest = self.levels[-1]
+        return -(-deepest.rows // self.region), -(-deepest.columns // self.region)
+
+    def window(self, row: int, column: int) -> tuple[int, int, int, int]:
+        """A region's left, top, width and height in pixels of the deepest level."""
+        side, deepest = self.region * TILE, self.levels[-1]
+        left, top = column * side, row * side
+        return left, top, min(side, deepest.width - left), min(side, deepest.height - top)
+
+    def place(self, level: int, column: int, row: int) -> tuple[int, int]:
+        """Where a tile is: the number of its region, row by row, or -1 for the top; and its row in that pack."""
+        one = self.levels[level]
+        if level < self.cut:
+            return -1, one.first + row * one.columns + column
+        side = self.region >> len(self.levels) - 1 - level
+        region_row, region_column = row // side, column // side
+        *_, width, height = self.window(region_row, region_column)
+        within = levels_of(width, height, self.depth)[level - self.cut]
+        place = within.first + row % side * within.columns + column % side
+        return region_row * self.regions[1] + region_column, place
 
 
 class Tiles:
@@ -68,35 +115,46 @@ class Tiles:
     """
 
     def __init__(self, folder: Folder, path: str, facts: dict[str, Any]) -> None:
-        table = f"{path}/{facts['folder']}"
-        self._packs = Packs(folder, table)
-        self._mapped: dict[str, MappedPack] = {}
-        if folder.is_local:
-            self._mapped = {name: MappedPack(folder, table, GRIDS.index(name)) for name in facts["grids"]}
+        views: dict[str, dict[str, Any]] = facts["views"]
         self.pyramids: dict[str, Pyramid] = {
-            name: Pyramid(int(rows), int(columns), int(facts["cell"]))
-            for name, (rows, columns) in facts["grids"].items()
+            name: Pyramid(int(view["rows"]), int(view["columns"]), int(view["cell"]))
+            for name, view in views.items()
         }
+        self._keys: dict[str, list[str]] = {
+            name: [*view["regions"], *view["top"]] for name, view in views.items()
+        }
+        self._packs: dict[str, MappedPack | Packs] = {}
+        for key in packs_of(facts):
+            table = pack_path(path, key)
+            self._packs[key] = MappedPack(folder, table, 0) if folder.is_local else Packs(folder, table)
 
-    def get(self, grid: str, level: int, column: int, row: int) -> bytes:
+    def get(self, view: str, level: int, column: int, row: int) -> bytes:
         """The JPEG of a tile. Raises NotFoundError for a tile that is none, StoreDamagedError for one that is lost."""
-        found = self.pyramids[grid].levels
-        if not 0 <= level < len(found):
-            raise NotFoundError(f"no level {level}: the {grid} grid has levels 0 to {len(found) - 1}")
-        one = found[level]
+        pyramid = self.pyramids[view]
+        if not 0 <= level < len(pyramid.levels):
+            raise NotFoundError(f"no level {level}: {view} has levels 0 to {len(pyramid.levels) - 1}")
+        one = pyramid.levels[level]
         if not (0 <= column < one.columns and 0 <= row < one.rows):
             raise NotFoundError(
-                f"no tile {column}_{row}: level {level} of the {grid} grid has columns 0 to {one.columns - 1} and rows "
+                f"no tile {column}_{row}: level {level} of {view} has columns 0 to {one.columns - 1} and rows "
                 f"0 to {one.rows - 1}"
             )
-        place = one.first + row * one.columns + column
+        region, place = pyramid.place(level, column, row)
+        pack = self._packs[self._keys[view][region]]
         try:
-            if grid in self._mapped:
-                jpeg = self._mapped[grid].get(place)
-            else:
-                jpeg = self._packs.get(GRIDS.index(grid), place)
+            jpeg = pack.get(place) if isinstance(pack, MappedPack) else pack.get(0, place)
         except MissingFileError as error:
             raise StoreDamagedError(f"The tiles of the atlas are gone ({error}); make it again.") from error
         if jpeg is None:
             raise StoreDamagedError(f"Tile {column}_{row} of level {level} is missing; make the atlas again.")
         return jpeg
+
+
+def packs_of(facts: dict[str, Any]) -> set[str]:
+    """The keys of all packs. facts: `tiles` of an atlas's manifest."""
+    return {key for view in facts["views"].values() for key in (*view["regions"], *view["top"])}
+
+
+def pack_path(path: str, key: str) -> str:
+    """The folder of a pack. path: the atlas's folder."""
+    return f"{path}/tiles/{key}"

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from ...index.atlas import Atlas
-from ..answers.atlases import CellAtAnswer, GridName, TilesAnswer, WhereAnswer
+from ..answers.atlases import CellAtAnswer, GridName, TilesAnswer, ViewName, WhereAnswer
 from ..fresh import Version
 from ..http.answering import answer_from, picture_from
 from ..questions import tiles as tile_answers
@@ -28,15 +28,24 @@ Grid = Annotated[
     GridName,
     Path(description="`nearest`: one image for each cell of the map; `assigned`: a cell for each image"),
 ]
+View = Annotated[
+    ViewName,
+    Path(
+        description="`nearest`: one image for each cell of the map; `assigned`: a cell for each image; `scatter`: "
+        "images at their coordinates, as many as have room in a level, and all in the deepest"
+    ),
+]
 Place = Annotated[int, Path(ge=0, le=2**31)]
-Along = Annotated[float, Query(ge=0, le=2**31, description="in cells from the grid's upper left corner")]
+Along = Annotated[
+    float, Query(ge=0, le=2**31, description="in cells of the deepest level from its upper left corner")
+]
 
 
 @router.get("/{store}/atlases/{atlas}/tiles/{grid}", response_model=TilesAnswer, responses=TABLE)
-def grid_tiles(
-    request: Request, store: StoreName, atlas: AtlasName, grid: Grid, v: AtlasVersion = None
+def view_tiles(
+    request: Request, store: StoreName, atlas: AtlasName, grid: View, v: AtlasVersion = None
 ) -> Response:
-    """How a grid is cut into tiles, at how many sizes."""
+    """How a view is cut into tiles, at how many sizes."""
 
     def part(served: ServedStore) -> Version[Version[Atlas]]:
         found = atlas_of(served, atlas, v)
@@ -57,14 +66,14 @@ def one_tile(
     request: Request,
     store: StoreName,
     atlas: AtlasName,
-    grid: Grid,
+    grid: View,
     level: Place,
     *,
     column: Place,
     row: Place,
     v: AtlasVersion = None,
 ) -> Response:
-    """A piece of the grid, of 256 x 256 pixels at most."""
+    """A piece of the view, of 256 x 256 pixels at most."""
     return picture_from(
         request,
         store,
@@ -81,13 +90,16 @@ def cell_at(
     *,
     x: Along,
     y: Along,
-    grid: GridName = "nearest",
+    grid: ViewName = "nearest",
+    level: Annotated[
+        int | None, Query(ge=0, le=2**31, description="of the scatter; by default the deepest")
+    ] = None,
     v: AtlasVersion = None,
 ) -> Response:
-    """The image that a cell shows."""
+    """The image that a cell shows, or that the scatter shows at a place."""
 
     def make(served: ServedStore, found: Atlas) -> CellAtAnswer:
-        return tile_answers.cell_at(served, found, grid, x, y)
+        return tile_answers.at(served, found, grid, (x, y), level)
 
     return answer_from(request, store, lambda served: atlas_of(served, atlas, v), make)
 
@@ -96,7 +108,7 @@ def cell_at(
 def where(
     request: Request, store: StoreName, atlas: AtlasName, image: ImageId, v: AtlasVersion = None
 ) -> Response:
-    """The cells that an image lies in, and its coordinates."""
+    """Where an image is in each view, and its coordinates."""
 
     def make(served: ServedStore, found: Atlas) -> WhereAnswer:
         return tile_answers.where(served, found, image)

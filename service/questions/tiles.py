@@ -3,8 +3,9 @@
 import math
 from urllib.parse import quote
 
-from ...common.errors import StoreError, StoreNotFoundError, UsageError
+from ...common.errors import NotFoundError, StoreError, StoreNotFoundError, UsageError
 from ...index.atlas import Atlas
+from ...index.scatter import Scatter
 from ...index.tiles import TILE, Tiles
 from ..addresses import address
 from ..answers.atlases import (
@@ -14,6 +15,7 @@ from ..answers.atlases import (
     PlaceInGrid,
     ShownImage,
     TilesAnswer,
+    ViewName,
     WhereAnswer,
 )
 from ..fresh import Version
@@ -34,19 +36,20 @@ def atlas_of(served: ServedStore, name: str, v: str | None) -> Version[Atlas]:
     return found
 
 
-def tiles(served: ServedStore, found: Version[Atlas], grid: GridName) -> TilesAnswer:
-    """How a grid is cut into tiles. Raises StoreNotFoundError for an atlas without tiles."""
+def tiles(served: ServedStore, found: Version[Atlas], view: ViewName) -> TilesAnswer:
+    """How a view is cut into tiles. Raises StoreNotFoundError for an atlas without tiles."""
     atlas = found.value
-    pyramid = _tiles(served, atlas).pyramids[grid]
+    pyramid = _tiles(served, atlas).pyramids[view]
     deepest = pyramid.levels[-1]
     levels = [
         LevelAnswer(level=level, width=one.width, height=one.height, columns=one.columns, rows=one.rows)
         for level, one in enumerate(pyramid.levels)
     ]
+    scatter = atlas.scatter if view == "scatter" else None
     return TilesAnswer(
         **said(served),
         atlas=atlas.name,
-        grid=grid,
+        grid=view,
         rows=pyramid.rows,
         columns=pyramid.columns,
         cell=pyramid.cell,
@@ -54,46 +57,94 @@ def tiles(served: ServedStore, found: Version[Atlas], grid: GridName) -> TilesAn
         width=deepest.width,
         height=deepest.height,
         levels=levels,
-        address=f"{atlas_address(served, atlas.name)}/tiles/{grid}/{{level}}/{{column}}_{{row}}.jpg"
+        hidden=len(atlas.images) - int((atlas.grid >= 0).sum()) if view == "nearest" else 0,
+        moved=scatter.moved if scatter else 0,
+        furthest=scatter.furthest if scatter else 0,
+        address=f"{atlas_address(served, atlas.name)}/tiles/{view}/{{level}}/{{column}}_{{row}}.jpg"
         f"?v={part_version(found)}",
     )
 
 
-def tile(served: ServedStore, atlas: Atlas, grid: GridName, level: int, place: tuple[int, int]) -> Picture:
+def tile(served: ServedStore, atlas: Atlas, view: ViewName, level: int, place: tuple[int, int]) -> Picture:
     """The tile in a column and row. Raises NotFoundError, StoreNotFoundError, StoreDamagedError."""
-    return _tiles(served, atlas).get(grid, level, *place), JPEG
+    return _tiles(served, atlas).get(view, level, *place), JPEG
 
 
-def cell_at(served: ServedStore, atlas: Atlas, grid: GridName, x: float, y: float) -> CellAtAnswer:
-    """What the cell shows that x, y lies in. Raises UsageError outside the grid."""
-    cells = atlas.grid if grid == "nearest" else atlas.assigned
+def at(
+    served: ServedStore, atlas: Atlas, view: ViewName, place: tuple[float, float], level: int | None
+) -> CellAtAnswer:
+    """What a view shows at x, y, by default in its deepest level.
+
+    Raises UsageError outside the view, NotFoundError for a level that is none, StoreNotFoundError for the scatter of an
+    atlas without tiles.
+    """
+    x, y = place
     row, column = math.floor(y), math.floor(x)
-    if not (0 <= row < cells.shape[0] and 0 <= column < cells.shape[1]):
+    rows, columns, levels = _shape(served, atlas, view)
+    if not (0 <= row < rows and 0 <= column < columns):
         raise UsageError(
-            f"x={x:g}, y={y:g} is outside the {grid} grid, which has {cells.shape[1]} columns and {cells.shape[0]} rows"
+            f"x={x:g}, y={y:g} is outside the {view} view, which has {columns} columns and {rows} rows"
         )
-    image_id = int(cells[row, column])
+    if level is not None and level >= levels:
+        raise NotFoundError(f"no level {level}: the {view} view has levels 0 to {levels - 1}")
+    looked = levels - 1 if level is None else level
+    if view == "scatter":
+        image_id, images = _scattered(atlas, looked, x, y)
+    else:
+        image_id = int((atlas.grid if view == "nearest" else atlas.assigned)[row, column])
+        images = int(atlas.density[row, column]) if view == "nearest" else int(image_id >= 0)
     return CellAtAnswer(
         **said(served),
         atlas=atlas.name,
-        grid=grid,
+        grid=view,
         row=row,
         column=column,
-        images=int(atlas.density[row, column]) if grid == "nearest" else int(image_id >= 0),
+        level=looked,
+        images=images,
         image=_image(served, image_id) if image_id >= 0 else None,
     )
+
+
+def _shape(served: ServedStore, atlas: Atlas, view: ViewName) -> tuple[int, int, int]:
+    """Rows, columns, levels; a grid without tiles has one level."""
+    if atlas.tiles is not None or view == "scatter":
+        pyramid = _tiles(served, atlas).pyramids[view]
+        return pyramid.rows, pyramid.columns, len(pyramid.levels)
+    rows, columns = (atlas.grid if view == "nearest" else atlas.assigned).shape
+    return rows, columns, 1
+
+
+def _scattered(atlas: Atlas, level: int, x: float, y: float) -> tuple[int, int]:
+    """The image that the scatter shows at a place, -1 for none, and how many it shows there."""
+    if atlas.scatter is None:
+        return -1, 0
+    pyramid = atlas.scatter.pyramid
+    pixels = pyramid.cell / 2 ** (len(pyramid.levels) - 1 - level)
+    found = atlas.scatter.at(level, x * pixels, y * pixels)
+    return (-1, 0) if found is None else (int(atlas.images[found]), 1)
 
 
 def where(served: ServedStore, atlas: Atlas, image_id: int) -> WhereAnswer:
     """Where an image is. Raises NotFoundError for one that is not on the map."""
     check_image(served.store, image_id)
-    x, y = atlas.coordinates[atlas.place(image_id)].tolist()
+    place = atlas.place(image_id)
+    x, y = atlas.coordinates[place].tolist()
     cells: list[PlaceInGrid] = []
     for grid in GRIDS:
         row, column = atlas.cell(image_id, grid)
-        shows = int(atlas.grid[row, column]) if grid == "nearest" else image_id
-        cells.append(PlaceInGrid(grid=grid, row=row, column=column, shown=shows))
+        shown = int(atlas.grid[row, column]) if grid == "nearest" else image_id
+        middle = {"x": column + 0.5, "y": row + 0.5}
+        cells.append(PlaceInGrid(grid=grid, row=row, column=column, shown=shown, level=0, **middle))
+    if atlas.scatter is not None:
+        cells.append(_place_in_scatter(atlas.scatter, place, image_id))
     return WhereAnswer(**said(served), atlas=atlas.name, image_id=image_id, x=x, y=y, cells=cells)
+
+
+def _place_in_scatter(scatter: Scatter, place: int, image_id: int) -> PlaceInGrid:
+    cell = scatter.pyramid.cell
+    x, y = int(scatter.x[place]) / cell, int(scatter.y[place]) / cell
+    first = int(scatter.first[place])
+    return PlaceInGrid(grid="scatter", row=int(y), column=int(x), shown=image_id, x=x, y=y, level=first)
 
 
 def atlas_address(served: ServedStore, name: str) -> str:

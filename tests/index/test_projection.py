@@ -7,7 +7,8 @@ from sklearn.manifold import trustworthiness
 from unitscope.common.errors import StoreDamagedError, StoreError, StoreNotFoundError, UsageError
 from unitscope.index.ann import Ann
 from unitscope.index.ann_build import blocks_of, build
-from unitscope.index.atlas import Atlas, list_atlases, write_atlas
+from unitscope.index.atlas import Atlas, list_atlases
+from unitscope.index.atlas_writer import write_atlas
 from unitscope.index.files import Folder
 from unitscope.index.knn import knn_graph
 from unitscope.index.pca import fit_projection

@@ -6,7 +6,8 @@ import threading
 import numpy as np
 import pytest
 from PIL import Image
-from unitscope.index.atlas import Atlas, write_atlas
+from unitscope.index.atlas import Atlas
+from unitscope.index.atlas_writer import write_atlas
 
 API = "/api/v1/stores/store/atlases/flat"
 
@@ -56,12 +57,19 @@ def get(client, path, status=200, **parameters):
     return response.json()
 
 
-@pytest.mark.parametrize("grid", ["nearest", "assigned"])
+@pytest.mark.parametrize("grid", ["nearest", "assigned", "scatter"])
 def test_every_tile_that_is_told_of_is_there_and_no_other(client, atlas, grid):
     facts = get(client, f"/tiles/{grid}")
-    cells = atlas.grid if grid == "nearest" else atlas.assigned
-    assert (facts["rows"], facts["columns"]) == cells.shape
-    assert (facts["height"], facts["width"]) == tuple(facts["cell"] * side for side in cells.shape)
+    pyramid = atlas.tiles.pyramids[grid]
+    cells = {"nearest": atlas.grid, "assigned": atlas.assigned}.get(grid)
+    assert (facts["rows"], facts["columns"]) == (pyramid.rows, pyramid.columns)
+    assert cells is None or cells.shape == (pyramid.rows, pyramid.columns)
+    assert (facts["height"], facts["width"]) == tuple(
+        facts["cell"] * facts[side] for side in ("rows", "columns")
+    )
+    assert facts["hidden"] == (len(atlas.images) - (atlas.grid >= 0).sum() if grid == "nearest" else 0)
+    moved = (atlas.scatter.moved, atlas.scatter.furthest) if grid == "scatter" else (0, 0)
+    assert (facts["moved"], facts["furthest"]) == moved
     for level in facts["levels"]:
         covered = 0
         for row in range(level["rows"]):
@@ -111,6 +119,9 @@ def test_another_version_is_refused(client, path):
         ("/at?x=6&y=1", 422),
         ("/at?x=1&y=6.5", 422),
         ("/at?x=-0.5&y=1", 422),
+        ("/at?grid=scatter&x=1&y=1&level=99", 404),
+        ("/at?grid=scatter&x=999&y=1", 422),
+        ("/at?x=1&y=1&level=-1", 422),
         ("/where", 422),
         ("/where?image=99999", 404),
         ("/where?image=9007199254740993", 422),
@@ -132,6 +143,22 @@ def test_cells_show_what_the_grids_hold(client, atlas):
             assert told["images"] == (atlas.density[row, column] if grid == "nearest" else image >= 0)
 
 
+def test_the_scatter_shows_who_is_drawn_at_a_level(client, atlas):
+    pyramid, cell = atlas.scatter.pyramid, atlas.scatter.pyramid.cell
+    deepest = len(pyramid.levels) - 1
+    for level in range(deepest + 1):
+        scale = 2 ** (deepest - level) / cell
+        who, left, top = atlas.scatter.shown(level)
+        for place, x, y in list(zip(who, left, top, strict=True))[:40]:
+            told = get(
+                client, "/at", grid="scatter", level=level, x=(x + 0.5) * scale, y=(y + cell - 0.5) * scale
+            )
+            assert told["image"]["image_id"] == atlas.images[place]
+            assert (told["level"], told["images"]) == (level, 1)
+    told = get(client, "/at", grid="scatter", x=0.01, y=0.01)
+    assert (told["image"], told["images"], told["level"]) == (None, 0, deepest)
+
+
 def test_a_cell_tells_of_its_image_what_the_image_s_answer_does(client, atlas):
     column, row = atlas.cells[0][1], atlas.cells[0][0]
     shown = get(client, "/at", grid="assigned", x=int(column), y=int(row))["image"]
@@ -147,9 +174,11 @@ def test_where_each_image_is(client, tiled, atlas):
         told = get(client, "/where", image=image)
         place = int(np.flatnonzero(atlas.images == image)[0])
         assert [told["x"], told["y"]] == atlas.coordinates[place].tolist()
+        assert [cell["grid"] for cell in told["cells"]] == ["nearest", "assigned", "scatter"]
         for cell in told["cells"]:
-            at = get(client, "/at", grid=cell["grid"], x=cell["column"], y=cell["row"])
+            at = get(client, "/at", grid=cell["grid"], x=cell["x"], y=cell["y"])
             assert at["image"]["image_id"] == cell["shown"]
+            assert (at["column"], at["row"]) == (cell["column"], cell["row"])
             assert cell["grid"] == "nearest" or cell["shown"] == image
 
 
@@ -160,6 +189,7 @@ def test_an_atlas_without_tiles_says_how_to_make_them(synthetic, kit, tmp_path):
         for path in ("/tiles/nearest", "/tiles/assigned/0/0_0.jpg"):
             told = get(client, path, 404)
             assert f"unitscope atlas {made.url} --method drawn" in told["detail"]
+        assert "--method drawn" in get(client, "/at", 404, grid="scatter", x=0, y=0)["detail"]
         assert get(client, "/at", x=1, y=1)["row"] == 1
         page = client.get("/stores/store/atlas").text
         assert "made without tiles" in page
