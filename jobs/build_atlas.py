@@ -9,7 +9,8 @@ from ..common.errors import StoreNotFoundError
 from ..common.progress import SILENT, Progress
 from ..index.ann import Ann
 from ..index.ann_build import build
-from ..index.atlas import check_name, write_atlas
+from ..index.atlas import check_name
+from ..index.atlas_writer import write_atlas
 from ..index.knn_table import stored_graph
 from ..index.layout import lay_out
 from ..index.projection import MapOptions
