@@ -1,12 +1,18 @@
-"""`unitscope atlas STORE`: a 2-D map of the dataset from its features, and the grid with one image per cell."""
+"""`unitscope atlas STORE`: a 2-D map of the dataset from its features, of a layer's units, or of its activations."""
 
 from argparse import Namespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ..common.errors import UsageError
+from ..common.progress import Progress
 from .output import count, print_json, print_lines
 from .progress import show_progress
 from .values import whole
 from .verb import JSON, Verb, argument
+
+if TYPE_CHECKING:
+    from ..index.projection import MapOptions
+    from ..jobs.build_atlas import AtlasReport
 
 METHODS = ("umap", "tsne", "pca")
 
@@ -14,8 +20,8 @@ METHODS = ("umap", "tsne", "pca")
 def run(arguments: Namespace) -> int:
     """Builds the atlas, and prints where it is and how far to trust it."""
     from ..index.projection import MapOptions
-    from ..jobs.build_atlas import build_atlas
 
+    _check(arguments)
     given = {"neighbours": arguments.neighbours, "sample": arguments.sample}
     options = MapOptions(
         arguments.method,
@@ -24,27 +30,73 @@ def run(arguments: Namespace) -> int:
         **{name: value for name, value in given.items() if value is not None},
     )
     with show_progress() as progress:
-        report = build_atlas(arguments.store, options, name=arguments.name, progress=progress)
+        report = _build(arguments, options, progress)
     if arguments.json:
         print_json({"store": arguments.store, "method": arguments.method, **vars(report)})
         return 0
-    print_lines(f"{arguments.store}/atlas/{report.name}: {report}")
-    print_lines(*_made(report.settings), *_trusted(report.quality))
+    print_lines(f"{_place(arguments, report.name)}: {report}")
+    print_lines(*_made(report.settings, report.items), *_trusted(report.quality, report.items))
     return 0
 
 
-def _made(settings: dict[str, Any]) -> list[str]:
+def _check(arguments: Namespace) -> None:
+    """Raises UsageError for options that do not go together."""
+    own = "--units" if arguments.units else "--activations" if arguments.activations else None
+    if own and arguments.name:
+        raise UsageError(f"--name {arguments.name}: a layer has one atlas by {own}; leave the name out")
+    if own == "--units" and arguments.sample:
+        raise UsageError(f"--sample {arguments.sample}: with --units all units are laid out; leave it out")
+    if arguments.positions and not arguments.activations:
+        raise UsageError(f"--positions {arguments.positions}: only with --activations LAYER")
+
+
+def _build(arguments: Namespace, options: "MapOptions", progress: Progress) -> "AtlasReport":
+    if arguments.units:
+        from ..jobs.build_units_atlas import build_units_atlas
+
+        return build_units_atlas(arguments.store, arguments.units, options, progress=progress)
+    if arguments.activations:
+        from ..jobs.build_activation_atlas import POSITIONS, build_activation_atlas
+
+        positions = arguments.positions or POSITIONS
+        return build_activation_atlas(
+            arguments.store, arguments.activations, options, positions=positions, progress=progress
+        )
+    from ..jobs.build_atlas import build_atlas
+
+    return build_atlas(
+        arguments.store, options, name=arguments.name, layer=arguments.layer, progress=progress
+    )
+
+
+def _place(arguments: Namespace, name: str) -> str:
+    own = arguments.units or arguments.activations
+    return f"{arguments.store}/by_layer/{own}/atlas/{name}" if own else f"{arguments.store}/atlas/{name}"
+
+
+def _made(settings: dict[str, Any], items: str) -> list[str]:
     lines = []
+    if "layer" in settings:
+        lines.append(f"of the layer {settings['layer']}")
+    if "correlated_over" in settings:
+        lines.append(
+            f"correlated over {count(settings['correlated_over'], 'images')}; "
+            f"{count(settings['dead'], 'dead units')} and {settings['constant']:,} constant ones lie under the map"
+        )
+    if "cells" in settings:
+        lines.append(
+            "each cell is the mean of the activations in it, shown by the dataset's patch whose activation is nearest"
+        )
     if "explained" in settings:
         shares = " and ".join(f"{share:.1%}" for share in settings["explained"])
         lines.append(f"the axes explain {shares or 'nothing'} of the features' variance")
     if "neighbours" in settings:
         lines.append(
-            f"from {count(settings['neighbours'], 'neighbours')} of each image; {settings['recall']:.4f} of those that "
-            "are stored are the true nearest"
+            f"from {count(settings['neighbours'], 'neighbours')} of each of the {items}; {settings['recall']:.4f} of "
+            "those that are stored are the true nearest"
         )
     if "placed" in settings:
-        laid, placed = count(settings["sample"], "images"), count(settings["placed"], "images")
+        laid, placed = count(settings["sample"], items), count(settings["placed"], items)
         lines.append(f"{laid} laid out, {placed} placed among them by their neighbours")
     if settings["fast"]:
         again = (
@@ -54,11 +106,11 @@ def _made(settings: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _trusted(quality: dict[str, Any]) -> list[str]:
+def _trusted(quality: dict[str, Any], items: str) -> list[str]:
     figures = [
         f"{name.replace('_', ' ')} {value:.3f}" for name, value in quality.items() if isinstance(value, float)
     ]
-    measured = f"measured on {count(quality['sample'], 'images')} with {quality['k']} neighbours"
+    measured = f"measured on {count(quality['sample'], items)} with {quality['k']} neighbours"
     return [f"{', '.join(figures)} ({measured})"] if figures else []
 
 
@@ -66,13 +118,42 @@ VERB = Verb(
     name="atlas",
     summary="the map of the dataset, and its grid",
     description=(
-        "Maps the images of STORE to the plane by their features.\n"
-        "STORE/atlas and STORE/knn may be deleted: they can always be built again."
+        "Maps the images of STORE to the plane by their features, or a layer's units by how they fire, or a layer's\n"
+        "activations at single positions.\n"
+        "STORE/atlas, STORE/knn and STORE/by_layer may be deleted: they can always be built again."
     ),
     arguments=(
         argument("STORE", help="a finished store"),
         argument("--method", choices=METHODS, default="umap", help="how to project (default: %(default)s)"),
-        argument("--name", metavar="NAME", help="STORE/atlas/NAME is written (default: the method)"),
+        argument(
+            "--layer",
+            metavar="LAYER",
+            group="source",
+            help="map the images by the mean of this layer, which `unitscope sweep --atlas-layers` kept",
+        ),
+        argument(
+            "--units",
+            metavar="LAYER",
+            group="source",
+            help="map the units of this layer, by how they fire over the dataset",
+        ),
+        argument(
+            "--activations",
+            metavar="LAYER",
+            group="source",
+            help="map this layer's activations at single positions of the images, averaged over a grid",
+        ),
+        argument(
+            "--positions",
+            type=whole(1),
+            metavar="N",
+            help="for --activations: sample at most N, each in another image (default: 100000)",
+        ),
+        argument(
+            "--name",
+            metavar="NAME",
+            help="STORE/atlas/NAME is written (default: the method, after the layer of --layer)",
+        ),
         argument(
             "--seed",
             type=whole(0, 2**32 - 1),

@@ -8,11 +8,15 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Argument:
-    """One argument, as argparse takes it: names (`STORE`, or `-k` and `--units`) and the options of `add_argument`."""
+    """One argument, as argparse takes it: names (`STORE`, or `-k` and `--units`) and the options of `add_argument`.
+
+    group: of those that exclude each other.
+    """
 
     names: tuple[str, ...]
     help: str
     options: dict[str, Any] = field(default_factory=dict[str, Any])
+    group: str | None = None
 
 
 @dataclass(frozen=True)
@@ -32,16 +36,22 @@ class Verb:
 
     def add_to(self, parser: ArgumentParser) -> None:
         """Declares the arguments."""
+        groups = {
+            name: parser.add_mutually_exclusive_group()
+            for name in dict.fromkeys(one.group for one in self.arguments)
+            if name is not None
+        }
         for one in self.arguments:
-            parser.add_argument(*one.names, help=one.help, **one.options)
+            holder = parser if one.group is None else groups[one.group]
+            holder.add_argument(*one.names, help=one.help, **one.options)
 
 
-def argument(*names: str, help: str, **options: Any) -> Argument:
+def argument(*names: str, help: str, group: str | None = None, **options: Any) -> Argument:
     """An `Argument`, written as a call of `add_argument` would be. Positionals are shown in capitals."""
     if not names[0].startswith("-"):
         options.setdefault("metavar", names[0])
         names = (names[0].lower(),)
-    return Argument(names, help, options)
+    return Argument(names, help, options, group)
 
 
 JSON = argument("--json", action="store_true", help="print one JSON value for programs instead of tables")

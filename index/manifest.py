@@ -34,7 +34,7 @@ class Manifest:
 
     fingerprints: SHA-256 of `weights`, `preprocessing`, `dataset`, `labels` and `plan`.
     model: `spec`, `weights`, `random`, `classes` (names or null), `preprocess`, `input_size`
-    [height, width], `feature`.
+    [height, width], `feature`, and, where there are such, `averaged`: the layers whose mean is a further feature.
     frame: `resize` and `crop`, as in `Frame`. dataset: `path`, `kind`, ….
     options: `k`, `batch_size`, `maxima_dtype`, `feature_dtype`, `allow_nonfinite`, ….
     counts: `images`, `ok`, `layers`, `units`, `labels` (distinct ones of the dataset, which stores of older releases
@@ -58,6 +58,11 @@ class Manifest:
     def errors(self) -> dict[str, int]:
         """The number of images with each status but `ok`."""
         return dict(self.counts.get("errors", {}))
+
+    @property
+    def averaged_layers(self) -> tuple[str, ...]:
+        """The layers whose mean over positions is kept as a further feature, in order of execution."""
+        return tuple(layer["name"] for layer in self.model.get("averaged", ()))
 
     @property
     def preprocessing(self) -> Frame:

@@ -5,7 +5,7 @@ It reads files when it is asked and keeps open files, columns and filters' masks
 
 import difflib
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -260,18 +260,22 @@ class Store:
 
         Raises ImageError where they cannot be read, StoreDamagedError where they are not what was swept.
         """
-        image = self.images_at([image_id], ["uri", "sha256"])[0]
-        names = self._plan.schema.names
-        row = pa.table({name: self._plan.take(name, np.array([image_id])) for name in names})
-        data = next(iter(self._dataset.read(row)))
-        if not isinstance(data, bytes):
-            raise data
-        if hashlib.sha256(data).hexdigest() != image["sha256"]:
-            raise StoreDamagedError(
-                f"image {image_id} ({image['uri']}) is not the one that was swept: its SHA-256 differs; "
-                "put the old file back or sweep again into a new folder"
-            )
-        return data
+        return next(self.pixels_of([image_id]))
+
+    def pixels_of(self, image_ids: Sequence[int]) -> Iterator[bytes]:
+        """As `pixels` of some images, in the order given."""
+        images = self.images_at(image_ids, ["uri", "sha256"])
+        ids, names = np.array(image_ids, np.int64), self._plan.schema.names
+        rows = pa.table({name: self._plan.take(name, ids) for name in names})
+        for image_id, image, data in zip(image_ids, images, self._dataset.read(rows), strict=True):
+            if not isinstance(data, bytes):
+                raise data
+            if hashlib.sha256(data).hexdigest() != image["sha256"]:
+                raise StoreDamagedError(
+                    f"image {image_id} ({image['uri']}) is not the one that was swept: its SHA-256 differs; "
+                    "put the old file back or sweep again into a new folder"
+                )
+            yield data
 
     @cached_property
     def _dataset(self) -> Dataset:
@@ -287,7 +291,7 @@ class Store:
     @property
     def averaged_layers(self) -> tuple[str, ...]:
         """The layers whose mean over positions the sweep kept as a further feature, in order of execution."""
-        return tuple(layer["name"] for layer in self.manifest.model.get("averaged", ()))
+        return self.manifest.averaged_layers
 
     def layer_features(self, layer: str) -> FeatureReader:
         """The features of `layer_features/<layer>/`. Raises LayerError with the layers there are."""

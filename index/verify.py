@@ -8,6 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..common.errors import ImageStatus, StoreDamagedError
+from .by_layer import FOLDER as BY_LAYER
+from .by_layer import layer_folder
 from .files import Folder, MissingFileError
 from .knn_files import check_graph
 from .manifest import Manifest, PartRecord
@@ -26,7 +28,7 @@ from .schema import (
 from .store import Store
 from .verify_summary import check_summary
 
-DERIVED = ("ann/", "knn/", "atlas/", "pixels/", "log.jsonl")
+DERIVED = ("ann/", "knn/", "atlas/", "pixels/", f"{BY_LAYER}/", "log.jsonl")
 """What may lie beside the manifest's files: built from the store, or about its making."""
 
 _UNITS_PER_LAYER = 3
@@ -67,6 +69,11 @@ def verify(path: str, progress: Callable[[int], None] = lambda read: None) -> Re
         progress(record.bytes)
     problems.extend(_extra_files(folder, manifest))
     problems.extend(Problem(path, what) for path, what in check_graph(folder))
+    for layer in manifest.averaged_layers:
+        problems.extend(
+            Problem(f"{BY_LAYER}/{layer}/{path}", what)
+            for path, what in check_graph(layer_folder(folder, layer))
+        )
     if not problems:
         problems.extend(_check_tables(Store(folder, manifest)))
     size = sum(record.bytes for record in manifest.files.values())

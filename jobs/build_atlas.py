@@ -1,7 +1,9 @@
 """Maps a finished store's images to the plane: the `atlas` verb."""
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -11,6 +13,9 @@ from ..index.ann import Ann
 from ..index.ann_build import build
 from ..index.atlas import check_name
 from ..index.atlas_writer import write_atlas
+from ..index.by_layer import layer_folder
+from ..index.features import FeatureBlock
+from ..index.files import Folder
 from ..index.knn_table import stored_graph
 from ..index.layout import lay_out
 from ..index.projection import MapOptions
@@ -22,11 +27,21 @@ from .cores import cores
 from .lock import writing
 
 
+class BlockReader(Protocol):
+    """What an index is built from."""
+
+    @property
+    def width(self) -> int: ...
+
+    def blocks(self) -> Iterator[FeatureBlock]: ...
+
+
 @dataclass(frozen=True)
 class AtlasReport:
     """name: of the atlas. images: on the map. side: cells along each side of the grid.
 
-    settings: how it was made, with the recall of its neighbours. quality: on a sample.
+    settings: how it was made, with the recall of its neighbours. quality: on a sample. items: what is on the map, if
+    not images.
     """
 
     name: str
@@ -34,32 +49,42 @@ class AtlasReport:
     side: int
     settings: dict[str, Any]
     quality: dict[str, Any]
+    items: str = "images"
 
     def __str__(self) -> str:
-        return f"{self.images:,} images, a grid of {self.side} x {self.side} cells"
+        return f"{self.images:,} {self.items}, a grid of {self.side} x {self.side} cells"
 
 
 def build_atlas(
-    store: str, options: MapOptions | None = None, *, name: str | None = None, progress: Progress = SILENT
+    store: str,
+    options: MapOptions | None = None,
+    *,
+    name: str | None = None,
+    layer: str | None = None,
+    progress: Progress = SILENT,
 ) -> AtlasReport:
     """Writes `atlas/<name>/`, in place of one that is there; makes the index and the graph of neighbours first where
     they are missing.
 
-    options: its `threads` are replaced by the cores there are. name: by default the method.
-    Raises UsageError, StoreNotFoundError, StoreBusyError.
+    options: its `threads` are replaced by the cores there are. layer: one whose mean activation is the feature here,
+    in place of the store's own. name: by default the method, after the layer where there is one.
+    Raises UsageError, LayerError, StoreNotFoundError, StoreBusyError.
     """
     options = replace(options or MapOptions(), threads=cores())
-    name = check_name(name or options.method)
+    name = check_name(name or usual_name(options.method, layer))
     opened = Store.open(store)
+    features = opened.features if layer is None else opened.layer_features(layer)
+    built = opened.folder if layer is None else layer_folder(opened.folder, layer)
     with writing(opened.folder):
-        ann = _index(opened, progress)
+        ann = index_of(features, built, store=opened.manifest.hash, progress=progress)
         graph = stored_graph(
-            opened.folder, ann, store=opened.manifest.hash, threads=options.threads, progress=progress
+            built, ann, store=opened.manifest.hash, threads=options.threads, progress=progress
         )
         layout = lay_out(ann, graph, options, progress=progress)
         labels = np.array(opened.images(["label"])["label"].to_pylist(), object)
         with progress.stage("measuring the map", None, "images"):
             quality = measure_quality(ann.vectors, graph, layout.coordinates, labels=labels).to_json()
+        settings = layout.settings | ({} if layer is None else {"layer": layer})
         parts = [record.rows for record in opened.manifest.parts(IMAGES)]
         with Thumbs(opened.folder, parts) as thumbs:
             manifest = write_atlas(
@@ -67,28 +92,25 @@ def build_atlas(
                 name,
                 graph.images,
                 layout.coordinates,
-                settings=layout.settings,
+                settings=settings,
                 quality=quality,
                 store=opened.manifest.hash,
                 thumb=thumbs.get,
                 threads=cores(),
                 progress=progress,
             )
-    return AtlasReport(name, manifest["images"], manifest["side"], layout.settings, quality)
+    return AtlasReport(name, manifest["images"], manifest["side"], settings, quality)
 
 
-def _index(store: Store, progress: Progress) -> Ann:
-    """The store's index, built where it is not there."""
+def usual_name(method: str, layer: str | None) -> str:
+    """What an atlas is called: `umap`, or `features-10-umap` of the layer `features.10`."""
+    return method if layer is None else f"{re.sub('[^A-Za-z0-9]+', '-', layer).strip('-')[:50]}-{method}"
+
+
+def index_of(features: BlockReader, folder: Folder, *, store: str, progress: Progress) -> Ann:
+    """The index in a folder, built over these features where it is not there. store: as in `Ann.open`."""
     try:
-        return Ann.open(store.folder, store=store.manifest.hash)
+        return Ann.open(folder, store=store)
     except StoreNotFoundError:
-        features = store.features
-        build(
-            features.blocks(),
-            features.width,
-            store.folder,
-            store=store.manifest.hash,
-            threads=cores(),
-            progress=progress,
-        )
-        return Ann.open(store.folder, store=store.manifest.hash)
+        build(features.blocks(), features.width, folder, store=store, threads=cores(), progress=progress)
+        return Ann.open(folder, store=store)

@@ -35,8 +35,7 @@ def feature_of_file(store: Store, path: str) -> np.ndarray:
         "path": str(file.absolute()),
         "spec": manifest.model["spec"],
         "weights": manifest.model.get("weights_file"),
-        "weights_fingerprint": manifest.fingerprints["weights"],
-        "preprocessing_fingerprint": manifest.fingerprints["preprocessing"],
+        "fingerprints": manifest.fingerprints,
         "feature": manifest.model["feature"],
     }
     command = [sys.executable, "-P", "-m", "unitscope.jobs.feature_process"]

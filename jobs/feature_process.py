@@ -13,22 +13,16 @@ import torch
 from ..common.errors import UnitscopeError
 from ..model.feature import Feature
 from ..model.layers import Layer
-from ..model.load import load_model
 from .forward import Forward
 from .pixels import sample
+from .swept_model import load_swept
 
 
 def main() -> int:
     """Exit code 0 with the feature, 1 with a line that says why not."""
     request = json.load(sys.stdin)
     try:
-        model = load_model(request["spec"], weights=request["weights"])
-        found = (model.fingerprint, model.preprocess.fingerprint)
-        if found != (request["weights_fingerprint"], request["preprocessing_fingerprint"]):
-            raise UnitscopeError(
-                f"{request['weights'] or request['spec']} is no longer the network that was swept: its weights or its "
-                "PREPROCESS have changed; put them back, or sweep again into a new folder"
-            )
+        model = load_swept(request["spec"], request["weights"], fingerprints=request["fingerprints"])
         feature = Feature(**request["feature"] | {"layer": Layer(**request["feature"]["layer"])})
         one = sample(Path(request["path"]).read_bytes(), model.preprocess)
         if one.pixels is None:

@@ -1,0 +1,21 @@
+"""`by_layer/<layer>/`: what is built from a store for one of its layers, each as the store has it of its own features.
+
+`ann/` and `knn/`: the index and the graph over `layer_features/<layer>/`. `atlas/units/`: the map of the layer's units.
+`atlas/activations/`: the map of activations at single positions, and `activations/`, the sample that it is made from.
+"""
+
+from .files import Folder
+
+FOLDER = "by_layer"
+UNITS, ACTIVATIONS = "units", "activations"
+"""The names of a layer's own atlases."""
+
+
+def layer_folder(folder: Folder, layer: str) -> Folder:
+    """Where what is built for a layer lies. A layer's name never holds '/'."""
+    return Folder(f"{folder.url}/{FOLDER}/{layer}")
+
+
+def sample_folder(folder: Folder, layer: str) -> Folder:
+    """Where the sample of a layer's activations lies, with its own `ann/` and `knn/`."""
+    return Folder(f"{layer_folder(folder, layer).url}/{ACTIVATIONS}")
