@@ -130,7 +130,8 @@ def _umap(
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """McInnes, Healy & Melville 2018, with umap-learn's defaults; an image counts as its own first neighbour.
 
-    fast: all threads move the points at once, without waiting for each other (Niu et al. 2011, "Hogwild!").
+    fast: half the epochs, and all threads move the points at once, without waiting for each other (Niu et al. 2011,
+    "Hogwild!").
     """
     with progress.stage("loading umap"):
         from umap.umap_ import find_ab_params, fuzzy_simplicial_set, simplicial_set_embedding
@@ -139,7 +140,7 @@ def _umap(
     random = np.random.RandomState(options.seed)
     indices = np.hstack([own, graph.neighbours]).astype(np.int32)
     distances = np.hstack([np.zeros(own.shape, np.float32), graph.distances])
-    epochs = _EPOCHS_OF_FEW if len(own) <= _FEW_IMAGES else _EPOCHS
+    epochs = (_EPOCHS_OF_FEW if len(own) <= _FEW_IMAGES else _EPOCHS) // (2 if options.fast else 1)
     with (
         _numba_threads(options.threads if options.fast else 1),
         progress.stage("laying out by umap", epochs, "epochs") as stage,
@@ -204,7 +205,7 @@ def _tsne(
     """van der Maaten & Hinton 2008, by openTSNE (Poličar, Stražar & Zupan 2024) with its defaults.
 
     fast, or few neighbours: a uniform kernel over them, which gives nearly the map of perplexity-calibrated
-    similarities (Böhm, Berens & Kobak 2022).
+    similarities (Böhm, Berens & Kobak 2022). fast: the repulsion is interpolated on a grid twice as coarse.
     """
     with progress.stage("loading openTSNE"):
         from openTSNE import TSNE
@@ -230,6 +231,7 @@ def _tsne(
             n_iter=_ITERATIONS,
             random_state=options.seed,
             n_jobs=options.threads,
+            ints_in_interval=2 if options.fast else 1,
             callbacks=report,
             callbacks_every_iters=_ITERATIONS_A_STEP,
         )
