@@ -86,8 +86,11 @@ class RegionNeighborsAnswer(NeighborsAnswer):
     box: BoxJson = Field(description="what was asked about, clipped to the image")
 
 
+FRAME_HEADER = "Unitscope-Live"
+
+
 class FrameFacts(Prediction):
-    """The header `Unitscope-Live` of a picture of a frame: JSON in ASCII."""
+    """The header FRAME_HEADER of a picture of a frame: JSON in ASCII."""
 
     mosaic: MosaicAnswer | None = Field(description="null for the picture of one unit")
     layer: str

@@ -8,7 +8,7 @@ from ...index.class_facts import ClassSort
 from ..answers.classes import ClassesAnswer, OneClassAnswer, OverviewAnswer
 from ..http.answering import answer
 from ..questions import classes as class_questions
-from .parameters import TABLE, Cursor, Limit, Order, StoreName
+from .parameters import TABLE, Cursor, Limit, Order, StoreName, is_descending
 
 router = APIRouter(prefix="/api/v1/stores")
 
@@ -32,12 +32,11 @@ def list_classes(
     limit: Limit = 100,
 ) -> Response:
     """The classes: the labels of the dataset, with how well each is recognised, a page at a time."""
-    descending = None if order is None else order == "desc"
     return answer(
         request,
         store,
         lambda served: class_questions.classes(
-            served, sort=sort, descending=descending, cursor=cursor, limit=limit
+            served, sort=sort, descending=is_descending(order), cursor=cursor, limit=limit
         ),
     )
 
@@ -49,6 +48,18 @@ def one_class(
     label: Annotated[str, Path(max_length=1000, description="as the dataset writes it; it may hold slashes")],
 ) -> Response:
     """One class: its confusions, most selective units, hardest and most typical images."""
+    return answer(request, store, lambda served: class_questions.one_class(served, label))
+
+
+@router.get("/{store}/class", response_model=OneClassAnswer, responses=TABLE)
+def class_of_label(
+    request: Request,
+    store: StoreName,
+    label: Annotated[
+        str, Query(max_length=1000, description="any, also those that no path can end with: `..`")
+    ],
+) -> Response:
+    """The same, by a label in the query."""
     return answer(request, store, lambda served: class_questions.one_class(served, label))
 
 

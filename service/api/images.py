@@ -10,7 +10,7 @@ from ..answers.stores import ImageAnswer
 from ..http.answering import answer
 from ..questions import ask
 from ..questions import images as image_questions
-from .parameters import TABLE, Cursor, Limit, Number, Order, StoreName, Where
+from .parameters import TABLE, Cursor, Limit, Number, Order, StoreName, Where, is_descending
 
 router = APIRouter(prefix="/api/v1/stores")
 
@@ -29,12 +29,11 @@ def list_images(
     limit: Limit = 100,
 ) -> Response:
     """The images that a filter keeps, a page at a time: by loss, the hardest of anything."""
-    descending = None if order is None else order == "desc"
     return answer(
         request,
         store,
         lambda served: image_questions.images(
-            served, where=where, sort=sort, descending=descending, cursor=cursor, limit=limit
+            served, where=where, sort=sort, descending=is_descending(order), cursor=cursor, limit=limit
         ),
     )
 

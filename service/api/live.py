@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query, Request, Response
 from ...index.ann import Ann
 from ..addresses import parse_box
 from ..answers.live import (
+    FRAME_HEADER,
     FiltersAnswer,
     FilterScale,
     LiveAnswer,
@@ -39,7 +40,6 @@ from .parameters import TABLE, LayerName, Number, PictureVersion, StoreName, pro
 from .parameters import pictures as described
 
 router = APIRouter(prefix="/api/v1/stores")
-FACTS = "Unitscope-Live"
 _FROM_DATASET = (403, 404, 409, 410, 422, 503)
 _POSTED = (400, 403, 404, 409, 413, 422, 503)
 
@@ -167,7 +167,7 @@ def frame_maps(
     return Response(
         found,
         media_type="image/png",
-        headers={"Cache-Control": "no-store", FACTS: json.dumps(facts.model_dump(mode="json"))},
+        headers={"Cache-Control": "no-store", FRAME_HEADER: json.dumps(facts.model_dump(mode="json"))},
     )
 
 

@@ -33,6 +33,12 @@ PictureVersion = Annotated[
     ),
 ]
 
+
+def is_descending(order: str | None) -> bool | None:
+    """Of an `Order`; None for the default."""
+    return None if order is None else order == "desc"
+
+
 _WORDS = {
     400: "the request's body is no JSON",
     403: "the request names another host",

@@ -9,7 +9,7 @@ from ..answers.units import OneUnitAnswer, PatchesAnswer, SimilarUnitsAnswer, Un
 from ..http.answering import answer
 from ..questions import units as unit_questions
 from ..questions.patches import PatchQuery, patches
-from .parameters import TABLE, Cursor, K, LayerName, Limit, Number, Order, StoreName, Where
+from .parameters import TABLE, Cursor, K, LayerName, Limit, Number, Order, StoreName, Where, is_descending
 
 router = APIRouter(prefix="/api/v1/stores")
 
@@ -45,7 +45,7 @@ def list_units(
     """The units of a layer that pass some filters, with their statistics and ranks, a page at a time."""
     query = UnitQuery(
         sort=sort,
-        descending=None if order is None else order == "desc",
+        descending=is_descending(order),
         dead=dead,
         min_active=min_active,
         max_active=max_active,

@@ -59,16 +59,17 @@ def paged(answer: type[A], path: str, **parameters: Parameter) -> Paged[A, Any]:
 
 def picture(path: str, **parameters: Parameter) -> Question[Image.Image]:
     """Of a picture."""
+    return Question(path, lambda response, _: read_picture(response), parameters, accept="image/*")
 
-    def read(response: httpx.Response, _: Fetch) -> Image.Image:
-        try:
-            image = Image.open(io.BytesIO(response.content))
-            image.load()
-        except OSError as error:
-            raise ValueError(f"it is no picture: {error}") from error
-        return image
 
-    return Question(path, read, parameters, accept="image/*")
+def read_picture(response: httpx.Response) -> Image.Image:
+    """The picture of an answer. Raises ValueError for what is none."""
+    try:
+        image = Image.open(io.BytesIO(response.content))
+        image.load()
+    except OSError as error:
+        raise ValueError(f"it is no picture: {error}") from error
+    return image
 
 
 def array(path: str, **parameters: Parameter) -> Question[np.ndarray]:

@@ -13,13 +13,8 @@ from pydantic import BaseModel
 from ...common.errors import NotFoundError
 from ..answers.classes import ClassAnswer, ClassesAnswer, OneClassAnswer, OverviewAnswer
 from ..answers.images import ImagesAnswer, ImageUnitsAnswer, ListedImageAnswer
-from ..answers.live import FilterScale, LiveAnswer, RegionNeighborsAnswer, Scale, UploadNeighborsAnswer
+from ..answers.live import RegionNeighborsAnswer, UploadNeighborsAnswer
 from ..answers.stores import (
-    AtlasAnswer,
-    AtlasesAnswer,
-    AtlasRow,
-    CellAnswer,
-    GridAnswer,
     ImageAnswer,
     LayerAnswer,
     LayersAnswer,
@@ -41,17 +36,20 @@ from ..answers.units import (
     UnitClassesAnswer,
     UnitsAnswer,
 )
+from ..class_address import class_address
+from .atlas_questions import AtlasQuestions
 from .exchange import Parameter, Question
-from .making import Box, ImageLike, array, box_text, file_of, one, paged, part, picture, posted, table
+from .live_questions import LiveQuestions
+from .making import Box, ImageLike, box_text, file_of, one, paged, picture, posted, table
 from .methods import Paged, asks, lists
 from .rows import Rows, picture_address
+from .store_path import API
 
 if TYPE_CHECKING:
     from ...index.class_facts import ClassSort
     from ...index.image_order import ImageSort
     from ...index.unit_order import UnitSort
 
-API = "/api/v1/stores"
 Order = Literal["asc", "desc"]
 
 
@@ -64,12 +62,8 @@ class ServiceQuestions:
         return table(StoresAnswer, API)
 
 
-class StoreQuestions:
+class StoreQuestions(AtlasQuestions, LiveQuestions):
     """What one store is asked. name: as the service lists it."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.path = f"{API}/{part(name)}"
 
     # The store
 
@@ -106,7 +100,7 @@ class StoreQuestions:
         """The units of a layer that pass some filters, with their statistics and ranks."""
         return paged(
             UnitsAnswer,
-            f"{self._layer(layer)}/units",
+            f"{self.layer_path(layer)}/units",
             sort=sort,
             order=order,
             dead=dead,
@@ -119,27 +113,27 @@ class StoreQuestions:
     @asks
     def unit(self, layer: str, unit: int) -> Question[OneUnitAnswer]:
         """One unit: statistics with their ranks in the layer, a histogram and quantiles of its maxima."""
-        return one(OneUnitAnswer, self._unit(layer, unit))
+        return one(OneUnitAnswer, self.unit_path(layer, unit))
 
     @asks
     def patches(
         self, layer: str, unit: int, *, k: int = 9, where: str | None = None, quantile: float | None = None
     ) -> Question[Rows[PatchesAnswer, PatchAnswer]]:
         """A unit's strongest patches, or those around a quantile, among the images that a filter keeps."""
-        address = f"{self._unit(layer, unit)}/patches"
+        address = f"{self.unit_path(layer, unit)}/patches"
         return table(PatchesAnswer, address, k=k, where=where, quantile=quantile)
 
     @lists
     def unit_classes(self, layer: str, unit: int) -> Paged[UnitClassesAnswer, UnitClassAnswer]:
         """What a unit does in the images of each class, the largest mean first."""
-        return paged(UnitClassesAnswer, f"{self._unit(layer, unit)}/classes")
+        return paged(UnitClassesAnswer, f"{self.unit_path(layer, unit)}/classes")
 
     @asks
     def similar_units(
         self, layer: str, unit: int, *, k: int = 10
     ) -> Question[Rows[SimilarUnitsAnswer, SimilarUnitAnswer]]:
         """The units of the layer that fire most in the same images."""
-        return table(SimilarUnitsAnswer, f"{self._unit(layer, unit)}/similar", k=k)
+        return table(SimilarUnitsAnswer, f"{self.unit_path(layer, unit)}/similar", k=k)
 
     # Images and classes
 
@@ -153,14 +147,14 @@ class StoreQuestions:
     @asks
     def image(self, image_id: int) -> Question[ImageAnswer]:
         """Everything known of one image."""
-        return one(ImageAnswer, self._image(image_id))
+        return one(ImageAnswer, self.image_path(image_id))
 
     @asks
     def image_units(
         self, image_id: int, *, layer: str | None = None, k: int | None = None
     ) -> Question[ImageUnitsAnswer]:
         """The units that an image fires most, by layer, and where in the image they do."""
-        return one(ImageUnitsAnswer, f"{self._image(image_id)}/units", layer=layer, k=k)
+        return one(ImageUnitsAnswer, f"{self.image_path(image_id)}/units", layer=layer, k=k)
 
     @lists
     def classes(
@@ -172,7 +166,7 @@ class StoreQuestions:
     @asks
     def one_class(self, label: str) -> Question[OneClassAnswer]:
         """One class: its confusions, most selective units, hardest and most typical images."""
-        return one(OneClassAnswer, f"{self.path}/classes/{part(label)}")
+        return one(OneClassAnswer, f"{self.path}/{class_address(label)}")
 
     # Neighbours
 
@@ -246,33 +240,7 @@ class StoreQuestions:
             "metric": metric,
             "exact": exact,
         }
-        return table(RegionNeighborsAnswer, f"{self._image(image_id)}/neighbors-of-region", **search)
-
-    # Atlases
-
-    @asks
-    def atlases(self) -> Question[Rows[AtlasesAnswer, AtlasRow]]:
-        """The finished atlases."""
-        return table(AtlasesAnswer, f"{self.path}/atlases")
-
-    @asks
-    def atlas(self, name: str) -> Question[AtlasAnswer]:
-        """How an atlas was made, and how good it is."""
-        return one(AtlasAnswer, f"{self.path}/atlases/{part(name)}")
-
-    @asks
-    def grid(
-        self,
-        name: str,
-        *,
-        row: int | None = None,
-        column: int | None = None,
-        rows: int | None = None,
-        columns: int | None = None,
-    ) -> Question[Rows[GridAnswer, CellAnswer]]:
-        """A window of an atlas's grid: one image for each cell of the map."""
-        window: dict[str, Parameter] = {"row": row, "column": column, "rows": rows, "columns": columns}
-        return table(GridAnswer, f"{self.path}/atlases/{part(name)}/grid", **window)
+        return table(RegionNeighborsAnswer, f"{self.image_path(image_id)}/neighbors-of-region", **search)
 
     # Pictures
 
@@ -287,61 +255,14 @@ class StoreQuestions:
     @asks
     def pixels(self, image_id: int) -> Question[Image.Image]:
         """An image, from its own file."""
-        return picture(f"{self._image(image_id)}/pixels")
+        return picture(f"{self.image_path(image_id)}/pixels")
 
     @asks
     def thumb(self, image_id: int) -> Question[Image.Image]:
         """A small picture of an image; needs no dataset."""
-        return picture(f"{self._image(image_id)}/thumb")
+        return picture(f"{self.image_path(image_id)}/thumb")
 
     @asks
     def crop(self, image_id: int, box: Box, *, side: int | None = None) -> Question[Image.Image]:
         """A box of an image. side: pixels of the longer side at most; it is never enlarged."""
-        return picture(f"{self._image(image_id)}/crop", box=box_text(box), side=side)
-
-    # The network itself
-
-    @asks
-    def live(self) -> Question[LiveAnswer]:
-        """How the model worker is; asking does not start it."""
-        return one(LiveAnswer, f"{self.path}/live")
-
-    @asks
-    def maps(
-        self,
-        image_id: int,
-        layer: str,
-        *,
-        unit: int | None = None,
-        scale: Scale | None = None,
-        zoom: int | None = None,
-    ) -> Question[Image.Image]:
-        """The activation maps of an image: a mosaic of every unit's; of one unit, coloured, over the model's input."""
-        address = f"{self._image(image_id)}/maps/{part(layer)}"
-        return picture(address, unit=unit, scale=scale, zoom=zoom)
-
-    @asks
-    def map_values(self, image_id: int, layer: str, *, unit: int | None = None) -> Question[np.ndarray]:
-        """The same as numbers: (units, height, width) float32, or (height, width) of one unit."""
-        return array(f"{self._image(image_id)}/maps/{part(layer)}/array", unit=unit)
-
-    @asks
-    def filters(
-        self,
-        layer: str,
-        *,
-        unit: int | None = None,
-        scale: FilterScale | None = None,
-        zoom: int | None = None,
-    ) -> Question[Image.Image]:
-        """The filters of a layer that reads the image, in colour; of a deeper one, a unit's planes in gray."""
-        return picture(f"{self._layer(layer)}/filters", unit=unit, scale=scale, zoom=zoom)
-
-    def _layer(self, layer: str) -> str:
-        return f"{self.path}/layers/{part(layer)}"
-
-    def _unit(self, layer: str, unit: int) -> str:
-        return f"{self._layer(layer)}/units/{unit}"
-
-    def _image(self, image_id: int) -> str:
-        return f"{self.path}/images/{image_id}"
+        return picture(f"{self.image_path(image_id)}/crop", box=box_text(box), side=side)

@@ -10,6 +10,7 @@ import struct
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
+from ...common.errors import StoreDamagedError
 from ...index.manifest import Manifest
 
 Head = dict[str, Any]
@@ -54,7 +55,20 @@ def read(stream: BinaryIO) -> Message | None:
 
 
 def model_facts(manifest: Manifest) -> Head:
-    """What the worker must know of a store to load its model, and to tell whether it is the same and computes alike."""
+    """What the worker must know of a store to load its model, and to tell whether it is the same and computes alike.
+
+    Raises StoreDamagedError for a manifest that does not say it.
+    """
+    try:
+        return _model_facts(manifest)
+    except KeyError as error:
+        raise StoreDamagedError(
+            f"the manifest of this store does not say {error} of the model, so that the network cannot be asked: it is "
+            "damaged or of another release; sweep again into a new folder"
+        ) from error
+
+
+def _model_facts(manifest: Manifest) -> Head:
     model = manifest.model
     return {
         "spec": model["spec"],

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from urllib.parse import quote, urlencode
 
+from ..class_address import class_address
+
 
 def store_url(store: str) -> str:
     """The overview."""
@@ -39,9 +41,9 @@ def region_url(store: str, atlas: str, **query: object) -> str:
     return _with(f"{store_url(store)}/atlas/{_part(atlas)}/region", query)
 
 
-def class_url(store: str, label: str) -> str:
-    """One class, by its label; a label may hold slashes."""
-    return f"{store_url(store)}/classes/{_part(label)}"
+def class_url(store: str, label: str, **query: object) -> str:
+    """One class, by its label."""
+    return _with(f"{store_url(store)}/{class_address(label)}", query)
 
 
 def neighbors_url(store: str, **query: object) -> str:
@@ -70,7 +72,8 @@ def _with(address: str, query: Mapping[str, object]) -> str:
         for name, value in query.items()
         if value is not None and value is not False and value != ""
     }
-    return f"{address}?{urlencode(kept, quote_via=quote)}" if kept else address
+    joined = "&" if "?" in address else "?"
+    return f"{address}{joined}{urlencode(kept, quote_via=quote)}" if kept else address
 
 
 def _part(text: str) -> str:

@@ -9,7 +9,7 @@ from ...index.class_facts import ClassSort
 from ...index.image_order import ImageSort
 from ..addresses import parse_box
 from ..api.live_parameters import Posted
-from ..api.parameters import Cursor, Number, Order, StoreName
+from ..api.parameters import Cursor, Number, Order, StoreName, is_descending
 from ..http.answering import consistent
 from . import classes as views_classes
 from . import images as views_images
@@ -37,7 +37,7 @@ def images_page(
         "order": order,
         "start": start or None,
     }
-    descending = None if order is None else order == "desc"
+    descending = is_descending(order)
     return consistent(
         request,
         store,
@@ -74,7 +74,7 @@ def classes_page(
 ) -> Response:
     """How well each class is recognised, the weakest first."""
     asked = {"sort": None if sort == "accuracy" else sort, "order": order}
-    descending = None if order is None else order == "desc"
+    descending = is_descending(order)
     return consistent(
         request,
         store,
@@ -96,6 +96,18 @@ def class_page(
     return consistent(
         request, store, lambda served: views_classes.one_class(request, served, label, typical=typical)
     )
+
+
+@router.get("/stores/{store}/class")
+def class_of_label_page(
+    request: Request,
+    store: StoreName,
+    label: Annotated[str, Query(max_length=1000)],
+    *,
+    typical: bool = False,
+) -> Response:
+    """The same, of a label that no path can end with."""
+    return class_page(request, store, label, typical=typical)
 
 
 @router.get("/stores/{store}/neighbors")

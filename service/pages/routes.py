@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from ...index.unit_order import UnitQuery, UnitSort
-from ..api.parameters import LayerName, Order, StoreName
+from ..api.parameters import LayerName, Order, StoreName, is_descending
 from ..http.answering import consistent
 from ..registry import Registry
 from . import atlas_routes
@@ -75,7 +75,7 @@ def layer_page(
     filters: bool = False,
 ) -> Response:
     """The units of a layer, each with its best patch."""
-    descending = None if order is None else order == "desc"
+    descending = is_descending(order)
     query = UnitQuery(sort, descending, dead, min_active, max_active, min_selectivity, label)
     asked = {
         "sort": None if sort == "unit" else sort,

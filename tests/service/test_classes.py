@@ -1,13 +1,16 @@
 """The API's classes and lists of images against the oracle, and what it finds noteworthy."""
 
-from urllib.parse import quote
+from html import escape
+from urllib.parse import quote, unquote
 
 import numpy as np
 import pytest
 from altered_stores import altered, relabel
+from unitscope.service.class_address import class_address
+from unitscope.service.pages.addresses import class_url
 
 API = "/api/v1/stores/store"
-ODD = ("größe/klein", "zebra", "a/b c?", "50% #1", "😀")
+ODD = ("größe/klein", "zebra", "a/b c?", "50% #1", "😀", "..", ".", "a/../b")
 """Labels that are hard on addresses."""
 
 
@@ -69,8 +72,10 @@ def test_a_class_is_what_its_images_are(case):
     made, client = case
     rows = made.images.to_pylist()
     for label in labels_of(made):
-        found = get(client, f"{API}/classes/{quote(label, safe='')}")
-        assert found == get(client, f"{API}/classes/{quote(label)}")  # slashes as they are
+        found = client.get(f"{API}/{class_address(label)}").json()
+        assert found == get(client, f"{API}/class", label=label)
+        if ".." not in label and label != ".":
+            assert found == get(client, f"{API}/classes/{quote(label)}")  # slashes as they are
         images = [row for row in rows if row["label"] == label and row["status"] == "ok"]
         right = sum(row["predicted"] == found["label_index"] for row in images)
         assert (found["label"], found["images"]) == (label, len(images))
@@ -89,7 +94,7 @@ def test_a_class_is_what_its_images_are(case):
 
 def test_every_address_in_an_answer_answers(case):
     made, client = case
-    found = get(client, f"{API}/classes/{quote(labels_of(made)[0], safe='')}")
+    found = get(client, f"{API}/class", label=labels_of(made)[0])
     image = get(client, f"{API}/images", limit=1)["images"][0]
     unit = get(client, f"{API}/images/3/units")["layers"][0]["units"][0]
     for address in (
@@ -236,3 +241,20 @@ def test_every_answer_says_what_it_is_made_from_and_is_not_sent_twice(client, ki
         assert response.json()["manifest"] == kit.hash(made)
         again = client.get(API + path, headers={"If-None-Match": response.headers["ETag"]})
         assert again.status_code == 304
+
+
+def test_every_class_has_its_page(case):
+    made, client = case
+    for label in labels_of(made):
+        for address in (class_url("store", label), class_url("store", label, typical=True)):
+            page = client.get(address)
+            assert page.status_code == 200
+            assert escape(label) in page.text
+
+
+@pytest.mark.parametrize("label", [*ODD, "%2e%2e", ""])
+def test_an_address_ends_with_what_no_browser_changes(label):
+    path, _, query = f"/{class_address(label)}".partition("?")
+    assert path.rpartition("/")[2] not in ("", ".", "..", "%2e%2e", "%2E%2E")
+    said = query.removeprefix("label=") if query else path.removeprefix("/classes/")
+    assert unquote(said) == label

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from unitscope.index.store import Store
+from unitscope.service.client import Client
 from unitscope.service.live import pictures
 from unitscope.service.live.client import LiveModel
 from unitscope.service.live.options import LiveOptions
@@ -462,3 +463,26 @@ def test_pictures_are_kept_by_their_version(client):
     assert again.status_code == 304
     other = client.get(facts["picture"] + "&unit=1")
     assert other.headers["etag"] != first.headers["etag"]
+
+
+def test_a_manifest_that_does_not_name_the_feature_is_a_problem(swept, serve, tmp_path):
+    folder = tmp_path / "shapes"
+    shutil.copytree(swept, folder, ignore=shutil.ignore_patterns("ann", "atlas"))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    del manifest["model"]["feature"]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with serve(folder) as client:
+        assert client.get(f"{API}/layers").status_code == 200
+        said = client.get(f"{API}/images/1/maps/block")
+    assert (said.status_code, said.json()["type"]) == (503, "urn:unitscope:store-damaged")
+    assert "'feature'" in said.json()["detail"] and "sweep again" in said.json()["detail"]
+
+
+def test_the_client_asks_for_a_frame(live, store):
+    picture = store.pixels(1)
+    with Client(str(live.base_url)) as client:
+        frame = client.store("shapes").frame(picture, "block", zoom=2)
+    by_hand = live.post(f"{API}/live/maps?layer=block&zoom=2", content=picture)
+    assert frame.picture.tobytes() == Image.open(io.BytesIO(by_hand.content)).tobytes()
+    facts = json.loads(by_hand.headers["Unitscope-Live"])
+    assert frame.facts.model_dump(mode="json") | {"seconds": 0} == facts | {"seconds": 0}

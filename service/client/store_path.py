@@ -1,0 +1,25 @@
+"""Where the API answers for the things of one store."""
+
+from .making import part
+
+API = "/api/v1/stores"
+
+
+class StorePath:
+    """The addresses of a store. name: as the service lists it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.path = f"{API}/{part(name)}"
+
+    def layer_path(self, layer: str) -> str:
+        """Of a layer."""
+        return f"{self.path}/layers/{part(layer)}"
+
+    def unit_path(self, layer: str, unit: int) -> str:
+        """Of a unit."""
+        return f"{self.layer_path(layer)}/units/{unit}"
+
+    def image_path(self, image_id: int) -> str:
+        """Of an image."""
+        return f"{self.path}/images/{image_id}"
