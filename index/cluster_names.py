@@ -14,7 +14,7 @@ from .map_places import MapPlaces
 
 SCALES = (24, 48, 96)
 """Squares along a side of the map, from coarse to fine: the coarse cut's names are for the whole map."""
-_FEWEST = 20
+_FEWEST = 10
 """Labelled images that a cluster needs for a name."""
 _SHARE, _LIFT = 0.2, 2.0
 """A label names a cluster that it is at least this share of, and this many times as common in as on the whole map."""

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from .atlases import GridName
+from .atlases import ViewName
 from .stores import FromStore, Table
 
 PaintedBy = Literal["density", "column", "unit", "where", "region"]
@@ -85,5 +85,5 @@ class ClustersAnswer(FromStore, Table):
     ROWS = "clusters"
 
     atlas: str
-    grid: GridName
+    grid: ViewName
     clusters: list[ClusterAnswer]

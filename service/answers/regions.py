@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, Field
 
-from .atlases import GridName
+from .atlases import ViewName
 from .images import ListedImageAnswer
 from .stores import FromStore, Table
 
@@ -22,7 +22,7 @@ class RegionAnswer(FromStore):
     """A region against the rest of the map."""
 
     atlas: str
-    grid: GridName
+    grid: ViewName
     region: str
     images: int
     on_map: int
@@ -39,7 +39,7 @@ class RegionImagesAnswer(FromStore, Table):
     ROWS = "images"
 
     atlas: str
-    grid: GridName
+    grid: ViewName
     region: str
     found: int
     images: list[ListedImageAnswer]
@@ -66,7 +66,7 @@ class RegionUnitsAnswer(FromStore, Table):
     ROWS = "units"
 
     atlas: str
-    grid: GridName
+    grid: ViewName
     region: str
     images: int
     looked_at: int
@@ -78,7 +78,7 @@ class ExtentAnswer(FromStore):
     """Where the images that a filter keeps lie: the box around nine tenths of them along each axis, in cells."""
 
     atlas: str
-    grid: GridName
+    grid: ViewName
     where: str
     images: int = Field(description="on the map")
     box: tuple[float, float, float, float] | None = Field(description="x0, y0, x1, y1")

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from ...common.errors import UsageError
 from ...index.atlas import Atlas
-from ..answers.atlases import GridName
+from ..answers.atlases import ViewName
 from ..answers.overlays import (
     ClustersAnswer,
     LegendAnswer,
@@ -27,7 +27,7 @@ from ..registry import Registry, ServedStore
 from .parameters import TABLE, AtlasName, Number, StoreName, Where
 from .parameters import pictures as described
 from .regions import Region
-from .tiles import AtlasVersion, Grid, Place
+from .tiles import AtlasVersion, Place, View
 
 router = APIRouter(prefix="/api/v1/stores")
 
@@ -42,7 +42,7 @@ class Asked:
     unit: int | None
     where: str | None
     region: str | None
-    region_grid: GridName
+    region_grid: ViewName
     region_atlas: str | None
     region_store: str | None
 
@@ -56,7 +56,7 @@ def _asked(
     unit: Annotated[int | None, Query(ge=0, le=2**31, description="with by=unit")] = None,
     where: Where = None,
     region: Region | None = None,
-    region_grid: Annotated[GridName, Query(description="the grid that the region was drawn in")] = "nearest",
+    region_grid: Annotated[ViewName, Query(description="the grid that the region was drawn in")] = "nearest",
     region_atlas: Annotated[
         str | None, Query(max_length=100, description="the atlas that it was drawn in; default: this one")
     ] = None,
@@ -125,7 +125,7 @@ def overlay_tile(
     request: Request,
     store: StoreName,
     atlas: AtlasName,
-    grid: Grid,
+    grid: View,
     level: Place,
     *,
     column_of_tile: Place,
@@ -145,7 +145,7 @@ def overlay_tile(
 
 @router.get("/{store}/atlases/{atlas}/clusters", response_model=ClustersAnswer, responses=TABLE)
 def clusters(
-    request: Request, store: StoreName, atlas: AtlasName, grid: GridName = "nearest", v: AtlasVersion = None
+    request: Request, store: StoreName, atlas: AtlasName, grid: ViewName = "nearest", v: AtlasVersion = None
 ) -> Response:
     """The clusters that some labels distinguish from the rest of the map, named by these."""
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from ..answers.atlases import GridName
+from ..answers.atlases import ViewName
 from ..answers.regions import (
     CounterpartAnswer,
     ExtentAnswer,
@@ -32,7 +32,7 @@ Region = Annotated[
         description="x,y;x,y;…: the corners of a polygon in cells from the grid's upper left corner, at least three",
     ),
 ]
-InGrid = Annotated[GridName, Query(description="the grid that the region is drawn in")]
+InGrid = Annotated[ViewName, Query(description="the grid that the region is drawn in")]
 
 
 @router.get("/{store}/atlases/{atlas}/region", response_model=RegionAnswer, responses=TABLE)
@@ -100,7 +100,7 @@ def extent(
     atlas: AtlasName,
     *,
     where: Annotated[str, Query(max_length=4000, description="a filter, such as: label = 'cat'")],
-    grid: GridName = "nearest",
+    grid: ViewName = "nearest",
     v: AtlasVersion = None,
 ) -> Response:
     """Where the images that a filter keeps lie."""
@@ -134,7 +134,7 @@ def counterpart(
     )
 
 
-def drawn(atlas: str, grid: GridName, region: str, v: str | None) -> Callable[[ServedStore], Version[Drawn]]:
+def drawn(atlas: str, grid: ViewName, region: str, v: str | None) -> Callable[[ServedStore], Version[Drawn]]:
     """A region in one version of an atlas."""
 
     def part(served: ServedStore) -> Version[Drawn]:

@@ -9,6 +9,7 @@ from ...common.errors import UnitscopeError
 from ...index.atlas import Atlas
 from ...index.painted import paintable
 from ..addresses import address, version
+from ..answers.atlases import ViewName
 from ..fresh import Version
 from ..http.answering import part_version
 from ..http.problem_kinds import status_of
@@ -20,6 +21,8 @@ from .addresses import atlas_url, label_is, store_url
 from .look import page
 
 GRID_CELLS = 40
+VIEWS: tuple[ViewName, ...] = ("nearest", "assigned", "scatter")
+"""In the order of their buttons."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +130,7 @@ def _pane(served: ServedStore, found: Version[Atlas]) -> dict[str, Any] | None:
     if found.value.tiles is None:
         return None
     grids: dict[str, Any] = {}
-    for name in tile_answers.GRIDS:
+    for name in VIEWS:
         one = tile_answers.tiles(served, found, name)
         fields = ("rows", "columns", "cell", "tile", "width", "height", "address")
         grids[name] = {field: getattr(one, field) for field in fields} | {"levels": len(one.levels)}

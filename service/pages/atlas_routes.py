@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
-from ..answers.atlases import GridName
+from ..answers.atlases import ViewName
 from ..api.overlays import Painting, painting
 from ..api.parameters import AtlasName, StoreName
 from ..api.regions import Region, drawn
@@ -62,7 +62,7 @@ def region_page(
     atlas: AtlasName,
     *,
     region: Region,
-    grid: GridName = "nearest",
+    grid: ViewName = "nearest",
     start: Start = 0,
     part: Literal["facts", "units"] | None = None,
 ) -> Response:

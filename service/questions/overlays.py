@@ -14,7 +14,7 @@ from ...index.overlay_colours import shares
 from ...index.overlays import Overlay
 from ...index.painted import Painted, by_column, by_numbers, by_unit, marked, paintable
 from ...index.palettes import MARK, SERIES, hexadecimal, ordered, two_ended
-from ..answers.atlases import GridName
+from ..answers.atlases import ViewName
 from ..answers.overlays import (
     ClusterAnswer,
     ClustersAnswer,
@@ -62,8 +62,10 @@ def overlays(served: ServedStore, atlas: Atlas) -> OverlaysAnswer:
     return OverlaysAnswer(**said(served), atlas=atlas.name, overlays=[*others, *columns])
 
 
-def overlay(served: ServedStore, found: Version[Atlas], grid: GridName, paint: Paint) -> Overlay:
-    """Raises UsageError for what is missing or unknown, LayerError, FilterError."""
+def overlay(served: ServedStore, found: Version[Atlas], grid: ViewName, paint: Paint) -> Overlay:
+    """Raises UsageError for what is missing or unknown, LayerError, FilterError, StoreNotFoundError for no scatter."""
+    if grid == "scatter":
+        served.facts.overlays.places(found.value, found.digest, grid)  # is there one?
     key: tuple[object, ...] = (paint.by, paint.column, paint.layer, paint.unit, paint.where)
     if paint.by == "density":
         key += (found.digest,)
@@ -76,7 +78,7 @@ def overlay(served: ServedStore, found: Version[Atlas], grid: GridName, paint: P
 
 
 def tile(
-    served: ServedStore, found: Version[Atlas], grid: GridName, paint: Paint, place: tuple[int, int, int]
+    served: ServedStore, found: Version[Atlas], grid: ViewName, paint: Paint, place: tuple[int, int, int]
 ) -> Picture:
     """place: level, column, row. Raises NotFoundError for a tile that is none, and as `overlay`."""
     return served.facts.overlays.tile(overlay(served, found, grid, paint), *place), PNG
@@ -122,7 +124,7 @@ def value(served: ServedStore, found: Version[Atlas], paint: Paint, image_id: in
     )
 
 
-def clusters(served: ServedStore, found: Version[Atlas], grid: GridName) -> ClustersAnswer:
+def clusters(served: ServedStore, found: Version[Atlas], grid: ViewName) -> ClustersAnswer:
     """The clusters with names, and where they lie in a grid."""
     facts = served.facts.overlays
     on_map = facts.places(found.value, found.digest, "nearest")

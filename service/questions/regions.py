@@ -10,7 +10,7 @@ from ...index.filters import parse
 from ...index.map_places import CORNERS
 from ...index.region_facts import region_accuracy, region_classes, region_loss, region_units
 from ..addresses import patch_picture_address
-from ..answers.atlases import GridName
+from ..answers.atlases import ViewName
 from ..answers.images import ListedImageAnswer
 from ..answers.regions import (
     CounterpartAnswer,
@@ -40,7 +40,7 @@ class Drawn:
 
     served: ServedStore
     found: Version[Atlas]
-    grid: GridName
+    grid: ViewName
     region: str
 
     @property
@@ -157,7 +157,7 @@ def units(drawn: Drawn, *, layer: str | None, k: int) -> RegionUnitsAnswer:
     )
 
 
-def extent(served: ServedStore, found: Version[Atlas], grid: GridName, where: str) -> ExtentAnswer:
+def extent(served: ServedStore, found: Version[Atlas], grid: ViewName, where: str) -> ExtentAnswer:
     """Where the images that a filter keeps lie. Raises FilterError."""
     kept = served.store.mask(parse(where, served.store.images_schema))[found.value.images]
     places = np.flatnonzero(kept)

@@ -1,7 +1,7 @@
 /** The atlas page: one atlas or two in their frames, what is painted, found and chosen, and the address of the view. */
 
 import { ask, words } from "./api";
-import type { Cell } from "./cells";
+import type { Cell, Spot } from "./cells";
 import { Controls } from "./controls";
 import { Facts } from "./facts";
 import { Lasso, middle } from "./lasso";
@@ -128,8 +128,8 @@ class AtlasPage implements Listener {
     const image = this.sought() ?? pane.chosen?.image?.image_id;
     let place = pane.whole(grid);
     if (image !== undefined && across < pane.columns * 0.9) {
-      const cell = await pane.attempt(() => pane.where(String(image), grid));
-      if (cell) place = { grid, x: cell.column + 0.5, y: cell.row + 0.5, across };
+      const found = await pane.attempt(() => pane.where(String(image), grid));
+      if (found) place = { grid, x: found.x, y: found.y, across: shared(pane, grid, across) };
     }
     const view = { ...this.view(), ...place, beside: null, region: null };
     history.replaceState(null, "", hash(view));
@@ -150,15 +150,15 @@ class AtlasPage implements Listener {
   /** Flies to an image. */
   private async fly(image: string, immediately: boolean): Promise<void> {
     const pane = this.first;
-    const cell = await pane.attempt(() => pane.where(image));
-    if (!cell) return;
+    const place = await pane.attempt(() => pane.where(image));
+    if (!place) return;
     this.pointedAt = false;
-    const across = Math.min(AROUND, pane.viewer.look().across, Math.max(3, pane.columns / 2));
-    pane.viewer.lookAt(cell.column + 0.5, cell.row + 0.5, across, immediately);
-    this.searched = { image, cell: await this.look(pane, cell) };
+    const across = Math.min(pane.viewer.look().across, pane.around(place, AROUND));
+    pane.viewer.lookAt(place.x, place.y, across, immediately);
+    this.searched = { image, cell: await this.look(pane, place) };
     this.remember();
-    if (String(cell.shown) !== image)
-      pane.tell(`Image ${image} lies in the cell that shows image ${cell.shown}, which is nearer its centre.`);
+    if (String(place.shown) !== image)
+      pane.tell(`Image ${image} lies in the cell that shows image ${place.shown}, which is nearer its centre.`);
   }
 
   /** Marks the images that a filter keeps, and shows where they are. */
@@ -226,17 +226,17 @@ class AtlasPage implements Listener {
     if (!this.pointedAt && pane === this.active) void this.chooseMiddle(pane);
   }
 
-  pointed(pane: Pane, place: { column: number; row: number } | null): void {
+  pointed(pane: Pane, spot: Spot | null): void {
     this.pointedAt = true;
     this.active = pane;
-    void this.look(pane, place);
+    void this.look(pane, spot);
   }
 
-  async clicked(pane: Pane, place: { column: number; row: number } | null, event: PointerEvent): Promise<void> {
+  async clicked(pane: Pane, spot: Spot | null, event: PointerEvent): Promise<void> {
     this.active = pane;
     const before = pane.chosen;
-    const found = await this.look(pane, place);
-    const again = before?.row === found?.row && before?.column === found?.column;
+    const found = await this.look(pane, spot);
+    const again = before?.image?.image_id === found?.image?.image_id;
     if (event.pointerType !== "touch" || again) this.visit(pane, found, event.ctrlKey || event.metaKey);
   }
 
@@ -252,9 +252,9 @@ class AtlasPage implements Listener {
   }
 
   /** Outlines a cell, tells of its image, and outlines the same image in the other frame. */
-  private async look(pane: Pane, place: { column: number; row: number } | null): Promise<Cell | null> {
+  private async look(pane: Pane, spot: Spot | null): Promise<Cell | null> {
     try {
-      const cell = await pane.choose(place);
+      const cell = await pane.choose(spot);
       if (!cell) return null;
       this.facts.show(cell, pane.facts.pages);
       void this.tellPaint(pane, cell);
@@ -271,7 +271,9 @@ class AtlasPage implements Listener {
     const image = cell.image?.image_id;
     const id = image === undefined ? null : await from.attempt(() => counterpart(from, to, image));
     const place = id === null || id === undefined ? undefined : await to.where(String(id)).catch(() => undefined);
-    if (from.chosen === cell) to.viewer.choose(place ?? null);
+    if (from.chosen !== cell) return;
+    if (place) to.outlineImage(place);
+    else to.viewer.choose(null);
   }
 
   /** Tells what the image that is chosen is painted by. */
@@ -301,6 +303,13 @@ class AtlasPage implements Listener {
   private remember(): void {
     history.replaceState(null, "", hash(this.view()));
   }
+}
+
+/** As many cells across in another grid as show the same share of it. */
+function shared(pane: Pane, grid: string, across: number): number {
+  return grid === "scatter" || pane.grid === "scatter"
+    ? (across / pane.columns) * pane.whole(grid).x * 2
+    : across;
 }
 
 /** The paint that marks a region which was drawn in another frame. */

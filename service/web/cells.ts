@@ -23,6 +23,15 @@ export interface Cell {
   image: Shown | null;
 }
 
+/** A place in cells of the deepest level, and the cell that it is in. level: of the scatter, that is looked at. */
+export interface Spot {
+  x: number;
+  y: number;
+  column: number;
+  row: number;
+  level?: number;
+}
+
 const KEPT = 500;
 /** Milliseconds that a pointer must rest before anything is asked. */
 const REST = 60;
@@ -38,15 +47,15 @@ export class Cells {
   ) {}
 
   /** What a cell shows; null where another one was asked for meanwhile. Throws ProblemError. */
-  async get(grid: string, column: number, row: number): Promise<Cell | null> {
+  async get(grid: string, spot: Spot): Promise<Cell | null> {
     this.asking?.abort();
-    const key = `${grid} ${column} ${row}`;
+    const query = new URLSearchParams({ grid, v: this.version, ...place(spot) });
+    const key = query.toString();
     const known = this.kept.get(key);
     if (known) return known;
     const asking = (this.asking = new AbortController());
     await new Promise((done) => setTimeout(done, REST));
     if (asking.signal.aborted) return null;
-    const query = new URLSearchParams({ grid, x: String(column), y: String(row), v: this.version });
     try {
       const cell = await ask<Cell>(`${this.api}/at?${query}`, asking.signal);
       this.keep(key, cell);
@@ -62,4 +71,9 @@ export class Cells {
     if (this.kept.size >= KEPT && !oldest.done) this.kept.delete(oldest.value);
     this.kept.set(key, cell);
   }
+}
+
+function place({ x, y, column, row, level }: Spot): Record<string, string> {
+  if (level === undefined) return { x: String(column), y: String(row) };
+  return { x: x.toFixed(2), y: y.toFixed(2), level: String(level) };
 }

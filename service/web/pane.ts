@@ -2,7 +2,7 @@
 
 import { ask, problem, words } from "./api";
 import type { Cluster } from "./above";
-import { type Cell, Cells } from "./cells";
+import { type Cell, Cells, type Spot } from "./cells";
 import { corners } from "./lasso";
 import { tell } from "./page";
 import type { Look, Paint, Place } from "./place";
@@ -20,22 +20,21 @@ export interface PaneFacts {
   grids: Record<string, Grid>;
 }
 
-/** The cell that an image lies in. shown: the image that the cell shows. */
-export interface Where {
+/** Where an image is. shown: the image that is seen there. level: the first that shows it. */
+export interface Where extends Spot {
   grid: string;
-  row: number;
-  column: number;
   shown: number;
+  level: number;
 }
 
 /** Hears what a person does in a frame. */
 export interface Listener {
   moved(pane: Pane): void;
-  pointed(pane: Pane, place: { column: number; row: number } | null): void;
-  clicked(pane: Pane, place: { column: number; row: number } | null, event: PointerEvent): void;
+  pointed(pane: Pane, spot: Spot | null): void;
+  clicked(pane: Pane, spot: Spot | null, event: PointerEvent): void;
 }
 
-const MARKED = 0.75;
+const MARKED = 0.55;
 
 export class Pane {
   readonly viewer: Viewer;
@@ -84,19 +83,38 @@ export class Pane {
     else this.viewer.home(immediately);
   }
 
-  /** Outlines a cell and gives it; null where another one was chosen meanwhile, or there is none. */
-  async choose(place: { column: number; row: number } | null): Promise<Cell | null> {
-    this.viewer.choose(place);
-    if (!place) {
+  /** Outlines what is shown at a spot and gives it; null where another one was chosen meanwhile, or there is none. */
+  async choose(spot: Spot | null): Promise<Cell | null> {
+    const scattered = this.grid === "scatter";
+    if (!spot || !scattered) this.viewer.choose(spot && middleOf(spot));
+    if (!spot) {
       this.chosen = null;
       return null;
     }
-    const cell = await this.cells.get(this.grid, place.column, place.row);
-    if (cell) this.chosen = cell;
+    const level = this.viewer.level;
+    const cell = await this.cells.get(this.grid, scattered ? { ...spot, level } : spot);
+    if (!cell) return null;
+    this.chosen = cell;
+    if (scattered) {
+      const place = cell.image && (await this.where(String(cell.image.image_id)));
+      if (this.chosen === cell) this.viewer.choose(place ?? null, this.viewer.side(level));
+    }
     return cell;
   }
 
-  /** The cell that an image lies in, in one of the grids. Throws ProblemError. */
+  /** Outlines where an image is. */
+  outlineImage(place: Where): void {
+    if (this.grid === "scatter") this.viewer.choose(place, this.viewer.side(Math.max(place.level, this.viewer.level)));
+    else this.viewer.choose(middleOf(place));
+  }
+
+  /** The cells across at which an image can be seen with others around it; at most `most`. */
+  around(place: Where, most: number): number {
+    if (this.grid === "scatter") return this.viewer.across(place.level);
+    return Math.min(most, Math.max(3, this.columns / 2));
+  }
+
+  /** Where an image is, in one of the grids. Throws ProblemError. */
   async where(image: string, grid = this.grid): Promise<Where | undefined> {
     const found = await this.ask<{ cells: Where[] }>("where", { image });
     return found.cells.find((one) => one.grid === grid);
@@ -155,12 +173,12 @@ export class Pane {
     osd.addHandler("open-failed", (event) => this.tell(`The atlas cannot be shown: ${event.message}`));
     osd.addHandler("canvas-click", (event) => {
       if (event.quick)
-        listener.clicked(this, this.viewer.cellAt(event.position), event.originalEvent as PointerEvent);
+        listener.clicked(this, this.viewer.spotAt(event.position), event.originalEvent as PointerEvent);
     });
     osd.canvas.addEventListener("pointermove", (event) => {
       if (event.pointerType === "touch" || event.buttons) return;
       const frame = osd.canvas.getBoundingClientRect();
-      listener.pointed(this, this.viewer.cellAt({ x: event.clientX - frame.left, y: event.clientY - frame.top }));
+      listener.pointed(this, this.viewer.spotAt({ x: event.clientX - frame.left, y: event.clientY - frame.top }));
     });
     osd.canvas.setAttribute("role", "application");
     osd.canvas.setAttribute("aria-label", `Atlas ${this.facts.atlas}`);
@@ -177,4 +195,8 @@ export class Pane {
       this.tell("The service does not answer; is it still running?");
     }
   }
+}
+
+function middleOf(spot: Spot): { x: number; y: number } {
+  return { x: spot.column + 0.5, y: spot.row + 0.5 };
 }

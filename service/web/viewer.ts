@@ -3,6 +3,7 @@
 import OpenSeadragon from "openseadragon";
 
 import { Above, type Point } from "./above";
+import type { Spot } from "./cells";
 import type { Look } from "./place";
 
 /** One grid as the page's data say it. address: of a tile, with {level}, {column} and {row}. */
@@ -192,36 +193,58 @@ export class Viewer {
     return { x: point.x * this.grid.columns, y: point.y * this.grid.columns };
   }
 
-  /** The cell under a point of the frame, in pixels; null outside the grid. */
-  cellAt(pixel: Point): { column: number; row: number } | null {
+  /** What is under a point of the frame, in pixels; null outside the grid. */
+  spotAt(pixel: Point): Spot | null {
     const { x, y } = this.placeAt(pixel);
     return this.inside(x, y);
   }
 
-  /** The cell in the middle of what is seen; null outside the grid. */
-  middle(): { column: number; row: number } | null {
+  /** What is in the middle of what is seen; null outside the grid. */
+  middle(): Spot | null {
     const { x, y } = this.look();
     return this.inside(x, y);
   }
 
-  /** Draws a line around a cell; around none with null. */
-  choose(cell: { column: number; row: number } | null): void {
-    if (!cell) {
+  /** The level whose tiles are seen. */
+  get level(): number {
+    const deepest = this.grid.levels - 1;
+    const enlarged = (this.osd.viewport.getZoom(false) * this.osd.viewport.getContainerSize().x) / this.grid.width;
+    return Math.max(0, Math.min(deepest, Math.floor(Math.log2(enlarged) + deepest + 1)));
+  }
+
+  /** The side of a thumbnail of a level, in cells: in the scatter they are as large in every level. */
+  side(level: number): number {
+    return 2 ** (this.grid.levels - 1 - level);
+  }
+
+  /** How many cells lie side by side where a level is shown in its own size. */
+  across(level: number): number {
+    return (this.osd.viewport.getContainerSize().x / this.grid.cell) * this.side(level);
+  }
+
+  /** Draws a line around a square around x, y; around none with null. */
+  choose(place: Point | null, side = 1): void {
+    if (!place) {
       this.osd.removeOverlay(this.outline);
       this.outlined = false;
       return;
     }
-    const side = 1 / this.grid.columns;
-    const place = new OpenSeadragon.Rect(cell.column * side, cell.row * side, side, side);
-    if (this.outlined) this.osd.updateOverlay(this.outline, place);
-    else this.osd.addOverlay({ element: this.outline, location: place });
+    const cell = 1 / this.grid.columns;
+    const box = new OpenSeadragon.Rect(
+      (place.x - side / 2) * cell,
+      (place.y - side / 2) * cell,
+      side * cell,
+      side * cell,
+    );
+    if (this.outlined) this.osd.updateOverlay(this.outline, box);
+    else this.osd.addOverlay({ element: this.outline, location: box });
     this.outlined = true;
   }
 
-  private inside(x: number, y: number): { column: number; row: number } | null {
+  private inside(x: number, y: number): Spot | null {
     const [column, row] = [Math.floor(x), Math.floor(y)];
     const within = column >= 0 && row >= 0 && column < this.grid.columns && row < this.grid.rows;
-    return within ? { column, row } : null;
+    return within ? { x, y, column, row } : null;
   }
 
   private sharpen(): void {

@@ -15,8 +15,16 @@ from unitscope.index.overlay_colours import shares
 from unitscope.index.overlays import Overlay, Overlays
 from unitscope.index.painted import Painted, by_numbers, marked
 from unitscope.index.palettes import MARK, MISSING, SERIES, ordered, two_ended
+from unitscope.index.scatter_places import scatter_of
 
 IMAGES = 300
+
+
+class Drawn:
+    """Tiles as far as overlays ask of them."""
+
+    def __init__(self, pyramid):
+        self.pyramids = {"scatter": pyramid}
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +116,37 @@ def test_every_pixel_of_every_level(atlas, overlays, grid, kind):
                     assert abs(seen[:3].astype(int) - wanted.astype(int)).max() <= 3
                     assert seen[3] > 80
     assert (striped > 0) == (kind != "marked")
+
+
+def test_each_thumbnail_of_the_scatter_has_its_own_colour():
+    images = np.arange(IMAGES) * 2
+    points = np.random.default_rng(2).standard_normal((IMAGES, 2)).astype(np.float32)
+    scatter = scatter_of(images, points, 16)
+    none = np.full((1, 1), -1)
+    atlas = Atlas(
+        "s", images, points, np.zeros((IMAGES, 2), np.int32), none, none, {}, Drawn(scatter.pyramid), scatter
+    )
+    overlay = Overlay(atlas, "s", "scatter", paint("numbers"), "numbers")
+    overlays, seen_in_all = Overlays(OnceCache(1 << 26)), 0
+    for level, one in enumerate(scatter.pyramid.levels):
+        whole = np.zeros((one.rows * 256, one.columns * 256, 4), np.uint8)
+        for row in range(one.rows):
+            for column in range(one.columns):
+                part = picture(overlays.tile(overlay, level, column, row))
+                whole[row * 256 :, column * 256 :][: part.shape[0], : part.shape[1]] = part
+        who, left, top = scatter.shown(level)
+        for place, x, y in zip(who.tolist(), left.tolist(), top.tolist(), strict=True):
+            value = overlay.painted.values[images[place]]
+            seen = whole[y : y + 16, x : x + 16]
+            assert (seen[..., 3] == 255).all()
+            if np.isnan(value):
+                assert {tuple(one) for one in seen[..., :3].reshape(-1, 3).tolist()} <= set(MISSING)
+            else:
+                wanted = ordered(shares(overlay.painted, np.array(value)))
+                assert abs(seen[..., :3].astype(int) - wanted.astype(int)).max() <= 3
+            seen_in_all += 1
+        assert np.count_nonzero(whole[..., 3]) == 256 * len(who)
+    assert seen_in_all > IMAGES
 
 
 def test_where_cells_are_smaller_than_a_pixel_several_make_one(overlays):

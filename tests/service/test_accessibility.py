@@ -24,6 +24,9 @@ PAGES = {
     "problem": f"{STORE}/layers/nope",
     "atlas": f"{STORE}/atlas",
     "atlas without the viewer": f"{STORE}/atlas?plain=true",
+    "atlas, painted and a region": f"{STORE}/atlas/pca#by=column&column=label&region=0,0;9,0;9,9;0,9",
+    "atlas, two": f"{STORE}/atlas/pca?beside=pca#by=unit&layer=head.2&unit=3",
+    "region": f"{STORE}/atlas/pca/region?region=0,0;9,0;9,9",
     "live": f"{STORE}/live",
 }
 RUN = """axe.run(document, {resultTypes: ["violations"]}).then(found => found.violations

@@ -9,11 +9,12 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
+import numpy as np
 import pytest
 from unitscope.index.atlas import Atlas
 from unitscope.index.atlas_writer import write_atlas
 from unitscope.index.files import Folder
-from unitscope.index.manifest import Manifest
+from unitscope.index.store import Store
 from unitscope.index.thumbs import Thumbs
 
 ARTIFACTS = Path(__file__).parents[2] / "test-artifacts" / "service"
@@ -70,18 +71,21 @@ def drag(tab, points):
 
 @pytest.fixture(scope="module")
 def two(swept):
-    """The store with a second atlas: the first one turned by a right angle."""
-    folder = Folder(str(swept))
-    first = Atlas.open(folder, "pca")
-    manifest = Manifest.read(folder)
-    with Thumbs(folder, [manifest.counts["images"]]) as thumbs:
+    """The store with a second atlas, in which the images of each label lie together."""
+    folder, store = Folder(str(swept)), Store.open(str(swept))
+    images = Atlas.open(folder, "pca").images
+    labels = store.images(["label"])["label"].to_pylist()
+    names = sorted(set(labels))
+    heaps = np.array([[10 * names.index(labels[image]), 0] for image in images.tolist()])
+    noise = np.random.default_rng(0).random((len(images), 2)) * 2
+    with Thumbs(folder, [store.images_count]) as thumbs:
         write_atlas(
             folder,
-            "turned",
-            first.images,
-            first.coordinates[:, ::-1] * [[1, -1]],
-            settings={"method": "turned"},
-            store=manifest.hash,
+            "heaps",
+            images,
+            (heaps + noise).astype(np.float32),
+            settings={"method": "heaps"},
+            store=store.manifest.hash,
             thumb=thumbs.get,
         )
     return swept
@@ -192,6 +196,19 @@ def test_a_region_is_lassoed_and_told_of_and_has_an_address(chromium, live, widt
         assert tab.evaluate("document.getElementById('atlas-region').hidden")
 
 
+def test_each_image_at_its_place_is_found_outlined_and_painted(chromium, live):
+    where = {one["grid"]: one for one in live.get(f"{API}/where?image=17").json()["cells"]}["scatter"]
+    with chromium.open(f"{live.base_url}{PAGE}#grid=scatter&by=column&column=label") as tab:
+        tab.wait(READY)
+        submit(tab, "17")
+        tab.wait(f"{TEXT.format('facts-name')} === 'image 17'")
+        tab.wait(f"Math.abs(new URLSearchParams(location.hash.slice(1)).get('x') - {where['x']}) < 0.01")
+        tab.wait("document.querySelectorAll('.chosen').length")
+        visit = keep(tab, "scatter")
+        assert any("/tiles/scatter/" in url for url in visit.requested)
+        assert any("/overlays/scatter/" in url for url in visit.requested)
+
+
 def test_regions_by_keys(chromium, live):
     with chromium.open(f"{live.base_url}{PAGE}#grid=assigned&x=4&y=4&across=8") as tab:
         tab.wait(READY)
@@ -216,7 +233,7 @@ def test_regions_by_keys(chromium, live):
 
 def test_two_atlases_side_by_side_are_linked(chromium, kit, two):
     with kit.serving(two) as url, httpx.Client(base_url=url, timeout=30) as client:
-        address = f"{url}{PAGE}?beside=turned#grid=assigned"
+        address = f"{url}{PAGE}?beside=heaps#grid=assigned"
         with chromium.open(address) as tab:
             tab.wait(READY)
             tab.evaluate("document.getElementById('atlas-viewer').scrollIntoView()")
@@ -230,11 +247,11 @@ def test_two_atlases_side_by_side_are_linked(chromium, kit, two):
             tab.wait(REGION)
             region = held(tab)["region"]
             asked = {"by": "region", "region": region, "region_grid": "assigned", "region_atlas": "pca"}
-            linked = client.get("/api/v1/stores/shapes/atlases/turned/overlays/legend", params=asked).json()
+            linked = client.get("/api/v1/stores/shapes/atlases/heaps/overlays/legend", params=asked).json()
             inside = client.get(f"{API}/region", params={"grid": "assigned", "region": region}).json()
             assert linked["classes"][0]["images"] == inside["images"] > 0
             visit = keep(tab, "beside")
-            tiles = [one for one in visit.requested if "/atlases/turned/overlays/assigned/" in one]
+            tiles = [one for one in visit.requested if "/atlases/heaps/overlays/assigned/" in one]
             assert any(parse_qs(urlsplit(one).query)["region"] == [region] for one in tiles)
             assert name.startswith("image ")
         with chromium.open(f"{url}{PAGE}?beside=nope") as tab:
@@ -242,14 +259,17 @@ def test_two_atlases_side_by_side_are_linked(chromium, kit, two):
             assert "no atlas 'nope'" in tab.evaluate("document.querySelector('main').textContent")
 
 
-def test_names_lie_on_the_map_at_low_zoom(chromium, live):
-    clusters = live.get(f"{API}/clusters").json()["clusters"]
-    with chromium.open(f"{live.base_url}{PAGE}") as tab:
-        tab.wait(READY)
-        tab.wait(f"document.querySelectorAll('.cluster').length === {len(clusters)}")
-        shown = "[...document.querySelectorAll('.cluster')].filter(one => !one.hidden).map(one => one.textContent)"
+def test_names_lie_on_the_map_at_low_zoom(chromium, kit, two):
+    with kit.serving(two) as url, httpx.Client(base_url=url, timeout=30) as client:
+        clusters = client.get("/api/v1/stores/shapes/atlases/heaps/clusters").json()["clusters"]
         names = {one["name"] for one in clusters if one["scale"] == 0}
-        assert set(tab.evaluate(shown)) <= names
-        for _ in range(12):
-            tab.evaluate("document.getElementById('atlas-in').click()")
-        tab.wait(f"{shown}.length === 0")
+        with chromium.open(f"{url}/stores/shapes/atlas/heaps") as tab:
+            tab.wait(READY)
+            tab.wait(f"document.querySelectorAll('.cluster').length === {len(clusters)}")
+            shown = "[...document.querySelectorAll('.cluster')].filter(one => !one.hidden).map(one => one.textContent)"
+            assert set(tab.evaluate(shown)) == names
+            assert len(names) >= 2
+            keep(tab, "names")
+            for _ in range(12):
+                tab.evaluate("document.getElementById('atlas-in').click()")
+            tab.wait(f"{shown}.length === 0")

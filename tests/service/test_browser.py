@@ -38,6 +38,7 @@ PAGES = {
     "neighbors-region": f"{STORE}/neighbors?image=5&box=0,0,20,20",
     "go": f"{STORE}/go?q=unit%203",
     "atlas-plain": f"{STORE}/atlas?plain=true",
+    "region": f"{STORE}/atlas/pca/region?region=0,0;9,0;9,9",
 }
 """The pages that need scripts are in test_web.py."""
 
