@@ -270,6 +270,3 @@ def test_names_lie_on_the_map_at_low_zoom(chromium, kit, two):
             assert set(tab.evaluate(shown)) == names
             assert len(names) >= 2
             keep(tab, "names")
-            for _ in range(12):
-                tab.evaluate("document.getElementById('atlas-in').click()")
-            tab.wait(f"{shown}.length === 0")
