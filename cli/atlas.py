@@ -65,7 +65,13 @@ def _build(arguments: Namespace, options: "MapOptions", progress: Progress) -> "
     from ..jobs.build_atlas import build_atlas
 
     return build_atlas(
-        arguments.store, options, name=arguments.name, layer=arguments.layer, progress=progress
+        arguments.store,
+        options,
+        name=arguments.name,
+        layer=arguments.layer,
+        workers=arguments.workers,
+        ray_address=arguments.ray_address,
+        progress=progress,
     )
 
 
@@ -177,6 +183,15 @@ VERB = Verb(
             metavar="N",
             help="lay out at most N images, and place the others among them (default: 1000000)",
         ),
+        argument(
+            "--workers",
+            type=whole(0),
+            default=0,
+            metavar="N",
+            help="Ray workers that draw the tiles, the same bytes for any number; 0 draws them in this process "
+            "(default: %(default)s)",
+        ),
+        argument("--ray-address", metavar="ADDRESS", help="of a Ray cluster, with --workers"),
         JSON,
     ),
     run=run,

@@ -77,7 +77,7 @@ def make_tiles(
             "top": [top.key] if top else keys[count:],
         }
     facts["views"]["scatter"] |= {"moved": scatter.moved, "furthest": round(scatter.furthest, 1)}
-    return facts, [record for files in records.values() for record in files], scatter
+    return facts, [record for key in sorted(records) for record in records[key]], scatter
 
 
 def _pyramid(cells: np.ndarray, cell: int) -> Pyramid:

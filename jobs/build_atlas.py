@@ -25,6 +25,7 @@ from ..index.store import Store
 from ..index.thumbs import Thumbs
 from .cores import cores
 from .lock import writing
+from .tiles import draw_on_ray
 
 
 class BlockReader(Protocol):
@@ -61,13 +62,16 @@ def build_atlas(
     *,
     name: str | None = None,
     layer: str | None = None,
+    workers: int = 0,
+    ray_address: str | None = None,
     progress: Progress = SILENT,
 ) -> AtlasReport:
     """Writes `atlas/<name>/`, in place of one that is there; makes the index and the graph of neighbours first where
     they are missing.
 
     options: its `threads` are replaced by the cores there are. layer: one whose mean activation is the feature here,
-    in place of the store's own. name: by default the method, after the layer where there is one.
+    in place of the store's own. name: by default the method, after the layer where there is one. workers: on Ray, that
+    draw the tiles; 0 is this process. ray_address: of a cluster.
     Raises UsageError, LayerError, StoreNotFoundError, StoreBusyError.
     """
     options = replace(options or MapOptions(), threads=cores())
@@ -86,6 +90,9 @@ def build_atlas(
             quality = measure_quality(ann.vectors, graph, layout.coordinates, labels=labels).to_json()
         settings = layout.settings | ({} if layer is None else {"layer": layer})
         parts = [record.rows for record in opened.manifest.parts(IMAGES)]
+        draw_all = None
+        if workers:
+            draw_all = draw_on_ray(opened.folder.url, parts, workers=workers, address=ray_address)
         with Thumbs(opened.folder, parts) as thumbs:
             manifest = write_atlas(
                 opened.folder,
@@ -96,6 +103,7 @@ def build_atlas(
                 quality=quality,
                 store=opened.manifest.hash,
                 thumb=thumbs.get,
+                draw_all=draw_all,
                 threads=cores(),
                 progress=progress,
             )

@@ -1,4 +1,4 @@
-"""Sweep workers on Ray. The only file that imports Ray.
+"""Workers on Ray: actors for the sweep, tasks for work without a network. The only file that imports Ray.
 
 One actor is one worker process with its own copy of the network. Scheduling, placement and restarts are Ray's; which
 shards are left is the driver's. Only task numbers and small records cross the object store, never pixels.
@@ -7,8 +7,9 @@ shards are left is the driver's. Only task numbers and small records cross the o
 import logging
 import time
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import Any, TypeVar
 
 import ray
 from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError, WorkerCrashedError
@@ -16,7 +17,9 @@ from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError, Worker
 from ..common.errors import SweepError, UnitscopeError
 from .config import SweepConfig
 from .cores import cores
-from .worker import Worker
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 _TOKEN_LOGGER = "ray._private.authentication.authentication_token_setup"
 """Tells at every start that Ray's token authentication is on, which is as it should be."""
@@ -32,6 +35,8 @@ class SweepWorker:
     """The actor: a Worker that is made in the actor's process."""
 
     def __init__(self, config: SweepConfig, lanes: int) -> None:
+        from .worker import Worker  # brings torch, which other work on Ray does without
+
         self._worker = Worker(config, lanes=lanes)
 
     def run(self, step: str, task: Any) -> Any:
@@ -50,9 +55,7 @@ class RayPool:
         self._workers = workers
 
     def __enter__(self) -> "RayPool":
-        logging.getLogger(_TOKEN_LOGGER).setLevel(logging.ERROR)
-        if not ray.is_initialized():
-            ray.init(**_cluster(self._config, self._workers))
+        _start(self._config.ray_address, self._workers)
         gpu = self._config.device.startswith("cuda")
         total = self._workers or max(1, int(ray.cluster_resources().get("GPU" if gpu else "CPU", 1)))
         lanes = self._lanes(total, gpu=gpu)
@@ -149,8 +152,46 @@ def _own(error: RayTaskError) -> Exception:
     return cause if isinstance(cause, UnitscopeError) else error
 
 
-def _cluster(config: SweepConfig, workers: int | None) -> dict[str, Any]:
+def run_tasks(
+    call: Callable[[T], R], tasks: Sequence[T], *, workers: int, address: str | None = None
+) -> Iterator[R]:
+    """What `call` gives for each task, as they end, in any order; at most `workers` at a time, each on a core.
+
+    A task whose worker died is run again, up to MAX_DEATHS times. address: of a cluster; by default a local one, which
+    ends with this.
+    """
+
+    def run(task: T) -> R:
+        return call(task)
+
+    _start(address, workers)
+    remote: Any = ray.remote(run).options(num_cpus=1, max_retries=MAX_DEATHS)
+    waiting = iter(tasks)
+    running = [remote.remote(task) for task in islice(waiting, workers)]
+    try:
+        while running:
+            (done, *_), running = ray.wait(running, num_returns=1)
+            running += [remote.remote(task) for task in islice(waiting, 1)]
+            try:
+                yield ray.get(done)
+            except RayTaskError as error:
+                raise _own(error) from error
+            except DEATHS as error:
+                raise SweepError(f"a task has ended {MAX_DEATHS} workers; the last: {error}") from error
+    finally:
+        for call_left in running:
+            ray.cancel(call_left, force=True)
+        if address is None:
+            ray.shutdown()
+
+
+def _start(address: str | None, workers: int | None) -> None:
+    """Connects to the cluster, or starts a local one."""
+    logging.getLogger(_TOKEN_LOGGER).setLevel(logging.ERROR)
+    if ray.is_initialized():
+        return
     options: dict[str, Any] = {"logging_level": "warning", "log_to_driver": True}
-    if config.ray_address is not None:
-        return options | {"address": config.ray_address}
-    return options | {"num_cpus": max(workers or 0, cores()), "include_dashboard": False, "address": "local"}
+    if address is not None:
+        ray.init(**options, address=address)
+    else:
+        ray.init(**options, num_cpus=max(workers or 0, cores()), include_dashboard=False, address="local")
