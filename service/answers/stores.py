@@ -53,6 +53,9 @@ class StoreAnswer(Provenance):
     layers: int
     units: int
     model: str
+    feature_note: str = Field(
+        description="what a person should know about the choice of the feature; mostly nothing"
+    )
     labels: str
     indexed: bool = Field(
         description="whether there is an index; without one small stores are searched exactly"

@@ -1,6 +1,7 @@
 """Questions to a store, answered for both the API and the pages: rows joined with the images and classes they name."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -28,10 +29,16 @@ def describe(served: ServedStore) -> StoreAnswer:
         layers=manifest.counts["layers"],
         units=manifest.counts["units"],
         model=manifest.model["spec"],
+        feature_note=_feature_note(manifest.model),
         labels=str(manifest.labels),
         indexed=served.has_index,
         atlases=served.atlases(),
     )
+
+
+def _feature_note(model: Mapping[str, Any]) -> str:
+    feature = model.get("feature")
+    return str(feature.get("note", "")) if isinstance(feature, dict) else ""
 
 
 def layers(served: ServedStore) -> LayersAnswer:

@@ -2,6 +2,7 @@
 
 import html
 import io
+import json
 import re
 import threading
 
@@ -341,3 +342,17 @@ def test_without_a_model_the_pages_say_why(kit, swept):
             response = client.get(f"/stores/shapes/{path}")
             assert response.status_code == 200, path
             assert "this service runs without a model" in response.text, path
+
+
+@pytest.mark.parametrize("feature", [{"note": "the network's own <output>", "module": "m", "width": 3}, {}, None, [1]])
+def test_what_a_person_should_know_of_the_feature_is_said(fresh, kit, feature):
+    path = fresh.folder.local_path("manifest.json")
+    manifest = json.loads(path.read_text())
+    manifest["model"]["feature"] = feature
+    path.write_text(json.dumps(manifest))
+    note = feature["note"] if feature and "note" in feature else ""
+    with kit.client(fresh.url) as client:
+        assert client.get("/api/v1/stores/store").json()["feature_note"] == note
+        overview = client.get("/stores/store")
+    assert overview.status_code == 200
+    assert note in html.unescape(overview.text)
