@@ -58,7 +58,10 @@ def _asked(
     region: Region | None = None,
     region_grid: Annotated[ViewName, Query(description="the grid that the region was drawn in")] = "nearest",
     region_atlas: Annotated[
-        str | None, Query(max_length=100, description="the atlas that it was drawn in; default: this one")
+        str | None,
+        Query(
+            pattern=r"^[A-Za-z0-9_-]{1,64}$", description="the atlas that it was drawn in; default: this one"
+        ),
     ] = None,
     region_store: Annotated[
         str | None, Query(max_length=300, description="the store of that atlas; default: this one")
