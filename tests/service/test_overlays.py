@@ -47,7 +47,7 @@ def test_what_can_be_painted_by_can_be(client):
         assert legend["stops"] or legend["classes"]
         tile = client.get(f"{API}/overlays/assigned/0/0_0.png", params=asked)
         assert tile.headers["content-type"] == "image/png"
-        seen = np.asarray(Image.open(io.BytesIO(tile.content)))
+        seen = np.asarray(Image.open(io.BytesIO(tile.content)).convert("RGBA"))
         assert seen[..., 3].any()
 
 
