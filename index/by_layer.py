@@ -9,6 +9,7 @@ from .files import Folder
 FOLDER = "by_layer"
 UNITS, ACTIVATIONS = "units", "activations"
 """The names of a layer's own atlases."""
+KINDS = (UNITS, ACTIVATIONS)
 
 
 def layer_folder(folder: Folder, layer: str) -> Folder:

@@ -20,9 +20,11 @@ from ..common.errors import (
 from ..index.ann import MANIFEST as ANN_MANIFEST
 from ..index.ann import Ann
 from ..index.atlas import Atlas, list_atlases
+from ..index.by_layer import KINDS, layer_folder
 from ..index.exact import Vectors
 from ..index.facts import Facts
 from ..index.files import Folder
+from ..index.layer_atlas import LayerAtlas
 from ..index.pixel_features import pixel_folder
 from ..index.schema import MANIFEST
 from ..index.store import Store
@@ -54,6 +56,7 @@ class ServedStore:
         pixels = pixel_folder(store.folder)
         self._pixels = Fresh(pixels, ANN_MANIFEST, lambda: self._open_ann(pixels))
         self._atlases: dict[str, Fresh[Atlas]] = {}
+        self._layer_atlases: dict[tuple[str, str], Fresh[LayerAtlas]] = {}
         self._exact: Ann | None = None
         self._lock = Lock()
         self.blocked: tuple[float, str | None] = (float("-inf"), None)
@@ -118,6 +121,28 @@ class ServedStore:
                 fresh = self._atlases.setdefault(name, fresh)
         return fresh.get()
 
+    def layer_atlas(self, layer: str, kind: str) -> Version[LayerAtlas]:
+        """A layer's own atlas, of its units or its activations. Raises LayerError, and StoreNotFoundError with the
+        command that makes one."""
+        self.store.layer(layer)
+        with self._lock:
+            fresh = self._layer_atlases.get((layer, kind))
+        if fresh is None:
+            folder = layer_folder(self.store.folder, layer)
+            if kind not in list_atlases(folder):
+                raise StoreNotFoundError(
+                    f"{self.name} has no atlas of the {kind} of {layer}; `unitscope atlas {self.store.folder.url} "
+                    f"--{kind} {layer}` makes one, and it is picked up without a restart."
+                )
+            made = Fresh(folder, f"atlas/{kind}/atlas.json", lambda: self._open_layer_atlas(layer, kind))
+            with self._lock:
+                fresh = self._layer_atlases.setdefault((layer, kind), made)
+        return fresh.get()
+
+    def layer_atlases(self, layer: str) -> list[str]:
+        """The kinds of a layer's own atlases that are there."""
+        return [name for name in list_atlases(layer_folder(self.store.folder, layer)) if name in KINDS]
+
     def atlases(self) -> list[str]:
         """The names of the finished atlases."""
         with self._lock:
@@ -133,6 +158,12 @@ class ServedStore:
     def _open_atlas(self, name: str) -> Atlas:
         try:
             return Atlas.open(self.store.folder, name, store=self.hash)
+        except _NONSENSE as error:
+            raise self._damaged("atlas", error) from error
+
+    def _open_layer_atlas(self, layer: str, kind: str) -> LayerAtlas:
+        try:
+            return LayerAtlas.open(self.store.folder, layer, kind, store=self.hash)
         except _NONSENSE as error:
             raise self._damaged("atlas", error) from error
 

@@ -39,6 +39,9 @@ Place = Annotated[int, Path(ge=0, le=2**31)]
 Along = Annotated[
     float, Query(ge=0, le=2**31, description="in cells of the deepest level from its upper left corner")
 ]
+LevelOfScatter = Annotated[
+    int | None, Query(ge=0, le=2**31, description="of the scatter; by default the deepest")
+]
 
 
 @router.get("/{store}/atlases/{atlas}/tiles/{grid}", response_model=TilesAnswer, responses=TABLE)
@@ -91,9 +94,7 @@ def cell_at(
     x: Along,
     y: Along,
     grid: ViewName = "nearest",
-    level: Annotated[
-        int | None, Query(ge=0, le=2**31, description="of the scatter; by default the deepest")
-    ] = None,
+    level: LevelOfScatter = None,
     v: AtlasVersion = None,
 ) -> Response:
     """The image that a cell shows, or that the scatter shows at a place."""

@@ -16,6 +16,11 @@ def layer_url(store: str, layer: str, **query: object) -> str:
     return _with(f"{store_url(store)}/layers/{_part(layer)}", query)
 
 
+def layer_atlas_url(store: str, layer: str, kind: str) -> str:
+    """A layer's own atlas: of its `units` or its `activations`."""
+    return f"{layer_url(store, layer)}/atlas/{kind}"
+
+
 def unit_url(store: str, layer: str, unit: int, **query: object) -> str:
     """One unit."""
     return _with(f"{store_url(store)}/units/{_part(layer)}/{unit}", query)

@@ -80,6 +80,7 @@ _FILTERS = (number, percent, ordinal, counted, sentence, data_uri)
 _ADDRESSES = (
     page_addresses.store_url,
     page_addresses.layer_url,
+    page_addresses.layer_atlas_url,
     page_addresses.unit_url,
     page_addresses.image_url,
     page_addresses.images_url,

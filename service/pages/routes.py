@@ -12,7 +12,7 @@ from ...index.unit_order import UnitQuery, UnitSort
 from ..api.parameters import LayerName, Order, StoreName, is_descending
 from ..http.answering import consistent
 from ..registry import Registry
-from . import atlas_routes
+from . import atlas_routes, layer_atlas_routes
 from . import go as views_go
 from . import image_routes as pages_images
 from . import layer as views_layer
@@ -25,6 +25,7 @@ from .parameters import EMPTY, HowMany, Name, Share, Start, Where
 router = APIRouter(include_in_schema=False, default_response_class=Response)
 router.include_router(pages_images.router)
 router.include_router(atlas_routes.router)
+router.include_router(layer_atlas_routes.router)
 
 Typed = Annotated[
     str, Query(max_length=1000, description="what a person types: features.10 17, image 5, cat")

@@ -1,6 +1,7 @@
 """The tiles and the cells of an atlas as the API and the atlas page show them."""
 
 import math
+from typing import NamedTuple
 from urllib.parse import quote
 
 from ...common.errors import NotFoundError, StoreError, StoreNotFoundError, UsageError
@@ -36,9 +37,25 @@ def atlas_of(served: ServedStore, name: str, v: str | None) -> Version[Atlas]:
     return found
 
 
-def tiles(served: ServedStore, found: Version[Atlas], view: ViewName) -> TilesAnswer:
-    """How a view is cut into tiles. Raises StoreNotFoundError for an atlas without tiles."""
+class Seen(NamedTuple):
+    """What a view shows at a place. level: that is looked at. item: -1 for none; items: how many lie in the cell."""
+
+    row: int
+    column: int
+    level: int
+    item: int
+    items: int
+
+
+def tiles(
+    served: ServedStore, found: Version[Atlas], view: ViewName, *, base: str | None = None
+) -> TilesAnswer:
+    """How a view is cut into tiles. Raises StoreNotFoundError for an atlas without tiles.
+
+    base: where the API answers for the atlas, if it is none of the store's own.
+    """
     atlas = found.value
+    base = base or atlas_address(served, atlas.name)
     pyramid = _tiles(served, atlas).pyramids[view]
     deepest = pyramid.levels[-1]
     levels = [
@@ -60,8 +77,7 @@ def tiles(served: ServedStore, found: Version[Atlas], view: ViewName) -> TilesAn
         hidden=len(atlas.images) - int((atlas.grid >= 0).sum()) if view == "nearest" else 0,
         moved=scatter.moved if scatter else 0,
         furthest=scatter.furthest if scatter else 0,
-        address=f"{atlas_address(served, atlas.name)}/tiles/{view}/{{level}}/{{column}}_{{row}}.jpg"
-        f"?v={part_version(found)}",
+        address=f"{base}/tiles/{view}/{{level}}/{{column}}_{{row}}.jpg?v={part_version(found)}",
     )
 
 
@@ -73,6 +89,23 @@ def tile(served: ServedStore, atlas: Atlas, view: ViewName, level: int, place: t
 def at(
     served: ServedStore, atlas: Atlas, view: ViewName, place: tuple[float, float], level: int | None
 ) -> CellAtAnswer:
+    """The image that a view shows at x, y. Raises as `seen`."""
+    found = seen(served, atlas, view, place, level)
+    return CellAtAnswer(
+        **said(served),
+        atlas=atlas.name,
+        grid=view,
+        row=found.row,
+        column=found.column,
+        level=found.level,
+        images=found.items,
+        image=_image(served, found.item) if found.item >= 0 else None,
+    )
+
+
+def seen(
+    served: ServedStore, atlas: Atlas, view: ViewName, place: tuple[float, float], level: int | None
+) -> Seen:
     """What a view shows at x, y, by default in its deepest level.
 
     Raises UsageError outside the view, NotFoundError for a level that is none, StoreNotFoundError for the scatter of an
@@ -89,20 +122,10 @@ def at(
         raise NotFoundError(f"no level {level}: the {view} view has levels 0 to {levels - 1}")
     looked = levels - 1 if level is None else level
     if view == "scatter":
-        image_id, images = _scattered(atlas, looked, x, y)
-    else:
-        image_id = int((atlas.grid if view == "nearest" else atlas.assigned)[row, column])
-        images = int(atlas.density[row, column]) if view == "nearest" else int(image_id >= 0)
-    return CellAtAnswer(
-        **said(served),
-        atlas=atlas.name,
-        grid=view,
-        row=row,
-        column=column,
-        level=looked,
-        images=images,
-        image=_image(served, image_id) if image_id >= 0 else None,
-    )
+        return Seen(row, column, looked, *_scattered(atlas, looked, x, y))
+    item = int((atlas.grid if view == "nearest" else atlas.assigned)[row, column])
+    items = int(atlas.density[row, column]) if view == "nearest" else int(item >= 0)
+    return Seen(row, column, looked, item, items)
 
 
 def _shape(served: ServedStore, atlas: Atlas, view: ViewName) -> tuple[int, int, int]:
@@ -127,17 +150,23 @@ def _scattered(atlas: Atlas, level: int, x: float, y: float) -> tuple[int, int]:
 def where(served: ServedStore, atlas: Atlas, image_id: int) -> WhereAnswer:
     """Where an image is. Raises NotFoundError for one that is not on the map."""
     check_image(served.store, image_id)
-    place = atlas.place(image_id)
-    x, y = atlas.coordinates[place].tolist()
+    x, y = atlas.coordinates[atlas.place(image_id)].tolist()
+    cells = places(atlas, image_id)
+    return WhereAnswer(**said(served), atlas=atlas.name, image_id=image_id, x=x, y=y, cells=cells)
+
+
+def places(atlas: Atlas, item: int) -> list[PlaceInGrid]:
+    """Where an item is in each view. Raises NotFoundError for one that is not on the map."""
+    place = atlas.place(item)
     cells: list[PlaceInGrid] = []
     for grid in GRIDS:
-        row, column = atlas.cell(image_id, grid)
-        shown = int(atlas.grid[row, column]) if grid == "nearest" else image_id
+        row, column = atlas.cell(item, grid)
+        shown = int(atlas.grid[row, column]) if grid == "nearest" else item
         middle = {"x": column + 0.5, "y": row + 0.5}
         cells.append(PlaceInGrid(grid=grid, row=row, column=column, shown=shown, level=0, **middle))
     if atlas.scatter is not None:
-        cells.append(_place_in_scatter(atlas.scatter, place, image_id))
-    return WhereAnswer(**said(served), atlas=atlas.name, image_id=image_id, x=x, y=y, cells=cells)
+        cells.append(_place_in_scatter(atlas.scatter, place, item))
+    return cells
 
 
 def _place_in_scatter(scatter: Scatter, place: int, image_id: int) -> PlaceInGrid:

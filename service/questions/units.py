@@ -71,6 +71,12 @@ def unit(served: ServedStore, layer: str, number: int) -> OneUnitAnswer:
     )
 
 
+def unit_row(served: ServedStore, layer: str, number: int) -> UnitAnswer:
+    """A unit as lists of units have it. Raises LayerError."""
+    served.store.check_unit(layer, number)
+    return UnitAnswer(**_row(served, served.facts.units.layer(layer), number))
+
+
 def unit_classes(
     served: ServedStore, layer: str, number: int, *, cursor: str | None = None, limit: int
 ) -> UnitClassesAnswer:
