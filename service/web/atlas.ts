@@ -1,10 +1,11 @@
 /** The atlas page: one atlas or two in their frames, what is painted, found and chosen, and the address of the view. */
 
-import { ask, words } from "./api";
+import { words } from "./api";
 import type { Cell, Spot } from "./cells";
 import { Controls } from "./controls";
 import { Facts } from "./facts";
 import { Lasso, middle } from "./lasso";
+import { counterpart, drawnIn, shared } from "./linked";
 import { element, fact, tell } from "./page";
 import { Painter } from "./paint";
 import { type Listener, Pane, type PaneFacts } from "./pane";
@@ -303,26 +304,6 @@ class AtlasPage implements Listener {
   private remember(): void {
     history.replaceState(null, "", hash(this.view()));
   }
-}
-
-/** As many cells across in another grid as show the same share of it. */
-function shared(pane: Pane, grid: string, across: number): number {
-  return grid === "scatter" || pane.grid === "scatter"
-    ? (across / pane.columns) * pane.whole(grid).x * 2
-    : across;
-}
-
-/** The paint that marks a region which was drawn in another frame. */
-function drawnIn(pane: Pane, region: string): Paint {
-  const { store, atlas } = pane.facts;
-  return { by: "region", region, region_grid: pane.grid, region_atlas: atlas, region_store: store };
-}
-
-/** The same image in the store of another frame; null where it has none. */
-async function counterpart(from: Pane, to: Pane, image: number): Promise<number | null> {
-  if (from.facts.store === to.facts.store) return image;
-  const query = new URLSearchParams({ other: to.facts.store });
-  return (await ask<{ counterpart: number | null }>(`${from.facts.images}/${image}/counterpart?${query}`)).counterpart;
 }
 
 try {
