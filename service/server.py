@@ -29,6 +29,7 @@ def serve(
     live = None if live_threads is None else LiveOptions(threads=live_threads)
     app = create_app(stores, hosts=LOOPBACK if local else None, live=live, warm=True)
     listener = _listen(host, port)
+    listener.listen()  # who connects to the address as soon as it is said waits, and is not refused
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{listener.getsockname()[1]}/"
     if log == "json":

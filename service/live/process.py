@@ -23,7 +23,7 @@ class WorkerProcess:
     def __init__(self, threads: int, *, thorough: bool = False) -> None:
         """Starts it and waits until it is ready, some seconds. Raises WorkerDiedError.
 
-        threads: of torch. thorough: it goes on to import what a first request may need.
+        threads: of torch. thorough: ready later, and then with what a first request may need to import.
         """
         # A session of its own: Ctrl-C is the service's, and the worker ends when its standard input does.
         self._process = subprocess.Popen(

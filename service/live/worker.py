@@ -283,7 +283,7 @@ def _receive(stream: BinaryIO, requests: "SimpleQueue[Message]") -> None:
 
 
 def main() -> int:
-    """argv: the number of threads of torch; `quick`, or `thorough` to go on to import what a first request may need."""
+    """argv: the number of threads of torch; `quick`, or `thorough` to import first what a first request may need."""
     stdin: BinaryIO = os.fdopen(os.dup(0), "rb")
     stdout: BinaryIO = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a user's network prints is no answer
@@ -291,10 +291,9 @@ def main() -> int:
     requests: SimpleQueue[Message] = SimpleQueue()
     threading.Thread(target=_receive, args=(stdin, requests), daemon=True).start()
     worker = Worker()
-    write(stdout, Message({"ready": True}))
     if sys.argv[2] == "thorough":
-        name = "torchvision.transforms.v2"
-        threading.Thread(target=import_module, args=(name,), daemon=True).start()
+        import_module("torchvision.transforms.v2")
+    write(stdout, Message({"ready": True}))
     while True:
         write(stdout, worker.answer(requests.get()))
 

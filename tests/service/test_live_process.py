@@ -17,6 +17,7 @@ import pytest
 
 API = "/api/v1/stores/shapes"
 RECOVERY_SECONDS = 5.0
+"""On a machine where torch is imported in two; on a busier one as much longer as that takes longer."""
 MAPS = f"{API}/images/1/maps/block"
 
 
@@ -65,6 +66,13 @@ def warm(client):
     until(lambda: client.get(f"{API}/live").json()["spare"])
 
 
+def recovery_seconds():
+    """What is allowed now, under whatever load there is."""
+    began = time.monotonic()
+    subprocess.run([sys.executable, "-P", "-c", "import torch"], check=True)
+    return RECOVERY_SECONDS * max(1.0, (time.monotonic() - began) / 2)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("which", "rounds"), [("the one that answers", 3), ("the spare one", 1), ("both", 1)]
@@ -89,7 +97,7 @@ def test_a_killed_worker_disturbs_only_live_requests_and_those_not_for_long(swep
         for thread in threads:
             thread.start()
         for round_ in range(rounds):
-            workers = served.workers()
+            allowed, workers = recovery_seconds(), served.workers()
             assert len(workers) == 2
             for victim in {"the one that answers": workers[:1], "the spare one": workers[1:]}.get(
                 which, workers
@@ -100,11 +108,11 @@ def test_a_killed_worker_disturbs_only_live_requests_and_those_not_for_long(swep
             while (response := client.get(f"{MAPS}?zoom={round_ + 1}")).status_code != 200:
                 assert response.status_code == 503
                 assert response.json()["type"] == "urn:unitscope:live-model"
-                assert time.monotonic() - killed < RECOVERY_SECONDS
+                assert time.monotonic() - killed < allowed
                 time.sleep(0.05)
             recovered = time.monotonic() - killed
-            assert recovered < RECOVERY_SECONDS
-            print(f"{which}: recovered in {recovered:.2f} s")
+            assert recovered < allowed
+            print(f"{which}: recovered in {recovered:.2f} s of {allowed:.2f}")
             warm(client)
         until(lambda: len(answered) > 100)
         stop.set()
