@@ -67,8 +67,9 @@ def store(synthetic, tmp_path) -> str:
 
 
 @pytest.mark.parametrize("kept", ["anew", "kept"])
-def test_killed_at_any_write(store, kept):
+def test_killed_at_any_write(synthetic, tmp_path, kept):
     """anew: each run starts with nothing. kept: each goes on from what the killed ones left."""
+    store = synthetic.make_store(tmp_path / "store", images=60, failed=(5,)).url
     build_atlas(store, MapOptions("pca", seed=4))
     undisturbed = files(store)
     hidden = sorted(path.name for path in Path(store).iterdir())
@@ -77,7 +78,7 @@ def test_killed_at_any_write(store, kept):
     command = [sys.executable, "-P", "-c", KILLED_AT_EVERY_WRITE, store, kept]
     kills = 0
     with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as runs:
         assert runs.stdin is not None and runs.stdout is not None
         for line in runs.stdout:
@@ -96,7 +97,8 @@ def test_killed_at_any_write(store, kept):
                 assert files(store) == undisturbed
             runs.stdin.write("\n")
             runs.stdin.flush()
-        runs.stdin.write("\n")
+        told = runs.communicate("\n")[1]
+    assert runs.returncode == 0, told
     assert kills >= (10 if kept == "anew" else 3)
     assert files(store) == undisturbed and verify(store).ok
     assert sorted(path.name for path in Path(store).iterdir()) == hidden
