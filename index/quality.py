@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from .ann_tune import prepared
-from .exact import Metric, Vectors, chunks
+from .exact import Vectors, chunks
 from .knn import KnnGraph
 from .mapped import release
 
@@ -52,7 +52,7 @@ def measure_quality(
     if not k:
         return Quality(None, 1.0, None, None, len(picked), k)
     shown = _nearest_on_map(coordinates, picked, k)
-    ranks, near = _feature_ranks(vectors, graph.images, picked, shown, k, graph.metric)
+    ranks, near = _feature_ranks(vectors, graph, picked, shown, k)
     penalty = np.maximum(0, ranks - k).sum()
     worst = len(picked) * k * (2 * n - 3 * k - 1) / 2
     preserved = float((ranks <= k).mean())
@@ -77,12 +77,13 @@ def _nearest_on_map(coordinates: np.ndarray, picked: np.ndarray, k: int) -> np.n
 
 
 def _feature_ranks(
-    vectors: Vectors, images: np.ndarray, picked: np.ndarray, shown: np.ndarray, k: int, metric: Metric
+    vectors: Vectors, graph: KnnGraph, picked: np.ndarray, shown: np.ndarray, k: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """For each image shown near a picked one: its rank in feature space, 1 for the nearest; and the k truly nearest.
 
     (picked, k) int64 both, the second as rows. Squared distances in float64; equal ones share the lowest rank.
     """
+    images, metric = graph.images, graph.metric
     queries = prepared(vectors, images[picked], metric).astype(np.float64)
     lengths = (queries**2).sum(axis=1)
     limits = np.empty(shown.shape)
