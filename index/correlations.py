@@ -96,8 +96,7 @@ class _Sums:
         lengths = np.sqrt(np.where(varies, np.maximum(products.diagonal(), 0), 0))
         varies &= lengths > 0
         scale = np.where(varies, lengths, np.inf)
-        products /= scale[:, None]
-        products /= scale[None]
+        products /= np.outer(scale, scale)
         np.clip(products, -1, 1, out=products)
         np.fill_diagonal(products, varies.astype(float))
         return Correlations(products, varies, self._images)

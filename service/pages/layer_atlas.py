@@ -19,6 +19,11 @@ from .parts import given
 VIEWS: tuple[ViewName, ...] = ("nearest", "assigned", "scatter")
 USUAL: dict[Kind, ViewName] = {"units": "assigned", "activations": "nearest"}
 """What is seen first."""
+ALIKE: dict[Kind, tuple[str, str]] = {
+    "units": ("units", "alike in how they fire"),
+    "activations": ("samples", "alike in their activations"),
+}
+"""What is on the map, and what the layout keeps together."""
 
 
 def layer_atlas(request: Request, served: ServedStore, layer: str, kind: Kind) -> Response:
@@ -31,7 +36,7 @@ def layer_atlas(request: Request, served: ServedStore, layer: str, kind: Kind) -
         layer=served.store.layer(layer),
         kind=kind,
         atlas=questions.describe(served, found.value, kind),
-        measures=measures(found.value.atlas),
+        measures=measures(found.value.atlas, *ALIKE[kind]),
         pane=_pane(served, found, kind),
         usual=USUAL[kind],
     )

@@ -30,19 +30,19 @@ class Measure:
     says: str
 
 
-def measures(atlas: Atlas) -> list[Measure]:
-    """How good an atlas is, in words; what was not measured is left out."""
+def measures(atlas: Atlas, items: str = "images", alike: str = "alike to the model") -> list[Measure]:
+    """How good an atlas is, in words; what was not measured is left out. items: what is on it, and how it is alike."""
     facts = {**atlas.manifest["settings"], **atlas.manifest["quality"]}
     k, sample = facts.get("k"), facts.get("sample")
     found: list[Measure] = []
     if _is_number(facts.get("trustworthiness")):
         says = (
-            "Whether images that lie near each other are alike to the model: 1 where they always are, "
+            f"Whether {items} that lie near each other are {alike}: 1 where they always are, "
             "about 0.5 on a map drawn by lot."
         )
         found.append(Measure("trustworthiness", f"{facts['trustworthiness']:.3f}", says))
     if _is_number(facts.get("preserved")):
-        says = f"Of the {k} images most like one to the model, this share is among the {k} nearest to it on the map."
+        says = f"Of the {k} {items} most like one, this share is among the {k} nearest to it on the map."
         found.append(Measure("neighbours preserved", f"{facts['preserved']:.1%}", says))
     on_map, features = facts.get("label_accuracy"), facts.get("label_accuracy_features")
     if _is_number(on_map) and _is_number(features):
@@ -59,7 +59,7 @@ def measures(atlas: Atlas) -> list[Measure]:
         )
         found.append(Measure("variance explained", f"{sum(variance[:2]):.1%}", says))
     if found and isinstance(sample, int):
-        found[0] = replace(found[0], says=f"{found[0].says} Measured exactly on {sample:,} images.")
+        found[0] = replace(found[0], says=f"{found[0].says} Measured exactly on {sample:,} {items}.")
     return found
 
 
