@@ -4,6 +4,7 @@ import socket
 import sys
 
 import uvicorn
+from threadpoolctl import threadpool_limits
 
 from ..common.errors import UsageError
 from .app import create_app
@@ -45,7 +46,8 @@ def serve(
         timeout_keep_alive=30,
         timeout_graceful_shutdown=5,
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    with threadpool_limits(limits=1, user_api="blas"):  # requests are many: more threads for one cost all the others
+        uvicorn.Server(config).run(sockets=[listener])
 
 
 def free_port(port: int) -> int:
