@@ -122,7 +122,7 @@ def _trusted(quality: dict[str, Any], items: str) -> list[str]:
 
 VERB = Verb(
     name="atlas",
-    summary="the map of the dataset, and its grid",
+    summary="the map of the dataset, of a layer's units or of its activations, and its grid",
     description=(
         "Maps the images of STORE to the plane by their features, or a layer's units by how they fire, or a layer's\n"
         "activations at single positions.\n"

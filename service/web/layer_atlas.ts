@@ -55,9 +55,12 @@ class LayerAtlas {
   private open(place: Place): void {
     this.grid = place.grid;
     this.pointed = null;
+    this.asking?.abort();
+    delete this.holder.dataset["ready"];
     for (const button of document.querySelectorAll<HTMLButtonElement>("button[data-grid]"))
       button.setAttribute("aria-pressed", String(button.dataset["grid"] === place.grid));
     this.viewer.open(this.of(place.grid), () => {
+      if (this.grid !== place.grid) return; // another view was asked for meanwhile
       this.show(place, true);
       this.holder.dataset["ready"] = "";
       void this.point(this.viewer.middle());
@@ -81,10 +84,10 @@ class LayerAtlas {
     if (!place || !scattered) this.viewer.choose(place);
     if (!place) return;
     const asking = (this.asking = new AbortController());
+    const query = new URLSearchParams({ grid: this.grid, level, x: String(place.x), y: String(place.y) });
     await new Promise((done) => setTimeout(done, REST));
     if (asking.signal.aborted) return;
     try {
-      const query = new URLSearchParams({ grid: this.grid, level, x: String(place.x), y: String(place.y) });
       const response = await fetch(`${this.facts.page}/at?${query}`, { signal: asking.signal });
       if (!response.ok) throw await problem(response);
       const text = await response.text();
