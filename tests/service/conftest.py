@@ -64,6 +64,15 @@ class Kit:
         )
 
     @staticmethod
+    def module(name, path):
+        """A Python file as a module."""
+        spec = importlib.util.spec_from_file_location(name, path)
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
+        return module
+
+    @staticmethod
     def hash(made):
         return Manifest.read(made.folder).hash
 
@@ -129,11 +138,7 @@ def fresh(synthetic, tmp_path):
 @pytest.fixture(scope="session")
 def swept(tmp_path_factory):
     """A real store: 60 pictures through a small network with random weights, in another process, for torch is there."""
-    path = Path(__file__).parents[1] / "jobs" / "conftest.py"
-    spec = importlib.util.spec_from_file_location("jobs_conftest", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
+    module = Kit.module("jobs_conftest", Path(__file__).parents[1] / "jobs" / "conftest.py")
     folder = tmp_path_factory.mktemp("swept")
     material = module.make_material(folder, 60)
     store = folder / "shapes"
@@ -153,11 +158,7 @@ def live(swept):
 @pytest.fixture(scope="session")
 def chromium():
     """A headless Chromium with a made-up camera; a skip where there is none, unless it is promised."""
-    path = Path(__file__).parent / "browser.py"
-    spec = importlib.util.spec_from_file_location("service_chromium", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
+    module = Kit.module("service_chromium", Path(__file__).parent / "browser.py")
     found = module.find()
     if found is None:
         promised = os.environ.get("UNITSCOPE_REQUIRE_BROWSER") == "1"
