@@ -250,7 +250,7 @@ def measure(store: str, options: argparse.Namespace) -> dict[str, Any]:
                 times.setdefault(f"in process {kind}", []).extend(map(timed, calls))
             calls = [asked.raw() for _ in range(options.requests)]
             times.setdefault("raw faiss", []).extend(map(timed, calls))
-        pids = dict.fromkeys(("sync", "async"), bare[2].pid) | dict.fromkeys(OURS, ours[2].pid)
+        pids = {kind: (ours if kind in OURS else bare)[2].pid for kind in hosts}
         for _ in range(options.rounds):
             for kind, address in hosts.items():
                 paths = [asked.path(kind) for _ in range(20_000)]

@@ -15,7 +15,7 @@ from .store_path import StorePath
 
 
 class Frame(NamedTuple):
-    """What the network makes of an image of one's own. picture: of the maps. facts: the prediction, and where cells are."""
+    """What the network makes of an image of your own: a picture of the maps, the prediction, and where cells are."""
 
     picture: Image.Image
     facts: FrameFacts
