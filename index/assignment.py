@@ -1,10 +1,10 @@
 """Makes an assignment of points to the cells of a grid cheaper, window by window, each solved exactly.
 
-A window is `k` x `k` cells that lie `stride` apart. Wide strides come first: a handful of cells from all over the grid
-undoes what is wrong at large, which windows of neighbours alone would pass on step by step. The windows of one pass
-share no cell, so the result does not depend on the threads; those of the next pass are shifted, and begin with the
-prices that the cells have had before. Each
-halving of the stride costs the same, so all of it is n log n.
+A window is `side` x `side` cells that lie `stride` apart. Wide strides come first: a handful of cells from all over the
+grid undoes what is wrong at large, which windows of neighbours alone would pass on step by step. The windows of one
+pass share no cell, so the result does not depend on the threads; those of the next pass are shifted, and begin with the
+prices that the cells have had before. Each halving of the stride costs the same, so all of it is n log n. Points that
+lie near their cells need larger windows than can be solved exactly: auction.py has those.
 
 The cost is the squared distance from each point, scaled to the grid, to its cell's centre.
 """
@@ -16,25 +16,22 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-_SMALL, _MIDDLE, _LARGE = 8, 16, 24
+from .auction import SIDE, settle_windows
+
+_SMALL = 8
 """Cells of a window's sides."""
 _NEAR = 4.0
-"""Squared cells: where points lie as near as this to theirs, a small window hems them in."""
-_FEW = 1 << 16
-"""Points up to which there is time for the largest windows."""
+"""Squared cells: where points lie as near as this to theirs on average, a small window hems them in."""
 _BANDS = 64
 
 
 class _Pass(NamedTuple):
-    """One cover of the grid by windows. down, right: by how many cells they are shifted up and to the left. afresh:
-    whether to begin with prices of the window's own, which is quicker where points lie near their cells.
-    """
+    """One cover of the grid by windows. down, right: by how many cells they are shifted up and to the left."""
 
     side: int
     stride: int
     down: int
     right: int
-    afresh: bool
 
 
 def to_grid(coordinates: np.ndarray, rows: int, columns: int) -> np.ndarray:
@@ -58,11 +55,21 @@ def improve(points: np.ndarray, cells: np.ndarray, *, threads: int = 1) -> np.nd
     """
     points, prices = points - 0.5, np.zeros(cells.shape)
     with ThreadPoolExecutor(threads) as pool:
-        for one in _coarse(cells.shape):
-            _run(pool, one, cells, prices, points)
-        for one in _fine(near=_mean_cost(cells, points) < _NEAR, few=len(points) <= _FEW):
+        if _mean_cost(cells, points) < _NEAR and _settle(pool, cells, points):
+            return cells
+        for one in _passes(cells.shape):
             _run(pool, one, cells, prices, points)
     return cells
+
+
+def _settle(pool: ThreadPoolExecutor, cells: np.ndarray, points: np.ndarray) -> bool:
+    """By auction, in two covers of windows, a row of them at a time; False where that would take too long somewhere."""
+    shifts = (0, SIDE // 2) if max(cells.shape) > SIDE else (0,)
+    done: list[bool] = []
+    for shift in shifts:
+        bands = range(-(-(cells.shape[0] + shift) // SIDE))
+        done += pool.map(lambda band, shift=shift: settle_windows(cells, points, shift, shift, band), bands)
+    return all(done)
 
 
 def _mean_cost(cells: np.ndarray, points: np.ndarray) -> float:
@@ -72,28 +79,16 @@ def _mean_cost(cells: np.ndarray, points: np.ndarray) -> float:
     return float((gaps**2).sum()) / max(1, len(gaps))
 
 
-def _coarse(shape: tuple[int, ...]) -> Iterator[_Pass]:
-    """From windows that span the whole grid to every fourth cell."""
-    stride = 4
+def _passes(shape: tuple[int, ...]) -> Iterator[_Pass]:
+    """From windows that span the whole grid to those of neighbouring cells."""
+    stride = 1
     while stride * _SMALL < max(shape):
         stride *= 2
-    while stride > 2:
-        yield from _covers(_SMALL, stride, 2)
+    while stride:
+        half = _SMALL * stride // 2
+        yield _Pass(_SMALL, stride, 0, 0)
+        yield _Pass(_SMALL, stride, half, half)
         stride //= 2
-
-
-def _fine(*, near: bool, few: bool) -> Iterator[_Pass]:
-    side = (_LARGE if few else _MIDDLE) if near else _SMALL
-    yield from _covers(side, 2, 2, afresh=near)
-    yield from _covers(side, 1, 6 if near else 2, afresh=near)
-
-
-def _covers(side: int, stride: int, count: int, *, afresh: bool = False) -> Iterator[_Pass]:
-    half = side * stride // 2
-    low, high = half // 2, half + half // 2
-    shifts = ((0, 0), (half, half), (half, 0), (0, half), (low, low), (high, high))
-    for down, right in shifts[:count]:
-        yield _Pass(side, stride, down, right, afresh)
 
 
 def _run(
@@ -117,7 +112,7 @@ def _solve_bands(  # noqa: PLR0917 - numba takes no keywords
 ) -> None:
     """Solves the windows of bands first … stop - 1. window: a `_Pass`."""
     height, width = cells.shape
-    side, stride, down, right, afresh = window
+    side, stride, down, right = window
     step = side * stride
     px, py, cx, cy = np.empty((4, side * side))
     price, who = np.empty(side * side), np.empty(side * side, np.int64)
@@ -140,9 +135,6 @@ def _solve_bands(  # noqa: PLR0917 - numba takes no keywords
                 continue
             if count < places:  # what stays free must have had the highest price
                 price[:] = 0
-            elif afresh:
-                for place in range(places):
-                    price[place] = ((px[:count] - cx[place]) ** 2 + (py[:count] - cy[place]) ** 2).min()
             before = price[:places].mean()
             match = _solve(px[:count], py[:count], cx[:places], cy[:places], price[:places])
             shift = price[:places].mean() - before
