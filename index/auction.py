@@ -2,13 +2,14 @@
 
 Each point without a cell bids for the one that is cheapest to it, cost and price together, and outbids who has it: the
 price rises by what the next best is worse, and by a step. The sum of all costs is then within one step a point of the
-least there is; where no cell stays free, steps get smaller while the prices stay. A point looks around itself alone,
-and further only where a cell beyond might be cheaper.
+least there is. Steps get smaller while the prices stay. A point looks around itself alone, and further only where a
+cell beyond might be cheaper. Cells that stay free have bidders too, to whom all are equally near.
 
 Source: Bertsekas, "The auction algorithm: a distributed relaxation method for the assignment problem", Annals of
 Operations Research 14, 1988.
 """
 
+import math
 from typing import Any
 
 import numba
@@ -18,12 +19,11 @@ SIDE = 64
 """Cells of a window's sides."""
 _STEPS = np.array([3.0, 1.0, 0.4])
 _SMALL_STEPS = np.array([3.0, 1.0, 0.4, 0.1])
-_ONE_STEP = np.array([0.2])
-"""Squared cells. Where cells stay free the price of those must stay 0, so there is one step alone."""
+"""Squared cells."""
 _SMALL = 2048
-"""Cells of a window that has time for all the small steps."""
-_REACH = 2
-_MOST_BIDS = 120
+"""Cells of a window that has time for the small steps."""
+_REACH = 1
+_MOST_BIDS = 400
 """Bids for each point after which a window is left as it was: its points lie too unevenly."""
 
 
@@ -56,10 +56,7 @@ def _settle(cells: np.ndarray, points: np.ndarray, top: int, left: int) -> bool:
                 before += (x[count] - column) ** 2 + (y[count] - row) ** 2
                 count += 1
     price, owner = np.zeros(cells.shape), np.full(cells.shape, -1)
-    steps = _STEPS if cells.size > _SMALL else _SMALL_STEPS
-    if count < cells.size:
-        steps = _ONE_STEP
-    for step in steps:
+    for step in _STEPS if cells.size > _SMALL else _SMALL_STEPS:
         price -= price.min()
         owner[:] = -1
         if not _auction(x[:count], y[:count], price, owner, step):
@@ -67,20 +64,20 @@ def _settle(cells: np.ndarray, points: np.ndarray, top: int, left: int) -> bool:
     after = 0.0
     for row in range(cells.shape[0]):
         for column in range(cells.shape[1]):
-            if owner[row, column] >= 0:
+            if owner[row, column] < count:
                 after += (x[owner[row, column]] - column) ** 2 + (y[owner[row, column]] - row) ** 2
     if after < before:
         for row in range(cells.shape[0]):
             for column in range(cells.shape[1]):
                 one = owner[row, column]
-                cells[row, column] = who[one] if one >= 0 else -1
+                cells[row, column] = who[one] if one < count else -1
     return True
 
 
 @numba.njit(nogil=True, cache=True)
 def _auction(x: np.ndarray, y: np.ndarray, price: np.ndarray, owner: np.ndarray, step: float) -> bool:
-    """Gives every point a cell: owner (rows, columns) int64, -1 for none. False where there were too many bids."""
-    count = len(x)
+    """Gives every cell an owner, (rows, columns) int64: a point, or len(x) and more. False for too many bids."""
+    count = price.size
     queue, head, waiting = np.arange(count), 0, count
     bids = 0
     while waiting:
@@ -89,7 +86,7 @@ def _auction(x: np.ndarray, y: np.ndarray, price: np.ndarray, owner: np.ndarray,
         bids += 1
         point = queue[head]
         head = (head + 1) % count
-        row, column, raise_ = _best(x[point], y[point], price)
+        row, column, raise_ = _best(x[point], y[point], price) if point < len(x) else _cheapest(price)
         price[row, column] += raise_ + step
         beaten, owner[row, column] = owner[row, column], point
         waiting -= 1
@@ -119,4 +116,18 @@ def _best(x: Any, y: Any, price: np.ndarray) -> tuple[int, int, float]:
         whole = low == 0 and west == 0 and high == height and east == width
         if whole or second <= (reach + 0.5) ** 2:
             return best_row, best_column, second - least if second < np.inf else 0.0
-        reach *= 2
+        # What is dearer than the second here is no use, however far away: the next look is the last.
+        reach = math.ceil(math.sqrt(second) - 0.5) if second < np.inf else 2 * reach
+
+
+@numba.njit(nogil=True, cache=True)
+def _cheapest(price: np.ndarray) -> tuple[int, int, float]:
+    """As `_best`, for who wants any cell."""
+    least, second, best_row, best_column = np.inf, np.inf, 0, 0
+    for row in range(price.shape[0]):
+        for column in range(price.shape[1]):
+            if price[row, column] < least:
+                least, second, best_row, best_column = price[row, column], least, row, column
+            elif price[row, column] < second:
+                second = price[row, column]
+    return best_row, best_column, second - least if second < np.inf else 0.0
