@@ -56,6 +56,7 @@ class LayerAtlas {
     this.grid = place.grid;
     this.pointed = null;
     this.asking?.abort();
+    this.panel.replaceChildren();
     delete this.holder.dataset["ready"];
     for (const button of document.querySelectorAll<HTMLButtonElement>("button[data-grid]"))
       button.setAttribute("aria-pressed", String(button.dataset["grid"] === place.grid));

@@ -1,0 +1,165 @@
+"""A layer's own atlases over HTTP and in Chromium: of its units, and of its activations at single positions."""
+
+import io
+import shutil
+import subprocess
+import sys
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+from unitscope.index.by_layer import ACTIVATIONS, UNITS
+from unitscope.index.layer_atlas import LayerAtlas
+from unitscope.index.store import Store
+
+MAKE = """
+import sys
+from unitscope.index.projection import MapOptions
+from unitscope.jobs.build_activation_atlas import build_activation_atlas
+from unitscope.jobs.build_units_atlas import build_units_atlas
+if __name__ == "__main__":
+    build_units_atlas(sys.argv[1], "block", MapOptions("pca"))
+    build_activation_atlas(sys.argv[1], "block", MapOptions("pca"))
+"""
+PAGE = "/stores/mapped/layers/block/atlas"
+API = "/api/v1/stores/mapped/layers/block/atlases"
+
+
+@pytest.fixture(scope="module")
+def mapped(swept, tmp_path_factory):
+    """The real store with both atlases of a layer, made in another process, for torch is in it."""
+    store = tmp_path_factory.mktemp("layer") / "mapped"
+    shutil.copytree(swept, store)
+    script = store.parent / "make.py"  # a child of it imports it again
+    script.write_text(MAKE)
+    subprocess.run([sys.executable, "-P", script, store], check=True, capture_output=True, timeout=300)
+    return store
+
+
+@pytest.fixture(scope="module")
+def asked(kit, mapped):
+    with kit.client(mapped) as client:
+
+        def ask(path, **query):
+            return client.get(path, params=query or None)
+
+        yield ask
+
+
+def atlas(mapped, kind):
+    store = Store.open(str(mapped))
+    return LayerAtlas.open(store.folder, "block", kind, store=store.manifest.hash)
+
+
+def test_units_are_found_and_told_of(asked, mapped):
+    about = asked(f"{API}/units").json()
+    assert (about["layer"], about["kind"], about["items"]) == ("block", "units", 12)
+    assert about["facts"]["correlated_over"] == 60
+    cells = atlas(mapped, UNITS).atlas.assigned
+    store = Store.open(str(mapped))
+    for unit in range(12):
+        (place,) = [
+            one for one in asked(f"{API}/units/where", item=unit).json()["cells"] if one["grid"] == "assigned"
+        ]
+        assert cells[place["row"], place["column"]] == unit
+        cell = asked(f"{API}/units/at", grid="assigned", x=place["x"], y=place["y"]).json()
+        assert (cell["item"], cell["unit"]["unit"], cell["sample"], cell["mean"]) == (unit, unit, None, None)
+        assert cell["unit"]["max"] == pytest.approx(store.unit("block", unit).max)
+    assert asked(f"{API}/units/where", item=12).status_code == 404
+    assert asked(f"{API}/units/at", grid="assigned", x=99, y=0).status_code == 422
+
+
+def test_a_tile_shows_the_best_patches(asked, mapped):
+    facts = asked(f"{API}/units/tiles/assigned").json()
+    deepest = facts["levels"][-1]
+    picture = Image.new("RGB", (deepest["width"], deepest["height"]))
+    for row in range(deepest["rows"]):
+        for column in range(deepest["columns"]):
+            address = facts["address"].format(level=deepest["level"], column=column, row=row)
+            tile = asked(address)
+            assert "immutable" in tile.headers["cache-control"]
+            picture.paste(Image.open(io.BytesIO(tile.content)), (column * 256, row * 256))
+    cells, side, store = atlas(mapped, UNITS).atlas.assigned, facts["cell"], Store.open(str(mapped))
+    for (row, column), unit in np.ndenumerate(cells):
+        if unit < 0 or store.unit("block", int(unit)).max <= 0:
+            continue
+        shown = np.asarray(picture)[row * side : (row + 1) * side, column * side : (column + 1) * side]
+        patch = Image.open(io.BytesIO(store.patch("block", int(unit), 0))).convert("RGB").resize((side, side))
+        assert np.abs(shown.astype(float) - np.asarray(patch, float)).mean() < 25, unit
+
+
+def test_cells_of_the_activation_atlas_tell_their_mean_and_samples(asked, mapped):
+    found = atlas(mapped, ACTIVATIONS)
+    grid = found.atlas.grid
+    (row, column) = next(iter(found.cell_rows))
+    cell = asked(f"{API}/activations/at", grid="nearest", x=column + 0.5, y=row + 0.5).json()
+    assert (
+        cell["item"] == cell["sample"]["sample"] == grid[row, column] == cell["mean"]["nearest"][0]["sample"]
+    )
+    assert cell["items"] == cell["mean"]["samples"] == found.atlas.density[row, column]
+    place = found.sample.places.slice(cell["item"], 1).to_pylist()[0]
+    assert cell["sample"]["image_id"] == place["image_id"]
+    assert cell["sample"]["view"] == [place[name] for name in ("vx0", "vy0", "vx1", "vy1")]
+    picture = asked(cell["sample"]["picture"])
+    assert picture.content == found.sample.pictures.get(cell["item"])
+    alone = asked(f"{API}/activations/at", grid="assigned", x=0.5, y=0.5).json()
+    assert alone["mean"] is None and alone["sample"]["sample"] == found.atlas.assigned[0, 0]
+    assert asked(f"{API}/activations/samples/60/picture").status_code == 404
+
+
+def test_what_is_not_there_is_told_with_the_command(asked):
+    missing = asked("/api/v1/stores/mapped/layers/stem.0/atlases/units")
+    assert missing.status_code == 404
+    assert "--units stem.0" in missing.json()["detail"]
+    assert asked("/api/v1/stores/mapped/layers/nope/atlases/units").status_code == 404
+    assert asked(f"{API}/pixels").status_code == 422
+    assert asked(f"{API}/units", v="0" * 12).status_code == 409
+    assert "<noscript><p>The map is walked in with a script." in asked(f"{PAGE}/units").text
+    assert asked("/stores/mapped/layers/stem.0/atlas/units").status_code == 404
+    page = asked("/stores/mapped/layers/block").text
+    assert f'href="{PAGE}/units"' in page and f'href="{PAGE}/activations"' in page
+    assert "/atlas/units" not in asked("/stores/mapped/layers/stem.0").text
+
+
+def test_an_atlas_that_is_made_is_picked_up_without_a_restart(kit, mapped, tmp_path):
+    store = tmp_path / "mapped"
+    shutil.copytree(mapped, store)
+    shutil.move(store / "by_layer", tmp_path / "aside")
+    with kit.client(store) as client:
+        assert client.get(f"{API}/units").status_code == 404
+        shutil.move(tmp_path / "aside", store / "by_layer")
+        assert client.get(f"{API}/units").status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["units", "activations"])
+def test_it_is_walked_in(chromium, kit, mapped, kind):
+    usual = "assigned" if kind == "units" else "nearest"
+    with (
+        kit.serving(mapped) as url,
+        httpx.Client(base_url=url, timeout=30) as client,
+        chromium.open(f"{url}{PAGE}/{kind}") as tab,
+    ):
+        tab.wait("document.querySelector('#layer-atlas').dataset.ready === ''")
+        tab.wait("document.querySelector('#item-panel').childElementCount > 0")
+        tab.evaluate("document.querySelector('#item-search input').value = '7'")
+        tab.evaluate("document.querySelector('#item-search').requestSubmit()")
+        tab.wait("/grid=/.test(location.hash)")
+        (place,) = [
+            one for one in client.get(f"{API}/{kind}/where", params={"item": 7}).json()["cells"]
+            if one["grid"] == usual
+        ]  # fmt: skip
+        shown = f"document.querySelector('[data-visit=\"{place['shown']}\"]')"
+        tab.wait(f"{shown} && {shown}.querySelector('img').naturalWidth > 0")
+        for button in ("scatter", usual):
+            tab.evaluate(f"document.querySelector('button[data-grid={button}]').click()")
+            tab.wait(f"document.querySelector('button[data-grid={button}]').ariaPressed === 'true'")
+            tab.wait("document.querySelector('#layer-atlas').dataset.ready === ''")
+        visit = tab.look()
+        assert (visit.failed, visit.logged, visit.broken, visit.overflow) == ([], [], [], 0)
+        tab.evaluate("document.querySelector('#item-search').requestSubmit()")
+        tab.wait(f"!!{shown}")
+        tab.evaluate("document.querySelector('.openseadragon-canvas').focus()")
+        tab.press("Enter", 13)
+        wanted = "/units/block/7" if kind == "units" else "/images/"
+        tab.wait(f"location.pathname.includes('{wanted}')")
