@@ -11,7 +11,7 @@ import numpy as np
 
 from ..common.errors import UsageError
 from ..common.progress import SILENT, Progress
-from .ann import FAISS_VERSION, FEATURES, INDEX, LENGTHS, MANIFEST, VERSION, Ann, IvfIndex
+from .ann import FEATURES, INDEX, LENGTHS, MANIFEST, VERSION, Ann
 from .ann_choice import DEFAULT_MEMORY, AnnChoice, choose, factory
 from .ann_tune import (
     MOST_CANDIDATES,
@@ -24,6 +24,7 @@ from .ann_tune import (
 from .exact import Metric, Vectors, chunks, measure_lengths, nearest
 from .features import FeatureBlock
 from .files import Folder
+from .ivf import FAISS_VERSION, IvfIndex
 from .pca import fit_projection
 
 _MOST_QUERIES = 512

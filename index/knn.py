@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..common.progress import SILENT, Progress
-from .ann import Ann, squared_gaps
+from .ann import Ann
 from .ann_tune import OperatingPoint, prepared
 from .exact import Metric, Vectors, nearest
+from .ivf import squared_gaps
 from .mapped import release
 
 NEIGHBOURS = 90

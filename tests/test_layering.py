@@ -32,7 +32,7 @@ CLI_TOP = {"cli", "common"}
 TORCH = ("model/*", "jobs/*", "service/live/worker.py")
 LIBRARIES = {
     "ray": ("jobs/ray_workers.py",),
-    "faiss": ("index/ann.py",),
+    "faiss": ("index/ivf.py",),
     "umap": ("index/projection.py",),
     "openTSNE": ("index/projection.py",),
     "pynndescent": ("index/projection.py",),
@@ -162,7 +162,7 @@ def test_a_broken_wall_is_seen(file: str, source: str) -> None:
 @pytest.mark.parametrize(
     ("file", "source"),
     [
-        ("index/ann.py", "import faiss"),
+        ("index/ivf.py", "import faiss"),
         ("service/live/worker.py", "import torch\nfrom ..model.load import load_model"),
         ("cli/top.py", "def run():\n    from ..index.store import Store"),
         ("cli/top.py", "if TYPE_CHECKING:\n    from ..index.store import Store"),
