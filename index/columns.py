@@ -255,7 +255,7 @@ class Columns:
     def _placed(self, rows: Sequence[int]) -> Iterator[tuple[RowGroup, list[int]]]:
         """The row groups that hold `rows`, each with the places in `rows` of those that it holds; all in order where
         one group holds them all."""
-        if rows:
+        if len(rows):
             group = self.group_of(min(rows))
             if max(rows) < group.first + group.rows:
                 yield group, list(range(len(rows)))

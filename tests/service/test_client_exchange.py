@@ -16,7 +16,7 @@ HEALTH = {"content-type": "application/json"}
 ABOUT = (
     '{"manifest":"m","weights":null,"random":false,"maxima_dtype":"float32","feature_dtype":"float32",'
     '"precision":"exact","name":"s","images":1,"ok":1,"errors":{},"layers":1,"units":1,"model":"m",'
-    '"labels":"l","indexed":false,"atlases":[]}'
+    '"labels":"l","feature_note":"n","indexed":false,"atlases":[]}'
 )
 
 
