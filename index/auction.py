@@ -117,7 +117,8 @@ def _best(x: Any, y: Any, price: np.ndarray) -> tuple[int, int, float]:
         if whole or second <= (reach + 0.5) ** 2:
             return best_row, best_column, second - least if second < np.inf else 0.0
         # What is dearer than the second here is no use, however far away: the next look is the last.
-        reach = math.ceil(math.sqrt(second) - 0.5) if second < np.inf else 2 * reach
+        # (At least one cell further: the root may be rounded down to where this look ended.)
+        reach = max(reach + 1, math.ceil(math.sqrt(second) - 0.5)) if second < np.inf else 2 * reach
 
 
 @numba.njit(nogil=True, cache=True)

@@ -138,3 +138,12 @@ def test_degenerate_maps_get_a_cell_for_each_point_too(coordinates):
     width = int(np.ceil(np.sqrt(len(coordinates))))
     assert len(np.unique(rows.astype(int) * width + columns)) == len(coordinates)
     assert columns.max() < width and rows.max() < -(-len(coordinates) // width)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_points_on_halves_of_cells_come_to_an_end(seed):
+    """Where a look around ends exactly at the second best, the next one goes further."""
+    random = np.random.default_rng(seed)
+    points = random.integers(0, 9, (int(random.integers(2, 80)), 2)) / 2
+    rows, columns = assigned_grid(points.astype(np.float32))
+    assert len(set(zip(rows.tolist(), columns.tolist(), strict=True))) == len(points)
