@@ -231,7 +231,7 @@ def test_a_constant_network_is_an_error():
     with torch.no_grad():
         network.trunk.conv.weight.zero_()
         network.trunk.conv.bias.fill_(float("nan"))
-    with pytest.raises(LayerError, match="trunk.conv returns nan in channel 0"):
+    with pytest.raises(LayerError, match=r"trunk\.conv returns nan in channel 0"):
         find_feature(network, (16, 16))
 
 
