@@ -46,7 +46,9 @@ def serve(
         timeout_keep_alive=30,
         timeout_graceful_shutdown=5,
     )
-    with threadpool_limits(limits=1, user_api="blas"):  # requests are many: more threads for one cost all the others
+    with threadpool_limits(
+        limits=1, user_api="blas"
+    ):  # requests are many: more threads for one cost all the others
         uvicorn.Server(config).run(sockets=[listener])
 
 

@@ -344,7 +344,9 @@ def test_without_a_model_the_pages_say_why(kit, swept):
             assert "this service runs without a model" in response.text, path
 
 
-@pytest.mark.parametrize("feature", [{"note": "the network's own <output>", "module": "m", "width": 3}, {}, None, [1]])
+@pytest.mark.parametrize(
+    "feature", [{"note": "the network's own <output>", "module": "m", "width": 3}, {}, None, [1]]
+)
 def test_what_a_person_should_know_of_the_feature_is_said(fresh, kit, feature):
     path = fresh.folder.local_path("manifest.json")
     manifest = json.loads(path.read_text())

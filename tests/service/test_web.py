@@ -240,7 +240,9 @@ def test_why_there_is_no_camera(browser, live, error, told):
 
 
 def test_a_machine_without_a_camera(kit, live):
-    found = started(kit, "--use-fake-device-for-media-stream=device-count=0", "--use-fake-ui-for-media-stream")
+    found = started(
+        kit, "--use-fake-device-for-media-stream=device-count=0", "--use-fake-ui-for-media-stream"
+    )
     try:
         with found.open(f"{live.base_url}{LIVE}") as tab:
             tab.evaluate(START)
