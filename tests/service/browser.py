@@ -4,6 +4,7 @@ import base64
 import fcntl
 import json
 import os
+import select
 import shutil
 import subprocess
 import sys
@@ -49,6 +50,7 @@ new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done
 """
 """After the next frame, so that what the last image moved is counted."""
 SECONDS = 60
+"""How long a page may take to load, and a command of the protocol to be answered."""
 
 
 def find():
@@ -82,7 +84,7 @@ class Tab:
         self.visit.title, self.visit.shifted, self.visit.overflow, self.visit.broken = told
         shot = self.call("Page.captureScreenshot", format="png")
         self.visit.png = base64.b64decode(shot["data"])
-        return self._browser._noted(self.visit)
+        return self._browser._noted(self._session, self.visit)
 
     def evaluate(self, expression):
         """The value of an expression, waited for where it is a promise."""
@@ -170,34 +172,39 @@ class Browser:
         self._call("Page.addScriptToEvaluateOnNewDocument", session, source=SHIFTS)
         self._events.clear()
         self._call("Page.navigate", session, url=url)
-        yield Tab(self, session, self._settled(Visit()))
-        self._call("Target.closeTarget", targetId=target)
+        try:
+            yield Tab(self, session, self._settled(session, Visit()))
+        finally:
+            self._call("Target.closeTarget", targetId=target)
 
-    def _settled(self, visit):
-        """Reads events until the page is loaded and no request is open."""
-        open_requests, loaded, deadline = set(), False, time.monotonic() + SECONDS
+    def _settled(self, session, visit):
+        """Reads events until the page is loaded and no request is open. A closed page's last ones may come late."""
+        open_requests, loaded, deadline = {}, False, time.monotonic() + SECONDS
         while not loaded or open_requests:
-            assert time.monotonic() < deadline, f"still waiting for {open_requests}"
-            event = self._events.pop(0) if self._events else self._receive()
-            loaded = loaded or event.get("method") == "Page.loadEventFired"
-            self._note(event, visit, open_requests)
+            event = self._events.pop(0) if self._events else self._receive(deadline)
+            assert event, f"loaded: {loaded}; still waiting for {list(open_requests.values())}"
+            if event.get("sessionId") == session:
+                loaded = loaded or event["method"] == "Page.loadEventFired"
+                self._note(event, visit, open_requests)
         return visit
 
-    def _noted(self, visit):
+    def _noted(self, session, visit):
         """Reads the events that have come already."""
         while self._events:
-            self._note(self._events.pop(0), visit, set())
+            event = self._events.pop(0)
+            if event.get("sessionId") == session:
+                self._note(event, visit, {})
         return visit
 
     def _note(self, event, visit, open_requests):
         kind, told = event.get("method"), event.get("params", {})
         if kind == "Network.requestWillBeSent":
-            open_requests.add(told["requestId"])
+            open_requests[told["requestId"]] = told["request"]["url"]
             visit.requested.append(told["request"]["url"])
         elif kind == "Network.responseReceived" and told["response"]["status"] >= 400:
             visit.failed.append((told["response"]["status"], told["response"]["url"]))
         elif kind in ("Network.loadingFinished", "Network.loadingFailed"):
-            open_requests.discard(told["requestId"])
+            open_requests.pop(told["requestId"], None)
         elif kind == "Runtime.exceptionThrown" or (
             kind == "Runtime.consoleAPICalled" and told["type"] == "error"
         ):
@@ -211,15 +218,19 @@ class Browser:
         if session:
             message["sessionId"] = session
         self._out.write(json.dumps(message).encode() + b"\0")
-        while True:
-            answer = self._receive()
+        deadline = time.monotonic() + SECONDS
+        while answer := self._receive(deadline):
             if answer.get("id") == self._number:
                 assert "error" not in answer, answer
                 return answer["result"]
             self._events.append(answer)
+        raise AssertionError(f"Chromium did not answer {method} {str(params)[:200]}")
 
-    def _receive(self):
+    def _receive(self, deadline):
+        """The next message, or None where none came in time."""
         while b"\0" not in self._pending:
+            if not select.select([self._in], [], [], max(0.0, deadline - time.monotonic()))[0]:
+                return None
             piece = self._in.read(1 << 20)
             assert piece, "Chromium ended"
             self._pending += piece
