@@ -12,7 +12,7 @@ import numpy as np
 
 from ..common.errors import StoreDamagedError, StoreError, StoreNotFoundError, UsageError
 from .ann_tune import OperatingPoint
-from .exact import Metric, Vectors, nearest, nearest_of
+from .exact import RESIDENT, Metric, Vectors, nearest, nearest_of
 from .files import Folder, MissingFileError
 from .ivf import IvfIndex, squared_gaps
 from .mapped import map_array
@@ -59,10 +59,11 @@ class Ann:
     manifest: dict[str, Any]
 
     @staticmethod
-    def open(folder: Folder, *, store: str | None = None) -> "Ann":
+    def open(folder: Folder, *, store: str | None = None, resident: int = RESIDENT) -> "Ann":
         """Opens what the build wrote; maps the features into memory where the folder is local.
 
-        store: the hash of the store's manifest, if the index must belong to it.
+        store: the hash of the store's manifest, if the index must belong to it. resident: bytes of the mapped features
+        that may stay in memory.
         raises: StoreNotFoundError without an index; StoreError for one of another sweep or format;
         StoreDamagedError.
         """
@@ -83,9 +84,8 @@ class Ann:
                 where = folder.path(INDEX)
                 raise StoreDamagedError(f"{where} cannot be read ({error}); run `index` again.") from error
         points = tuple(OperatingPoint(**point) for point in manifest["points"])
-        return Ann(
-            Vectors(features, lengths, np.isfinite(lengths)), manifest["metric"], index, points, manifest
-        )
+        vectors = Vectors(features, lengths, np.isfinite(lengths), resident)
+        return Ann(vectors, manifest["metric"], index, points, manifest)
 
     @property
     def images(self) -> int:
@@ -215,6 +215,7 @@ class Ann:
         if len(ids) < k:
             return None
         squares = squared_gaps(self.vectors.features, query[None], ids[None])[0]
+        self.vectors.pages.read(len(ids))
         distances, found = nearest_of(self.vectors, query, ids, k, self.metric, squares=squares)
         return Found(distances, found, "index") if distances[-1] <= reach else None
 
@@ -237,6 +238,7 @@ class Ann:
         count = max(_WIDE_CANDIDATES, _WIDER * point.candidates)
         among = self._candidates(index, query[None], count, index.lists, allowed=allowed)[0]
         among = among[(among >= 0) & (among != left_out)]
+        self.vectors.pages.read(len(among))
         return Found(*nearest_of(self.vectors, query, among, k, self.metric), "wide")
 
     def _checked(

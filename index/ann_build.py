@@ -13,6 +13,7 @@ from ..common.errors import UsageError
 from ..common.progress import SILENT, Progress
 from .ann import FEATURES, INDEX, LENGTHS, MANIFEST, VERSION, Ann
 from .ann_choice import DEFAULT_MEMORY, AnnChoice, choose, factory
+from .ann_fill import fill
 from .ann_tune import (
     MOST_CANDIDATES,
     NEIGHBOURS,
@@ -185,9 +186,7 @@ class _Builder:
 
     def fill(self, index: IvfIndex) -> None:
         with self.progress.stage("indexing", len(self.ids), "images") as stage:
-            for start, stop in chunks(len(self.ids), self.vectors.features.shape[1]):
-                ids = self.ids[start:stop]
-                index.add(prepared(self.vectors, ids, self.metric), ids)
+            for ids in fill(index, self.vectors, self.ids, self.metric):
                 stage.advance(len(ids))
 
     def tune(self, index: IvfIndex, truth: np.ndarray) -> list[OperatingPoint]:

@@ -4,14 +4,18 @@ Neighbours are ordered by (distance as float32, image_id). Distances are compute
 approximate search that re-ranks with `distances` gives the same values as an exact one.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 
+from .mapped import Pages
+
 Metric = Literal["l2", "cosine"]
 
 _CHUNK_BYTES = 16 << 20
+RESIDENT = 512 << 20
+"""Bytes of mapped features that a search leaves in memory, unless it is told another number."""
 _QUERIES = 256
 """Queries that share one pass over the features."""
 
@@ -21,12 +25,18 @@ class Vectors:
     """The features of a store.
 
     features: (images, width) float32, row = image_id. lengths: (images,) float64, the rows' L2 norms.
-    valid: (images,) bool; the other images have no feature and are never returned.
+    valid: (images,) bool; the other images have no feature and are never returned. resident: bytes of mapped features
+    that may stay in memory. pages: who reads rows says so here.
     """
 
     features: np.ndarray
     lengths: np.ndarray
     valid: np.ndarray
+    resident: int = RESIDENT
+    pages: Pages = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "pages", Pages(self.features, self.resident))
 
     @classmethod
     def of(cls, features: np.ndarray, valid: np.ndarray | None = None) -> "Vectors":
@@ -153,6 +163,7 @@ class _Search:
                 ids = among[start:stop]
                 block = self.vectors.features.take(ids, axis=0)
             self.scan(ids, _products(block, self.queries))
+            self.vectors.pages.read(len(ids))
 
     def scan(self, ids: np.ndarray, products: np.ndarray) -> None:
         """products: (queries, ids) float, the inner products."""

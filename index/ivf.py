@@ -49,6 +49,12 @@ class IvfIndex:
             self._index.add_with_ids(rows, ids)
         self.rows = self._index.ntotal
 
+    def emptied(self) -> "IvfIndex":
+        """Another index with the same lists and codes, and nothing in them."""
+        index = faiss.clone_index(self._index)
+        index.reset()
+        return IvfIndex(index)
+
     def candidates(
         self,
         queries: np.ndarray,

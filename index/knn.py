@@ -16,6 +16,10 @@ from .mapped import release
 NEIGHBOURS = 90
 """Of each image, in a stored graph: three times t-SNE's perplexity of 30. What needs fewer takes the first."""
 _BLOCK = 1024
+_FEW = 64
+"""Queries whose candidates are read before pages are let go of."""
+_FEW_VALID = 0.5
+"""Below this share of images only the valid ones are compared."""
 _SAMPLE = 256
 _EXACT_WORK = 1e11
 """Up to so many multiplications every image is compared with every other, index or not."""
@@ -77,29 +81,26 @@ def knn_graph(
     return KnnGraph(images, neighbours, distances, recall, ann.metric)
 
 
-def search_images(
-    ann: Ann, own: np.ndarray, k: int, *, allowed: np.ndarray | None = None, threads: int = 1
-) -> tuple[np.ndarray, np.ndarray]:
+def search_images(ann: Ann, own: np.ndarray, k: int, *, threads: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """The k nearest of some images, each itself left out: ids (own, k) int64, distances (own, k) float32.
 
-    allowed: (images,) bool, those that may be found; more than k of them. The distances are a graph's.
+    ann: of more than k images, which need not hold these. The distances are a graph's.
     """
     point = ann.point(k)
-    among = None if allowed is None else np.flatnonzero(allowed)
-    if point is None:
-        return _exact(ann.vectors, own, k, ann.metric, among)
+    if point is None or ann.index is None:
+        return _exact(ann.vectors, own, k, ann.metric)
     ids, gaps = np.empty((len(own), k), np.int64), np.empty((len(own), k), np.float32)
 
     def search(start: int) -> None:  # a block in one thread, so that nothing depends on how many there are
         block = slice(start, start + _BLOCK)
-        ids[block], gaps[block] = _approximate(ann, own[block], k, point, allowed)
+        ids[block], gaps[block] = _approximate(ann, own[block], k, point)
 
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(search, range(0, len(own), _BLOCK)))
     release(ann.vectors.features)
     short = np.flatnonzero(~np.isfinite(gaps[:, -1])) if k else np.empty(0, np.int64)
     if len(short):
-        ids[short], gaps[short] = _exact(ann.vectors, own[short], k, ann.metric, among)
+        ids[short], gaps[short] = _exact(ann.vectors, own[short], k, ann.metric)
     return ids, gaps
 
 
@@ -113,24 +114,21 @@ def _searched(
         if approximate:
             found = search_images(ann, own, k, threads=threads)
         else:
-            found = _exact(ann.vectors, own, k, ann.metric, None)
+            found = _exact(ann.vectors, own, k, ann.metric)
         yield slice(start, start + len(own)), *found
 
 
-def _approximate(
-    ann: Ann, own: np.ndarray, k: int, point: OperatingPoint, allowed: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray]:
+def _approximate(ann: Ann, own: np.ndarray, k: int, point: OperatingPoint) -> tuple[np.ndarray, np.ndarray]:
     """The index's candidates, re-ranked by their features; where they are too few, inf and -1 follow."""
     assert ann.index is not None
-    rows, probes = prepared(ann.vectors, own, ann.metric), point.probes
-    if allowed is not None:  # as many lists more as there are images fewer
-        probes = min(ann.index.lists, int(np.ceil(probes * len(allowed) / max(1, allowed.sum()))))
+    rows = prepared(ann.vectors, own, ann.metric)
     count = min(max(point.candidates, k) + 1, ann.index.rows)
-    ids = ann.index.candidates(rows, count, probes, allowed=allowed)
-    if ann.metric == "l2":
-        squares = squared_gaps(ann.vectors.features, rows, ids)
-    else:
-        squares = _cosine_squares(ann.vectors, rows, ids)
+    ids = ann.index.candidates(rows, count, point.probes)
+    squares = np.empty(ids.shape, np.float32)
+    for first in range(0, len(ids), _FEW):
+        few = slice(first, first + _FEW)
+        squares[few] = _squares(ann.vectors, ann.metric, rows[few], ids[few])
+        ann.vectors.pages.read(ids[few].size)
     squares[(ids == own[:, None]) | (ids < 0)] = np.inf
     if k < count:
         near = np.argpartition(squares, k - 1, axis=1)[:, :k] if k else np.empty((len(own), 0), np.int64)
@@ -139,17 +137,18 @@ def _approximate(
     return np.take_along_axis(ids, order, 1), np.sqrt(np.take_along_axis(squares, order, 1))
 
 
-def _cosine_squares(vectors: Vectors, rows: np.ndarray, ids: np.ndarray) -> np.ndarray:
-    """(own, m) float32: squared distances of rows of length 1 to the images `ids`, scaled to length 1 too."""
+def _squares(vectors: Vectors, metric: Metric, rows: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """(own, m) float32: squared distances of rows to the images `ids`; of a cosine all are scaled to length 1."""
+    if metric == "l2":
+        return squared_gaps(vectors.features, rows, ids)
     squares = np.empty(ids.shape, np.float32)
     for query, near in enumerate(ids):
         squares[query] = ((prepared(vectors, near, "cosine") - rows[query]) ** 2).sum(axis=1)
     return squares
 
 
-def _exact(
-    vectors: Vectors, own: np.ndarray, k: int, metric: Metric, among: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray]:
+def _exact(vectors: Vectors, own: np.ndarray, k: int, metric: Metric) -> tuple[np.ndarray, np.ndarray]:
+    among = np.flatnonzero(vectors.valid) if vectors.valid.mean() < _FEW_VALID else None
     gaps, ids = nearest(vectors, vectors.features[own], k, metric=metric, among=among, exclude=own)
     return ids, gaps if metric == "l2" else np.sqrt(2 * gaps)
 
@@ -157,5 +156,5 @@ def _exact(
 def _recall(ann: Ann, images: np.ndarray, distances: np.ndarray, seed: int) -> float:
     """Equal distances count as found; the slack is for the rounding of float32."""
     picked = np.random.default_rng(seed).choice(len(images), min(_SAMPLE, len(images)), replace=False)
-    _, truth = _exact(ann.vectors, images[picked], distances.shape[1], ann.metric, None)
+    _, truth = _exact(ann.vectors, images[picked], distances.shape[1], ann.metric)
     return float((distances[picked] <= truth[:, -1:] * (1 + 1e-5) + 1e-6).mean())

@@ -4,6 +4,7 @@ import numpy as np
 
 from ..common.progress import SILENT, Progress
 from .ann import Ann
+from .ann_fill import holding
 from .knn import KnnGraph, search_images
 from .placement import NEIGHBOURS as PLACED_BY
 from .placement import place
@@ -25,7 +26,8 @@ def lay_out(
     inside = np.zeros(len(graph.images), bool)
     inside[sample] = True
     with progress.stage("neighbours in the sample", len(sample), "images"):
-        own = graph_within(ann, graph, inside, sample, options.counted, threads=options.threads)
+        held = holding(ann, graph.images[sample])
+        own = graph_within(held, graph, inside, sample, options.counted, threads=options.threads)
     layout = project(ann.vectors, own, options, progress=progress)
     coordinates = np.empty((len(graph.images), 2), np.float32)
     coordinates[sample] = layout.coordinates
@@ -33,7 +35,7 @@ def lay_out(
     with progress.stage("placing the other images", len(others), "images") as stage:
         for start in range(0, len(others), _BLOCK):
             rows = others[start : start + _BLOCK]
-            near = graph_within(ann, graph, inside, rows, PLACED_BY, threads=options.threads)
+            near = graph_within(held, graph, inside, rows, PLACED_BY, threads=options.threads)
             coordinates[rows] = place(layout.coordinates, near.neighbours, near.distances)
             stage.advance(len(rows))
     return Layout(coordinates, layout.settings | {"sample": len(sample), "placed": len(others)})
@@ -57,7 +59,8 @@ def graph_within(
 ) -> KnnGraph:
     """Of the images `rows`, the k nearest among those `inside`: `neighbours` count among these, `images` are the rows'.
 
-    inside: (n,) bool. They are those of `graph`; images that have too few of them there are searched for.
+    ann: of the images inside. inside: (n,) bool. They are those of `graph`; images that have too few of them there are
+    searched for.
     """
     k = min(k, int(inside.sum()) - 1)
     number = np.cumsum(inside, dtype=np.int32) - 1
@@ -72,10 +75,8 @@ def graph_within(
         distances[block, :width] = np.take_along_axis(gaps, order, 1)
         short = np.flatnonzero(kept.sum(axis=1) < k)
         if len(short):
-            allowed = np.zeros(ann.images, bool)
-            allowed[graph.images[inside]] = True
             own = graph.images[rows[block][short]]
-            ids, gaps = search_images(ann, own, k, allowed=allowed, threads=threads)
+            ids, gaps = search_images(ann, own, k, threads=threads)
             neighbours[start + short] = number[np.searchsorted(graph.images, ids)]
             distances[start + short] = gaps
     return KnnGraph(graph.images[rows], neighbours, distances, graph.recall, graph.metric)

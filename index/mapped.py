@@ -9,6 +9,9 @@ from numpy.typing import DTypeLike
 
 from .files import Folder
 
+_AROUND = 64 << 10
+"""Bytes that the system maps around one that is read."""
+
 
 def map_array(folder: Folder, name: str, dtype: DTypeLike, shape: tuple[int, int]) -> np.ndarray:
     """The file as a read-only array; from a bucket it is first copied to a temporary file."""
@@ -21,6 +24,27 @@ def map_array(folder: Folder, name: str, dtype: DTypeLike, shape: tuple[int, int
             copy.write(piece)
         copy.flush()
         return np.asarray(np.memmap(copy, dtype, "r", shape=shape))
+
+
+class Pages:
+    """How much of a mapped array has been read, so that at most about `limit` bytes of its pages stay resident.
+
+    A page that is let go of is read again when it is needed, mostly from the system's cache. Threads may share it.
+    """
+
+    def __init__(self, array: np.ndarray, limit: int) -> None:
+        self._array = array
+        self._rows = limit // max(_AROUND, array[:1].nbytes) if array.nbytes > limit else None
+        self._read = 0
+
+    def read(self, rows: int) -> None:
+        """So many rows (along the first axis) have been read, wherever they lie."""
+        if self._rows is None:
+            return
+        self._read += rows
+        if self._read >= self._rows:
+            self._read = 0
+            release(self._array)
 
 
 def release(array: np.ndarray) -> None:

@@ -27,6 +27,9 @@ from .cores import cores
 from .lock import writing
 from .tiles import draw_on_ray
 
+_RESIDENT = 4 << 30
+"""Bytes of mapped features that may stay in memory."""
+
 
 class BlockReader(Protocol):
     """What an index is built from."""
@@ -118,7 +121,7 @@ def usual_name(method: str, layer: str | None) -> str:
 def index_of(features: BlockReader, folder: Folder, *, store: str, progress: Progress) -> Ann:
     """The index in a folder, built over these features where it is not there. store: as in `Ann.open`."""
     try:
-        return Ann.open(folder, store=store)
+        return Ann.open(folder, store=store, resident=_RESIDENT)
     except StoreNotFoundError:
         build(features.blocks(), features.width, folder, store=store, threads=cores(), progress=progress)
-        return Ann.open(folder, store=store)
+        return Ann.open(folder, store=store, resident=_RESIDENT)

@@ -21,6 +21,7 @@ from ..index.ann import MANIFEST as ANN_MANIFEST
 from ..index.ann import Ann
 from ..index.atlas import Atlas, list_atlases
 from ..index.by_layer import KINDS, layer_folder
+from ..index.cache import ByteCache
 from ..index.exact import Vectors
 from ..index.facts import Facts
 from ..index.files import Folder
@@ -31,6 +32,7 @@ from ..index.store import Store
 from .fresh import Fresh, Version
 
 VERSION_LETTERS = 12
+_ANSWER_BYTES = 64 << 20
 _EXACT_BYTES = 128 << 20
 """Features of at most this many bytes are held and searched exactly where a store has no index."""
 _NONSENSE = (KeyError, TypeError, ValueError, IndexError, AttributeError)
@@ -42,6 +44,7 @@ class ServedStore:
 
     name: in addresses. address: where the API answers for it. images: of its images. versioned: the parameter in the
     addresses of pictures that names this version. hash: SHA-256 of the manifest, which names every byte of the store.
+    answers: what was answered last, by ETag.
     """
 
     def __init__(self, name: str, store: Store) -> None:
@@ -52,6 +55,7 @@ class ServedStore:
         self.store = store
         self.facts = Facts(store)
         self.hash = store.manifest.hash
+        self.answers = ByteCache(_ANSWER_BYTES)
         self._ann = Fresh(store.folder, ANN_MANIFEST, lambda: self._open_ann(store.folder))
         pixels = pixel_folder(store.folder)
         self._pixels = Fresh(pixels, ANN_MANIFEST, lambda: self._open_ann(pixels))

@@ -29,6 +29,8 @@ REVALIDATE = "private, no-cache"
 IMMUTABLE = "private, max-age=31536000, immutable"
 """For addresses that name the version of the store that they are of."""
 _TRIES = 20
+_ENTRY_BYTES = 600
+"""Of what is kept with an answer: its ETag, its place in the cache."""
 _JSON = "application/json"
 _ANYTHING = ("", "*/*", _JSON)
 
@@ -111,8 +113,14 @@ def _respond(
 ) -> Response:
     """form: the media type that the request chose, None where there was nothing to choose.
 
-    Made again where the part was made again meanwhile: its files may then be gone.
+    Made again where the part was made again meanwhile: its files may then be gone. What a GET chose a form of is
+    kept by its ETag, which is of everything that it is made from.
     """
+
+    def made(served: ServedStore, etag: str, value: Any) -> Picture:
+        if form is None or request.method != "GET":
+            return make(served, value)
+        return served.answers.get(etag, lambda: make(served, value), _size)
 
     def respond(served: ServedStore) -> Response:
         used = part(served)
@@ -123,7 +131,7 @@ def _respond(
         if _matches(request, etag):
             return Response(status_code=304, headers=headers)
         try:
-            data, kind = make(served, used.value)
+            data, kind = made(served, etag, used.value)
         except UnitscopeError:
             if part(served).stamp == used.stamp:
                 raise
@@ -133,6 +141,10 @@ def _respond(
         return Response(data, media_type=kind, headers=headers)
 
     return consistent(request, store, respond)
+
+
+def _size(answered: Picture) -> int:
+    return len(answered[0]) + _ENTRY_BYTES
 
 
 def part_version(part: Version[Any]) -> str:

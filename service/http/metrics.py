@@ -127,7 +127,8 @@ class _Caches(Collector):
         for name in self._stores.names():
             with suppress(UnitscopeError):
                 served = self._stores.get(name).value
-                caches = served.store.cache_reads() | {"facts": served.facts.reads}
+                own = {"facts": served.facts.reads, "answers": served.answers.reads}
+                caches = served.store.cache_reads() | own
                 for cache, (hits, misses) in caches.items():
                     reads.add_metric([name, cache, "hit"], hits)
                     reads.add_metric([name, cache, "miss"], misses)

@@ -7,6 +7,7 @@ from scipy.spatial import cKDTree
 from unitscope.index.ann import Ann
 from unitscope.index.ann_build import blocks_of, build
 from unitscope.index.ann_choice import AnnChoice
+from unitscope.index.ann_fill import holding
 from unitscope.index.exact import nearest
 from unitscope.index.files import Folder
 from unitscope.index.knn import knn_graph
@@ -47,12 +48,14 @@ def test_held_out_images_are_placed_where_they_would_have_been_laid_out(ann, gra
     inside = np.random.default_rng(1).random(len(graph.images)) < 0.75
     kept, held = np.flatnonzero(inside), np.flatnonzero(~inside)
     together = project(ann.vectors, graph, OPTIONS).coordinates
-    part = project(ann.vectors, graph_within(ann, graph, inside, kept, OPTIONS.counted), OPTIONS).coordinates
+    within = holding(ann, graph.images[kept])
+    own = graph_within(within, graph, inside, kept, OPTIONS.counted)
+    part = project(ann.vectors, own, OPTIONS).coordinates
     placed = place_features(ann, graph.images[kept], part, FEATURES[graph.images[held]])
     expected = accuracy(together[kept], labels[kept], together[held], labels[held], among_them=False)
     found = accuracy(part, labels[kept], placed, labels[held], among_them=False)
     assert expected > 0.6 and found >= expected - 0.02
-    near = graph_within(ann, graph, inside, held, 15)
+    near = graph_within(within, graph, inside, held, 15)
     by_graph = place(part, near.neighbours, near.distances)
     assert (np.linalg.norm(by_graph - placed, axis=1) < 0.2 * part.std()).mean() > 0.98
     one = place_features(ann, graph.images[kept], part, FEATURES[graph.images[held[:1]]])
@@ -89,7 +92,7 @@ def test_neighbours_within_are_the_nearest_of_those_within(ann, graph):
         np.random.default_rng(4).random(len(graph.images)) < 0.15
     )  # most have too few of these in the graph
     rows = np.arange(0, len(graph.images), 7)
-    found = graph_within(ann, graph, inside, rows, 15)
+    found = graph_within(holding(ann, graph.images[inside]), graph, inside, rows, 15)
     among, own = graph.images[inside], graph.images[rows]
     truth = nearest(ann.vectors, FEATURES[own], 15, among=among, exclude=own)[0]
     assert (found.distances <= truth[:, -1:] * (1 + 1e-4)).mean() > 0.97

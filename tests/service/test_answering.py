@@ -104,3 +104,41 @@ def test_the_openapi_document_describes_every_route(client):
             for code, response in operation["responses"].items():
                 if code[0] in "45":
                     assert response["content"]["application/problem+json"]["schema"] == problem, (path, code)
+
+
+def reads(client, cache):
+    """How often a cache was read with and without success, as /metrics tells."""
+    told = client.get("/metrics").text
+    found = {
+        result: float(line.rsplit(" ", 1)[1])
+        for result in ("hit", "miss")
+        for line in told.splitlines()
+        if line.startswith("unitscope_cache_reads_total{")
+        and f'cache="{cache}"' in line
+        and f'result="{result}"' in line
+    }
+    return found["hit"], found["miss"]
+
+
+@pytest.mark.parametrize(
+    "path", [f"{API}/layers/features.0/units/2/patches?where=loss+%3E+0.3", f"{API}/layers"]
+)
+def test_the_same_question_again_is_answered_from_memory(made, kit, path):
+    with kit.client(made.url) as client:
+        first = client.get(path)
+        hits, misses = reads(client, "answers")
+        again = client.get(path)
+        assert reads(client, "answers") == (hits + 1, misses)
+        assert (again.content, again.headers["etag"]) == (first.content, first.headers["etag"])
+        arrow = client.get(path, headers={"accept": "application/vnd.apache.arrow.stream"})
+        assert arrow.content != first.content
+        assert reads(client, "answers") == (hits + 1, misses + 1)
+
+
+def test_answers_to_what_is_sent_are_not_kept_by_their_address(client, made):
+    vectors = [list(map(float, made.feature[image])) for image in (1, 2)]
+    nearest = [
+        client.post(f"{API}/neighbors", json={"vector": vector}).json()["neighbors"][0]["image_id"]
+        for vector in vectors
+    ]
+    assert nearest == [1, 2]

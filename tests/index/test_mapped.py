@@ -1,0 +1,70 @@
+"""Mapped arrays: how much of one stays in memory."""
+
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from unitscope.index.exact import Vectors, nearest
+from unitscope.index.files import Folder
+from unitscope.index.mapped import Pages, map_array, release
+
+MIB = 1 << 20
+ROWS, WIDTH = 4096, 2048  # 32 MiB
+linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc tells what is resident")
+
+
+@pytest.fixture
+def mapped(tmp_path):
+    random = np.random.default_rng(0)
+    random.random((ROWS, WIDTH), np.float32).tofile(tmp_path / "features.f32")
+    return map_array(Folder(str(tmp_path)), "features.f32", np.float32, (ROWS, WIDTH))
+
+
+def resident(name):
+    """MiB of this process's mapping of a file that are in memory."""
+    text = Path("/proc/self/smaps").read_text()
+    found = re.search(rf"{name}\n(?:[A-Z]\w+:.*\n)*?Rss: +(\d+) kB", text)
+    assert found, f"{name} is not mapped"
+    return int(found[1]) / 1024
+
+
+@linux
+def test_what_was_read_is_let_go_of(mapped):
+    pages = Pages(mapped, 8 * MIB)
+    total, most = 0.0, 0.0
+    for start in range(0, ROWS, 16):
+        total += mapped[start : start + 16].sum(dtype=np.float64)
+        pages.read(16)
+        most = max(most, resident("features.f32"))
+    assert most <= 9
+    release(mapped)
+    assert resident("features.f32") < 1
+    assert total == pytest.approx(mapped.sum(dtype=np.float64))  # pages that were let go of are read again
+
+
+@linux
+def test_an_array_within_the_limit_stays(mapped):
+    pages = Pages(mapped, 64 * MIB)
+    mapped.sum()
+    pages.read(10 * ROWS)
+    assert resident("features.f32") == pytest.approx(32, abs=1)
+
+
+@linux
+def test_a_search_of_everything_holds_little(mapped):
+    few = Vectors(mapped, np.linalg.norm(mapped, axis=1).astype(np.float64), np.ones(ROWS, bool), 4 * MIB)
+    all_held = Vectors.of(np.array(mapped))
+    release(mapped)
+    queries = np.array(mapped[:3])
+    for got, wanted in zip(nearest(few, queries, 5), nearest(all_held, queries, 5), strict=True):
+        np.testing.assert_array_equal(got, wanted)
+    assert resident("features.f32") <= 20  # of 32: a chunk of 16 MiB, and what was let go of before
+
+
+def test_arrays_that_are_no_files_are_left_alone():
+    array = np.ones((100, 100), np.float32)
+    pages = Pages(array, 1)
+    pages.read(1000)
+    assert array.sum() == 10_000
