@@ -116,9 +116,9 @@ class Store:
             raise UsageError(f"k = {k}: ask for at least one patch")
         if where is None:
             stored = self._units.top(number, unit, k)
-            if stored is not None:
-                return stored
-        return self.top_from_maxima(layer, unit, k=k, where=where)
+        else:
+            stored = self._units.top_among(number, unit, k, self.mask(where))
+        return self.top_from_maxima(layer, unit, k=k, where=where) if stored is None else stored
 
     def top_at_hand(self, layer: str, unit: int, *, k: int) -> list[Patch] | None:
         """As `top` of all images, None where something would have to be read. Raises LayerError."""

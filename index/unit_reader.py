@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 
 from ..common.frame import Box
@@ -59,6 +60,18 @@ class UnitReader:
         """
         group, place = self._place(number, unit)
         return _top(self._columns.column(group, "top"), self._columns.column(group, "images"), place, k)
+
+    def top_among(self, number: int, unit: int, k: int, mask: np.ndarray) -> list[Patch] | None:
+        """The k strongest patches in the images that `mask` ((images,) bool) keeps; None where the table does not tell.
+
+        It tells where as many of the strongest of all are kept, or where it holds those of all images.
+        """
+        group, place = self._place(number, unit)
+        patches = _patches(self._columns.column(group, "top"), place, None)
+        kept = [patch for patch in patches if mask[patch.image_id]]
+        if len(kept) < k and len(patches) < self._columns.column(group, "images").at([place])[0]:
+            return None
+        return kept[:k]
 
     def top_at_hand(self, number: int, unit: int, k: int) -> list[Patch] | None:
         """As `top`; None also where something would have to be read."""

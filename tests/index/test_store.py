@@ -83,8 +83,23 @@ def test_top_with_any_threshold(made, store, low, k, unit):
 
 
 def test_boxes_do_not_depend_on_where_they_come_from(made, store):
-    by_filter = store.top("features.0", 3, k=made.k, where="image_id >= 0")
+    by_filter = store.top_from_maxima("features.0", 3, k=made.k, where="image_id >= 0")
     assert by_filter == list(store.unit("features.0", 3).top)
+
+
+def test_a_filter_that_keeps_enough_of_the_strongest_reads_no_maxima(made, store, monkeypatch):
+    strongest = store.unit("features.0", 3).top
+    first, last = strongest[0].image_id, strongest[-1].image_id
+    read = []
+    maxima = store.top_from_maxima
+    monkeypatch.setattr(
+        store, "top_from_maxima", lambda *told, **more: read.append(1) or maxima(*told, **more)
+    )
+    assert store.top("features.0", 3, k=made.k - 1, where=f"image_id != {first}") == list(strongest[1:])
+    assert store.top("features.0", 3, k=1, where=f"image_id = {last}") == [strongest[-1]]
+    assert read == []
+    store.top("features.0", 3, k=made.k, where=f"image_id != {first}")
+    assert read == [1]
 
 
 def test_maxima_and_positions(made, store):
