@@ -18,22 +18,21 @@ from ..answers.overlays import (
     PaintedBy,
 )
 from ..fresh import Version
-from ..http.answering import answer_from, picture_from
-from ..questions import overlays as overlay_questions
+from ..questions import overlays as questions
 from ..questions.overlays import Paint
 from ..questions.regions import Drawn
-from ..questions.tiles import atlas_of
+from ..questions.tiles import TilePlace
 from ..registry import Registry, ServedStore
-from .parameters import TABLE, AtlasName, Number, StoreName, Where
+from .atlas_parameters import Asked, AskedAtlas, Place, View
+from .parameters import TABLE, Number, Where
 from .parameters import pictures as described
 from .regions import Region
-from .tiles import AtlasVersion, Place, View
 
-router = APIRouter(prefix="/api/v1/stores")
+router = APIRouter(prefix="/api/v1/stores/{store}/atlases/{atlas}")
 
 
 @dataclass(frozen=True)
-class Asked:
+class AskedPaint:
     """What to paint by, as a request says it."""
 
     by: PaintedBy
@@ -47,7 +46,7 @@ class Asked:
     region_store: str | None
 
 
-def _asked(
+async def _asked(
     by: Annotated[PaintedBy, Query(description="what the images are coloured by")],
     column: Annotated[
         str | None, Query(max_length=300, description="with by=column: one of `overlays`; default: label")
@@ -66,11 +65,11 @@ def _asked(
     region_store: Annotated[
         str | None, Query(max_length=300, description="the store of that atlas; default: this one")
     ] = None,
-) -> Asked:
-    return Asked(by, column, layer, unit, where, region, region_grid, region_atlas, region_store)
+) -> AskedPaint:
+    return AskedPaint(by, column, layer, unit, where, region, region_grid, region_atlas, region_store)
 
 
-Painting = Annotated[Asked, Depends(_asked)]
+Painting = Annotated[AskedPaint, Depends(_asked)]
 
 
 @dataclass(frozen=True)
@@ -81,93 +80,59 @@ class PaintedAtlas:
     paint: Paint
 
 
-@router.get("/{store}/atlases/{atlas}/overlays", response_model=OverlaysAnswer, responses=TABLE)
-def list_overlays(request: Request, store: StoreName, atlas: AtlasName, v: AtlasVersion = None) -> Response:
+async def _painted(asked: AskedAtlas, by: Painting) -> Asked[PaintedAtlas]:
+    return Asked(asked.request, asked.store, painting(asked.request, asked.find, by))
+
+
+AskedPainted = Annotated[Asked[PaintedAtlas], Depends(_painted)]
+
+
+async def _tile(grid: View, level: Place, column_of_tile: Place, row: Place) -> TilePlace:
+    """A query's `column` says what to paint by."""
+    return TilePlace(grid, level, column_of_tile, row)
+
+
+@router.get("/overlays", response_model=OverlaysAnswer, responses=TABLE)
+def list_overlays(asked: AskedAtlas) -> Response:
     """What an atlas can be painted by."""
-    return answer_from(request, store, lambda served: atlas_of(served, atlas, v), overlay_questions.overlays)
+    return asked.answer(questions.overlays)
 
 
-@router.get("/{store}/atlases/{atlas}/overlays/legend", response_model=LegendAnswer, responses=TABLE)
-def overlay_legend(
-    request: Request, store: StoreName, atlas: AtlasName, asked: Painting, v: AtlasVersion = None
-) -> Response:
+@router.get("/overlays/legend", response_model=LegendAnswer, responses=TABLE)
+def overlay_legend(asked: AskedPainted) -> Response:
     """What the colours of an overlay mean."""
-
-    def make(served: ServedStore, one: PaintedAtlas) -> LegendAnswer:
-        return overlay_questions.legend(served, one.found, one.paint)
-
-    return answer_from(request, store, painting(request, atlas, asked, v), make)
+    return asked.answer(lambda served, one: questions.legend(served, one.found, one.paint))
 
 
-@router.get(
-    "/{store}/atlases/{atlas}/overlays/values/{image_id}", response_model=OverlayValueAnswer, responses=TABLE
-)
-def overlay_value(
-    request: Request,
-    store: StoreName,
-    atlas: AtlasName,
-    image_id: Number,
-    asked: Painting,
-    *,
-    v: AtlasVersion = None,
-) -> Response:
+@router.get("/overlays/values/{image_id}", response_model=OverlayValueAnswer, responses=TABLE)
+def overlay_value(asked: AskedPainted, image_id: Number) -> Response:
     """What one image is painted by."""
-
-    def make(served: ServedStore, one: PaintedAtlas) -> OverlayValueAnswer:
-        return overlay_questions.value(served, one.found, one.paint, image_id)
-
-    return answer_from(request, store, painting(request, atlas, asked, v), make)
+    return asked.answer(lambda served, one: questions.value(served, one.found, one.paint, image_id))
 
 
 @router.get(
-    "/{store}/atlases/{atlas}/overlays/{grid}/{level}/{column_of_tile}_{row}.png",
+    "/overlays/{grid}/{level}/{column_of_tile}_{row}.png",
     response_class=Response,
     responses=described("image/png"),
 )
-def overlay_tile(
-    request: Request,
-    store: StoreName,
-    atlas: AtlasName,
-    grid: View,
-    level: Place,
-    *,
-    column_of_tile: Place,
-    row: Place,
-    asked: Painting,
-    v: AtlasVersion = None,
-) -> Response:
+def overlay_tile(asked: AskedPainted, place: Annotated[TilePlace, Depends(_tile)]) -> Response:
     """A transparent piece of an overlay, over the tile of the same place; striped where a value is missing."""
-    place = (level, column_of_tile, row)
-    return picture_from(
-        request,
-        store,
-        painting(request, atlas, asked, v),
-        lambda served, one: overlay_questions.tile(served, one.found, grid, one.paint, place),
-    )
+    return asked.picture(lambda served, one: questions.tile(served, one.found, one.paint, place))
 
 
-@router.get("/{store}/atlases/{atlas}/clusters", response_model=ClustersAnswer, responses=TABLE)
-def clusters(
-    request: Request, store: StoreName, atlas: AtlasName, grid: ViewName = "nearest", v: AtlasVersion = None
-) -> Response:
+@router.get("/clusters", response_model=ClustersAnswer, responses=TABLE)
+def clusters(asked: AskedAtlas, *, grid: ViewName = "nearest") -> Response:
     """The clusters that some labels distinguish from the rest of the map, named by these."""
-
-    def part(served: ServedStore) -> Version[Version[Atlas]]:
-        found = atlas_of(served, atlas, v)
-        return Version(found, found.digest, found.stamp)
-
-    return answer_from(
-        request, store, part, lambda served, found: overlay_questions.clusters(served, found, grid)
-    )
+    return asked.answer_versioned(lambda served, found: questions.clusters(served, found, grid))
 
 
 def painting(
-    request: Request, atlas: str, asked: Asked, v: str | None
+    request: Request, find: Callable[[ServedStore], Version[Atlas]], asked: AskedPaint
 ) -> Callable[[ServedStore], Version[PaintedAtlas]]:
     """The atlas with what it is painted by: its version is also that of the atlas that a region was drawn in."""
 
     def part(served: ServedStore) -> Version[PaintedAtlas]:
-        found = atlas_of(served, atlas, v)
+        found = find(served)
         drawn, digest, stamp = None, found.digest, found.stamp
         if asked.by == "region" and asked.region is not None:
             drawn = _drawn(request, served, asked, found)
@@ -180,7 +145,7 @@ def painting(
     return part
 
 
-def _drawn(request: Request, served: ServedStore, asked: Asked, found: Version[Atlas]) -> Drawn:
+def _drawn(request: Request, served: ServedStore, asked: AskedPaint, found: Version[Atlas]) -> Drawn:
     registry: Registry = request.app.state.registry
     there = served if asked.region_store in (None, served.name) else registry.get(asked.region_store).value
     if there is not served and asked.region_atlas is None:

@@ -1,10 +1,12 @@
 """The API's regions of an atlas: which images lie in one, and what sets them apart; and where some images lie."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
+from ...index.atlas import Atlas
 from ..answers.atlases import ViewName
 from ..answers.regions import (
     CounterpartAnswer,
@@ -14,13 +16,12 @@ from ..answers.regions import (
     RegionUnitsAnswer,
 )
 from ..fresh import Version
-from ..http.answering import answer_from
-from ..questions import regions as region_questions
+from ..http.answering import Content, answer_from
+from ..questions import regions as questions
 from ..questions.regions import REGION_PATTERN, Drawn
-from ..questions.tiles import atlas_of
 from ..registry import Registry, ServedStore
-from .parameters import TABLE, AtlasName, Cursor, K, Limit, Number, StoreName
-from .tiles import AtlasVersion
+from .atlas_parameters import Asked, AskedAtlas
+from .parameters import TABLE, Cursor, K, Limit, Number, StoreName
 
 router = APIRouter(prefix="/api/v1/stores")
 
@@ -32,84 +33,66 @@ Region = Annotated[
         description="x,y;x,y;…: the corners of a polygon in cells from the grid's upper left corner, at least three",
     ),
 ]
-InGrid = Annotated[ViewName, Query(description="the grid that the region is drawn in")]
+
+
+@dataclass(frozen=True)
+class AskedInRegion:
+    """A request about a region of an atlas."""
+
+    atlas: Asked[Atlas]
+    grid: ViewName
+    region: str
+
+    def answer(self, make: Callable[[Drawn], Content]) -> Response:
+        """What `make` says of the region."""
+        return self.atlas.answer_versioned(
+            lambda served, found: make(Drawn(served, found, self.grid, self.region))
+        )
+
+
+async def _in_region(
+    asked: AskedAtlas,
+    region: Region,
+    grid: Annotated[ViewName, Query(description="the grid that the region is drawn in")] = "nearest",
+) -> AskedInRegion:
+    return AskedInRegion(asked, grid, region)
+
+
+AskedRegion = Annotated[AskedInRegion, Depends(_in_region)]
 
 
 @router.get("/{store}/atlases/{atlas}/region", response_model=RegionAnswer, responses=TABLE)
-def region(
-    request: Request,
-    store: StoreName,
-    atlas: AtlasName,
-    *,
-    region: Region,
-    grid: InGrid = "nearest",
-    v: AtlasVersion = None,
-) -> Response:
+def region(asked: AskedRegion) -> Response:
     """How many images lie in a region, and of which classes, against the rest of the map."""
-    return answer_from(
-        request, store, drawn(atlas, grid, region, v), lambda _, found: region_questions.region(found)
-    )
+    return asked.answer(questions.region)
 
 
 @router.get("/{store}/atlases/{atlas}/region/images", response_model=RegionImagesAnswer, responses=TABLE)
-def region_images(
-    request: Request,
-    store: StoreName,
-    atlas: AtlasName,
-    *,
-    region: Region,
-    grid: InGrid = "nearest",
-    cursor: Cursor = None,
-    limit: Limit = 100,
-    v: AtlasVersion = None,
-) -> Response:
+def region_images(asked: AskedRegion, *, cursor: Cursor = None, limit: Limit = 100) -> Response:
     """The images of a region, a page at a time."""
-    return answer_from(
-        request,
-        store,
-        drawn(atlas, grid, region, v),
-        lambda _, found: region_questions.region_images(found, cursor=cursor, limit=limit),
-    )
+    return asked.answer(lambda drawn: questions.region_images(drawn, cursor=cursor, limit=limit))
 
 
 @router.get("/{store}/atlases/{atlas}/region/units", response_model=RegionUnitsAnswer, responses=TABLE)
 def region_units(
-    request: Request,
-    store: StoreName,
-    atlas: AtlasName,
+    asked: AskedRegion,
     *,
-    region: Region,
-    grid: InGrid = "nearest",
     layer: Annotated[str | None, Query(max_length=300, description="default: all layers")] = None,
     k: K = 20,
-    v: AtlasVersion = None,
 ) -> Response:
     """The units whose maxima in a region stand out most from those of all other images."""
-    return answer_from(
-        request,
-        store,
-        drawn(atlas, grid, region, v),
-        lambda _, found: region_questions.units(found, layer=layer, k=k),
-    )
+    return asked.answer(lambda drawn: questions.units(drawn, layer=layer, k=k))
 
 
 @router.get("/{store}/atlases/{atlas}/extent", response_model=ExtentAnswer, responses=TABLE)
 def extent(
-    request: Request,
-    store: StoreName,
-    atlas: AtlasName,
+    asked: AskedAtlas,
     *,
     where: Annotated[str, Query(max_length=4000, description="a filter, such as: label = 'cat'")],
     grid: ViewName = "nearest",
-    v: AtlasVersion = None,
 ) -> Response:
     """Where the images that a filter keeps lie."""
-    return answer_from(
-        request,
-        store,
-        drawn(atlas, grid, "", v),
-        lambda served, found: region_questions.extent(served, found.found, grid, where),
-    )
+    return asked.answer_versioned(lambda served, found: questions.extent(served, found, grid, where))
 
 
 @router.get("/{store}/images/{image_id}/counterpart", response_model=CounterpartAnswer, responses=TABLE)
@@ -130,15 +113,5 @@ def counterpart(
         request,
         store,
         part,
-        lambda served, there: region_questions.counterpart(served, image_id, there),
+        lambda served, there: questions.counterpart(served, image_id, there),
     )
-
-
-def drawn(atlas: str, grid: ViewName, region: str, v: str | None) -> Callable[[ServedStore], Version[Drawn]]:
-    """A region in one version of an atlas."""
-
-    def part(served: ServedStore) -> Version[Drawn]:
-        found = atlas_of(served, atlas, v)
-        return Version(Drawn(served, found, grid, region), found.digest, found.stamp)
-
-    return part

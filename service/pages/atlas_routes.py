@@ -9,8 +9,10 @@ from fastapi.responses import Response
 from ..answers.atlases import ViewName
 from ..api.overlays import Painting, painting
 from ..api.parameters import AtlasName, StoreName
-from ..api.regions import Region, drawn
+from ..api.regions import Region
 from ..http.answering import consistent
+from ..questions.regions import Drawn
+from ..registry import ServedStore
 from . import atlas as views_atlas
 from . import atlas_region as views_region
 from .parameters import EMPTY, Start
@@ -67,18 +69,18 @@ def region_page(
     part: Literal["facts", "units"] | None = None,
 ) -> Response:
     """Which images lie in a region, and what sets them apart. part: of the page, for the viewer."""
-    found = drawn(atlas, grid, region, None)
-    return consistent(
-        request,
-        store,
-        lambda served: views_region.region(request, served, found(served).value, start=start, part=part),
-    )
+
+    def make(served: ServedStore) -> Response:
+        drawn = Drawn(served, served.atlas(atlas), grid, region)
+        return views_region.region(request, served, drawn, start=start, part=part)
+
+    return consistent(request, store, make)
 
 
 @router.get("/stores/{store}/atlas/{atlas}/legend")
 def legend(request: Request, store: StoreName, atlas: AtlasName, asked: Painting) -> Response:
     """What the colours of an overlay mean, for the viewer."""
-    found = painting(request, atlas, asked, None)
+    found = painting(request, lambda served: served.atlas(atlas), asked)
     return consistent(
         request, store, lambda served: views_region.legend(request, served, found(served).value)
     )

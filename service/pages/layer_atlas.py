@@ -11,6 +11,7 @@ from ..fresh import Version
 from ..http.answering import part_version
 from ..questions import layer_atlases as questions
 from ..questions.atlases import measures
+from ..questions.tiles import Spot
 from ..registry import ServedStore
 from .addresses import layer_atlas_url
 from .look import page
@@ -42,19 +43,10 @@ def layer_atlas(request: Request, served: ServedStore, layer: str, kind: Kind) -
     )
 
 
-def panel(
-    request: Request,
-    served: ServedStore,
-    layer: str,
-    kind: Kind,
-    *,
-    view: ViewName,
-    place: tuple[float, float],
-    level: int | None,
-) -> Response:
+def panel(request: Request, served: ServedStore, layer: str, kind: Kind, spot: Spot) -> Response:
     """What the script shows beside the map of a place on it."""
     found = served.layer_atlas(layer, kind)
-    cell = questions.at(served, found, kind, view, place=place, level=level)
+    cell = questions.at(served, found, kind, spot)
     return page(request, "layer_atlas_panel.html", **given(served), cell=cell)
 
 

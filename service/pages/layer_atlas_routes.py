@@ -3,10 +3,9 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from ..answers.atlases import ViewName
 from ..answers.layer_atlases import Kind
+from ..api.atlas_parameters import AskedSpot
 from ..api.parameters import LayerName, StoreName
-from ..api.tiles import Along, LevelOfScatter
 from ..http.answering import consistent
 from . import layer_atlas as views
 
@@ -21,19 +20,7 @@ def layer_atlas_page(request: Request, store: StoreName, layer: LayerName, kind:
 
 @router.get("/stores/{store}/layers/{layer}/atlas/{kind}/at")
 def layer_atlas_panel(
-    request: Request,
-    store: StoreName,
-    layer: LayerName,
-    kind: Kind,
-    *,
-    x: Along,
-    y: Along,
-    grid: ViewName = "nearest",
-    level: LevelOfScatter = None,
+    request: Request, store: StoreName, layer: LayerName, kind: Kind, spot: AskedSpot
 ) -> Response:
     """What lies at a place of the map, for the viewer."""
-    return consistent(
-        request,
-        store,
-        lambda served: views.panel(request, served, layer, kind, view=grid, place=(x, y), level=level),
-    )
+    return consistent(request, store, lambda served: views.panel(request, served, layer, kind, spot))

@@ -56,23 +56,17 @@ def tiles(served: ServedStore, found: Version[LayerAtlas], kind: Kind, view: Vie
 
 
 def at(
-    served: ServedStore,
-    found: Version[LayerAtlas],
-    kind: Kind,
-    view: ViewName,
-    *,
-    place: tuple[float, float],
-    level: int | None,
+    served: ServedStore, found: Version[LayerAtlas], kind: Kind, spot: tile_answers.Spot
 ) -> LayerCellAnswer:
-    """What a view shows at x, y. Raises as `questions.tiles.seen`."""
+    """What a view shows at a place. Raises as `questions.tiles.seen`."""
     of_layer = found.value
-    seen = tile_answers.seen(served, of_layer.atlas, view, place, level)
+    seen = tile_answers.seen(served, of_layer.atlas, spot)
     is_unit, there = kind == "units", seen.item >= 0
     return LayerCellAnswer(
         **said(served),
         layer=of_layer.layer,
         kind=kind,
-        grid=view,
+        grid=spot.view,
         row=seen.row,
         column=seen.column,
         level=seen.level,
@@ -80,7 +74,7 @@ def at(
         item=seen.item if there else None,
         unit=unit_row(served, of_layer.layer, seen.item) if there and is_unit else None,
         sample=_sample(served, found, seen.item) if there and not is_unit else None,
-        mean=_mean(served, found, seen.row, seen.column) if view == "nearest" and not is_unit else None,
+        mean=_mean(served, found, seen.row, seen.column) if spot.view == "nearest" and not is_unit else None,
     )
 
 

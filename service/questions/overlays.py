@@ -31,6 +31,7 @@ from ..http.answering import Picture
 from ..registry import ServedStore
 from .ask import check_image, class_name, said
 from .regions import Drawn, images_of
+from .tiles import TilePlace
 
 PNG = "image/png"
 _STOPS = 9
@@ -77,11 +78,10 @@ def overlay(served: ServedStore, found: Version[Atlas], grid: ViewName, paint: P
     return Overlay(found.value, found.digest, grid, painted, key)
 
 
-def tile(
-    served: ServedStore, found: Version[Atlas], grid: ViewName, paint: Paint, place: tuple[int, int, int]
-) -> Picture:
-    """place: level, column, row. Raises NotFoundError for a tile that is none, and as `overlay`."""
-    return served.facts.overlays.tile(overlay(served, found, grid, paint), *place), PNG
+def tile(served: ServedStore, found: Version[Atlas], paint: Paint, place: TilePlace) -> Picture:
+    """What lies over a tile. Raises NotFoundError for a tile that is none, and as `overlay`."""
+    grid, *there = place
+    return served.facts.overlays.tile(overlay(served, found, grid, paint), *there), PNG
 
 
 def legend(served: ServedStore, found: Version[Atlas], paint: Paint) -> LegendAnswer:

@@ -37,6 +37,15 @@ def atlas_of(served: ServedStore, name: str, v: str | None) -> Version[Atlas]:
     return found
 
 
+class Spot(NamedTuple):
+    """A place of a view. x, y: in cells of its deepest level; level: that is looked at, None for the deepest."""
+
+    x: float
+    y: float
+    view: ViewName
+    level: int | None
+
+
 class Seen(NamedTuple):
     """What a view shows at a place. level: that is looked at. item: -1 for none; items: how many lie in the cell."""
 
@@ -81,20 +90,27 @@ def tiles(
     )
 
 
-def tile(served: ServedStore, atlas: Atlas, view: ViewName, level: int, place: tuple[int, int]) -> Picture:
-    """The tile in a column and row. Raises NotFoundError, StoreNotFoundError, StoreDamagedError."""
-    return _tiles(served, atlas).get(view, level, *place), JPEG
+class TilePlace(NamedTuple):
+    """Which tile of a view."""
+
+    view: ViewName
+    level: int
+    column: int
+    row: int
 
 
-def at(
-    served: ServedStore, atlas: Atlas, view: ViewName, place: tuple[float, float], level: int | None
-) -> CellAtAnswer:
-    """The image that a view shows at x, y. Raises as `seen`."""
-    found = seen(served, atlas, view, place, level)
+def tile(served: ServedStore, atlas: Atlas, place: TilePlace) -> Picture:
+    """A tile. Raises NotFoundError, StoreNotFoundError, StoreDamagedError."""
+    return _tiles(served, atlas).get(*place), JPEG
+
+
+def at(served: ServedStore, atlas: Atlas, spot: Spot) -> CellAtAnswer:
+    """The image that a view shows at a place. Raises as `seen`."""
+    found = seen(served, atlas, spot)
     return CellAtAnswer(
         **said(served),
         atlas=atlas.name,
-        grid=view,
+        grid=spot.view,
         row=found.row,
         column=found.column,
         level=found.level,
@@ -103,15 +119,13 @@ def at(
     )
 
 
-def seen(
-    served: ServedStore, atlas: Atlas, view: ViewName, place: tuple[float, float], level: int | None
-) -> Seen:
-    """What a view shows at x, y, by default in its deepest level.
+def seen(served: ServedStore, atlas: Atlas, spot: Spot) -> Seen:
+    """What a view shows at a place.
 
     Raises UsageError outside the view, NotFoundError for a level that is none, StoreNotFoundError for the scatter of an
     atlas without tiles.
     """
-    x, y = place
+    x, y, view, level = spot
     row, column = math.floor(y), math.floor(x)
     rows, columns, levels = _shape(served, atlas, view)
     if not (0 <= row < rows and 0 <= column < columns):
