@@ -15,6 +15,8 @@ from .mapped import release
 
 NEIGHBOURS = 90
 """Of each image, in a stored graph: three times t-SNE's perplexity of 30. What needs fewer takes the first."""
+MANY, NEIGHBOURS_OF_MANY = 1_000_000, 30
+"""Above so many images the graph holds fewer; a map that wants more searches for them again."""
 _BLOCK = 1024
 _FEW = 64
 """Queries whose candidates are read before pages are let go of."""
@@ -55,7 +57,7 @@ class KnnGraph:
 def knn_graph(
     ann: Ann,
     *,
-    k: int = NEIGHBOURS,
+    k: int | None = None,
     exact: bool | None = None,
     threads: int = 1,
     seed: int = 0,
@@ -63,11 +65,13 @@ def knn_graph(
 ) -> KnnGraph:
     """The k (or all other, where there are fewer) nearest images of each image, and the recall of a sample.
 
+    k: None for NEIGHBOURS, or for NEIGHBOURS_OF_MANY above MANY images.
     exact: whether every image is compared with every other; None: where the index cannot answer, or there are few.
     The graph is the same for any number of threads.
     """
     images = np.flatnonzero(ann.vectors.valid)
-    k = max(0, min(k, len(images) - 1))
+    usual = NEIGHBOURS if len(images) <= MANY else NEIGHBOURS_OF_MANY
+    k = max(0, min(usual if k is None else k, len(images) - 1))
     shape = (len(images), k)
     neighbours, distances = np.empty(shape, np.int32), np.empty(shape, np.float32)
     approximate = not exact and ann.point(k) is not None

@@ -21,6 +21,7 @@ def lay_out(
     """The map of the images of `graph`; above `options.sample` of them, of a density-aware sample first."""
     options = options or MapOptions()
     if len(graph.images) <= options.sample or options.method == "pca":
+        graph = _with(ann, graph, options)
         return project(ann.vectors, graph, options, progress=progress)
     sample = density_aware_sample(graph, options.sample, options.seed)
     inside = np.zeros(len(graph.images), bool)
@@ -39,6 +40,15 @@ def lay_out(
             coordinates[rows] = place(layout.coordinates, near.neighbours, near.distances)
             stage.advance(len(rows))
     return Layout(coordinates, layout.settings | {"sample": len(sample), "placed": len(others)})
+
+
+def _with(ann: Ann, graph: KnnGraph, options: MapOptions) -> KnnGraph:
+    """The graph with as many neighbours as count, which it has but for very many images."""
+    if options.method == "pca" or min(options.counted, len(graph.images) - 1) <= graph.k:
+        return graph
+    everything = np.arange(len(graph.images))
+    inside = np.ones(len(everything), bool)
+    return graph_within(ann, graph, inside, everything, options.counted, threads=options.threads)
 
 
 def density_aware_sample(graph: KnnGraph, size: int, seed: int) -> np.ndarray:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 from scipy.spatial import cKDTree
+from unitscope.index import knn
 from unitscope.index.ann import Ann
 from unitscope.index.ann_build import blocks_of, build
 from unitscope.index.ann_choice import AnnChoice
@@ -73,6 +74,16 @@ def test_a_sample_is_laid_out_and_the_others_placed(ann, graph, method):
     found = accuracy(layout.coordinates, labels, layout.coordinates, labels, among_them=True)
     whole = project(ann.vectors, graph, MapOptions(method, seed=5)).coordinates
     assert found >= accuracy(whole, labels, whole, labels, among_them=True) - 0.02
+
+
+def test_of_very_many_images_fewer_neighbours_are_kept_and_the_rest_found_again(ann, graph, monkeypatch):
+    monkeypatch.setattr(knn, "MANY", 100)
+    fewer = knn_graph(ann, exact=False)
+    assert (graph.k, fewer.k) == (90, 30)
+    assert (fewer.distances <= graph.distances[:, :30] * (1 + 1e-6)).mean() > 0.98  # each is approximate
+    options = MapOptions("tsne", seed=5)
+    assert lay_out(ann, fewer, options).settings["neighbours"] == 90
+    assert lay_out(ann, fewer, MapOptions("umap", seed=5)).settings["neighbours"] == 15
 
 
 def test_no_sample_where_there_are_few(ann, graph):
