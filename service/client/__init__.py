@@ -5,21 +5,22 @@
         patches = store.patches("features.10", 17, where="correct = false")
         patches.to_pandas(); store.picture(patches[0])
 
-Both ask the questions of client_questions.py. Questions that get no answer, or 503, are asked again after a pause; the
+Both ask the questions of questions.py. Questions that get no answer, or 503, are asked again after a pause; the
 service's problems become the errors of common/errors.py, and `ServiceError` what is none of them.
 """
 
 import asyncio
 import time
-from collections.abc import Generator, Mapping
 from contextlib import suppress
 from typing import Any, Self, TypeVar
 
 import httpx
 
 from ...common.errors import UnitscopeError
-from .exchange import Fetch, KeptAnswers, Outcome, Patience, Question, ServiceError, Step, Wait, exchange
+from .connection import Connection
+from .exchange import Fetch, Outcome, Patience, Question, ServiceError, Step, Wait
 from .methods import Asking, AsyncAsking, AsyncPages, Pages
+from .overlay_questions import Paint
 from .questions import ServiceQuestions, StoreQuestions
 from .rows import Rows
 
@@ -29,6 +30,7 @@ __all__ = [
     "AsyncStore",
     "Client",
     "Pages",
+    "Paint",
     "Patience",
     "Rows",
     "ServiceError",
@@ -37,29 +39,12 @@ __all__ = [
 
 T = TypeVar("T")
 
-LOCAL = "http://127.0.0.1:8000"
 
+class Client(Connection[httpx.BaseTransport], ServiceQuestions, Asking):
+    """A service. Any threads may share one; close it, or use it in a `with`."""
 
-class Client(ServiceQuestions, Asking):
-    """A service. Any threads may share one; close it, or use it in a `with`.
-
-    url: where it answers. timeout: seconds for one answer. cache_bytes: of answers that are kept and only asked about
-    again. headers: sent with each request, for a proxy that wants them. transport: of httpx, for tests.
-    """
-
-    def __init__(
-        self,
-        url: str = LOCAL,
-        *,
-        timeout: float = 30.0,
-        patience: Patience | None = None,
-        cache_bytes: int = 32 << 20,
-        headers: Mapping[str, str] | None = None,
-        transport: httpx.BaseTransport | None = None,
-    ) -> None:
-        self._http = httpx.Client(base_url=url, timeout=timeout, headers=headers, transport=transport)
-        self._patience = patience or Patience()
-        self._kept = KeptAnswers(cache_bytes)
+    def _connect(self, options: dict[str, Any], transport: httpx.BaseTransport | None) -> None:
+        self._http = httpx.Client(**options, transport=transport)
 
     def store(self, name: str) -> "Store":
         """One store, without asking whether it is there."""
@@ -67,9 +52,7 @@ class Client(ServiceQuestions, Asking):
 
     def ask(self, question: Question[T]) -> T:
         """The answer. Raises the errors of common/errors.py, ServiceError among them."""
-        build = self._http.build_request
-        steps = exchange(question, build, self._fetch, patience=self._patience, kept=self._kept)
-        step = _Stepping(steps)
+        step = self._begin(question, self._http.build_request, self._fetch)
         while step.next is not None:
             step.take(self._do(step.next))
         return step.answer
@@ -97,23 +80,12 @@ class Client(ServiceQuestions, Asking):
         self.close()
 
 
-class AsyncClient(ServiceQuestions, AsyncAsking):
+class AsyncClient(Connection[httpx.AsyncBaseTransport], ServiceQuestions, AsyncAsking):
     """As `Client`, for one event loop."""
 
-    def __init__(
-        self,
-        url: str = LOCAL,
-        *,
-        timeout: float = 30.0,
-        patience: Patience | None = None,
-        cache_bytes: int = 32 << 20,
-        headers: Mapping[str, str] | None = None,
-        transport: httpx.AsyncBaseTransport | None = None,
-    ) -> None:
-        self._http = httpx.AsyncClient(base_url=url, timeout=timeout, headers=headers, transport=transport)
-        self._patience = patience or Patience()
-        self._kept = KeptAnswers(cache_bytes)
-        self._fetch = _no_pictures if transport else _notebook_fetch(url, timeout, headers)
+    def _connect(self, options: dict[str, Any], transport: httpx.AsyncBaseTransport | None) -> None:
+        self._http = httpx.AsyncClient(**options, transport=transport)
+        self._fetch = _no_pictures if transport else _notebook_fetch(options)
 
     def store(self, name: str) -> "AsyncStore":
         """One store, without asking whether it is there."""
@@ -121,9 +93,7 @@ class AsyncClient(ServiceQuestions, AsyncAsking):
 
     async def ask(self, question: Question[T]) -> T:
         """The answer. Raises the errors of common/errors.py, ServiceError among them."""
-        build = self._http.build_request
-        steps = exchange(question, build, self._fetch, patience=self._patience, kept=self._kept)
-        step = _Stepping(steps)
+        step = self._begin(question, self._http.build_request, self._fetch)
         while step.next is not None:
             step.take(await self._do(step.next))
         return step.answer
@@ -172,23 +142,6 @@ class AsyncStore(StoreQuestions, AsyncAsking):
         return await self._client.ask(question)
 
 
-class _Stepping:
-    """Runs an exchange. next: the step to be done now, None once there is the answer."""
-
-    def __init__(self, steps: Generator[Step, Outcome, Any]) -> None:
-        self._steps = steps
-        self.next: Step | None = None
-        self.answer: Any = None
-        self.take(None)
-
-    def take(self, outcome: Outcome) -> None:
-        """What came of the step."""
-        try:
-            self.next = self._steps.send(outcome)
-        except StopIteration as end:
-            self.next, self.answer = None, end.value
-
-
 def fetched(client: Client, address: str) -> bytes | None:
     """What a picture's address in an answer holds; None where it cannot be had, or is not of the service."""
     if not address.startswith("/api/"):
@@ -198,11 +151,12 @@ def fetched(client: Client, address: str) -> bytes | None:
     return None
 
 
-def _notebook_fetch(url: str, timeout: float, headers: Mapping[str, str] | None) -> Fetch:
+def _notebook_fetch(options: dict[str, Any]) -> Fetch:
     """A notebook shows a value without awaiting anything: its pictures come through a client of their own."""
 
     def fetch(address: str) -> bytes | None:
-        with Client(url, timeout=timeout, headers=headers, cache_bytes=0) as client:
+        url = options["base_url"]
+        with Client(url, timeout=options["timeout"], headers=options["headers"], cache_bytes=0) as client:
             return fetched(client, address)
 
     return fetch

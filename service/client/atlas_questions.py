@@ -5,7 +5,7 @@ from PIL import Image
 from ..answers.atlases import CellAtAnswer, TilesAnswer, ViewName, WhereAnswer
 from ..answers.stores import AtlasAnswer, AtlasesAnswer, AtlasRow, CellAnswer, GridAnswer
 from .exchange import Parameter, Question
-from .making import one, part, picture, table
+from .making import one, picture, table
 from .methods import asks
 from .rows import Rows
 from .store_path import StorePath
@@ -22,7 +22,7 @@ class AtlasQuestions(StorePath):
     @asks
     def atlas(self, name: str) -> Question[AtlasAnswer]:
         """How an atlas was made, and how good it is."""
-        return one(AtlasAnswer, self._atlas(name))
+        return one(AtlasAnswer, self.atlas_path(name))
 
     @asks
     def grid(
@@ -36,29 +36,28 @@ class AtlasQuestions(StorePath):
     ) -> Question[Rows[GridAnswer, CellAnswer]]:
         """A window of an atlas's grid: one image for each cell of the map."""
         window: dict[str, Parameter] = {"row": row, "column": column, "rows": rows, "columns": columns}
-        return table(GridAnswer, f"{self._atlas(name)}/grid", **window)
+        return table(GridAnswer, f"{self.atlas_path(name)}/grid", **window)
 
     @asks
     def tiles(self, name: str, grid: ViewName) -> Question[TilesAnswer]:
         """How a view of an atlas is cut into tiles, at how many sizes."""
-        return one(TilesAnswer, f"{self._atlas(name)}/tiles/{grid}")
+        return one(TilesAnswer, f"{self.atlas_path(name)}/tiles/{grid}")
 
     @asks
     def tile(
         self, name: str, grid: ViewName, level: int, *, column: int = 0, row: int = 0
     ) -> Question[Image.Image]:
         """A piece of a view; level 0 is the whole in one tile."""
-        return picture(f"{self._atlas(name)}/tiles/{grid}/{level}/{column}_{row}.jpg")
+        return picture(f"{self.atlas_path(name)}/tiles/{grid}/{level}/{column}_{row}.jpg")
 
     @asks
-    def at(self, name: str, x: float, y: float, *, grid: ViewName = "nearest") -> Question[CellAtAnswer]:
-        """What a view shows at a place. x, y: in cells from its upper left corner."""
-        return one(CellAtAnswer, f"{self._atlas(name)}/at", x=x, y=y, grid=grid)
+    def at(
+        self, name: str, x: float, y: float, *, grid: ViewName = "nearest", level: int | None = None
+    ) -> Question[CellAtAnswer]:
+        """What a view shows at a place. x, y: in cells from its upper left corner. level: of the scatter."""
+        return one(CellAtAnswer, f"{self.atlas_path(name)}/at", x=x, y=y, grid=grid, level=level)
 
     @asks
     def where(self, name: str, image_id: int) -> Question[WhereAnswer]:
         """Where an image is on the map."""
-        return one(WhereAnswer, f"{self._atlas(name)}/where", image=image_id)
-
-    def _atlas(self, name: str) -> str:
-        return f"{self.path}/atlases/{part(name)}"
+        return one(WhereAnswer, f"{self.atlas_path(name)}/where", image=image_id)

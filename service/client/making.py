@@ -1,7 +1,7 @@
 """Makes questions: addresses with their parts quoted, and readers of answers as JSON, Arrow and pictures."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,6 +22,8 @@ A = TypeVar("A", bound=Table)
 M = TypeVar("M", bound=BaseModel)
 Box = tuple[int, int, int, int]
 """x0, y0, x1, y1 in pixels of the original image; x1 and y1 are outside."""
+Corners = Sequence[tuple[float, float]]
+"""x, y of the corners of a polygon on a map, at least three."""
 ImageLike = bytes | str | PathLike[str] | Image.Image
 """An image file's bytes or path, or an image."""
 
@@ -96,6 +98,11 @@ def part(text: str) -> str:
 def box_text(box: Box) -> str:
     """A box as addresses hold it."""
     return ",".join(str(int(edge)) for edge in box)
+
+
+def corners_text(corners: Corners) -> str:
+    """A polygon as addresses hold it: a ten-thousandth of a cell is as fine as it goes."""
+    return ";".join(f"{x:.4f},{y:.4f}" for x, y in corners)
 
 
 def file_of(image: ImageLike) -> bytes:

@@ -39,9 +39,12 @@ from ..answers.units import (
 from ..class_address import class_address
 from .atlas_questions import AtlasQuestions
 from .exchange import Parameter, Question
+from .layer_atlas_questions import LayerAtlasQuestions
 from .live_questions import LiveQuestions
 from .making import Box, ImageLike, box_text, file_of, one, paged, picture, posted, table
 from .methods import Paged, asks, lists
+from .overlay_questions import OverlayQuestions
+from .region_questions import RegionQuestions
 from .rows import Rows, picture_address
 from .store_path import API
 
@@ -62,7 +65,7 @@ class ServiceQuestions:
         return table(StoresAnswer, API)
 
 
-class StoreQuestions(AtlasQuestions, LiveQuestions):
+class StoreQuestions(AtlasQuestions, OverlayQuestions, RegionQuestions, LayerAtlasQuestions, LiveQuestions):
     """What one store is asked. name: as the service lists it."""
 
     # The store

@@ -23,3 +23,11 @@ class StorePath:
     def image_path(self, image_id: int) -> str:
         """Of an image."""
         return f"{self.path}/images/{image_id}"
+
+    def atlas_path(self, name: str) -> str:
+        """Of an atlas."""
+        return f"{self.path}/atlases/{part(name)}"
+
+    def layer_atlas_path(self, layer: str, kind: str) -> str:
+        """Of one of a layer's own atlases."""
+        return f"{self.layer_path(layer)}/atlases/{kind}"

@@ -3,20 +3,25 @@
 import importlib.util
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import threading
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
+import uvicorn
 from fastapi.testclient import TestClient
 from unitscope.index.ann_build import blocks_of, build
 from unitscope.index.atlas_writer import write_atlas
 from unitscope.index.manifest import Manifest
 from unitscope.service.app import create_app
+from unitscope.service.client import Client
 
 SWEEP = """
 import sys
@@ -27,6 +32,16 @@ from unitscope.jobs.run import sweep
 data, store, model = sys.argv[1:]
 sweep(SweepConfig(data=data, store=store, model=model, workers=0, batch_size=16, k=20))
 build_atlas(store, MapOptions("pca"))
+"""
+
+LAYER_ATLASES = """
+import sys
+from unitscope.index.projection import MapOptions
+from unitscope.jobs.build_activation_atlas import build_activation_atlas
+from unitscope.jobs.build_units_atlas import build_units_atlas
+if __name__ == "__main__":
+    build_units_atlas(sys.argv[1], "block", MapOptions("pca"))
+    build_activation_atlas(sys.argv[1], "block", MapOptions("pca"))
 """
 
 
@@ -78,6 +93,23 @@ class Kit:
 
     @staticmethod
     @contextmanager
+    def answering(*stores, **options):
+        """The URL of a service in this process, over HTTP."""
+        app = create_app([str(store) for store in stores], **options)
+        server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        try:
+            while not server.started:
+                assert thread.is_alive(), "the service did not start"
+                time.sleep(0.01)
+            yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(10)
+
+    @staticmethod
+    @contextmanager
     def serving(*stores):
         """The URL of `unitscope serve`, in a process of its own, on a free port."""
         command = [
@@ -126,6 +158,22 @@ def client(made):
         yield client
 
 
+@pytest.fixture(scope="session")
+def url(kit, made):
+    """Where a service with the synthetic store answers, in this process."""
+    with kit.answering(made.url) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def store(url):
+    """The synthetic store, as the Python client asks it; label: of one of its classes."""
+    with Client(url) as client:
+        store = client.store("store")
+        store.label = store.classes().first(1)[0].label
+        yield store
+
+
 @pytest.fixture
 def fresh(synthetic, tmp_path):
     """As `made`, for one test to break."""
@@ -145,6 +193,17 @@ def swept(tmp_path_factory):
     command = [sys.executable, "-P", "-c", SWEEP, str(material.data), str(store), material.model]
     run = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=os.environ)
     assert run.returncode == 0, run.stderr
+    return store
+
+
+@pytest.fixture(scope="session")
+def mapped(swept, tmp_path_factory):
+    """The real store with both atlases of a layer, made in another process, for torch is in it."""
+    store = tmp_path_factory.mktemp("layer") / "mapped"
+    shutil.copytree(swept, store)
+    script = store.parent / "make.py"  # a child of it imports it again
+    script.write_text(LAYER_ATLASES)
+    subprocess.run([sys.executable, "-P", script, store], check=True, capture_output=True, timeout=300)
     return store
 
 

@@ -1,31 +1,17 @@
 """The clients against a service: every answer is that of the API, the asynchronous client's that of the synchronous."""
 
 import asyncio
-import inspect
 import io
 import json
-import subprocess
-import sys
-import threading
-import time
 
 import httpx
 import numpy as np
 import pytest
-import uvicorn
 from PIL import Image
-from unitscope.common.errors import FilterError, LayerError, NotFoundError, StoreNotFoundError, UsageError
-from unitscope.service.app import create_app
-from unitscope.service.client import AsyncClient, Client, ServiceError
-from unitscope.service.client.methods import asks, lists
+from unitscope.common.errors import NotFoundError, UsageError
+from unitscope.service.client import AsyncClient, Client
 from unitscope.service.client.questions import StoreQuestions
 
-IMPORTS = """
-import sys
-import unitscope.service.client
-never = {"fastapi", "starlette", "torch", "faiss", "ray", "pandas"}
-print(sorted({name.split(".")[0] for name in sys.modules} & never))
-"""
 QUESTIONS = {
     "about": ("", lambda store: store.about()),
     "overview": ("/overview", lambda store: store.overview()),
@@ -53,27 +39,6 @@ QUESTIONS = {
     "atlas": ("/atlases/flat", lambda store: store.atlas("flat")),
     "grid": ("/atlases/flat/grid?row=1&rows=2", lambda store: store.grid("flat", row=1, rows=2)),
 }
-
-
-@pytest.fixture(scope="module")
-def url(made):
-    """Where a service answers, in this process."""
-    server = uvicorn.Server(uvicorn.Config(create_app([made.url]), port=0, log_config=None))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join(10)
-
-
-@pytest.fixture(scope="module")
-def store(url):
-    with Client(url) as client:
-        store = client.store("store")
-        store.label = store.classes().first(1)[0].label
-        yield store
 
 
 @pytest.fixture(scope="module")
@@ -225,115 +190,3 @@ def test_what_needs_the_network_itself(live, swept):
         assert store.filters(layer.layer).size[0] > 1
         assert store.live().answered > 0
         assert store.picture(nearest[0]).size == store.thumb(nearest[0].image_id).size
-
-
-@pytest.mark.parametrize(
-    ("ask", "error", "words"),
-    [
-        (lambda store: store.unit("features.1", 3), LayerError, "features.0"),
-        (lambda store: store.patches("features.0", 3, where="loss >"), FilterError, "loss"),
-        (lambda store: store.image(100_000), NotFoundError, "100000"),
-        (lambda store: store.patches("features.0", 3, k=0), UsageError, "k"),
-        (lambda store: store.atlas("none"), StoreNotFoundError, "flat"),
-        (lambda store: store.neighbors(7, space="pixels"), StoreNotFoundError, "pixels"),
-        (lambda store: store.neighbors_of_vector([1.0]), UsageError, "numbers"),
-        (lambda store: list(store.images(where="nope = 1")), FilterError, "nope"),
-    ],
-)
-def test_problems_are_the_projects_own_errors(store, ask, error, words):
-    with pytest.raises(error, match=words) as caught:
-        ask(store)
-    assert type(caught.value) is error
-    assert "request id" in caught.value.__notes__[0]
-
-
-def test_a_store_that_is_not_there_is_said(url):
-    with Client(url) as client, pytest.raises(NotFoundError, match="there are: store"):
-        client.store("other").about()
-
-
-def test_what_is_no_service_is_said():
-    with Client(
-        "http://x", transport=httpx.MockTransport(lambda _: httpx.Response(200, text="<html>"))
-    ) as client:
-        with pytest.raises(ServiceError, match="no Unitscope service"):
-            client.stores()
-        with pytest.raises(ServiceError, match="no Unitscope service"):
-            client.store("a").about()
-        with pytest.raises(ServiceError, match="no picture"):
-            client.store("a").thumb(1)
-
-
-def test_names_are_quoted(url):
-    asked = []
-
-    def note(request):
-        asked.append(request.url.raw_path.decode())
-        return httpx.Response(404)
-
-    with Client("http://x/prefix", transport=httpx.MockTransport(note)) as client:
-        for ask in (
-            lambda: client.store("a/b ?").unit("features:0/é", 3),
-            lambda: client.store("s").one_class("a/b#c"),
-        ):
-            with pytest.raises(ServiceError):
-                ask()
-    assert asked == [
-        "/prefix/api/v1/stores/a%2Fb%20%3F/layers/features%3A0%2F%C3%A9/units/3",
-        "/prefix/api/v1/stores/s/classes/a%2Fb%23c",
-    ]
-
-
-def test_every_question_is_documented_and_has_its_signature():
-    methods = {name: one for name, one in vars(StoreQuestions).items() if isinstance(one, asks | lists)}
-    assert len(methods) > 20
-    for name, method in methods.items():
-        assert method.__doc__, name
-        assert next(iter(inspect.signature(method).parameters)) == "self", name
-    signature = inspect.signature(Client("http://x").store("s").patches)
-    assert list(signature.parameters)[1:] == ["layer", "unit", "k", "where", "quantile"]
-
-
-def test_every_table_and_picture_of_the_api_has_its_question(url):
-    """An address that is added to the API is missed here until the client knows it; `viewer`: those of pages alone."""
-    document = httpx.get(f"{url}/openapi.json").json()
-    left_out = ("/class", "/facts", "/picture")
-    viewer = ("/overlays", "/clusters", "/region", "/extent", "/counterpart", "/layers/{layer}/atlases")
-    asked = set()
-
-    def note(request):
-        asked.add((request.method, request.url.path))
-        return httpx.Response(404)
-
-    with Client("http://x", transport=httpx.MockTransport(note)) as client:
-        store = client.store("{store}")
-        for ask in (
-            client.stores, store.about, store.overview, store.layers, store.atlases, store.live,
-            lambda: store.units("{layer}").all(), lambda: store.unit("{layer}", "{unit}"),
-            lambda: store.patches("{layer}", "{unit}"), lambda: store.unit_classes("{layer}", "{unit}").all(),
-            lambda: store.similar_units("{layer}", "{unit}"), lambda: store.images().all(),
-            lambda: store.image("{image_id}"), lambda: store.image_units("{image_id}"), lambda: store.classes().all(),
-            lambda: store.one_class("{label}"), lambda: store.neighbors(1), lambda: store.neighbors_of_vector([1]),
-            lambda: store.neighbors_of_upload(b"1"), lambda: store.neighbors_of_region("{image_id}", (0, 0, 1, 1)),
-            lambda: store.atlas("{atlas}"), lambda: store.grid("{atlas}"), lambda: store.pixels("{image_id}"),
-            lambda: store.thumb("{image_id}"), lambda: store.crop("{image_id}", (0, 0, 1, 1)),
-            lambda: store.maps("{image_id}", "{layer}"), lambda: store.map_values("{image_id}", "{layer}"),
-            lambda: store.filters("{layer}"), lambda: store.frame(b"1", "conv"),
-            lambda: store.tiles("{atlas}", "{grid}"),
-            lambda: store.tile("{atlas}", "{grid}", "{level}", column="{column}", row="{row}"),
-            lambda: store.at("{atlas}", 1, 2), lambda: store.where("{atlas}", 3),
-        ):  # fmt: skip
-            with pytest.raises(ServiceError):
-                ask()
-    there = {
-        (method.upper(), path.replace(":path}", "}"))
-        for path, methods in document["paths"].items()
-        for method in methods
-        if path.startswith("/api/") and not path.endswith(left_out) and not any(one in path for one in viewer)
-    }
-    assert asked == there
-
-
-def test_it_needs_neither_torch_nor_the_web_framework():
-    run = subprocess.run([sys.executable, "-P", "-c", IMPORTS], capture_output=True, text=True, check=True)
-    assert run.stdout.strip() == "[]"

@@ -2,8 +2,6 @@
 
 import io
 import shutil
-import subprocess
-import sys
 
 import httpx
 import numpy as np
@@ -13,28 +11,8 @@ from unitscope.index.by_layer import ACTIVATIONS, UNITS
 from unitscope.index.layer_atlas import LayerAtlas
 from unitscope.index.store import Store
 
-MAKE = """
-import sys
-from unitscope.index.projection import MapOptions
-from unitscope.jobs.build_activation_atlas import build_activation_atlas
-from unitscope.jobs.build_units_atlas import build_units_atlas
-if __name__ == "__main__":
-    build_units_atlas(sys.argv[1], "block", MapOptions("pca"))
-    build_activation_atlas(sys.argv[1], "block", MapOptions("pca"))
-"""
 PAGE = "/stores/mapped/layers/block/atlas"
 API = "/api/v1/stores/mapped/layers/block/atlases"
-
-
-@pytest.fixture(scope="module")
-def mapped(swept, tmp_path_factory):
-    """The real store with both atlases of a layer, made in another process, for torch is in it."""
-    store = tmp_path_factory.mktemp("layer") / "mapped"
-    shutil.copytree(swept, store)
-    script = store.parent / "make.py"  # a child of it imports it again
-    script.write_text(MAKE)
-    subprocess.run([sys.executable, "-P", script, store], check=True, capture_output=True, timeout=300)
-    return store
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """The example notebook and the page on the client run against a real store; the notebook holds no outputs."""
 
+import inspect
 import re
 from pathlib import Path
 
@@ -55,13 +56,22 @@ def test_it_is_kept_without_outputs(path):
         assert not cell.get("outputs") and cell.get("execution_count") is None
 
 
-def test_the_examples_on_the_page_run(live, swept):
-    layer = live.get(f"/api/v1/stores/{swept.name}/layers").json()["layers"][0]["layer"]
-    here = {"http://127.0.0.1:8000": str(live.base_url).rstrip("/"), '"photos"': f'"{swept.name}"'}
-    here |= {"/photos/": f"/{swept.name}/", '"features.10", 17': f'"{layer}", 1', "features.10": layer}
+def test_the_examples_on_the_page_run(kit, mapped):
+    with kit.answering(mapped, live=None) as url:
+        run_examples(url)
+
+
+def run_examples(url):
+    here = {"http://127.0.0.1:8000": url, "photos": "mapped", '"umap"': '"pca"'}
+    here |= {
+        '"features.10", 17': '"block", 1',
+        "features.10": "block",
+        '"units", 17': '"units", 1',
+        "unit=17": "unit=1",
+    }
     here |= {"range(8)": "range(2)", "correct = false": "loss > 0 or loss <= 0 or label != 'x'"}
     blocks = re.findall(r"```python\n(.*?)```", (DOCS / "client.md").read_text(), re.DOTALL)
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     names = {}
     for block in blocks:
         for there, instead in here.items():
@@ -69,6 +79,9 @@ def test_the_examples_on_the_page_run(live, swept):
         exec(block, names)
     assert len(names["frame"]) == len(names["patches"]) > 0
     assert len(names["everything"]) > 1
+    assert names["unit"].unit == 1
+    assert names["cell"] is None or names["cell"].samples
+    assert 0 < len(names["images"]) < 60
     names["client"].close()
 
 
@@ -77,6 +90,6 @@ def test_the_page_names_every_question():
     from unitscope.service.client.questions import StoreQuestions
 
     text = (DOCS / "client.md").read_text()
-    for name, method in vars(StoreQuestions).items():
+    for name, method in inspect.getmembers(StoreQuestions):
         if isinstance(method, asks | lists):
             assert f"`{name}(" in text, name
