@@ -1,10 +1,14 @@
-"""`unitscope verify STORE`: every file of a store against its manifest, and the tables against each other."""
+"""`unitscope verify STORE`: every file of a store and of what was built from it against its manifest."""
 
 from argparse import Namespace
+from typing import TYPE_CHECKING
 
 from .output import Column, count, print_json, print_lines, print_table, size
 from .progress import show_progress
 from .verb import JSON, Verb, argument
+
+if TYPE_CHECKING:
+    from ..index.verify import Report
 
 FAILED = 1
 
@@ -24,14 +28,28 @@ def run(arguments: Namespace) -> int:
     else:
         print_lines(f"{arguments.store} is damaged: {count(len(report.problems), 'problems')}", "")
         print_table((Column("file"), Column("problem")), [(one.path, one.what) for one in report.problems])
-        print_lines("", "Sweep again into a new folder, or bring these files back from a copy.")
+        print_lines("", *_remedies(report))
     return 0 if report.ok else FAILED
+
+
+def _remedies(report: "Report") -> list[str]:
+    """What to do, each said once with the first file that it is for."""
+    paths: dict[str, list[str]] = {}
+    for one in report.problems:
+        paths.setdefault(one.remedy, []).append(one.path)
+    others = {
+        remedy: f" and {count(len(of) - 1, 'others')}" if len(of) > 1 else "" for remedy, of in paths.items()
+    }
+    return [f"{of[0]}{others[remedy]}: {remedy}" for remedy, of in paths.items()]
 
 
 VERB = Verb(
     name="verify",
-    summary="every file of a store against its manifest",
-    description="Reads every file of STORE and compares it with the manifest. Exit code 1 where anything differs.",
+    summary="every file of a store, and of what was built from it, against its manifest",
+    description=(
+        "Reads every file of STORE, and of what was built from it, and compares it with its manifest. Exit code 1\n"
+        "where anything differs."
+    ),
     arguments=(argument("STORE", help="a finished store"), JSON),
     run=run,
 )

@@ -28,7 +28,7 @@ def read_manifest(folder: Folder) -> dict[str, Any]:
     return manifest
 
 
-def check_graph(folder: Folder, *, hashes: bool = True) -> Iterator[tuple[str, str]]:
+def check_graph(folder: Folder) -> Iterator[tuple[str, str]]:
     """What is wrong with the files of `knn/`, as (file, what); nothing where there is no graph."""
     try:
         files: dict[str, dict[str, Any]] = read_manifest(folder)["files"]
@@ -41,7 +41,7 @@ def check_graph(folder: Folder, *, hashes: bool = True) -> Iterator[tuple[str, s
         try:
             if folder.size(name) != record["bytes"]:
                 yield name, f"has {folder.size(name):,} bytes, not {record['bytes']:,}"
-            elif hashes and folder.sha256(name) != record["sha256"]:
+            elif folder.sha256(name) != record["sha256"]:
                 yield name, "has another SHA-256 than knn/knn.json says"
         except MissingFileError:
             yield name, "is missing"

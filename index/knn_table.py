@@ -48,7 +48,7 @@ def read_graph(folder: Folder, ann: Ann, *, store: str) -> KnnGraph:
         if manifest[key] != wanted:
             where = folder.path(MANIFEST)
             raise StoreNotFoundError(f"{where} was made from another {key}; run `unitscope atlas` again.")
-    problem = next(check_graph(folder, hashes=False), None)
+    problem = next(check_graph(folder), None)
     if problem:
         path, what = problem
         raise StoreDamagedError(f"{folder.path(path)} {what}; delete knn/ and run `unitscope atlas`.")

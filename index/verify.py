@@ -9,10 +9,8 @@ import pyarrow.parquet as pq
 
 from ..common.errors import ImageStatus, StoreDamagedError
 from .by_layer import FOLDER as BY_LAYER
-from .by_layer import layer_folder
-from .files import Folder, MissingFileError
-from .knn_files import check_graph
-from .manifest import Manifest, PartRecord
+from .files import Folder
+from .manifest import Manifest
 from .schema import (
     ERRORS,
     FEATURES,
@@ -26,20 +24,25 @@ from .schema import (
     maxima_table,
 )
 from .store import Store
+from .verify_built import check_built, differs
 from .verify_summary import check_summary
 
 DERIVED = ("ann/", "knn/", "atlas/", "pixels/", f"{BY_LAYER}/", "log.jsonl")
 """What may lie beside the manifest's files: built from the store, or about its making."""
+
+SWEEP_AGAIN = "bring it back from a copy, or sweep again into a new folder"
+"""What to do where a file of the sweep is damaged: nothing else makes it."""
 
 _UNITS_PER_LAYER = 3
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong with one file."""
+    """One thing that is wrong with one file, and what to do."""
 
     path: str
     what: str
+    remedy: str = SWEEP_AGAIN
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class Report:
 
 
 def verify(path: str, progress: Callable[[int], None] = lambda read: None) -> Report:
-    """Compares every file of the store at `path`, and its graph of neighbours, with their manifests, then its tables.
+    """Compares every file of the store at `path`, and of what was built from it, with their manifests, then its tables.
 
     progress is told the bytes of each file. Raises StoreNotFoundError, StoreError as `Store.open` does.
     """
@@ -65,30 +68,18 @@ def verify(path: str, progress: Callable[[int], None] = lambda read: None) -> Re
     manifest = Manifest.read(folder)
     problems: list[Problem] = []
     for record in manifest.files.values():
-        problems.extend(_check_file(folder, record))
+        what = differs(folder, record.path, record.bytes, record.sha256)
+        problems += [Problem(record.path, what)] if what else []
         progress(record.bytes)
     problems.extend(_extra_files(folder, manifest))
-    problems.extend(Problem(path, what) for path, what in check_graph(folder))
-    for layer in manifest.averaged_layers:
-        problems.extend(
-            Problem(f"{BY_LAYER}/{layer}/{path}", what)
-            for path, what in check_graph(layer_folder(folder, layer))
-        )
     if not problems:
         problems.extend(_check_tables(Store(folder, manifest)))
-    size = sum(record.bytes for record in manifest.files.values())
-    return Report(len(manifest.files), size, tuple(problems))
-
-
-def _check_file(folder: Folder, record: PartRecord) -> Iterator[Problem]:
-    try:
-        size = folder.size(record.path)
-        if size != record.bytes:
-            yield Problem(record.path, f"has {size:,} bytes, not {record.bytes:,}")
-        elif folder.sha256(record.path) != record.sha256:
-            yield Problem(record.path, "has another SHA-256 than the manifest says")
-    except MissingFileError:
-        yield Problem(record.path, "is missing")
+    files, size = len(manifest.files), sum(record.bytes for record in manifest.files.values())
+    for one in check_built(folder, manifest.hash):
+        problems += [Problem(one.path, one.what, one.remedy)] if one.what else []
+        progress(one.bytes)
+        files, size = files + 1, size + one.bytes
+    return Report(files, size, tuple(problems))
 
 
 def _extra_files(folder: Folder, manifest: Manifest) -> Iterator[Problem]:

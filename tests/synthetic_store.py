@@ -102,11 +102,13 @@ def make_store(
     kinds=("ties", "ties", "real"),
     keep_work=False,
     change=lambda made: None,
+    picture=None,
 ):
     """A finished store at `url`, and what it holds.
 
     group_rows: rows of a row group, so that small stores have several. dataset: a folder to fill with the images.
-    change: is given what was made up before anything is written, to change it.
+    change: is given what was made up before anything is written, to change it. picture: gives a unit's JPEG, by default
+    bytes that are none.
     """
     folder = Folder(str(url))
     made = _made_up(folder, images, layers, failed, seed=seed, k=k, kinds=kinds)
@@ -123,7 +125,7 @@ def make_store(
         stack.enter_context(patch.object(parquet_files, "IMAGE_ROWS", group_rows))
         stack.enter_context(patch.object(maxima_table, "maxima_rows", lambda units: group_rows))
         records = merge(made)
-    records += _write_packs(made)
+    records += _write_packs(made, picture)
     records += [record_of(folder, part_path(PLAN, part.number)) for part in made.parts]
     _manifest(made, records, dataset, maxima_type).write(folder)
     if not keep_work:
@@ -256,7 +258,7 @@ def view(number, unit, rank):
     return b"view %d %d %d" % (number, unit, rank)
 
 
-def _write_packs(made):
+def _write_packs(made, picture):
     records = []
     for part in made.parts:
         ids = range(part.first, part.first + part.images)
@@ -264,7 +266,7 @@ def _write_packs(made):
         records += packs.write_pack(made.folder, THUMBS, part.number, jpegs)
     for number, layer in enumerate(made.layers):
         jpegs = (
-            view(number, unit, rank) if rank < made.k else None
+            (picture(unit) if picture else view(number, unit, rank)) if rank < made.k else None
             for unit in range(layer.units)
             for rank in range(packs.PATCHES_PER_UNIT)
         )

@@ -122,7 +122,7 @@ class LiveAnswer(BaseModel):
     """The model worker. state: `idle` before the first request; `off` in a service without one."""
 
     state: Literal["off", "idle", "starting", "ready", "busy", "dead"]
-    spare: bool = Field(description="whether a second worker stands by, should the first one die")
+    spare: bool = Field(description="whether another worker would be there at once, should this one die")
     waiting: int
     answered: int
     failed: int

@@ -7,6 +7,7 @@ another; who asks waits in a thread of its own, until an answer, a limit, or unt
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Condition, Event, Thread
 
@@ -14,9 +15,8 @@ from ...common.errors import ImageError, ImageStatus, UnitscopeError, UsageError
 from ..http.problem_kinds import ModelChangedError, ModelUnavailableError
 from . import protocol
 from .options import LiveOptions, LiveStatus
-from .process import WorkerDiedError, WorkerProcess
+from .process import WorkerDiedError, WorkerProcess, Zygote
 from .protocol import Head, Message
-from .spare import Spare
 
 _LOOK_SECONDS = 0.5
 """How soon the death of an idle worker is seen."""
@@ -45,7 +45,7 @@ class LiveModel:
         self,
         options: LiveOptions | None = None,
         *,
-        start: Callable[..., WorkerProcess] = WorkerProcess,
+        start: Callable[[int], Zygote] = Zygote,
     ) -> None:
         """options: None where there is no worker, and every request is refused."""
         self.options = options
@@ -54,7 +54,7 @@ class LiveModel:
         self._waiting: deque[Ticket] = deque()
         self._running: Ticket | None = None
         self._worker: WorkerProcess | None = None
-        self._spare = Spare(lambda: start(options.threads if options else 1, thorough=True))
+        self._zygote: Zygote | None = None
         self._thread: Thread | None = None
         self._loaded: set[str] = set()
         self._state, self._reason, self._closed = "idle" if options else "off", "", False
@@ -69,11 +69,11 @@ class LiveModel:
     def status(self) -> LiveStatus:
         """For pages and metrics."""
         with self._changed:
-            worker = self._worker
+            worker, zygote = self._worker, self._zygote
             pause = max(0.0, self._not_before - time.monotonic())
             return LiveStatus(
-                self._state, self._spare.alive, len(self._waiting), self._answered, self._failed, self._restarts,
-                worker.pid if worker else None, pause, self._reason,
+                self._state, zygote is not None and zygote.ready, len(self._waiting), self._answered, self._failed,
+                self._restarts, worker.pid if worker else None, pause, self._reason,
             )  # fmt: skip
 
     def ask(self, head: Head, body: bytes = b"", *, gone: Event | None = None) -> Message:
@@ -107,12 +107,12 @@ class LiveModel:
             waiting = [*self._waiting, *([self._running] if self._running else [])]
             self._waiting.clear()
             self._changed.notify_all()
-            worker = self._worker
+            processes = self._zygote, self._worker
         for ticket in waiting:
             ticket.finish(None, ModelUnavailableError("the service is stopping"))
-        self._spare.close()
-        if worker is not None:
-            worker.close()
+        for process in processes:
+            if process is not None:
+                process.close()
 
     # Who asks
 
@@ -150,7 +150,7 @@ class LiveModel:
                 self._running = None
                 while not (self._waiting or self._closed or self._has_died()):
                     self._changed.wait(_LOOK_SECONDS)
-                    self._replace_spare(options)
+                    self._replace_zygote(options)
                 if self._closed:
                     return
                 ticket = self._waiting[0] if self._waiting else None
@@ -188,7 +188,7 @@ class LiveModel:
         with self._changed:
             self._state = "starting"
         try:
-            started = self._spare.take() or self._start(options.threads)
+            started = self._living_zygote(options).fork()
         except (WorkerDiedError, OSError) as error:
             self._note_death(f"it did not start: {error}")
             raise ModelUnavailableError(
@@ -202,14 +202,24 @@ class LiveModel:
             started.close()
         return started
 
-    def _replace_spare(self, options: LiveOptions) -> None:
-        """An idle spare worker's death is seen here; where the worker has died too, that one is started first, alone.
+    def _living_zygote(self, options: LiveOptions) -> Zygote:
+        """Raises OSError, and WorkerDiedError where the service is stopping."""
+        with self._changed:
+            if self._closed:
+                raise WorkerDiedError("the service is stopping")
+            if self._zygote is not None and self._zygote.alive:
+                return self._zygote
+            if self._zygote is not None:
+                self._zygote.close()
+            self._zygote = self._start(options.threads)
+            return self._zygote
 
-        Where the new one fails too, the next request tries again.
-        """
-        worker = self._worker
-        if options.spare and self._spare.has_died and worker is not None and worker.alive:
-            self._spare.make()
+    def _replace_zygote(self, options: LiveOptions) -> None:
+        """The death of one that stood by is seen here. Where a new one fails too, the next worker's start says why."""
+        zygote = self._zygote
+        if zygote is not None and zygote.stood_by and not zygote.alive:
+            with suppress(OSError, WorkerDiedError):
+                self._living_zygote(options)
 
     def _exchange(self, worker: WorkerProcess, ticket: Ticket, options: LiveOptions) -> None:
         key = repr(ticket.request.head["model"])
@@ -233,8 +243,6 @@ class LiveModel:
             if not failed:
                 self._loaded.add(key)
         ticket.finish(answer)
-        if options.spare:
-            self._spare.make()
 
     def _note_death(self, reason: str) -> None:
         """A first death costs no pause; each one more without an answer between doubles it."""

@@ -29,8 +29,9 @@ from ..questions.ask import check_image, class_name, said
 from ..questions.nearest import Search, neighbors
 from ..registry import ServedStore
 from .client import LiveModel
+from .facts import model_facts
 from .pictures import mosaic_of
-from .protocol import Head, Message, model_facts
+from .protocol import Head, Message
 
 ARRAY = "application/octet-stream"
 Ask = Callable[..., Message]

@@ -7,23 +7,21 @@ from dataclasses import dataclass
 class LiveOptions:
     """threads: that the network computes with. queue: requests that may wait. seconds: after which a request is given
     up, waiting and all. load_seconds: that the worker may take for the first request of a model, which it may have to
-    download; who asks is told to try again meanwhile. spare: keep a second worker without a network, because a new one
-    needs seconds to import torch.
+    download; who asks is told to try again meanwhile.
     """
 
     threads: int = 1
     queue: int = 8
     seconds: float = 60.0
     load_seconds: float = 900.0
-    spare: bool = True
 
 
 @dataclass(frozen=True)
 class LiveStatus:
     """state: `off`, `idle` (never asked), `starting`, `ready`, `busy`, `dead` (it is started again in `retry_after` s).
 
-    waiting: requests in the queue. spare: whether a second worker stands by. answered, failed: requests since the
-    service began; restarts: of the worker.
+    waiting: requests in the queue. spare: whether a zygote stands by, from which a new worker is forked.
+    answered, failed: requests since the service began; restarts: of the worker.
     """
 
     state: str

@@ -1,16 +1,23 @@
-"""The model worker as its service sees it: started, asked, and killed where it takes too long."""
+"""The model worker and its zygote as their service sees them: started, asked, and killed where they take too long."""
 
 import os
+import select
+import signal
+import socket
 import subprocess
 import sys
 from contextlib import suppress
-from threading import Timer
-from typing import BinaryIO, cast
+from threading import Lock, Timer
 
 from .protocol import Message, read, write
+from .zygote import FORK, READY, STATUS
 
-_COMMAND = (sys.executable, "-P", "-m", "unitscope.service.live.worker")
+_COMMAND = (sys.executable, "-P", "-m", "unitscope.service.live.zygote")
 START_SECONDS = 120.0
+"""For a zygote that imports torch on a busy machine, and its first worker."""
+FORK_SECONDS = 20.0
+"""For a worker of a zygote that is ready."""
+_END_SECONDS = 5.0
 
 
 class WorkerDiedError(Exception):
@@ -20,32 +27,20 @@ class WorkerDiedError(Exception):
 class WorkerProcess:
     """One worker. Used from one thread; `alive` and `close` from any."""
 
-    def __init__(self, threads: int, *, thorough: bool = False) -> None:
-        """Starts it and waits until it is ready, some seconds. Raises WorkerDiedError.
-
-        threads: of torch. thorough: ready later, and then with what a first request may need to import.
-        """
-        # A session of its own: Ctrl-C is the service's, and the worker ends when its standard input does.
-        self._process = subprocess.Popen(
-            [*_COMMAND, str(threads), "thorough" if thorough else "quick"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,
-            env={**os.environ, "OMP_NUM_THREADS": str(threads)},
-        )
-        self._stdin = cast("BinaryIO", self._process.stdin)
-        self._stdout = cast("BinaryIO", self._process.stdout)
-        self._receive(START_SECONDS)
-
-    @property
-    def pid(self) -> int:
+    def __init__(self, connection: socket.socket, status: int, seconds: float) -> None:
+        """Waits until it is ready. status: a pipe that ends with it, and says its exit code. Raises WorkerDiedError."""
+        self._connection, self._status = connection, status
+        self._requests, self._answers = connection.makefile("wb"), connection.makefile("rb")
+        self._lock, self._ended = Lock(), False
+        self._code: int | None = None
+        self.pid: int | None = None
         """Its process id."""
-        return self._process.pid
+        self.pid = int(self._receive(seconds).head["pid"])
 
     @property
     def alive(self) -> bool:
         """Whether the process runs."""
-        return self._process.poll() is None
+        return self._look(0)
 
     def ask(self, request: Message, seconds: float) -> Message:
         """Its answer. Raises WorkerDiedError where it dies, or is killed because it takes longer than `seconds`."""
@@ -53,20 +48,24 @@ class WorkerProcess:
 
     def close(self) -> None:
         """Ends it."""
-        self._process.kill()
-        self._process.wait()
-        for stream in (self._stdin, self._stdout):
+        self._hang_up()
+        if self._look(0) and self.pid is not None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+            self._look(_END_SECONDS)
+        for stream in (self._requests, self._answers):
             with suppress(OSError):  # what was not sent yet
                 stream.close()
+        self._connection.close()
 
     def _receive(self, seconds: float, request: Message | None = None) -> Message:
-        timer = Timer(seconds, self._process.kill)
+        timer = Timer(seconds, self._hang_up)
         timer.daemon = True
         timer.start()
         try:
             if request is not None:
-                write(self._stdin, request)
-            answer = read(self._stdout)
+                write(self._requests, request)
+            answer = read(self._answers)
         except (OSError, ValueError):
             answer = None
         finally:
@@ -74,6 +73,89 @@ class WorkerProcess:
             timer.cancel()
         if answer is None:
             self.close()
-            code = self._process.returncode
-            raise WorkerDiedError(f"it took more than {seconds:g} s" if late else f"exit code {code}")
+            ended = "it is gone" if self._code is None else f"exit code {self._code}"
+            raise WorkerDiedError(f"it took more than {seconds:g} s" if late else ended)
         return answer
+
+    def _hang_up(self) -> None:
+        """Who reads its answer reads the end."""
+        with suppress(OSError):
+            self._connection.shutdown(socket.SHUT_RDWR)
+
+    def _look(self, seconds: float) -> bool:
+        """Whether it runs, after at most `seconds` in which it may end."""
+        with self._lock:
+            if not self._ended and _readable(self._status, seconds):
+                said = os.read(self._status, STATUS.size)
+                if said:  # the zygote, if it is still there
+                    (self._code,) = STATUS.unpack(said)
+                self._ended = True
+                os.close(self._status)
+            return not self._ended
+
+
+class Zygote:
+    """One zygote. `fork` from one thread; the others from any."""
+
+    def __init__(self, threads: int) -> None:
+        """Starts it; that it is ready takes some seconds. threads: of the torch of its workers. Raises OSError."""
+        self._control, theirs = socket.socketpair()
+        self._ready = False
+        number = str(threads)
+        with theirs:
+            # A session of its own: Ctrl-C is the service's. BLAS threads of NumPy would be lost in a fork.
+            self._process = subprocess.Popen(
+                [*_COMMAND, str(theirs.fileno()), number],
+                stdin=subprocess.DEVNULL,
+                stdout=2,  # what a user's network prints is no answer
+                pass_fds=(theirs.fileno(),),
+                start_new_session=True,
+                env={**os.environ, "OMP_NUM_THREADS": number, "OPENBLAS_NUM_THREADS": "1"},
+            )
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process.poll() is None
+
+    @property
+    def stood_by(self) -> bool:
+        """Whether it has been ready."""
+        if not self._ready:
+            with suppress(OSError):  # it has said nothing yet, or is closed
+                self._ready = self._control.recv(len(READY), socket.MSG_DONTWAIT) == READY or self._ready
+        return self._ready
+
+    @property
+    def ready(self) -> bool:
+        """Whether it stands by: a worker is there in milliseconds."""
+        return self.stood_by and self.alive
+
+    def fork(self) -> WorkerProcess:
+        """A worker that is ready. Raises WorkerDiedError; a zygote that was too slow is ended then."""
+        seconds = FORK_SECONDS if self.ready else START_SECONDS
+        connection, theirs = socket.socketpair()
+        status, told = os.pipe()
+        with suppress(OSError):  # it has died: so the connection ends
+            socket.send_fds(self._control, [FORK], [theirs.fileno(), told])
+        theirs.close()
+        os.close(told)
+        try:
+            return WorkerProcess(connection, status, seconds)
+        except WorkerDiedError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Ends it; its workers go on."""
+        if self.alive:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)  # with a fork of it that is no worker yet
+        self._process.wait()
+        self._control.close()
+
+
+def _readable(stream: int, seconds: float) -> bool:
+    events = select.poll()
+    events.register(stream, select.POLLIN)
+    return bool(events.poll(1000 * seconds))

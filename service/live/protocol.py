@@ -1,7 +1,7 @@
-"""What the service and its model worker say to each other over the worker's standard input and output.
+"""What the service and its model worker say to each other over a socket.
 
 A message is two big-endian 32-bit lengths, a JSON object and bytes. The service sends one request at a time and reads
-one answer. A request has `op` and `model` (see `model_facts`); an answer has `error` (a key of what the client raises)
+one answer. A request has `op` and `model` (see `facts.py`); an answer has `error` (a key of what the client raises)
 and `message` where it failed.
 """
 
@@ -9,9 +9,6 @@ import json
 import struct
 from dataclasses import dataclass
 from typing import Any, BinaryIO
-
-from ...common.errors import StoreDamagedError
-from ...index.manifest import Manifest
 
 Head = dict[str, Any]
 _LENGTHS = struct.Struct(">II")
@@ -52,34 +49,3 @@ def read(stream: BinaryIO) -> Message | None:
     if len(head) < head_bytes or len(body) < body_bytes:
         return None
     return Message(json.loads(head), body)
-
-
-def model_facts(manifest: Manifest) -> Head:
-    """What the worker must know of a store to load its model, and to tell whether it is the same and computes alike.
-
-    Raises StoreDamagedError for a manifest that does not say it.
-    """
-    try:
-        return _model_facts(manifest)
-    except KeyError as error:
-        raise StoreDamagedError(
-            f"the manifest of this store does not say {error} of the model, so that the network cannot be asked: it is "
-            "damaged or of another release; sweep again into a new folder"
-        ) from error
-
-
-def _model_facts(manifest: Manifest) -> Head:
-    model = manifest.model
-    return {
-        "spec": model["spec"],
-        "weights": model.get("weights_file"),
-        "weights_fingerprint": manifest.fingerprints["weights"],
-        "preprocessing_fingerprint": manifest.fingerprints["preprocessing"],
-        "feature": model["feature"],
-        "swept_by": {
-            "device": manifest.options.get("device"),
-            "precision": manifest.options.get("precision"),
-            "torch": manifest.software.get("torch"),
-            **manifest.machine,
-        },
-    }

@@ -1,18 +1,19 @@
 """The model worker: the one process of the service that holds networks, and the one file of it that imports torch.
 
-Started by `live_process.py`, once for a service and again whenever it dies: `python -m unitscope.service.live.worker`.
-It answers the requests of `live_protocol.py` one at a time, and ends as soon as its standard input does.
+Forked by `zygote.py`, once for a service and again whenever it dies. It answers the requests of `protocol.py` one at a
+time, and ends as soon as its connection does.
 """
 
 import io
 import os
 import platform
-import sys
+import socket
 import threading
 import time
 import traceback
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cached_property
 from importlib import import_module, metadata
 from queue import SimpleQueue
@@ -26,6 +27,7 @@ from ...common.errors import ImageError, LayerError, UnitscopeError, UsageError
 from ...common.frame import Box
 from ...index.pixels import decode as decode_reference
 from ...model.decode import decode as decode_fast
+from ...model.decode import is_available
 from ...model.feature import Feature
 from ...model.filters import filters_of
 from ...model.layers import Layer, list_layers
@@ -277,26 +279,26 @@ def _failure(kind: str, message: str, **more: str) -> Message:
 
 def _receive(stream: BinaryIO, requests: "SimpleQueue[Message]") -> None:
     """Ends the process with its service, even in the middle of a forward pass."""
-    while (request := read(stream)) is not None:
-        requests.put(request)
-    os._exit(0)
+    try:
+        while (request := read(stream)) is not None:
+            requests.put(request)
+    finally:
+        os._exit(0)
 
 
-def main() -> int:
-    """argv: the number of threads of torch; `quick`, or `thorough` to import first what a first request may need."""
-    stdin: BinaryIO = os.fdopen(os.dup(0), "rb")
-    stdout: BinaryIO = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a user's network prints is no answer
-    torch.set_num_threads(int(sys.argv[1]))
+def prepare() -> None:
+    """Imports what most first requests need."""
+    import_module("torchvision.transforms.v2")
+    is_available()
+
+
+def serve(connection: socket.socket, threads: int) -> None:
+    """Answers what comes over the connection, until it ends. threads: of torch."""
+    torch.set_num_threads(threads)
     requests: SimpleQueue[Message] = SimpleQueue()
-    threading.Thread(target=_receive, args=(stdin, requests), daemon=True).start()
-    worker = Worker()
-    if sys.argv[2] == "thorough":
-        import_module("torchvision.transforms.v2")
-    write(stdout, Message({"ready": True}))
-    while True:
-        write(stdout, worker.answer(requests.get()))
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    threading.Thread(target=_receive, args=(connection.makefile("rb"), requests), daemon=True).start()
+    answers, worker = connection.makefile("wb"), Worker()
+    with suppress(OSError):  # the service is gone
+        write(answers, Message({"pid": os.getpid()}))
+        while True:
+            write(answers, worker.answer(requests.get()))

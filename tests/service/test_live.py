@@ -14,11 +14,11 @@ from unitscope.index.store import Store
 from unitscope.service.client import Client
 from unitscope.service.live import pictures
 from unitscope.service.live.client import LiveModel
+from unitscope.service.live.facts import model_facts
 from unitscope.service.live.options import LiveOptions
-from unitscope.service.live.protocol import model_facts
 
 API = "/api/v1/stores/shapes"
-ALONE = LiveOptions(spare=False)
+ALONE = LiveOptions()
 LAYERS = ["stem.0", "block", "head.2"]
 
 

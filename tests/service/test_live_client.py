@@ -17,8 +17,8 @@ class Fake:
 
     made: list["Fake"]
 
-    def __init__(self, threads, *, thorough=False):
-        self.pid, self.alive, self.threads, self.thorough = 1, True, threads, thorough
+    def __init__(self):
+        self.pid, self.alive = 1, True
         self.open = threading.Event()
         self.asked = []
         Fake.made.append(self)
@@ -42,9 +42,27 @@ class Fake:
         self.open.set()
 
 
+class FakeZygote:
+    """A zygote of fakes that is ready at once."""
+
+    made: list["FakeZygote"]
+
+    def __init__(self, threads):
+        self.threads, self.alive, self.ready, self.stood_by = threads, True, True, True
+        FakeZygote.made.append(self)
+
+    def fork(self):
+        if not self.alive:
+            raise WorkerDiedError("it is gone")
+        return Fake()
+
+    def close(self):
+        self.alive = False
+
+
 @pytest.fixture(autouse=True)
 def none_made():
-    Fake.made = []
+    Fake.made, FakeZygote.made = [], []
 
 
 @pytest.fixture
@@ -52,7 +70,7 @@ def live():
     models = []
 
     def make(**options):
-        models.append(LiveModel(LiveOptions(**{"spare": False, "seconds": 10} | options), start=Fake))
+        models.append(LiveModel(LiveOptions(**{"seconds": 10} | options), start=FakeZygote))
         return models[-1]
 
     yield make
@@ -226,20 +244,34 @@ def test_a_worker_that_does_not_start_is_told():
     model.close()
 
 
-def test_a_spare_stands_in_at_once(live):
-    model = live(spare=True)
+def test_all_workers_are_forked_from_one_zygote(live):
+    model = live(threads=3)
+    assert not model.status().spare
     model.ask(head())
-    until(lambda: len(Fake.made) == 2)
-    assert [made.thorough for made in Fake.made] == [False, True]
-    until(lambda: model.status().spare)
+    assert model.status().spare
     with pytest.raises(ModelUnavailableError):
         model.ask(head("die"))
     assert model.ask(head(number=7)).head["echo"] == 7
-    assert Fake.made[1].asked[-1]["number"] == 7
-    until(lambda: len(Fake.made) == 3)
-    Fake.made[2].alive = False  # the spare dies: seen when it is needed, and replaced
+    assert [made.threads for made in FakeZygote.made] == [3]
+    assert len(Fake.made) == 2
+
+
+def test_a_zygote_that_dies_is_replaced_and_its_worker_goes_on(live):
+    model = live()
     model.ask(head())
-    until(lambda: len(Fake.made) == 4)
+    FakeZygote.made[0].alive = False
+    until(lambda: len(FakeZygote.made) == 2)
+    until(lambda: model.status().spare)
+    assert model.ask(head(number=7)).head["echo"] == 7
+    assert len(Fake.made) == 1
+
+
+def test_where_both_die_there_are_new_ones(live):
+    model = live()
+    model.ask(head())
+    FakeZygote.made[0].alive = Fake.made[0].alive = False
+    assert model.ask(head(number=7)).head["echo"] == 7
+    assert (len(FakeZygote.made), len(Fake.made)) == (2, 2)
 
 
 @pytest.mark.parametrize(
@@ -269,5 +301,6 @@ def test_closing_tells_who_waits(live):
         thread.join(5)
         assert isinstance(thread.result, ModelUnavailableError)
     assert not Fake.made[0].alive
+    assert not FakeZygote.made[0].alive
     with pytest.raises(ModelUnavailableError, match="stopping"):
         model.ask(head())

@@ -1,0 +1,123 @@
+"""What `verify` looks at in all that was built from a store: indexes, graphs of neighbours, samples, atlases.
+
+Each names its files in a manifest of its own, which is written last. Where there is none nothing was built, whatever a
+killed run left; where there is one, every file must be as it says.
+"""
+
+import json
+import shlex
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from .activation_sample import MANIFEST as SAMPLE
+from .atlas import atlas_path, list_atlases
+from .by_layer import ACTIVATIONS, KINDS, layer_folder, sample_folder
+from .by_layer import FOLDER as BY_LAYER
+from .files import Folder, MissingFileError
+from .knn_files import MANIFEST as GRAPH
+from .pixel_features import pixel_folder
+
+INDEX = "ann/ann.json"  # as ann.py, which loads FAISS, has it
+_OPTIONS = ("method", "seed", "layer")
+"""Of an atlas's settings: what the command that made it was given."""
+
+
+class Checked(NamedTuple):
+    """A file that was compared. what: is wrong with it, None for nothing. remedy: what to do then."""
+
+    path: str
+    bytes: int
+    what: str | None
+    remedy: str
+
+
+class _Part(NamedTuple):
+    """folder: what the paths of the manifest are relative to. remedy: where a file of it is damaged."""
+
+    folder: Folder
+    manifest: str
+    remedy: str
+
+
+def check_built(folder: Folder, store: str) -> Iterator[Checked]:
+    """Every file of what was built, compared. folder, store: of the store, and the hash of its manifest."""
+    for part in _parts(folder):
+        within = part.folder.url.removeprefix(folder.url).strip("/")
+        for name, size, what in _compared(part, store):
+            yield Checked(f"{within}/{name}" if within else name, size, what, part.remedy)
+
+
+def differs(
+    folder: Folder, path: str, size: int | None, sha256: str, said_by: str = "the manifest"
+) -> str | None:
+    """What is wrong with a file, None for nothing. size: in bytes, None where that is not known."""
+    try:
+        found = folder.size(path)
+        if size is not None and found != size:
+            return f"has {found:,} bytes, not {size:,}"
+        return None if folder.sha256(path) == sha256 else f"has another SHA-256 than {said_by} says"
+    except MissingFileError:
+        return "is missing"
+
+
+def _parts(folder: Folder) -> Iterator[_Part]:
+    index = f"run `{_command('index', folder)}`"
+    for one in (folder, pixel_folder(folder)):
+        yield _Part(one, INDEX, index)
+    yield _Part(folder, GRAPH, f"run `{_command('atlas', folder)}`")
+    for name in list_atlases(folder):
+        yield _atlas(folder, folder, name, ["--name", name])
+    for layer in sorted({name.split("/")[1] for name in folder.list(f"{BY_LAYER}/")}):
+        yield from _parts_of_layer(folder, layer)
+
+
+def _parts_of_layer(folder: Folder, layer: str) -> Iterator[_Part]:
+    own, sample, within = layer_folder(folder, layer), sample_folder(folder, layer), f"{BY_LAYER}/{layer}"
+    for manifest in (INDEX, GRAPH):
+        remedy = f"delete {within}/{manifest.split('/')[0]}/ and run `{_command('atlas', folder, '--layer', layer)}`"
+        yield _Part(own, manifest, remedy)
+    again = _command("atlas", folder, f"--{ACTIVATIONS}", layer)
+    for manifest in (SAMPLE, INDEX, GRAPH):
+        yield _Part(sample, manifest, f"delete {within}/{ACTIVATIONS}/ and run `{again}`")
+    for name in KINDS:
+        yield _atlas(folder, own, name, [f"--{name}", layer])
+
+
+def _atlas(store: Folder, folder: Folder, name: str, options: list[str]) -> _Part:
+    manifest = atlas_path(name, "atlas.json")
+    try:
+        settings: dict[str, Any] = json.loads(folder.read(manifest))["settings"]
+        known = [(f"--{key}", str(settings[key])) for key in _OPTIONS if key in settings]
+        fast = ["--fast"] if settings.get("fast") else []
+    except (MissingFileError, ValueError, KeyError, TypeError):
+        known, fast = [], []
+    given = [word for key, value in known if key != "--layer" or folder is store for word in (key, value)]
+    return _Part(folder, manifest, f"run `{_command('atlas', store, *given, *fast, *options)}`")
+
+
+def _command(verb: str, folder: Folder, *options: str) -> str:
+    return shlex.join(["unitscope", verb, folder.url, *options])
+
+
+def _compared(part: _Part, store: str) -> Iterator[tuple[str, int, str | None]]:
+    """(file, its bytes, what is wrong with it), the file relative to the part's folder."""
+    try:
+        data = part.folder.read(part.manifest)
+        manifest = json.loads(data)
+        files = [_record(name, record) for name, record in manifest["files"].items()]
+        own = "/atlas/" not in f"/{part.manifest}" or manifest["store"] == store
+    except MissingFileError:
+        return
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        yield part.manifest, 0, f"cannot be read ({error!r})"
+        return
+    yield part.manifest, len(data), None if own else "was made from another sweep"
+    for path, size, sha256 in files:
+        yield path, size or 0, differs(part.folder, path, size, sha256, part.manifest)
+
+
+def _record(path: str, record: dict[str, Any] | str) -> tuple[str, int | None, str]:
+    """(path, bytes, SHA-256); the manifest of a sample has no bytes."""
+    if isinstance(record, str):
+        return path, None, record
+    return path, int(record.get("bytes", record.get("size"))), str(record["sha256"])  # pyright: ignore[reportArgumentType]
