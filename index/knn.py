@@ -81,7 +81,10 @@ def knn_graph(
         for rows, ids, gaps in _searched(ann, images, k, approximate=approximate, threads=threads):
             neighbours[rows], distances[rows] = np.searchsorted(images, ids), gaps
             stage.advance(len(ids))
-    recall = _recall(ann, images, distances, seed) if approximate else 1.0
+    recall = 1.0
+    if approximate:
+        with progress.stage("exact neighbours to measure against", min(_SAMPLE, len(images)), "images"):
+            recall = _recall(ann, images, distances, seed)
     return KnnGraph(images, neighbours, distances, recall, ann.metric)
 
 
