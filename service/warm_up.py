@@ -1,13 +1,14 @@
 """Asks the service for one page of each kind when it starts, so that no visitor waits for what a first page takes.
 
-Where files are opened, columns read and code run for the first time. It goes on in the background, while requests are
-answered, and is in no metrics.
+Where files are opened, columns read and code run for the first time. It goes on in the background, makes way for who
+asks meanwhile, and is in no metrics.
 """
 
 import asyncio
 import gc
 from collections.abc import Iterator
 from contextlib import suppress
+from time import monotonic
 from urllib.parse import unquote
 
 from fastapi import FastAPI
@@ -15,8 +16,13 @@ from starlette.types import ASGIApp, Message
 
 from ..common.errors import UnitscopeError
 from .addresses import address, patch_picture_address, thumb_address
+from .http.metrics import Metrics
 from .pages.addresses import atlas_url, class_url, image_url, layer_url, neighbors_url, store_url, unit_url
 from .registry import Registry, ServedStore
+
+_GAP = 0.25
+"""Seconds between a page and what the browser then asks for."""
+_PATIENCE = 2.0
 
 
 async def warm_up(app: FastAPI, routes: ASGIApp) -> None:
@@ -24,9 +30,18 @@ async def warm_up(app: FastAPI, routes: ASGIApp) -> None:
     registry: Registry = app.state.registry
     for name in registry.names():
         with suppress(UnitscopeError):  # who asks is told
-            for path in await asyncio.to_thread(lambda: list(_addresses(registry.get(name).value))):  # noqa: B023
+            addresses = _addresses((await asyncio.to_thread(registry.get, name)).value)
+            while (path := await asyncio.to_thread(next, addresses, None)) is not None:
+                await make_way(app.state.metrics)
                 await _ask(app, routes, path)
     gc.freeze()  # what is there now stays: each full collection would look at all of it again
+
+
+async def make_way(metrics: Metrics) -> None:
+    """Waits until nobody waits for a page or for what it shows; where that never ends, at most `_PATIENCE`."""
+    until = monotonic() + _PATIENCE
+    while (metrics.running or monotonic() < metrics.last_answer + _GAP) and monotonic() < until:
+        await asyncio.sleep(_GAP / 5)
 
 
 def _addresses(served: ServedStore) -> Iterator[str]:

@@ -74,6 +74,8 @@ class Metrics:
         if stores is not None:
             own.register(_Caches(stores))
         self._children: dict[tuple[str, str, int], Histogram] = {}
+        self.running, self.last_answer = 0, float("-inf")
+        """Requests without an answer; when (`time.monotonic`) the last one ended. The warm-up makes way for them."""
 
     def watch_live(self, status: Callable[[], LiveStatus]) -> None:
         """status: what is known of the model worker now."""

@@ -4,7 +4,7 @@ What happens inside can note what the request did (`searched`): the note goes to
 """
 
 from contextvars import ContextVar
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Literal
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -71,6 +71,7 @@ class Observe:
         failure: Exception | None = None
         if counted:
             self.kept.in_flight.inc()
+        self.kept.running += 1
         try:
             await self.app(scope, receive, _noting(send, observed))
         except Exception as error:
@@ -79,6 +80,8 @@ class Observe:
                 raise  # the server ends the connection
         finally:
             _CURRENT.reset(token)
+            self.kept.running -= 1
+            self.kept.last_answer = monotonic()
             if counted:
                 self.kept.in_flight.dec()
                 self._done(scope, observed, perf_counter() - start, failure)

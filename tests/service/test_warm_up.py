@@ -1,10 +1,12 @@
 """What a service does when it starts: after it, first visits read nothing that others have read."""
 
+import asyncio
 import re
 import time
 
 import pytest
-from unitscope.service.warm_up import _addresses
+from unitscope.service.http.metrics import Metrics
+from unitscope.service.warm_up import _addresses, make_way
 
 API = "/api/v1/stores/store"
 
@@ -63,3 +65,31 @@ def test_a_store_that_cannot_be_read_hinders_nothing(fresh, kit):
             time.sleep(0.02)
         assert client.app.state.warming.exception() is None
         assert client.get("/readyz").status_code == 200
+
+
+def seconds_of_making_way(**found):
+    metrics = Metrics()
+    for name, value in found.items():
+        setattr(metrics, name, value)
+    began = time.monotonic()
+    asyncio.run(make_way(metrics))
+    return time.monotonic() - began
+
+
+def test_it_makes_way_for_visitors_but_not_for_ever():
+    assert seconds_of_making_way() < 0.2
+    assert seconds_of_making_way(last_answer=time.monotonic() - 9) < 0.2
+    assert (
+        seconds_of_making_way(last_answer=time.monotonic()) >= 0.2
+    )  # a browser asks for what the page shows
+    assert seconds_of_making_way(running=1) >= 1.9
+
+
+def test_every_request_is_one_to_make_way_for(made, kit):
+    with kit.client(made.url) as client:
+        before = time.monotonic()
+        for path in ("/stores/store", "/nothing", "/metrics"):
+            client.get(path)
+        metrics = client.app.state.metrics
+        assert metrics.running == 0
+        assert before < metrics.last_answer <= time.monotonic()
