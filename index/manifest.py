@@ -34,7 +34,8 @@ class Manifest:
 
     fingerprints: SHA-256 of `weights`, `preprocessing`, `dataset`, `labels` and `plan`.
     model: `spec`, `weights`, `random`, `classes` (names or null), `preprocess`, `input_size`
-    [height, width], `feature`, and, where there are such, `averaged`: the layers whose mean is a further feature.
+    [height, width], `feature`, and, where there are such, `averaged`: the layers whose mean is a further feature, and
+    `guessed`: the operators behind which a layer's receptive field may be too large.
     frame: `resize` and `crop`, as in `Frame`. dataset: `path`, `kind`, ….
     options: `k`, `batch_size`, `maxima_dtype`, `feature_dtype`, `allow_nonfinite`, ….
     counts: `images`, `ok`, `layers`, `units`, `labels` (distinct ones of the dataset, which stores of older releases
@@ -63,6 +64,10 @@ class Manifest:
     def averaged_layers(self) -> tuple[str, ...]:
         """The layers whose mean over positions is kept as a further feature, in order of execution."""
         return tuple(layer["name"] for layer in self.model.get("averaged", ()))
+
+    def guessed(self, layer: str) -> tuple[str, ...]:
+        """The operators without a rule for which a layer's receptive field is never too small, but may be too large."""
+        return tuple(self.model.get("guessed", {}).get(layer, ()))
 
     @property
     def preprocessing(self) -> Frame:

@@ -24,7 +24,8 @@ def finish(
         fingerprints=settings["fingerprints"] | {"plan": plan.fingerprint},
         model=settings["model"]
         | {"feature": asdict(plan.feature), "outputs": plan.outputs}
-        | ({"averaged": [asdict(layer) for layer in plan.averaged]} if plan.averaged else {}),
+        | ({"averaged": [asdict(layer) for layer in plan.averaged]} if plan.averaged else {})
+        | ({"guessed": plan.guessed} if plan.guessed else {}),
         frame=frame_to_json(Preprocess.from_dict(settings["model"]["preprocess"]).frame),
         dataset=settings["dataset"] | {"images": plan.images},
         labels=settings["labels"],

@@ -6,8 +6,8 @@ everything else in one JSON file, published last: a plan is whole or absent.
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -41,6 +41,7 @@ class Plan:
 
     `layers` are the rows of layers.parquet, `captured` how each is read off the network, in the same order.
     `averaged`: layers whose mean over positions is kept as a further feature, in order of execution.
+    `guessed`: for layers whose receptive field may be too large, the operators without a rule on the way to them.
     `settings` holds everything that changes a byte of the store: see `make_plan`.
     """
 
@@ -53,6 +54,7 @@ class Plan:
     outputs: int | None
     settings: dict[str, Any]
     averaged: tuple[Layer, ...] = ()
+    guessed: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
 
     @property
     def shards(self) -> int:
@@ -82,8 +84,9 @@ class Plan:
 
     def to_json(self) -> str:
         fields = asdict(self)
-        if not self.averaged:  # a sweep that was planned before there was this option goes on as it was
-            del fields["averaged"]
+        for later in ("averaged", "guessed"):
+            if not fields[later]:  # a sweep that was planned before there was this goes on as it was
+                del fields[later]
         return json.dumps({"version": PLAN_VERSION} | fields, sort_keys=True, indent=1)
 
     @staticmethod

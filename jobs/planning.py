@@ -122,6 +122,7 @@ def make_plan(
         outputs=subject.outputs,
         settings=settings(config, dataset, model, labels, fingerprint),
         averaged=subject.averaged,
+        guessed={name: field.guessed for name, field in fields.items() if field.guessed},
     )
     with progress.stage("measuring views", len(subject.layers), "layers") as stage:
         images_seen = view_sample(folder, plan, dataset, model, config.view_samples)

@@ -61,6 +61,7 @@ def layer(
         status=tried.status,
         **given(served),
         layer=row,
+        guessed=served.store.manifest.guessed(name),
         before=layers[place - 1] if place else None,
         after=layers[place + 1] if place + 1 < len(layers) else None,
         query=query,

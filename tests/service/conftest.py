@@ -1,5 +1,6 @@
 """Stores to serve: a made-up one with an oracle for every answer, and a real small sweep; clients of both."""
 
+import html
 import importlib.util
 import os
 import re
@@ -172,6 +173,18 @@ def store(url):
         store = client.store("store")
         store.label = store.classes().first(1)[0].label
         yield store
+
+
+@pytest.fixture(scope="session")
+def words():
+    """Gives the text of a page, without tags, with single spaces."""
+
+    def read(client, path, **params):
+        response = client.get(path, params=params or None)
+        text = re.sub(r"<title>.*?</title>|<[^>]+>", " ", response.text.split("<main", 1)[1])
+        return " ".join(html.unescape(text).split())
+
+    return read
 
 
 @pytest.fixture
