@@ -35,6 +35,7 @@ from ..model.capture import Capture
 from ..model.layers import Layer, as_grid, list_layers
 from ..model.load import LoadedModel
 from ..model.reduce import Reduction
+from ..model.replica import use_channels_last
 from .config import MIN_BATCH
 from .cores import cores
 from .forward import use_exact_arithmetic
@@ -95,7 +96,7 @@ class _Sampler:
         self._model = load_swept(
             manifest.model["spec"], manifest.model.get("weights_file"), fingerprints=manifest.fingerprints
         )
-        self._network = self._model.network.to(memory_format=torch.channels_last)
+        self._network = use_channels_last(self._model.network)
         self._wanted = threading.local()
         self._capture = Capture(self._network, [_listed(self._model, layer)], None, reducer=self._pick)
 

@@ -23,6 +23,7 @@ from ..index.schema import SHARDS, WORK, LayerRow, shard_path
 from ..index.storage_errors import translate
 from ..model.default_layers import default_layers
 from ..model.feature import Feature, feature_named, find_feature
+from ..model.independence import check_independence
 from ..model.layers import Layer, LayerList, list_layers, select_layers
 from ..model.load import LoadedModel
 from ..model.receptive_field import ReceptiveField, receptive_fields
@@ -60,6 +61,7 @@ def choose_subject(config: SweepConfig, model: LoadedModel, progress: Progress =
             feature = find_feature(model.network, model.input_size)
         else:
             feature = feature_named(model.network, model.input_size, config.feature)
+        check_independence(model.network, chosen, feature, model.input_size)
         stage.note(f"{len(chosen)} layers, {sum(layer.units for layer in chosen):,} units")
     return Subject(chosen, feature, model.outputs, averaged)
 

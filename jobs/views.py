@@ -3,18 +3,19 @@
 A layer's view does not depend on which other layers are measured, nor on how many cores measure: each uses one thread.
 """
 
-import copy
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
 import numpy as np
 import torch
 
+from ..common.errors import SweepError, UnitscopeError
 from ..index.dataset.open import Dataset
 from ..index.files import Folder
 from ..model.layers import Layer
 from ..model.load import LoadedModel
 from ..model.receptive_field import ReceptiveField
+from ..model.replica import replica
 from ..model.view import measure_views
 from .cores import cores
 from .pixels import sample
@@ -52,7 +53,8 @@ def parallel_views(
     """The view (height, width) of each layer, in model-input pixels. `images`: as `view_sample` gives them."""
     blocks = [layers[start : start + LAYERS_AT_ONCE] for start in range(0, len(layers), LAYERS_AT_ONCE)]
     views: Views = {}
-    with ThreadPoolExecutor(min(cores(), len(blocks))) as executor:
+    threads = min(cores(), len(blocks)) if replica(model.network) is not None else 1
+    with ThreadPoolExecutor(threads) as executor:
         running = {executor.submit(_measure, model, block, fields, images): len(block) for block in blocks}
         for one in as_completed(running):
             views |= one.result()
@@ -63,11 +65,21 @@ def parallel_views(
 def _measure(
     model: LoadedModel, layers: Sequence[Layer], fields: dict[str, ReceptiveField], images: torch.Tensor
 ) -> Views:
-    """On a copy of the network, for hooks are seen by every thread that runs it."""
+    """On a replica of the network, for hooks are seen by every thread that runs it."""
     torch.set_num_threads(1)
 
     def batches() -> Iterator[torch.Tensor]:
         for start in range(0, len(images), BATCH):
             yield model.preprocess.normalise(images[start : start + BATCH])
 
-    return measure_views(copy.deepcopy(model.network), layers, fields, batches(), samples=max(1, len(images)))
+    network = replica(model.network) or model.network
+    try:
+        return measure_views(network, layers, fields, batches(), samples=max(1, len(images)))
+    except UnitscopeError:
+        raise
+    except Exception as error:
+        raise SweepError(
+            "the views cannot be measured, as the network fails where it is differentiated by its images, at most "
+            f"{BATCH} at a time ({type(error).__name__}: {error}): let `forward` take any number of images, and use "
+            "operations of torch that have gradients"
+        ) from error

@@ -67,7 +67,7 @@ class Capture:
         averaged: Sequence[Layer] = (),
         reducer: Reducer | None = None,
     ) -> None:
-        self._network = network
+        self.network = network
         self._layers = tuple(layers)
         self._averaged = tuple(averaged)
         self._feature = feature
@@ -98,13 +98,13 @@ class Capture:
         return Captured(done.reductions, done.feature, done.means)
 
     def _register(self, hooks: ExitStack) -> None:
-        modules = dict(self._network.named_modules())
+        modules = dict(self.network.named_modules())
         layers, averaged = _by_call(self._layers), _by_call(self._averaged)
         feature = self._feature
         wanted = layers.keys() | averaged.keys() | ({feature.module} if feature else set())
         if missing := sorted(wanted - modules.keys()):
             raise LayerError(f"the network has no module {missing[0]!r}; list its layers again")
-        hooks.callback(self._network.register_forward_pre_hook(self._begin, prepend=True).remove)
+        hooks.callback(self.network.register_forward_pre_hook(self._begin, prepend=True).remove)
         for name in sorted(wanted):
             module = modules[name]
             if feature is not None and name == feature.module and feature.source == "input":
@@ -113,7 +113,7 @@ class Capture:
                 )
             after = self._after(name, layers.get(name, {}), averaged.get(name, {}))
             hooks.callback(module.register_forward_hook(after).remove)
-        hooks.callback(self._network.register_forward_hook(self._finish).remove)
+        hooks.callback(self.network.register_forward_hook(self._finish).remove)
 
     def _begin(self, _: nn.Module, __: tuple[object, ...]) -> None:
         self._state.current = _Pass()

@@ -115,7 +115,7 @@ def _count_outputs(
         except Exception as error:
             raise ModelSpecError(
                 f"{spec}: the network fails on an image of its input size, {height}x{width}, RGB, float32 "
-                f"({built.preprocess_source}): {type(error).__name__}: {error}"
+                f"({built.preprocess_source}): {type(error).__name__}: {error}{_advice(network)}"
             ) from error
     if isinstance(output, Tensor) and output.ndim == 2 and output.shape[0] == 1:
         return output.shape[1] if built.logits else None
@@ -126,6 +126,23 @@ def _count_outputs(
         f"{spec}: the network returns {given} for one image; it must return logits, a tensor (images, classes). "
         f"Wrap it in a factory that does"
     )
+
+
+def _advice(network: nn.Module) -> str:
+    """What to do about the commonest reasons for which a network takes no float32 RGB image."""
+    kind = next(
+        (parameter.dtype for parameter in network.parameters() if parameter.is_floating_point()),
+        torch.float32,
+    )
+    if kind != torch.float32:
+        return f". Its weights are {kind}: let the factory return network.float()"
+    first = next((module for module in network.modules() if isinstance(module, nn.Conv2d)), None)
+    if first is not None and first.in_channels != 3:
+        return (
+            f". Its first convolution takes {first.in_channels} channels, and images come as RGB: let the factory "
+            "return a network that makes its channels from these 3"
+        )
+    return ""
 
 
 __all__ = ["LoadedModel", "ModelSpec", "load_model"]

@@ -13,6 +13,7 @@ from .feature import Feature
 from .layers import Layer, as_grid
 from .load import LoadedModel
 from .reduce import Reduction
+from .replica import use_channels_last
 
 SWEPT_BATCH = 16
 """A batch of at least so many images gives each the same bits as any other such batch; a sweep has no smaller ones."""
@@ -56,7 +57,7 @@ def observe(
         kept[layer.name] = grid.to(torch.float32, copy=True, memory_format=torch.contiguous_format).numpy()
         return Reduction(nothing, nothing)
 
-    network = model.network.to(memory_format=torch.channels_last)
+    network = use_channels_last(model.network)
     with torch.inference_mode(), Capture(network, layers, feature, reducer=keep) as capture:
         batch = model.preprocess.normalise(pixels)
         try:

@@ -1,5 +1,6 @@
 """Networks of a user's own: a factory in a Python file or module, with PREPROCESS and CLASSES beside it."""
 
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -13,6 +14,7 @@ from .fingerprint import check_values, digests
 from .preprocess import IMAGENET, Preprocess
 from .sources import RANDOM_SEED, RANDOM_WEIGHTS, Built, Request, listed, seeded, suggest
 from .spec import OWN, RANDOM, ModelSpec
+from .unwrap import plain_network
 from .user_code import import_file, import_module, importable, run
 
 
@@ -70,12 +72,25 @@ def _call_trained(factory: Callable[[], nn.Module], spec: ModelSpec) -> nn.Modul
 
 
 def _call(factory: Callable[[], nn.Module], spec: ModelSpec, seed: int = RANDOM_SEED) -> nn.Module:
+    _check_parameters(factory, spec)
     with seeded(seed):
         network = cast("object", run(f"calling {spec.name}()", factory))
     if not isinstance(network, nn.Module):
         kind = type(network).__name__
         raise ModelSpecError(f"{spec.name}() returned a {kind}; it must return a torch.nn.Module")
-    return network
+    return plain_network(network, spec.name)
+
+
+def _check_parameters(factory: Callable[[], nn.Module], spec: ModelSpec) -> None:
+    try:
+        inspect.signature(factory).bind()
+    except ValueError:  # some built-in callables tell no signature
+        return
+    except TypeError as error:
+        raise ModelSpecError(
+            f"{spec.name}() is called without arguments, but: {error}. Give each parameter a default, or name a "
+            "function that calls it with the values of your network"
+        ) from error
 
 
 def _import(spec: ModelSpec) -> tuple[Path, ModuleType]:

@@ -220,7 +220,7 @@ def test_what_is_printed_does_not_reach_stdout(write, capsys):
         ("PREPROCESS", "is a dict, not a factory"),
         ("instance", "is a network, not a factory"),
         ("text", "returned a str; it must return a torch.nn.Module"),
-        ("needs", "TypeError: needs() missing 1 required positional argument"),
+        ("needs", "missing a required argument: 'width'"),
         ("fails", "ZeroDivisionError: division by zero ("),
         ("exits", "SystemExit: 3"),
         ("pairs", "returns a tensor (1, 2, 3, 3) for one image; it must return logits"),
@@ -281,3 +281,30 @@ def test_modules_of_the_current_folder(write, monkeypatch, tmp_path):
     path_before = list(sys.path)
     assert load_model("package_of_this_test.net:make@random").outputs == 3
     assert sys.path == path_before
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (
+            "def make(width): return nn.Linear(1, 1)",
+            r"missing a required argument: 'width'.*Give each parameter",
+        ),
+        ("def make(): return net(3).half()", r"weights are torch\.float16: .*network\.float\(\)"),
+        ("def make(): return net(1)", r"takes 1 channels, and images come as RGB"),
+        (
+            "def make(): return nn.Sequential(torch.compile(net(3)))",
+            r"whose 0 is the result of torch\.compile",
+        ),
+    ],
+)
+def test_what_to_do_about_a_network_that_does_not_run(body, message, tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "import torch\nfrom torch import nn\n"
+        'PREPROCESS = {"resize": 8, "crop": 8, "mean": [0, 0, 0], "std": [1, 1, 1], "interpolation": "bilinear"}\n'
+        "def net(channels): return nn.Sequential(nn.Conv2d(channels, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())\n"
+        + body
+    )
+    with pytest.raises(ModelSpecError, match=message):
+        load_model(f"{path}:make@random")

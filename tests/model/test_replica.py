@@ -1,0 +1,32 @@
+"""Replicas share weights and nothing else."""
+
+import threading
+
+import torch
+from torch import nn
+from unitscope.model.replica import replica, use_channels_last
+
+
+def test_a_replica_has_its_own_modules_and_the_same_tensors():
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)).eval()
+    network.held = network[0].weight * 2  # what deepcopy refuses: it has a history
+    twin = replica(network)
+    assert twin is not None
+    assert twin[0] is not network[0]
+    assert all(one is other for one, other in zip(twin.parameters(), network.parameters(), strict=True))
+    assert all(one is other for one, other in zip(twin.buffers(), network.buffers(), strict=True))
+    assert twin.held is network.held
+    images = torch.randn(2, 3, 8, 8)
+    assert torch.equal(twin(images), network(images))
+
+
+def test_what_cannot_be_copied_has_no_replica():
+    network = nn.Identity()
+    network.lock = threading.Lock()
+    assert replica(network) is None
+
+
+def test_channels_last_is_for_four_dimensions():
+    network = use_channels_last(nn.ModuleList([nn.Conv2d(3, 4, 3), nn.Conv3d(1, 2, 3), nn.Linear(2, 2)]))
+    assert network[0].weight.is_contiguous(memory_format=torch.channels_last)
+    assert network[1].weight.is_contiguous()
