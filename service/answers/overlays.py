@@ -49,7 +49,7 @@ class LegendAnswer(FromStore):
     title: str
     kind: Literal["numbers", "classes", "share", "marked"]
     says: str = Field(description="what the numbers are, or their unit")
-    shows: str = Field(description="what a cell with several images shows")
+    shows: str = Field(description="what a thumbnail that stands for several images shows")
     stops: list[LegendStop]
     logarithmic: bool
     smallest: str | None = Field(description="of the numbers that there are; drawn like the first stop")

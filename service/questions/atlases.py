@@ -43,24 +43,28 @@ def measures(atlas: Atlas, items: str = "images", alike: str = "alike to the mod
         found.append(Measure("trustworthiness", f"{facts['trustworthiness']:.3f}", says))
     if _is_number(facts.get("preserved")):
         says = f"Of the {k} {items} most like one, this share is among the {k} nearest to it on the map."
-        found.append(Measure("neighbours preserved", f"{facts['preserved']:.1%}", says))
+        found.append(Measure("neighbours preserved", _percent(facts["preserved"]), says))
     on_map, features = facts.get("label_accuracy"), facts.get("label_accuracy_features")
     if _is_number(on_map) and _is_number(features):
         says = (
             f"How often the commonest label of an image's {k} nearest on the map is its own; among the {k} nearest in "
-            f"feature space {features:.1%}. What lies between the two is lost by drawing in two dimensions."
+            f"feature space {_percent(features)}. What lies between the two is lost by drawing in two dimensions."
         )
-        found.append(Measure("label accuracy", f"{on_map:.1%}", says))
+        found.append(Measure("label accuracy", _percent(on_map), says))
     variance = facts.get("explained")
     if isinstance(variance, list) and len(variance) >= 2:
         says = (
-            f"The share of the features' variance that the map shows: {variance[0]:.1%} from left to right and "
-            f"{variance[1]:.1%} from top to bottom. The rest is not to be seen."
+            f"The share of the features' variance that the map shows: {_percent(variance[0])} from left to right and "
+            f"{_percent(variance[1])} from top to bottom. The rest is not to be seen."
         )
-        found.append(Measure("variance explained", f"{sum(variance[:2]):.1%}", says))
+        found.append(Measure("variance explained", _percent(sum(variance[:2])), says))
     if found and isinstance(sample, int):
         found[0] = replace(found[0], says=f"{found[0].says} Measured exactly on {sample:,} {items}.")
     return found
+
+
+def _percent(share: Any) -> str:
+    return f"{100 * share:.1f} %"
 
 
 def _is_number(value: object) -> bool:

@@ -36,10 +36,10 @@ from .tiles import TilePlace
 PNG = "image/png"
 _STOPS = 9
 _SHOWS = {
-    "numbers": "A cell with several images shows their mean.",
-    "classes": "A cell with several images shows the commonest.",
-    "share": "A cell with several images shows a colour between, by how many are wrong.",
-    "marked": "A cell with several images is marked the fuller, the more of them are.",
+    "numbers": "A thumbnail that stands for several images shows their mean.",
+    "classes": "A thumbnail that stands for several images shows the commonest.",
+    "share": "A thumbnail that stands for several images shows a colour between, by how many are wrong.",
+    "marked": "A thumbnail that stands for several images is marked the fuller, the more of them are.",
 }
 
 

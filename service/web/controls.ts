@@ -22,7 +22,7 @@ export interface Actions {
 
 export class Controls {
   private readonly lasso = element("atlas-lasso");
-  private readonly clear = element("atlas-clear");
+  private readonly clear = element<HTMLButtonElement>("atlas-clear");
   private corner: Point | null = null;
 
   constructor(private readonly actions: Actions) {
@@ -50,7 +50,7 @@ export class Controls {
 
   /** Whether there is a region, or something found, to be cleared; the pointer moves the map again. */
   drawn(something: boolean): void {
-    this.clear.hidden = !something;
+    this.clear.disabled = !something;
     this.corner = null;
     this.draw(false);
   }

@@ -189,8 +189,9 @@ def test_a_region_is_lassoed_and_told_of_and_has_an_address(chromium, live, widt
         tab.evaluate("document.getElementById('atlas-region').scrollIntoView()")
         keep(tab, f"region-{width}")
         address = tab.evaluate("location.href")
-    with chromium.open(address) as tab:
+    with chromium.open(address, width=width) as tab:
         tab.wait(REGION)
+        assert tab.look().shifted < 0.01
         tab.evaluate("document.getElementById('atlas-clear').click()")
         assert "region" not in held(tab)
         assert tab.evaluate("document.getElementById('atlas-region').hidden")

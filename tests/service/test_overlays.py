@@ -225,5 +225,5 @@ def test_quality_is_told_in_words(fresh, kit):
     with kit.client(fresh.url) as client:
         assert "Nothing was measured" in client.get("/stores/store/atlas/flat").text
         page = client.get("/stores/store/atlas/measured").text
-    for words in ("0.951", "25.0%", "80.0%", "90.0%", "42.5%", "Measured exactly on 197 images"):
+    for words in ("0.951", "25.0 %", "80.0 %", "90.0 %", "42.5 %", "Measured exactly on 197 images"):
         assert words in page
