@@ -3,24 +3,20 @@
 It reads files when it is asked and keeps open files, columns and filters' masks in bounded caches.
 """
 
-import difflib
-import hashlib
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from ..common.errors import ImageStatus, LayerError, StoreDamagedError, UsageError
-from .cache import ByteCache
+from ..common.errors import ImageStatus, LayerError, UsageError
 from .columns import Columns, FileCache
-from .dataset.open import Dataset, open_dataset
 from .features import FeatureReader
 from .files import Folder
-from .filters import Filter, parse
+from .filters import Filter
+from .image_reader import ImageReader
+from .layer_reader import LayerReader
 from .manifest import Manifest, PartRecord
 from .packs import PATCHES_PER_UNIT, Packs
 from .schema import (
@@ -28,7 +24,6 @@ from .schema import (
     ERRORS_SCHEMA,
     FEATURES,
     IMAGES,
-    LAYERS,
     PATCHES,
     PLAN,
     THUMBS,
@@ -39,15 +34,13 @@ from .schema import (
 )
 from .strongest import MaximaReader
 from .summary_reader import StrongUnit, SummaryReader
+from .swept_pixels import SweptPixels
 from .topk import TopK
 from .unit_reader import Patch, UnitReader, UnitRow, patches_of
 from .units_table import top_column
 
 _FOOTER_BYTES = 256 * 2**20
 _COLUMN_BYTES = 256 * 2**20
-_MASK_BYTES = 64 * 2**20
-_KEPT_IMAGES = 4 * 2**20
-"""In a store of at most this many images, the columns that filters read are kept."""
 
 
 class Store:
@@ -59,16 +52,14 @@ class Store:
     def __init__(self, folder: Folder, manifest: Manifest, dataset: str | None = None) -> None:
         self.folder = folder
         self.manifest = manifest
-        self.layers: tuple[LayerRow, ...] = _read_layers(folder)
+        self._layers = LayerReader(folder)
+        self.layers: tuple[LayerRow, ...] = self._layers.rows
         classes = manifest.model.get("classes")
         self.classes: tuple[str, ...] | None = None if classes is None else tuple(classes)
         self.images_count = int(manifest.counts["images"])
-        self._dataset_path = dataset or str(manifest.dataset["path"])
-        self._numbers = {layer.layer: number for number, layer in enumerate(self.layers)}
         self._files = FileCache(folder, footer_bytes=_FOOTER_BYTES, column_bytes=_COLUMN_BYTES)
-        self._masks = ByteCache(_MASK_BYTES)
-        self._images = self._table(IMAGES)
-        self._plan = self._table(PLAN)
+        self._images = ImageReader(self._table(IMAGES), self.images_count)
+        self._pixels = SweptPixels(dataset or str(manifest.dataset["path"]), self._table(PLAN), self._images)
         self._units = UnitReader(self._columns([manifest.files[UNITS]]), self.layers)
         self._summary = SummaryReader(manifest, self._columns, self.layers)
         self._maxima: dict[str, MaximaReader] = {}
@@ -86,32 +77,32 @@ class Store:
 
     def cache_reads(self) -> dict[str, tuple[int, int]]:
         """How often what was wanted was in memory, and how often not, of each cache by its name."""
-        return {**self._files.reads(), "masks": self._masks.reads}
+        return {**self._files.reads(), "masks": self._images.mask_reads}
 
     # Layers and units
 
     def layer(self, name: str) -> LayerRow:
         """The layer. Raises LayerError, with the closest names, where the store has none of that name."""
-        return self.layers[self._number(name)]
+        return self.layers[self._layers.number(name)]
 
     def check_unit(self, layer: str, unit: int) -> None:
         """Raises LayerError where the store has no such unit."""
-        self._checked(layer, unit)
+        self._layers.with_unit(layer, unit)
 
     def unit(self, layer: str, unit: int) -> UnitRow:
         """Statistics and all stored patches of a unit. Raises LayerError."""
-        return self._units.row(self._checked(layer, unit), unit)
+        return self._units.row(self._layers.with_unit(layer, unit), unit)
 
     def units(self, layer: str) -> pa.Table:
         """(units,) rows: `layer`, `unit`, `images`, `mean`, `std`, `min`, `max`, `active`. Raises LayerError."""
-        return self._units.statistics(self._number(layer))
+        return self._units.statistics(self._layers.number(layer))
 
     def top(self, layer: str, unit: int, *, k: int = 9, where: Filter | str | None = None) -> list[Patch]:
         """The k strongest patches of a unit among the images that `where` keeps: by value, descending, then image_id.
 
         Raises LayerError, FilterError, and UsageError for k < 1.
         """
-        number = self._checked(layer, unit)
+        number = self._layers.with_unit(layer, unit)
         if k < 1:
             raise UsageError(f"k = {k}: ask for at least one patch")
         if where is None:
@@ -122,13 +113,13 @@ class Store:
 
     def top_at_hand(self, layer: str, unit: int, *, k: int) -> list[Patch] | None:
         """As `top` of all images, None where something would have to be read. Raises LayerError."""
-        return self._units.top_at_hand(self._checked(layer, unit), unit, k)
+        return self._units.top_at_hand(self._layers.with_unit(layer, unit), unit, k)
 
     def top_from_maxima(
         self, layer: str, unit: int, *, k: int, where: Filter | str | None = None
     ) -> list[Patch]:
         """As `top`, always from the maxima."""
-        number = self._checked(layer, unit)
+        number = self._layers.with_unit(layer, unit)
         mask = None if where is None else self.mask(where)
         return self._patches_of(number, self._maxima_reader(number).strongest(unit, k, mask))
 
@@ -137,8 +128,8 @@ class Store:
 
         Raises LayerError, and UsageError for an id that is none and for an image that failed.
         """
-        number = self._checked(layer, unit)
-        ids = np.array([self._image(image_id) for image_id in image_ids], np.int64)
+        number = self._layers.with_unit(layer, unit)
+        ids = np.array([self._images.checked(image_id) for image_id in image_ids], np.int64)
         return self._patches_of(number, self._maxima_reader(number).at(unit, ids))
 
     def patches_in(self, layer: str, units: Sequence[int], image_id: int) -> list[Patch]:
@@ -146,29 +137,31 @@ class Store:
 
         Raises LayerError, and UsageError for an id that is none and for an image that failed.
         """
-        number = self._number(layer)
+        number = self._layers.number(layer)
         for unit in units:
             self.check_unit(layer, unit)
-        return self._patches_of(number, self._maxima_reader(number).in_image(units, self._image(image_id)))
+        return self._patches_of(
+            number, self._maxima_reader(number).in_image(units, self._images.checked(image_id))
+        )
 
     def maxima(self, layer: str, unit: int) -> np.ndarray:
         """(images,) float32: the maximum of each image; NaN where an image failed. Raises LayerError."""
-        return self._maxima_reader(self._checked(layer, unit)).values(unit)
+        return self._maxima_reader(self._layers.with_unit(layer, unit)).values(unit)
 
     def maxima_of_layer(self, layer: str, image_ids: np.ndarray) -> np.ndarray:
         """(units, n) float32: the maxima of all units of a layer in some images, NaN where one failed; kept nowhere.
 
         image_ids: (n,) int64, ascending. Raises LayerError.
         """
-        return self._maxima_reader(self._number(layer)).of_all_units(image_ids)
+        return self._maxima_reader(self._layers.number(layer)).of_all_units(image_ids)
 
     def maxima_groups(self, layer: str) -> list[tuple[int, int]]:
         """(first image_id, images) of each row group of a layer's maxima, the least that is read. Raises LayerError."""
-        return self._maxima_reader(self._number(layer)).groups
+        return self._maxima_reader(self._layers.number(layer)).groups
 
     def positions(self, layer: str, unit: int) -> np.ndarray:
         """(images,) int32: where each maximum is, flat y * width + x; -1 where an image failed. Raises LayerError."""
-        return self._maxima_reader(self._checked(layer, unit)).positions(unit)
+        return self._maxima_reader(self._layers.with_unit(layer, unit)).positions(unit)
 
     # What the sweep summed up; None in a store of an older release, which did not
 
@@ -178,45 +171,36 @@ class Store:
 
     def selectivity(self, layer: str) -> pa.Table | None:
         """(units,) rows: `unit`, `label` (of the largest mean) and `selectivity`, null for none. Raises LayerError."""
-        return self._summary.selectivity(self._number(layer))
+        return self._summary.selectivity(self._layers.number(layer))
 
     def class_means(self, layer: str, unit: int) -> np.ndarray | None:
         """(labels,) float32 in the order of `classes_table`: the mean of max(maximum, 0) over the images of each label,
         NaN where it has none. Raises LayerError."""
-        return self._summary.class_means(self._checked(layer, unit), unit)
+        return self._summary.class_means(self._layers.with_unit(layer, unit), unit)
 
     def strongest_units(self, image_id: int) -> list[list[StrongUnit]] | None:
         """Of each layer up to 8 units with the largest scores, (value - mean) / std of the unit over the dataset, by
         score, descending, then unit; empty lists for an image that failed. Raises UsageError for an id that is none."""
-        return self._summary.strongest(self._image(image_id))
+        return self._summary.strongest(self._images.checked(image_id))
 
     # Images
 
     @property
     def images_schema(self) -> pa.Schema:
         """The columns of images/, the dataset's own metadata among them."""
-        return self._images.schema
+        return self._images.columns.schema
 
     def images(self, columns: Sequence[str]) -> pa.Table:
         """(images,) rows of some columns of images/. Raises UsageError for an unknown column."""
-        unknown = [name for name in columns if name not in self.images_schema.names]
-        if unknown:
-            raise UsageError(f"no column {unknown[0]!r}; there are {', '.join(self.images_schema.names)}")
-        tables = [self._images.read_new(group, columns) for group in self._images.groups()]
-        return pa.concat_tables(tables).select(list(columns))
+        return self._images.table(columns)
 
     def images_at(self, ids: Sequence[int], columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
         """Rows of images/ by id, in the order given. Raises UsageError for an id that is none."""
-        names = list(columns) if columns is not None else self.images_schema.names
-        values = self._images.values_at(names, [self._image(image_id) for image_id in ids])
-        return [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
+        return self._images.at(ids, columns)
 
     def images_at_hand(self, ids: Sequence[int], columns: Sequence[str]) -> list[dict[str, Any]] | None:
         """As `images_at`, None where something would have to be read."""
-        values = self._images.values_at_hand(columns, [self._image(image_id) for image_id in ids])
-        if values is None:
-            return None
-        return [dict(zip(columns, row, strict=True)) for row in zip(*values, strict=True)]
+        return self._images.at_hand(ids, columns)
 
     def image(self, image_id: int) -> dict[str, Any]:
         """The row of images/. Raises UsageError for an id that is none."""
@@ -224,11 +208,7 @@ class Store:
 
     def find_image(self, uri: str) -> int | None:
         """The id of the image with this uri, or None."""
-        for group in self._images.groups():
-            place = pc.index(self._images.read_new(group, ["uri"])["uri"], pa.scalar(uri)).as_py()
-            if place >= 0:
-                return group.first + int(place)
-        return None
+        return self._images.find(uri)
 
     def errors(self, n: int) -> list[dict[str, Any]]:
         """The first n images that failed: `image_id`, `uri`, `status`, `reason`."""
@@ -242,18 +222,7 @@ class Store:
 
     def mask(self, where: Filter | str) -> np.ndarray:
         """(images,) bool, not to be written to: where the filter is true. Raises FilterError."""
-        parsed = parse(where, self.images_schema) if isinstance(where, str) else where
-        return self._masks.get(parsed.canonical, lambda: self._mask(parsed), lambda mask: mask.nbytes)
-
-    def _mask(self, where: Filter) -> np.ndarray:
-        mask = np.zeros(self.images_count, bool)
-        names = sorted(where.columns) or ["image_id"]
-        kept = self.images_count <= _KEPT_IMAGES
-        for group in self._images.groups():
-            table = pa.table(self._images.read(group, names)) if kept else self._images.read_new(group, names)
-            mask[group.first : group.first + group.rows] = where.mask(table)
-        mask.flags.writeable = False
-        return mask
+        return self._images.mask(where)
 
     def pixels(self, image_id: int) -> bytes:
         """The image's encoded bytes, from the dataset.
@@ -264,22 +233,7 @@ class Store:
 
     def pixels_of(self, image_ids: Sequence[int]) -> Iterator[bytes]:
         """As `pixels` of some images, in the order given."""
-        images = self.images_at(image_ids, ["uri", "sha256"])
-        ids, names = np.array(image_ids, np.int64), self._plan.schema.names
-        rows = pa.table({name: self._plan.take(name, ids) for name in names})
-        for image_id, image, data in zip(image_ids, images, self._dataset.read(rows), strict=True):
-            if not isinstance(data, bytes):
-                raise data
-            if hashlib.sha256(data).hexdigest() != image["sha256"]:
-                raise StoreDamagedError(
-                    f"image {image_id} ({image['uri']}) is not the one that was swept: its SHA-256 differs; "
-                    "put the old file back or sweep again into a new folder"
-                )
-            yield data
-
-    @cached_property
-    def _dataset(self) -> Dataset:
-        return open_dataset(self._dataset_path)
+        return self._pixels.read(image_ids)
 
     # Features
 
@@ -306,7 +260,7 @@ class Store:
 
     def feature(self, image_id: int) -> np.ndarray:
         """(width,) float32. Raises UsageError for an id that is none and for an image that failed."""
-        vector = self.features.one(self._image(image_id))
+        vector = self.features.one(self._images.checked(image_id))
         if vector is None:
             status = self.images_at([image_id], ["status"])[0]["status"]
             raise UsageError(f"image {image_id} has no feature: it is {status}, not {ImageStatus.OK.value}")
@@ -316,42 +270,20 @@ class Store:
 
     def thumb(self, image_id: int) -> bytes | None:
         """A small JPEG of the image; None where it failed. Raises UsageError for an id that is none."""
-        part, row = self._images.locate(self._image(image_id))
+        part, row = self._images.columns.locate(self._images.checked(image_id))
         return self._thumbs.get(part, row)
 
     def patch(self, layer: str, unit: int, rank: int) -> bytes | None:
         """A small JPEG of the view of a unit's patch number `rank`; None for ranks that are not packed."""
-        number = self._checked(layer, unit)
+        number = self._layers.with_unit(layer, unit)
         if not 0 <= rank < PATCHES_PER_UNIT:
             return None
         return self._patches.get(number, unit * PATCHES_PER_UNIT + rank)
 
     # Within
 
-    def _number(self, name: str) -> int:
-        if name not in self._numbers:
-            close = difflib.get_close_matches(name[:200], self._numbers, n=3, cutoff=0.4)
-            shown = ", ".join(close or list(self._numbers)[:20])
-            raise LayerError(
-                f"no layer {name!r} in this store; {'did you mean' if close else 'there are'} {shown}"
-            )
-        return self._numbers[name]
-
-    def _checked(self, layer: str, unit: int) -> int:
-        """The layer's number, if it has that unit."""
-        number = self._number(layer)
-        units = self.layers[number].units
-        if not 0 <= unit < units:
-            raise LayerError(f"no unit {unit} in {layer}: it has units 0 to {units - 1}")
-        return number
-
-    def _image(self, image_id: int) -> int:
-        if not 0 <= image_id < self.images_count:
-            raise UsageError(f"no image {image_id} in this store: it has images 0 to {self.images_count - 1}")
-        return image_id
-
     def _patches_of(self, number: int, found: TopK) -> list[Patch]:
-        column = top_column(found, self.layers[number], self.manifest.preprocessing, self._images)
+        column = top_column(found, self.layers[number], self.manifest.preprocessing, self._images.columns)
         return patches_of(column.values)
 
     def _maxima_reader(self, number: int) -> MaximaReader:
@@ -365,13 +297,3 @@ class Store:
 
     def _columns(self, records: Sequence[PartRecord]) -> Columns:
         return Columns(self._files, [one.path for one in records], [one.rows for one in records])
-
-
-def _read_layers(folder: Folder) -> tuple[LayerRow, ...]:
-    """Raises StoreDamagedError."""
-    try:
-        with folder.open(LAYERS) as source:
-            rows = pq.read_table(source).to_pylist()
-        return tuple(LayerRow(**row) for row in rows)
-    except (pa.ArrowInvalid, FileNotFoundError, TypeError) as error:
-        raise StoreDamagedError(f"{folder.path(LAYERS)} cannot be read: {error}") from error

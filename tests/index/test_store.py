@@ -288,8 +288,7 @@ def test_float16_maxima_answer_alike(synthetic, tmp_path):
 
 def test_large_stores_read_a_row_group_at_a_time_and_answer_alike(store, monkeypatch):
     """Small ones read a unit's column in one piece, and keep the columns that filters read."""
-    from unitscope.index import store as store_module
-    from unitscope.index import strongest
+    from unitscope.index import image_reader, strongest
 
     def answers():
         opened = Store.open(store.folder.url)
@@ -301,6 +300,6 @@ def test_large_stores_read_a_row_group_at_a_time_and_answer_alike(store, monkeyp
 
     small = list(answers())
     monkeypatch.setattr(strongest, "_WHOLE_ROWS", 0)
-    monkeypatch.setattr(store_module, "_KEPT_IMAGES", 0)
+    monkeypatch.setattr(image_reader, "_KEPT_IMAGES", 0)
     monkeypatch.setattr(Columns, "whole", None)
     assert repr(list(answers())) == repr(small)  # NaN is not equal to itself

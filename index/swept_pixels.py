@@ -1,0 +1,43 @@
+"""The bytes of a store's images: read again from the dataset, by the places that `plan/` knows, and checked."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+
+from ..common.errors import StoreDamagedError
+from .columns import Columns
+from .dataset.open import Dataset, open_dataset
+from .image_reader import ImageReader
+
+
+class SweptPixels:
+    """The dataset that a store was swept from, opened when it is first asked for."""
+
+    def __init__(self, path: str, plan: Columns, images: ImageReader) -> None:
+        """path: where the dataset is now. plan: the columns of plan/."""
+        self._path, self._plan, self._images = path, plan, images
+
+    def read(self, image_ids: Sequence[int]) -> Iterator[bytes]:
+        """The encoded bytes of some images, in the order given.
+
+        Raises ImageError where they cannot be read, StoreDamagedError where they are not what was swept.
+        """
+        images = self._images.at(image_ids, ["uri", "sha256"])
+        ids, names = np.array(image_ids, np.int64), self._plan.schema.names
+        rows = pa.table({name: self._plan.take(name, ids) for name in names})
+        for image_id, image, data in zip(image_ids, images, self._dataset.read(rows), strict=True):
+            if not isinstance(data, bytes):
+                raise data
+            if hashlib.sha256(data).hexdigest() != image["sha256"]:
+                raise StoreDamagedError(
+                    f"image {image_id} ({image['uri']}) is not the one that was swept: its SHA-256 differs; "
+                    "put the old file back or sweep again into a new folder"
+                )
+            yield data
+
+    @cached_property
+    def _dataset(self) -> Dataset:
+        return open_dataset(self._path)
