@@ -1,4 +1,8 @@
-"""Reads the shard files of one part, in order and a given number of rows at a time, only the columns asked for."""
+"""Reads the shard files of one part, in order and a given number of rows at a time, only the columns asked for.
+
+A shard file holds a checksum of each column, which is compared where the column is read: a merge that took a damaged
+byte for a value would make a store of it that `verify` calls whole.
+"""
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +24,13 @@ def shard_blocks(
     Raises StoreDamagedError for a shard file whose images are not the ones expected.
     """
     return regroup(_shards(folder, part, columns), rows)
+
+
+def with_checksums(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch as a shard file holds it."""
+    return batch.replace_schema_metadata(
+        {_checksum_key(name): str(_checksum(batch[name])) for name in batch.schema.names}
+    )
 
 
 def shard_types(folder: Folder, part: Part) -> pa.Schema:
@@ -79,11 +90,39 @@ def _batch(folder: Folder, path: str, names: Sequence[str]) -> pa.RecordBatch:
         if missing:
             raise _damaged(folder, path, f"has no column {missing[0]}")
         if folder.is_local:
-            return reader.get_batch(0).select(list(names))
+            return _checked(folder, path, reader.get_batch(0).select(list(names)))
     options = pa.ipc.IpcReadOptions(included_fields=[schema.get_field_index(name) for name in names])
     with _open(folder, path, options) as reader:
         batch = reader.get_batch(0)
-        return pa.ipc.read_record_batch(batch.serialize(), batch.schema)
+        return _checked(folder, path, pa.ipc.read_record_batch(batch.serialize(), batch.schema))
+
+
+def _checked(folder: Folder, path: str, batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch without its checksums; files of older releases have none. Raises StoreDamagedError."""
+    known = batch.schema.metadata or {}
+    for name in batch.schema.names:
+        checksum = known.get(_checksum_key(name).encode())
+        if checksum is not None and int(checksum) != _checksum(batch[name]):
+            raise _damaged(folder, path, f"is not as it was written (column {name})")
+    return batch.replace_schema_metadata(None)
+
+
+def _checksum(column: pa.Array) -> int:
+    """Of a whole column's buffers: the sum of each one's 64-bit words, modulo 2^64.
+
+    It tells any one changed word and any piece that is lost, at the speed of memory: a CRC-32 took over 1 % of a sweep.
+    """
+    value = 0
+    for buffer in column.buffers():
+        if buffer is not None:
+            words = buffer.size // 8
+            value = 31 * value + int(np.frombuffer(buffer, np.uint64, words).sum())
+            value += int.from_bytes(memoryview(buffer)[8 * words :], "little")
+    return value % 2**64
+
+
+def _checksum_key(name: str) -> str:
+    return f"checksum:{name}"
 
 
 def _schema(folder: Folder, path: str) -> pa.Schema:

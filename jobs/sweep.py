@@ -17,6 +17,7 @@ from ..common.errors import ImageStatus, StoreDamagedError, SweepError
 from ..index.dataset.open import Dataset
 from ..index.files import Folder
 from ..index.schema import PLAN, part_path, shard_path, shard_schema
+from ..index.shard_files import with_checksums
 from ..model.load import LoadedModel
 from .forward import BatchResult, Forward
 from .pixels import Sample, sample
@@ -91,7 +92,7 @@ class Sweeper:
 
     def commit(self, swept: Swept) -> ShardRecord:
         """Writes the shard's file, mostly waiting for the disk. Raises StorageError."""
-        path, batch = shard_path(swept.record.shard), swept.batch
+        path, batch = shard_path(swept.record.shard), with_checksums(swept.batch)
         with self._folder.writer(path) as sink, pa.ipc.new_file(sink, batch.schema) as writer:
             writer.write_batch(batch)
         return swept.record

@@ -71,3 +71,27 @@ def test_damaged_work_files(step, data, config, whole, hashes, tmp_path, monkeyp
         shutil.rmtree(store / ".work" / "pictures")
         sweep(config(data, store))
     assert hashes(store) == whole
+
+
+def test_a_byte_that_changes_in_a_shard_changes_no_store(
+    data, config, whole, hashes, tmp_path, monkeypatch
+) -> None:
+    """Each place of a shard file is either none that counts, or its damage is told with what to do."""
+    half = half_swept(data, tmp_path / "half", config, monkeypatch, "merge")
+    content = (half / ".work" / "shards" / "shard-000001.arrow").read_bytes()
+    told = 0
+    for place in range(len(content) // 16, len(content), len(content) // 8):
+        store = tmp_path / f"flipped-{place}"
+        shutil.copytree(half, store)
+        shard = store / ".work" / "shards" / "shard-000001.arrow"
+        shard.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        try:
+            sweep(config(data, store))
+        except StoreDamagedError as error:
+            assert f"{shard} is not as it was written" in str(error)
+            assert "remove this file and sweep again" in str(error)
+            told += 1
+            shard.unlink()  # as the message says
+            assert sweep(config(data, store)).swept == 16
+        assert hashes(store) == whole
+    assert told >= 6
