@@ -6,7 +6,6 @@ from itertools import islice
 
 import torch
 
-from ..common.errors import DatasetError
 from ..common.progress import SILENT, Progress
 from ..index.dataset.open import Dataset, open_dataset
 from ..index.label_numbers import LABELS_LIMIT
@@ -19,7 +18,7 @@ from .cores import cores
 from .forward import Forward, check_device
 from .pixels import sample
 from .plan import shard_size
-from .planning import Subject, choose_subject, labels_of
+from .planning import Subject, choose_subject, labels_of, no_images
 
 MEASURED_SECONDS = 8.0
 JPEG_BYTES = 3_000
@@ -63,7 +62,7 @@ def estimate(config: SweepConfig, *, progress: Progress = SILENT) -> Estimate:
             distinct.update(batch["label"].unique().drop_null().to_pylist())
             stage.advance(batch.num_rows)
     if not images:
-        raise DatasetError(f"{config.data} holds no images: {dataset.describe()}")
+        raise no_images(config, dataset)
     with progress.stage("measuring", None, "images"):
         rate = _rate(config, dataset, model, subject) * min(config.workers or cores(), cores())
     size = config.shard_size or shard_size(images, config.batch_size, subject.bytes_per_image)

@@ -16,6 +16,7 @@ import torch
 
 from ..common.errors import DatasetError, UnitscopeError, UsageError
 from ..common.progress import SILENT, Progress
+from ..index.dataset.kinds import ALLOWED
 from ..index.dataset.open import Dataset
 from ..index.files import Folder
 from ..index.labels import LabelMap, resolve_labels
@@ -194,6 +195,11 @@ def asked(config: SweepConfig) -> dict[str, Any]:
     }
 
 
+def no_images(config: SweepConfig, dataset: Dataset) -> DatasetError:
+    """The error for a dataset of the right kind without an image in it."""
+    return DatasetError(f"{config.data} holds no images. {ALLOWED} It was read as: {dataset.describe()}")
+
+
 def _list_images(
     config: SweepConfig,
     folder: Folder,
@@ -219,7 +225,7 @@ def _list_images(
             images += batch.num_rows
             advance(batch.num_rows)
         if writer is None or not images:
-            raise DatasetError(f"{config.data} holds no images: {dataset.describe()}")
+            raise no_images(config, dataset)
         writer.close()
         size = config.shard_size or shard_size(images, config.batch_size, subject.bytes_per_image)
         if previous is None:  # nothing there can be told to be of this plan

@@ -31,15 +31,28 @@ Views = dict[str, tuple[int, int]]
 
 
 def view_sample(folder: Folder, plan: Plan, dataset: Dataset, model: LoadedModel, count: int) -> torch.Tensor:
-    """(n, 3, height, width) uint8: images spread evenly through the dataset; a bad one is passed over."""
+    """(n, 3, height, width) uint8: images spread evenly through the dataset; a bad one is passed over.
+
+    Raises SweepError, which names one, where all are bad.
+    """
     ids = np.unique(np.linspace(0, plan.images - 1, min(count, plan.images)).astype(np.int64))
     kept: list[torch.Tensor] = []
+    bad: list[str] = []
     for shard in np.unique(ids // plan.shard_size):
         first, _ = plan.shard_range(int(shard))
         rows = read_rows(folder, plan, int(shard)).take(ids[ids // plan.shard_size == shard] - first)
-        samples = (sample(data, model.preprocess) for data in dataset.read(rows))
-        kept += [one.pixels for one in samples if one.pixels is not None]
-    return torch.stack(kept) if kept else torch.zeros((0, 3, *model.input_size), dtype=torch.uint8)
+        for uri, data in zip(rows["uri"].to_pylist(), dataset.read(rows), strict=True):
+            one = sample(data, model.preprocess)
+            if one.pixels is not None:
+                kept.append(one.pixels)
+            else:
+                bad.append(f"{uri}: {one.status}: {one.reason}")
+    if not kept:
+        raise SweepError(
+            f"none of {len(bad)} images, taken evenly from {dataset.path}, can be used ({bad[0]}): mend the images, "
+            "or give another dataset"
+        )
+    return torch.stack(kept)
 
 
 def parallel_views(

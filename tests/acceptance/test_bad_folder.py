@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
-from unitscope.common.errors import ImageError, SweepError
+from unitscope.common.errors import DatasetError, ImageError, SweepError
 from unitscope.index.pixels import decode
 from unitscope.index.store import Store
 from unitscope.jobs.run import sweep
@@ -232,3 +232,21 @@ def test_the_same_in_a_tar(cases, good, config, tmp_path) -> None:
                 next(iter(opened.images_at([opened.find_image("images.tar#empty.JPEG")])))["image_id"]
             )
         )
+
+
+def test_nothing_but_bad_images(config, tmp_path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    for number in range(3):
+        (data / f"{number}.jpg").write_bytes(b"no image")
+    with pytest.raises(
+        SweepError, match=r"none of 3 images, .*data, can be used \(0\.jpg: undecodable: no image format"
+    ):
+        sweep(config(data, tmp_path / "store", max_error_rate=1))
+
+
+def test_a_dataset_without_images(config, tmp_path) -> None:
+    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    pq.write_table(pa.table({"image": pa.array([], kind)}), tmp_path / "none.parquet")
+    with pytest.raises(DatasetError, match=r"none\.parquet holds no images\. A dataset is"):
+        sweep(config(tmp_path / "none.parquet", tmp_path / "store"))
