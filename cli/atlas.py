@@ -84,6 +84,10 @@ def _made(settings: dict[str, Any], items: str) -> list[str]:
     lines = []
     if "layer" in settings:
         lines.append(f"of the layer {settings['layer']}")
+    if "left_out" in settings:
+        lines.append(
+            f"{count(settings['left_out'], items)} left out, for their features are no finite numbers"
+        )
     if "correlated_over" in settings:
         lines.append(
             f"correlated over {count(settings['correlated_over'], 'images')}; "
@@ -91,7 +95,7 @@ def _made(settings: dict[str, Any], items: str) -> list[str]:
         )
     if "cells" in settings:
         lines.append(
-            "each cell is the mean of the activations in it, shown by the dataset's patch whose activation is nearest"
+            "each cell is the mean of the activations in it, shown by the patch among them whose activation is nearest"
         )
     if "explained" in settings:
         shares = " and ".join(f"{share:.1%}" for share in settings["explained"])

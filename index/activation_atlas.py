@@ -1,7 +1,8 @@
 """The activation atlas: a map of activations at single positions, averaged over the cells of a grid.
 
 Source: Carter, Armstrong, Schubert, Johnson and Olah, "Activation Atlas", Distill (2019). There a cell shows a feature
-visualisation of its mean; here it shows the real patch of the dataset whose activation is nearest to that mean.
+visualisation of its mean; here it shows, of the real patches that lie in it, the one whose activation is nearest to
+that mean, so that no two cells show the same.
 `cells-<digest>.parquet` beside the sample has a row for each cell that holds samples: row, column, samples, the mean
 activation, `nearest` (samples, nearest first, with their L2 distances), and the commonest label and predicted class of
 the samples' images, each with how many images bear it.
@@ -33,8 +34,8 @@ class Cells:
     """The cells that hold samples, row by row.
 
     row, column: (cells,) int64. samples: (cells,) int64, how many. means: (cells, units) float32.
-    nearest: (cells, NEAREST) int64, -1 for none; distances: (cells, NEAREST) float32, L2.
-    members: (samples,) int64, the cell of each sample.
+    nearest: (cells, NEAREST) int64, of all samples, -1 for none; distances: (cells, NEAREST) float32, L2.
+    own: (cells,) int64, of the cell's samples the nearest. members: (samples on the map,) int64, the cell of each.
     """
 
     row: np.ndarray
@@ -43,12 +44,13 @@ class Cells:
     means: np.ndarray
     nearest: np.ndarray
     distances: np.ndarray
+    own: np.ndarray
     members: np.ndarray
 
     def shown(self, side: int) -> np.ndarray:
         """(side, side) int64: the sample that each cell shows, -1 for none."""
         grid = np.full((side, side), -1, np.int64)
-        grid[self.row, self.column] = self.nearest[:, 0]
+        grid[self.row, self.column] = self.own
         return grid
 
 
@@ -57,20 +59,37 @@ def usual_side(samples: int) -> int:
     return min(MOST_CELLS, max(1, round(float(np.sqrt(samples / SAMPLES_IN_CELL)))))
 
 
-def average(vectors: Vectors, coordinates: np.ndarray, side: int) -> Cells:
+def average(vectors: Vectors, samples: np.ndarray, coordinates: np.ndarray, side: int) -> Cells:
     """The mean activation of each cell of side x side, and the samples nearest to it, found exactly among all.
 
-    vectors: of the samples. coordinates: (samples, 2), row by row the same. Sums are float64, in the samples' order.
+    samples: (n,) int64, rows of `vectors`, those on the map; coordinates: (n, 2), of each. Sums are float64, in the
+    samples' order.
     """
     row, column = nearest_cells(coordinates, side)
     cells, members, counts = np.unique(row * side + column, return_inverse=True, return_counts=True)
     sums = np.zeros((len(cells), vectors.features.shape[1]))
-    for start in range(0, len(members), _BLOCK):
-        rows = slice(start, start + _BLOCK)
-        np.add.at(sums, members[rows], vectors.features[rows].astype(np.float64))
+    for rows in _blocks(len(samples)):
+        np.add.at(sums, members[rows], vectors.features[samples[rows]].astype(np.float64))
     means = (sums / counts[:, None]).astype(np.float32)
     distances, found = nearest(vectors, means, NEAREST)
-    return Cells(cells // side, cells % side, counts, means, found, distances, members)
+    own = samples[_nearest_members(vectors, samples, means, members)]
+    return Cells(cells // side, cells % side, counts, means, found, distances, own, members)
+
+
+def _nearest_members(
+    vectors: Vectors, samples: np.ndarray, means: np.ndarray, members: np.ndarray
+) -> np.ndarray:
+    """(cells,) int64, places in `samples`: of each cell's members the nearest to its mean, of equal ones the first."""
+    gaps = np.empty(len(samples))
+    for rows in _blocks(len(samples)):
+        apart = vectors.features[samples[rows]].astype(np.float64) - means[members[rows]]
+        gaps[rows] = (apart**2).sum(axis=1)
+    order = np.lexsort((gaps, members))
+    return order[np.unique(members[order], return_index=True)[1]]
+
+
+def _blocks(count: int) -> list[slice]:
+    return [slice(start, start + _BLOCK) for start in range(0, count, _BLOCK)]
 
 
 def commonest(
@@ -114,7 +133,7 @@ def cells_schema(units: int) -> pa.Schema:
 def write_cells(
     folder: Folder, cells: Cells, labels: list[str | None], predicted: list[int | None]
 ) -> PartRecord:
-    """Writes `cells-<digest>.parquet`. labels, predicted: of each sample's image."""
+    """Writes `cells-<digest>.parquet`. labels, predicted: of the image of each of `cells.members`."""
     count = len(cells.samples)
     by_label, by_class = (commonest(cells.members, count, [*values]) for values in (labels, predicted))
     near = [

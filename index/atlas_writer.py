@@ -1,6 +1,7 @@
 """Writes an atlas: coordinates, grids, scatter and tiles, and last its manifest (atlas.py reads them)."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -32,6 +33,7 @@ def write_atlas(
     thumb: Thumb | None = None,
     pictures: str | None = None,
     shown: np.ndarray | None = None,
+    beside: Sequence[PartRecord] = (),
     draw_all: Draw | None = None,
     threads: int = 1,
     progress: Progress = SILENT,
@@ -42,7 +44,8 @@ def write_atlas(
     about n / 4 cells, at most 100 x 100. settings, quality: kept in the manifest. store: the hash of the store's
     manifest. thumb: for the tiles; without it none are made. pictures: names what `thumb` gives, where the store's hash
     alone does not. shown: (side, side) int64, the image that each cell of the nearest grid shows, in place of the one
-    nearest its centre. draw_all: who draws them; by default `threads` threads.
+    nearest its centre. beside: further files that the atlas speaks of. draw_all: who draws
+    the tiles; by default `threads` threads.
     raises: UsageError for a bad name or side.
     """
     _check(images, coordinates)
@@ -84,7 +87,7 @@ def write_atlas(
     # Only now, for the tiles take long and have names of their own: until then the atlas before is there.
     folder.remove(atlas_path(name, "atlas.json"))
     files += [_write(folder, atlas_path(name, f"{table}.parquet"), rows) for table, rows in tables.items()]
-    manifest["files"] = {record.path: asdict(record) for record in files}
+    manifest["files"] = {record.path: asdict(record) for record in [*files, *beside]}
     folder.publish(atlas_path(name, "atlas.json"), json.dumps(manifest, indent=1).encode())
     _remove_others(folder, name, manifest, before)
     return manifest

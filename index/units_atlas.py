@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image, ImageOps
 from threadpoolctl import threadpool_limits
 
+from ..common.errors import StoreDamagedError
 from ..common.progress import SILENT, Progress
 from .ann import Ann
 from .correlations import Correlations, correlate
@@ -92,7 +93,7 @@ def with_rows_under(coordinates: np.ndarray, on_map: np.ndarray) -> np.ndarray:
 
 
 def dimmed(jpeg: bytes) -> bytes:
-    """The picture of a unit that lies apart: without colours and nearly without contrast."""
+    """The picture of a unit that lies apart: without colours and nearly without contrast. Raises OSError."""
     with Image.open(io.BytesIO(jpeg)) as picture:
         gray = ImageOps.grayscale(picture)
     low, high = DIMMED
@@ -103,6 +104,14 @@ def dimmed(jpeg: bytes) -> bytes:
 
 
 def picture_of(store: Store, layer: str, apart: np.ndarray, unit: int) -> bytes | None:
-    """A unit's best patch, dimmed where the unit lies apart."""
+    """A unit's best patch, dimmed where the unit lies apart. Raises StoreDamagedError."""
     jpeg = store.patch(layer, unit, 0)
-    return dimmed(jpeg) if jpeg is not None and apart[unit] else jpeg
+    if jpeg is None or not apart[unit]:
+        return jpeg
+    try:
+        return dimmed(jpeg)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise StoreDamagedError(
+            f"the patch of unit {unit} of {layer} cannot be decoded ({error}); `unitscope verify {store.folder.url}` "
+            "says what else is damaged"
+        ) from error

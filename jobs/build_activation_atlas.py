@@ -15,11 +15,12 @@ from ..index.atlas_writer import write_atlas
 from ..index.by_layer import ACTIVATIONS, layer_folder, sample_folder
 from ..index.knn_table import stored_graph
 from ..index.layout import lay_out
+from ..index.manifest import PartRecord
 from ..index.projection import MapOptions
 from ..index.quality import measure_quality
 from ..index.store import Store
 from .activation_process import sample_in_child
-from .build_atlas import AtlasReport, index_of
+from .build_atlas import AtlasReport, index_of, left_out
 from .child import run_in_child
 from .cores import cores
 from .lock import writing
@@ -55,20 +56,24 @@ def build_activation_atlas(
         layout = lay_out(ann, graph, options, progress=progress)
         with progress.stage("measuring the map", None, "samples"):
             quality = measure_quality(ann.vectors, graph, layout.coordinates).to_json()
-        side = usual_side(sample.rows)
+        side = usual_side(len(graph.images))
         with progress.stage("averaging activations", None, "samples"):
-            cells = average(ann.vectors, layout.coordinates, side)
-            record = _write_cells(opened, sample, cells)
-        settings = layout.settings | {
-            "layer": layer,
-            "positions": sample.rows,
-            "sample_digest": sample.digest,
-            "cells": record,
-        }
+            cells = average(ann.vectors, graph.images, layout.coordinates, side)
+            record = _write_cells(opened, sample, cells, graph.images)
+        settings = (
+            layout.settings
+            | left_out(ann)
+            | {
+                "layer": layer,
+                "positions": sample.rows,
+                "sample_digest": sample.digest,
+                "cells": record.path,
+            }
+        )
         manifest = write_atlas(
             layer_folder(opened.folder, layer),
             ACTIVATIONS,
-            np.arange(sample.rows),
+            graph.images,
             layout.coordinates,
             side=side,
             settings=settings,
@@ -77,10 +82,11 @@ def build_activation_atlas(
             thumb=sample.pictures.get,
             pictures=sample.digest,
             shown=cells.shown(side),
+            beside=[replace(record, path=f"{ACTIVATIONS}/{record.path}")],
             threads=cores(),
             progress=progress,
         )
-        remove_other_cells(sample.folder, record)
+        remove_other_cells(sample.folder, record.path)
     return AtlasReport(ACTIVATIONS, manifest["images"], side, settings, quality, "samples")
 
 
@@ -98,9 +104,9 @@ def _sample(store: Store, layer: str, positions: int, seed: int, progress: Progr
     return ActivationSample.open(folder, **wanted)
 
 
-def _write_cells(store: Store, sample: ActivationSample, cells: Cells) -> str:
-    """Gives the name of their file."""
-    ids = sample.places["image_id"].to_numpy()
+def _write_cells(store: Store, sample: ActivationSample, cells: Cells, samples: np.ndarray) -> PartRecord:
+    """samples: (n,) int64, those on the map."""
+    ids = sample.places["image_id"].to_numpy()[samples]
     images = store.images(["label", "predicted"]).take(ids)
     labels, predicted = (images[name].to_pylist() for name in ("label", "predicted"))
-    return write_cells(sample.folder, cells, labels, predicted).path
+    return write_cells(sample.folder, cells, labels, predicted)

@@ -27,7 +27,7 @@ from .cores import cores
 from .lock import writing
 from .tiles import draw_on_ray
 
-_RESIDENT = 4 << 30
+_RESIDENT = 2 << 30
 """Bytes of mapped features that may stay in memory."""
 
 
@@ -91,7 +91,7 @@ def build_atlas(
         labels = np.array(opened.images(["label"])["label"].to_pylist(), object)
         with progress.stage("measuring the map", None, "images"):
             quality = measure_quality(ann.vectors, graph, layout.coordinates, labels=labels).to_json()
-        settings = layout.settings | ({} if layer is None else {"layer": layer})
+        settings = layout.settings | left_out(ann) | ({} if layer is None else {"layer": layer})
         parts = [record.rows for record in opened.manifest.parts(IMAGES)]
         draw_all = None
         if workers:
@@ -116,6 +116,11 @@ def build_atlas(
 def usual_name(method: str, layer: str | None) -> str:
     """What an atlas is called: `umap`, or `features-10-umap` of the layer `features.10`."""
     return method if layer is None else f"{re.sub('[^A-Za-z0-9]+', '-', layer).strip('-')[:50]}-{method}"
+
+
+def left_out(ann: Ann) -> dict[str, int]:
+    """For an atlas's settings: how many have a feature that is no finite number, and are not on the map; if any."""
+    return {"left_out": ann.manifest["left_out"]} if ann.manifest["left_out"] else {}
 
 
 def index_of(features: BlockReader, folder: Folder, *, store: str, progress: Progress) -> Ann:

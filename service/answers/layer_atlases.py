@@ -56,7 +56,7 @@ class CellMeanAnswer(BaseModel):
     predicted_class: str | None
     predicted_samples: int | None
     nearest: list[NearSample] = Field(
-        description="of all samples the nearest to the mean; the cell shows the first"
+        description="of all samples the nearest to the mean; the cell shows the nearest of its own"
     )
 
 

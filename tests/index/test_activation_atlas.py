@@ -36,7 +36,7 @@ SIDE = 6
 
 @pytest.fixture(scope="module")
 def cells():
-    return average(Vectors.of(ACTIVATIONS), PLACES, SIDE)
+    return average(Vectors.of(ACTIVATIONS), np.arange(500), PLACES, SIDE)
 
 
 def test_means_and_nearest_samples_are_those_of_the_oracle(cells):
@@ -54,13 +54,26 @@ def test_means_and_nearest_samples_are_those_of_the_oracle(cells):
         np.testing.assert_allclose(gaps[cells.nearest[number]], best, rtol=1e-6)
         np.testing.assert_allclose(cells.distances[number], best, rtol=1e-5)
         assert len(set(cells.nearest[number].tolist())) == NEAREST
+        assert cells.own[number] in members
+        assert gaps[cells.own[number]] == pytest.approx(gaps[members].min(), rel=1e-6)
 
 
-def test_the_grid_shows_the_nearest_and_is_empty_where_nothing_lies(cells):
+def test_only_what_is_on_the_map_counts():
+    values, there = ACTIVATIONS.copy(), np.flatnonzero(np.arange(500) % 5 > 0)
+    values[::5] = np.nan
+    found = average(Vectors.of(values, np.arange(500) % 5 > 0), there, PLACES[there], SIDE)
+    alone = average(Vectors.of(ACTIVATIONS[there]), np.arange(400), PLACES[there], SIDE)
+    np.testing.assert_allclose(found.means, alone.means)
+    assert found.own.tolist() == there[alone.own].tolist()
+    assert found.nearest.tolist() == there[alone.nearest].tolist()
+
+
+def test_the_grid_shows_another_sample_in_each_cell_and_is_empty_where_nothing_lies(cells):
     shown = cells.shown(SIDE)
     filled = {(r, c) for r, c in np.argwhere(shown >= 0).tolist()}
     assert filled == set(zip(cells.row.tolist(), cells.column.tolist(), strict=True))
-    assert shown[cells.row[3], cells.column[3]] == cells.nearest[3, 0]
+    assert shown[cells.row[3], cells.column[3]] == cells.own[3]
+    assert len(set(cells.own.tolist())) == len(cells.own)
 
 
 def test_the_commonest_value_of_equal_ones_is_the_first_and_none_counts_nowhere():

@@ -72,9 +72,9 @@ def test_cells_of_the_activation_atlas_tell_their_mean_and_samples(asked, mapped
     grid = found.atlas.grid
     (row, column) = next(iter(found.cell_rows))
     cell = asked(f"{API}/activations/at", grid="nearest", x=column + 0.5, y=row + 0.5).json()
-    assert (
-        cell["item"] == cell["sample"]["sample"] == grid[row, column] == cell["mean"]["nearest"][0]["sample"]
-    )
+    assert cell["item"] == cell["sample"]["sample"] == grid[row, column]
+    gaps = [one["distance"] for one in cell["mean"]["nearest"]]
+    assert len(gaps) == 4 and gaps == sorted(gaps)
     assert cell["items"] == cell["mean"]["samples"] == found.atlas.density[row, column]
     place = found.sample.places.slice(cell["item"], 1).to_pylist()[0]
     assert cell["sample"]["image_id"] == place["image_id"]
