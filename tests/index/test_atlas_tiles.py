@@ -1,11 +1,13 @@
 """What an atlas does with its tiles: which it draws, keeps and removes, and when."""
 
+import resource
+import signal
 from contextlib import nullcontext
 
 import numpy as np
 import pytest
 from tile_pictures import jpeg, thumb, whole
-from unitscope.common.errors import NotFoundError, StoreDamagedError
+from unitscope.common.errors import NotFoundError, StorageError, StoreDamagedError
 from unitscope.index.atlas import Atlas, list_atlases
 from unitscope.index.atlas_writer import write_atlas
 from unitscope.index.files import Folder
@@ -82,6 +84,27 @@ def test_the_tiles_before_stay_until_the_next_are_there(tmp_path):
     now = Atlas.open(folder, "flat")
     assert packs_there(folder) == packs_of(now.manifest["tiles"])
     assert now.tiles.get("assigned", 0, 0, 0) != tile
+
+
+def test_a_disk_that_fills_up_while_tiles_are_written_leaves_the_atlas_before(tmp_path):
+    folder, other = Folder(str(tmp_path / "one")), Folder(str(tmp_path / "two"))
+    atlas(folder)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()}
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    signals = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, hard))
+    try:
+        with pytest.raises(StorageError, match="tiles/"):
+            atlas(folder, seed=1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, signals)
+    assert {path: path.read_bytes() for path in before} == before
+    assert Atlas.open(folder, "flat").tiles.get("nearest", 0, 0, 0)
+    for place in (folder, other):
+        atlas(place, seed=1)
+    assert packs_there(folder) == packs_there(other)
+    assert folder.read("atlas/flat/atlas.json") == other.read("atlas/flat/atlas.json")
 
 
 def test_tiles_of_a_bucket_stay_for_one_version_more(tmp_path):
