@@ -8,16 +8,6 @@ from unitscope.index import painted
 from unitscope.index.store import Store
 
 
-@pytest.fixture(scope="module")
-def made(synthetic, tmp_path_factory):
-    return synthetic.make_store(tmp_path_factory.mktemp("painted") / "store")
-
-
-@pytest.fixture(scope="module")
-def store(made):
-    return Store.open(made.url)
-
-
 def test_a_column_of_words_is_classes(made, store):
     found = painted.by_column(store, "label")
     labels = made.images["label"].to_pylist()

@@ -22,16 +22,6 @@ from unitscope.index.manifest import Manifest
 from unitscope.index.store import Store
 
 
-@pytest.fixture(scope="module")
-def made(synthetic, tmp_path_factory):
-    return synthetic.make_store(tmp_path_factory.mktemp("store") / "store")
-
-
-@pytest.fixture(scope="module")
-def store(made):
-    return Store.open(made.url)
-
-
 def flat(patches, layer):
     return [(patch.value, patch.image_id, patch.y * layer.width + patch.x) for patch in patches]
 
