@@ -16,7 +16,6 @@ def fill(index: IvfIndex, vectors: Vectors, ids: np.ndarray, metric: Metric) -> 
     for start, stop in chunks(len(ids), vectors.features.shape[1]):
         run = ids[start:stop]
         index.add(prepared(vectors, run, metric), run)
-        vectors.pages.read(len(run))
         yield run
 
 

@@ -41,6 +41,7 @@ class OperatingPoint:
 def prepared(vectors: Vectors, ids: np.ndarray | slice, metric: Metric) -> np.ndarray:
     """(ids, width) float32: the rows as the index sees them, of length 1 for cosine."""
     rows = np.asarray(vectors.features[ids])
+    vectors.pages.read(len(rows))
     if metric == "l2":
         return rows
     lengths = vectors.lengths[ids]

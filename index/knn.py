@@ -11,7 +11,6 @@ from .ann import Ann
 from .ann_tune import OperatingPoint, prepared
 from .exact import Metric, Vectors, nearest
 from .ivf import squared_gaps
-from .mapped import release
 
 NEIGHBOURS = 90
 """Of each image, in a stored graph: three times t-SNE's perplexity of 30. What needs fewer takes the first."""
@@ -104,7 +103,6 @@ def search_images(ann: Ann, own: np.ndarray, k: int, *, threads: int = 1) -> tup
 
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(search, range(0, len(own), _BLOCK)))
-    release(ann.vectors.features)
     short = np.flatnonzero(~np.isfinite(gaps[:, -1])) if k else np.empty(0, np.int64)
     if len(short):
         ids[short], gaps[short] = _exact(ann.vectors, own[short], k, ann.metric)

@@ -17,7 +17,6 @@ from ..common.progress import SILENT, Progress, Stage
 from .ann_tune import prepared
 from .exact import Metric, Vectors, chunks
 from .knn import NEIGHBOURS, KnnGraph
-from .mapped import release
 from .pca import fit_projection
 
 Method = Literal["umap", "tsne", "pca"]
@@ -114,7 +113,6 @@ def _components(
     for start, stop in chunks(len(images), vectors.features.shape[1]):
         found = projection.apply(prepared(vectors, images[start:stop], metric))
         coordinates[start:stop, : found.shape[1]] = found
-    release(vectors.features)
     return coordinates, [round(float(share), 6) for share in projection.explained]
 
 

@@ -8,7 +8,9 @@ import numpy as np
 from .ann_tune import prepared
 from .exact import Vectors, chunks
 from .knn import KnnGraph
-from .mapped import release
+
+_WORK, _FEWEST = 10**12, 128
+"""Multiplications that the true neighbours of the sample may take, unless it has as few images."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +45,14 @@ def measure_quality(
     seed: int = 0,
 ) -> Quality:
     """coordinates: (n, 2), row i for image `graph.images[i]`. labels: (images,) text or integers; None or "" for none.
+    sample: of so many images, of fewer where comparing them with all others would take minutes.
 
     Trustworthiness: Venna & Kaski 2001; it is defined for k < n / 2, else None.
     """
     n = len(graph.images)
     k = max(0, min(k, n - 1))
-    picked = np.sort(np.random.default_rng(seed).choice(n, min(sample, n), replace=False))
+    sample = min(n, sample, max(_FEWEST, _WORK // max(1, n * vectors.features.shape[1])))
+    picked = np.sort(np.random.default_rng(seed).choice(n, sample, replace=False))
     if not k:
         return Quality(None, 1.0, None, None, len(picked), k)
     shown = _nearest_on_map(coordinates, picked, k)
@@ -95,7 +99,7 @@ def _feature_ranks(
     ascending = np.take_along_axis(limits, order, axis=1)
     closer = np.zeros(shown.shape, np.int64)
     best, best_rows = np.full((len(picked), k), np.inf), np.full((len(picked), k), -1, np.int64)
-    for start, stop in chunks(len(images), 4 * queries.shape[1]):
+    for start, stop in chunks(len(images), queries.shape[1]):
         squares = _squares(queries, lengths, prepared(vectors, images[start:stop], metric))
         inside = (picked >= start) & (picked < stop)
         squares[np.flatnonzero(inside), picked[inside] - start] = np.inf
@@ -107,7 +111,6 @@ def _feature_ranks(
             rows = np.concatenate([best_rows[row], np.arange(start, stop)])
             kept = np.argpartition(merged, k - 1)[:k]
             best[row], best_rows[row] = merged[kept], rows[kept]
-        release(vectors.features)
     ranks = np.empty_like(closer)
     np.put_along_axis(ranks, order, closer + 1, axis=1)
     return ranks, best_rows

@@ -7,10 +7,11 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from ...index.class_facts import ClassSort
 from ..answers.classes import ClassesAnswer, OneClassAnswer, OverviewAnswer
 from ..http.answering import answer
+from ..http.strict import StrictRoute
 from ..questions import classes as class_questions
 from .parameters import TABLE, Cursor, Limit, Order, StoreName, is_descending
 
-router = APIRouter(prefix="/api/v1/stores")
+router = APIRouter(prefix="/api/v1/stores", route_class=StrictRoute)
 
 
 @router.get("/{store}/overview", response_model=OverviewAnswer, responses=TABLE)

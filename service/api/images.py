@@ -8,11 +8,12 @@ from ...index.image_order import ImageSort
 from ..answers.images import ImagesAnswer, ImageUnitsAnswer
 from ..answers.stores import ImageAnswer
 from ..http.answering import answer
+from ..http.strict import StrictRoute
 from ..questions import ask
 from ..questions import images as image_questions
 from .parameters import TABLE, Cursor, Limit, Number, Order, StoreName, Where, is_descending
 
-router = APIRouter(prefix="/api/v1/stores")
+router = APIRouter(prefix="/api/v1/stores", route_class=StrictRoute)
 
 
 @router.get("/{store}/images", response_model=ImagesAnswer, responses=TABLE)

@@ -5,13 +5,14 @@ from fastapi import APIRouter, Request, Response
 from ..answers.atlases import TilesAnswer
 from ..answers.layer_atlases import ItemPlacesAnswer, LayerAtlasAnswer, LayerCellAnswer
 from ..http.answering import picture_from
+from ..http.strict import StrictRoute
 from ..questions import layer_atlases as questions
 from ..questions.tiles import tile
 from .atlas_parameters import AskedLayerAtlas, AskedSpot, AskedTile, AtlasVersion, View
 from .parameters import TABLE, ImageId, LayerName, Number, StoreName
 from .parameters import pictures as described
 
-router = APIRouter(prefix="/api/v1/stores/{store}/layers/{layer}/atlases")
+router = APIRouter(prefix="/api/v1/stores/{store}/layers/{layer}/atlases", route_class=StrictRoute)
 
 
 @router.get("/{kind}", response_model=LayerAtlasAnswer, responses=TABLE)

@@ -20,6 +20,7 @@ from ..answers.live import (
     UploadNeighborsAnswer,
 )
 from ..http.answering import answer, answer_from, answer_now, consistent, picture
+from ..http.strict import StrictRoute
 from ..live import filters as live_filters
 from ..live.client import LiveModel
 from ..live.model import Live, MapView
@@ -39,7 +40,7 @@ from .live_parameters import (
 from .parameters import TABLE, LayerName, Number, PictureVersion, StoreName, problems
 from .parameters import pictures as described
 
-router = APIRouter(prefix="/api/v1/stores")
+router = APIRouter(prefix="/api/v1/stores", route_class=StrictRoute)
 _FROM_DATASET = (403, 404, 409, 410, 422, 503)
 _POSTED = (400, 403, 404, 409, 413, 422, 503)
 

@@ -9,11 +9,12 @@ from ...index.ann import Ann
 from ..answers.draft import Draft
 from ..answers.stores import NeighborsAnswer, Space, VectorQuery
 from ..http.answering import answer_from
+from ..http.strict import StrictRoute
 from ..questions.nearest import Search, neighbors, neighbors_in_pixels, neighbors_of_image
 from ..registry import ServedStore
 from .parameters import TABLE, ImageId, K, MetricName, StoreName, Where, problems
 
-router = APIRouter(prefix="/api/v1/stores")
+router = APIRouter(prefix="/api/v1/stores", route_class=StrictRoute)
 
 
 @router.get("/{store}/neighbors", response_model=NeighborsAnswer, responses=TABLE)

@@ -18,6 +18,7 @@ from ..answers.overlays import (
     PaintedBy,
 )
 from ..fresh import Version
+from ..http.strict import StrictRoute
 from ..questions import overlays as questions
 from ..questions.overlays import Paint
 from ..questions.regions import Drawn
@@ -28,7 +29,7 @@ from .parameters import TABLE, Number, Where
 from .parameters import pictures as described
 from .regions import Region
 
-router = APIRouter(prefix="/api/v1/stores/{store}/atlases/{atlas}")
+router = APIRouter(prefix="/api/v1/stores/{store}/atlases/{atlas}", route_class=StrictRoute)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from ...index.packs import PATCHES_PER_UNIT
 from .. import pictures
 from ..addresses import BOX_PATTERN, parse_box
 from ..http.answering import picture
+from ..http.strict import StrictRoute
 from .parameters import LayerName, Number, PictureVersion, StoreName
 from .parameters import pictures as described
 
@@ -15,7 +16,7 @@ CROP_SIDE = 256
 _FROM_DATASET = (403, 404, 409, 410, 422, 503)
 _OWN = ("image/jpeg", "image/png", "image/gif", "image/bmp", "image/webp", "application/octet-stream")
 
-router = APIRouter(prefix="/api/v1/stores", default_response_class=Response)
+router = APIRouter(prefix="/api/v1/stores", route_class=StrictRoute, default_response_class=Response)
 
 
 @router.get("/{store}/layers/{layer}/units/{unit}/patches/{rank}/picture", responses=described("image/jpeg"))

@@ -17,13 +17,14 @@ from ..answers.regions import (
 )
 from ..fresh import Version
 from ..http.answering import Content, answer_from
+from ..http.strict import StrictRoute
 from ..questions import regions as questions
 from ..questions.regions import REGION_PATTERN, Drawn
 from ..registry import Registry, ServedStore
 from .atlas_parameters import Asked, AskedAtlas
 from .parameters import TABLE, Cursor, K, Limit, Number, StoreName
 
-router = APIRouter(prefix="/api/v1/stores")
+router = APIRouter(prefix="/api/v1/stores", route_class=StrictRoute)
 
 Region = Annotated[
     str,

@@ -6,12 +6,13 @@ from fastapi import APIRouter, Query, Request, Response
 
 from ..answers.stores import AtlasAnswer, AtlasesAnswer, GridAnswer, LayersAnswer, StoreAnswer, StoresAnswer
 from ..http.answering import answer, answer_from, answer_now, consistent
+from ..http.strict import StrictRoute
 from ..questions import ask
 from ..questions.atlases import all_atlases, describe_atlas, grid
 from ..registry import Registry
 from .parameters import NOT_MODIFIED, TABLE, AtlasName, StoreName, problems
 
-router = APIRouter(prefix="/api/v1/stores")
+router = APIRouter(prefix="/api/v1/stores", route_class=StrictRoute)
 
 
 @router.get("", response_model=StoresAnswer, responses=problems(403, 503) | NOT_MODIFIED)

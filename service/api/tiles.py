@@ -3,12 +3,13 @@
 from fastapi import APIRouter, Response
 
 from ..answers.atlases import CellAtAnswer, TilesAnswer, WhereAnswer
+from ..http.strict import StrictRoute
 from ..questions import tiles as questions
 from .atlas_parameters import AskedAtlas, AskedSpot, AskedTile, View
 from .parameters import TABLE, ImageId
 from .parameters import pictures as described
 
-router = APIRouter(prefix="/api/v1/stores/{store}/atlases/{atlas}")
+router = APIRouter(prefix="/api/v1/stores/{store}/atlases/{atlas}", route_class=StrictRoute)
 
 
 @router.get("/tiles/{grid}", response_model=TilesAnswer, responses=TABLE)

@@ -7,11 +7,12 @@ from fastapi import APIRouter, Query, Request, Response
 from ...index.unit_order import UnitQuery, UnitSort
 from ..answers.units import OneUnitAnswer, PatchesAnswer, SimilarUnitsAnswer, UnitClassesAnswer, UnitsAnswer
 from ..http.answering import answer
+from ..http.strict import StrictRoute
 from ..questions import units as unit_questions
 from ..questions.patches import PatchQuery, patches
 from .parameters import TABLE, Cursor, K, LayerName, Limit, Number, Order, StoreName, Where, is_descending
 
-router = APIRouter(prefix="/api/v1/stores")
+router = APIRouter(prefix="/api/v1/stores", route_class=StrictRoute)
 
 Share = Annotated[float | None, Query(ge=0, le=1, allow_inf_nan=False)]
 Label = Annotated[str | None, Query(max_length=1000, description="the label that a unit fires most for")]

@@ -239,3 +239,23 @@ def is_page(response, status):
     assert response.status_code == status, response.text[:500]
     assert response.headers["content-type"].startswith("text/html")
     assert 'role="alert"' in response.text
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/layers/features.0/units/1/patches?wher=correct", "wher: no such parameter; did you mean where?"),
+        ("/layers/features.0/units/1/patches?k=3&zzz=1", "zzz: no such parameter; there are: k, quantile, where"),
+        ("/images/1?where=1", "where: no such parameter; there are: none"),
+        ("/neighbors?image=1&Where=1", "Where: no such parameter; did you mean where?"),
+        ("/atlases/flat/at?grid=nearest&x=1&y=1&colum=2", "colum: no such parameter"),
+    ],
+)
+def test_parameters_that_are_none_are_refused(client, path, said):
+    response = client.get(f"/api/v1/stores/store{path}")
+    assert response.status_code == 422
+    assert response.json()["detail"].startswith(said)
+
+
+def test_a_version_may_stand_in_any_address(client):
+    assert client.get("/api/v1/stores/store/layers?v=0123456789ab").status_code == 200
