@@ -1,23 +1,17 @@
 """The model worker: the one process of the service that holds networks, and the one file of it that imports torch.
 
 Forked by `zygote.py`, once for a service and again whenever it dies. It answers the requests of `protocol.py` one at a
-time, and ends as soon as its connection does.
+time.
 """
 
 import io
-import os
 import platform
-import socket
-import threading
 import time
 import traceback
 from collections import OrderedDict
 from collections.abc import Callable
-from contextlib import suppress
 from functools import cached_property
 from importlib import import_module, metadata
-from queue import SimpleQueue
-from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -34,7 +28,7 @@ from ...model.layers import Layer, list_layers
 from ...model.load import load_model
 from ...model.maps import Observed, observe
 from . import pictures
-from .protocol import CHANGED, IMAGE, REFUSED, REQUEST, UNAVAILABLE, Head, Message, read, write
+from .protocol import CHANGED, IMAGE, REFUSED, REQUEST, UNAVAILABLE, Head, Message
 
 MODELS = 2
 """How many networks are held."""
@@ -277,28 +271,13 @@ def _failure(kind: str, message: str, **more: str) -> Message:
     return Message({"error": kind, "message": message, **more})
 
 
-def _receive(stream: BinaryIO, requests: "SimpleQueue[Message]") -> None:
-    """Ends the process with its service, even in the middle of a forward pass."""
-    try:
-        while (request := read(stream)) is not None:
-            requests.put(request)
-    finally:
-        os._exit(0)
-
-
 def prepare() -> None:
     """Imports what most first requests need."""
     import_module("torchvision.transforms.v2")
     is_available()
 
 
-def serve(connection: socket.socket, threads: int) -> None:
-    """Answers what comes over the connection, until it ends. threads: of torch."""
+def begin(threads: int) -> Worker:
+    """A worker in this process. threads: of torch."""
     torch.set_num_threads(threads)
-    requests: SimpleQueue[Message] = SimpleQueue()
-    threading.Thread(target=_receive, args=(connection.makefile("rb"), requests), daemon=True).start()
-    answers, worker = connection.makefile("wb"), Worker()
-    with suppress(OSError):  # the service is gone
-        write(answers, Message({"pid": os.getpid()}))
-        while True:
-            write(answers, worker.answer(requests.get()))
+    return Worker()

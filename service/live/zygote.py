@@ -12,9 +12,14 @@ import signal
 import socket
 import struct
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from queue import SimpleQueue
+from typing import BinaryIO
+
+from .protocol import Message, read, write
 
 STATUS = struct.Struct("<i")
 """A worker's exit code, as the service is told it."""
@@ -22,15 +27,14 @@ FORK = b"f"
 """Comes with the worker's connection and the pipe for its status."""
 READY = b"r"
 
-Serve = Callable[[socket.socket], None]
-"""What a worker does, until its connection ends."""
+Answer = Callable[[Message], Message]
 
 
 class _Zygote:
-    """Forks where it is told to, and tells how its children end."""
+    """Forks where it is told to, and tells how its children end. begin: what a child does first; it then answers."""
 
-    def __init__(self, control: socket.socket, serve: Serve) -> None:
-        self._control, self._serve = control, serve
+    def __init__(self, control: socket.socket, begin: Callable[[], Answer]) -> None:
+        self._control, self._begin = control, begin
         self._statuses: dict[int, int] = {}
         self._ended, self._wake = os.pipe()
         os.set_blocking(self._wake, False)
@@ -78,7 +82,7 @@ class _Zygote:
             self._control.close()
             for stream in (self._ended, self._wake, *self._statuses.values()):
                 os.close(stream)
-            self._serve(connection)
+            _serve(connection, self._begin)
         except BaseException:  # noqa: BLE001 - nothing may go on as a second zygote
             traceback.print_exc()
             os._exit(1)
@@ -96,14 +100,34 @@ class _Zygote:
             os.close(stream)
 
 
-def main() -> int:
+def _serve(connection: socket.socket, begin: Callable[[], Answer]) -> None:
+    """Answers what comes over the connection, one request at a time, until it ends."""
+    requests: SimpleQueue[Message] = SimpleQueue()
+    threading.Thread(target=_receive, args=(connection.makefile("rb"), requests), daemon=True).start()
+    answers, answer = connection.makefile("wb"), begin()
+    with suppress(OSError):  # the service is gone
+        write(answers, Message({"pid": os.getpid()}))
+        while True:
+            write(answers, answer(requests.get()))
+
+
+def _receive(stream: BinaryIO, requests: "SimpleQueue[Message]") -> None:
+    """Ends the process with its service, even in the middle of a forward pass."""
+    try:
+        while (request := read(stream)) is not None:
+            requests.put(request)
+    finally:
+        os._exit(0)
+
+
+def main() -> None:
     """argv: the file descriptor of the service's socket, the number of threads of a worker's torch."""
     from . import worker  # here, so that what imports this module gets no torch
 
     control, threads = socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2])
-    _Zygote(control, lambda connection: worker.serve(connection, threads)).run(worker.prepare)
-    return 0
+    _Zygote(control, lambda: worker.begin(threads).answer).run(worker.prepare)
+    os._exit(0)  # what torch brings along complains where Python clears it away
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
