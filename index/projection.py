@@ -23,8 +23,9 @@ Method = Literal["umap", "tsne", "pca"]
 METHODS: tuple[Method, ...] = ("umap", "tsne", "pca")
 
 _PCA_ROWS = 65_536
-_FEWEST = 4
-"""Fewer images than this have no neighbourhoods worth the name, and get their principal components."""
+_FEWEST: dict[Method, int] = {"pca": 0, "umap": 4, "tsne": 16}
+"""Fewer images than this get their principal components: they have no neighbourhoods worth the name, and t-SNE's early
+exaggeration draws fewer than 13 into one point."""
 _MIN_DISTANCE = 0.1
 _SPREAD = 1.0
 _FEW_IMAGES, _EPOCHS_OF_FEW, _EPOCHS = 10_000, 500, 200  # umap-learn's own
@@ -88,7 +89,7 @@ def project(
         components, explained = _components(vectors, graph.images, graph.metric, options.seed)
     settings: dict[str, Any] = {"method": options.method, "seed": options.seed}
     settings |= {"fast": options.fast, "reproducible": options.reproducible}
-    if options.method == "pca" or len(graph.images) < _FEWEST:
+    if options.method == "pca" or len(graph.images) < _FEWEST[options.method]:
         exact = {"fast": False, "reproducible": True, "explained": explained}
         return Layout(components, settings | {"method": "pca"} | exact)
     graph = graph.first(options.counted)
