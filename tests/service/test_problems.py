@@ -245,7 +245,10 @@ def is_page(response, status):
     ("path", "said"),
     [
         ("/layers/features.0/units/1/patches?wher=correct", "wher: no such parameter; did you mean where?"),
-        ("/layers/features.0/units/1/patches?k=3&zzz=1", "zzz: no such parameter; there are: k, quantile, where"),
+        (
+            "/layers/features.0/units/1/patches?k=3&zzz=1",
+            "zzz: no such parameter; there are: k, quantile, where",
+        ),
         ("/images/1?where=1", "where: no such parameter; there are: none"),
         ("/neighbors?image=1&Where=1", "Where: no such parameter; did you mean where?"),
         ("/atlases/flat/at?grid=nearest&x=1&y=1&colum=2", "colum: no such parameter"),
