@@ -96,7 +96,7 @@ class Forward:
 
     def _pass(self, batch: Tensor) -> tuple[object, Captured]:
         """One forward pass of this thread's network."""
-        capture, turn = self._capture()
+        capture, turn = self._capture(batch)
         with turn:
             try:
                 output: object = capture.network(batch)
@@ -109,13 +109,13 @@ class Forward:
                 ) from error
             return output, capture.take()
 
-    def _capture(self) -> tuple[Capture, AbstractContextManager[object]]:
+    def _capture(self, batch: Tensor) -> tuple[Capture, AbstractContextManager[object]]:
         """This thread's network under its hooks, and what to hold while it runs."""
         held: Capture | None = getattr(self._held, "capture", None)
         if held is not None:
             return held, nullcontext()
         with self._lock:
-            if self._shared is None and (own := replica(self._network)) is not None:
+            if self._shared is None and (own := replica(self._network, batch)) is not None:
                 self._held.capture = self._hooked(own)
                 return self._held.capture, nullcontext()
             self._shared = self._shared or self._hooked(self._network)

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 
 import numpy as np
 import torch
+from torch import nn
 
 from ..common.errors import SweepError, UnitscopeError
 from ..index.dataset.open import Dataset
@@ -66,13 +67,17 @@ def parallel_views(
     """The view (height, width) of each layer, in model-input pixels. `images`: as `view_sample` gives them."""
     blocks = [layers[start : start + LAYERS_AT_ONCE] for start in range(0, len(layers), LAYERS_AT_ONCE)]
     views: Views = {}
-    threads = min(cores(), len(blocks)) if replica(model.network) is not None else 1
+    threads = min(cores(), len(blocks)) if _replica(model, images) is not None else 1
     with ThreadPoolExecutor(threads) as executor:
         running = {executor.submit(_measure, model, block, fields, images): len(block) for block in blocks}
         for one in as_completed(running):
             views |= one.result()
             advance(running[one])
     return views
+
+
+def _replica(model: LoadedModel, images: torch.Tensor) -> nn.Module | None:
+    return replica(model.network, model.preprocess.normalise(images[:2]))
 
 
 def _measure(
@@ -85,7 +90,7 @@ def _measure(
         for start in range(0, len(images), BATCH):
             yield model.preprocess.normalise(images[start : start + BATCH])
 
-    network = replica(model.network) or model.network
+    network = _replica(model, images) or model.network
     try:
         return measure_views(network, layers, fields, batches(), samples=max(1, len(images)))
     except UnitscopeError:
