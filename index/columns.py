@@ -57,7 +57,7 @@ class _OpenFile:
 
     def __init__(self, folder: Folder, path: str) -> None:
         local = folder.local_path(path)
-        source = pa.memory_map(str(local)) if local is not None else folder.open(path)
+        source = pa.OSFile(str(local)) if local is not None else folder.open(path)
         self.file = pq.ParquetFile(source)
         self.lock = Lock()
 

@@ -14,7 +14,7 @@ from .mapped import Pages
 Metric = Literal["l2", "cosine"]
 
 _CHUNK_BYTES = 16 << 20
-RESIDENT = 512 << 20
+RESIDENT = 256 << 20
 """Bytes of mapped features that a search leaves in memory, unless it is told another number."""
 _QUERIES = 256
 """Queries that share one pass over the features."""
