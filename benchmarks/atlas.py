@@ -4,7 +4,7 @@
 
 FEATURES is a .npy file (images, width) or raw float32, such as a store's `ann/features.f32`. Ours are timed from the
 graph of neighbours, which each makes anew from the store's index; what that took is told apart, since a store has
-it for its neighbours anyway. Everything is run on 2,000 images before, so that no compilation is counted; what
+it for its neighbours anyway. Everything is run on 5,000 images before (umap-learn compiles more above 4,096), so that no compilation is counted; what
 compiling and importing cost is told too. Contenders take turns in each round. `s` is wall time, `cpu_s` processor time;
 trustworthiness is exact, on a sample of 1,000 images against all, with 15 neighbours.
 """
@@ -67,7 +67,7 @@ def contenders(method: str, threads: int) -> dict[str, Contender]:
 def measure(features: np.ndarray, methods: list[str], rounds: int, threads: int) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     with tempfile.TemporaryDirectory() as path:
-        small, index_seconds = indexed(features[:2000], Path(path, "small"), threads)
+        small, index_seconds = indexed(features[:5000], Path(path, "small"), threads)
         ann, index_seconds = indexed(features, Path(path, "all"), threads)
         graph = knn_graph(ann, threads=threads)
         print(
