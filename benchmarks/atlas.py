@@ -6,7 +6,7 @@ FEATURES is a .npy file (images, width) or raw float32, such as a store's `ann/f
 graph of neighbours, which each makes anew from the store's index; what that took is told apart, since a store has
 it for its neighbours anyway. Everything is run on 5,000 images before, so that no compilation is counted (umap-learn
 compiles more above 4,096); what compiling and importing cost is told too. Contenders take turns in each round. `s` is
-wall time, `cpu_s` processor time; trustworthiness is exact, on a sample of 1,000 images against all, with 15 neighbours.
+wall time, `cpu_s` processor time; trustworthiness is exact, on 1,000 images against all, with 15 neighbours.
 """
 
 import argparse
