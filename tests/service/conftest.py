@@ -20,6 +20,7 @@ import uvicorn
 from fastapi.testclient import TestClient
 from unitscope.index.ann_build import blocks_of, build
 from unitscope.index.atlas_writer import write_atlas
+from unitscope.index.cache import ByteCache
 from unitscope.index.manifest import Manifest
 from unitscope.service.app import create_app
 from unitscope.service.client import Client
@@ -55,6 +56,12 @@ class Kit:
         return TestClient(
             create_app([str(store) for store in stores], **options), raise_server_exceptions=False
         )
+
+    @staticmethod
+    def forgetful(client):
+        """The client of a service that makes each answer anew, whatever was asked before."""
+        client.app.state.registry.get("store").value.answers = ByteCache(0)
+        return client
 
     @staticmethod
     def index(made, seed=0, choice=None):
@@ -156,7 +163,7 @@ def made(synthetic, tmp_path_factory):
 @pytest.fixture(scope="session")
 def client(made):
     with Kit.client(made.url) as client:
-        yield client
+        yield Kit.forgetful(client)
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from unitscope.index.ann_choice import AnnChoice
-from unitscope.index.cache import ByteCache
 from unitscope.service.answers.draft import Draft
 from unitscope.service.http.quick import NotAtHandError, Quick, plain, whole
 
@@ -57,18 +56,12 @@ def indexed(synthetic, kit, tmp_path_factory):
     return made
 
 
-def forgetful(client):
-    """The client of a service that makes each answer anew."""
-    client.app.state.registry.get("store").value.answers = ByteCache(0)
-    return client
-
-
 @pytest.fixture(scope="module")
 def quick(indexed, kit):
     """A client of a service that has in memory what is asked for below."""
     with kit.client(indexed.url) as client:
         for path in QUICK * 2:
-            forgetful(client).get(path)
+            kit.forgetful(client).get(path)
         yield client
 
 
@@ -77,7 +70,7 @@ def slow(indexed, kit):
     """A client of a service without shortcuts."""
     with kit.client(indexed.url) as client:
         quick_of(client)._shortcuts = []
-        yield forgetful(client)
+        yield kit.forgetful(client)
 
 
 def same(one, other):
