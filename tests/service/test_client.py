@@ -2,11 +2,11 @@
 
 import asyncio
 import io
-import json
 
 import httpx
 import numpy as np
 import pytest
+from client_answers import plain
 from PIL import Image
 from unitscope.common.errors import NotFoundError, UsageError
 from unitscope.service.client import AsyncClient, Client
@@ -45,11 +45,6 @@ QUESTIONS = {
 def raw(url):
     with httpx.Client(base_url=url) as client:
         yield client
-
-
-def plain(answer):
-    """The JSON of what a client gave."""
-    return json.loads(getattr(answer, "answer", answer).model_dump_json())
 
 
 @pytest.mark.parametrize("name", QUESTIONS)
