@@ -63,7 +63,7 @@ class Ann:
         """Opens what the build wrote; maps the features into memory where the folder is local.
 
         store: the hash of the store's manifest, if the index must belong to it. resident: bytes of the mapped features
-        that may stay in memory.
+        that may stay in memory, where they are more than 512 MiB.
         raises: StoreNotFoundError without an index; StoreError for one of another sweep or format;
         StoreDamagedError.
         """
@@ -84,6 +84,8 @@ class Ann:
                 where = folder.path(INDEX)
                 raise StoreDamagedError(f"{where} cannot be read ({error}); run `index` again.") from error
         points = tuple(OperatingPoint(**point) for point in manifest["points"])
+        if features.size <= _IN_MEMORY:
+            resident = max(resident, features.nbytes)
         vectors = Vectors(features, lengths, np.isfinite(lengths), resident)
         return Ann(vectors, manifest["metric"], index, points, manifest)
 
