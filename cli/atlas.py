@@ -109,10 +109,8 @@ def _made(settings: dict[str, Any], items: str) -> list[str]:
         laid, placed = count(settings["sample"], items), count(settings["placed"], items)
         lines.append(f"{laid} laid out, {placed} placed among them by their neighbours")
     if settings["fast"]:
-        again = (
-            "the same seed gives the same map" if settings["reproducible"] else "no seed gives this map again"
-        )
-        lines.append(f"made fast: an approximation; {again}")
+        again = "" if settings["reproducible"] else "; no seed gives this map again"
+        lines.append(f"made fast: an approximation{again}")
     return lines
 
 
@@ -173,7 +171,7 @@ VERB = Verb(
         argument(
             "--fast",
             action="store_true",
-            help="sooner: t-SNE by fewer neighbours, UMAP by threads that race, which no seed repeats",
+            help="sooner: t-SNE by fewer neighbours on a coarser grid, UMAP by fewer epochs",
         ),
         argument(
             "--neighbours",

@@ -1,10 +1,9 @@
 """Maps of the dataset: UMAP, t-SNE or PCA, from one kNN graph; the only importer of umap and openTSNE.
 
-Both start from the principal components, so that the large structure is the data's own. Unless `fast`, the same seed
-gives the same bytes on the same machine, for any number of threads.
+Both start from the principal components, so that the large structure is the data's own. The same seed gives the same
+bytes on the same machine, for any number of threads.
 """
 
-import io
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..common.errors import UsageError
-from ..common.progress import SILENT, Progress, Stage
+from ..common.progress import SILENT, Progress
 from .ann_tune import prepared
 from .exact import Metric, Vectors, chunks
 from .knn import NEIGHBOURS, KnnGraph
@@ -40,7 +39,7 @@ _LEAST_PERPLEXITY = 5
 class MapOptions:
     """How to make a map.
 
-    fast: sooner, by approximations, and for UMAP with threads that race. neighbours: of each image that count; None for
+    fast: sooner, by approximations. neighbours: of each image that count; None for
     the method's own number. sample: at most so many images are laid out, and the others placed among them.
     """
 
@@ -68,11 +67,6 @@ class MapOptions:
         exact_tsne = self.method == "tsne" and not self.fast
         return self.neighbours or (NEIGHBOURS if exact_tsne else _DEFAULT_NEIGHBOURS)
 
-    @property
-    def reproducible(self) -> bool:
-        """Whether the seed gives the same bytes again."""
-        return not (self.fast and self.method == "umap")
-
 
 @dataclass(frozen=True)
 class Layout:
@@ -90,9 +84,9 @@ def project(
     with progress.stage("principal components", len(graph.images), "images"):
         components, explained = _components(vectors, graph.images, graph.metric, options.seed)
     settings: dict[str, Any] = {"method": options.method, "seed": options.seed}
-    settings |= {"fast": options.fast, "reproducible": options.reproducible}
+    settings |= {"fast": options.fast, "reproducible": True}
     if options.method == "pca" or len(graph.images) < _FEWEST[options.method]:
-        exact = {"fast": False, "reproducible": True, "explained": explained}
+        exact = {"fast": False, "explained": explained}
         return Layout(components, settings | {"method": "pca"} | exact)
     graph = graph.first(options.counted)
     settings |= {"neighbours": graph.k, "recall": graph.recall}
@@ -129,72 +123,49 @@ def _spread(components: np.ndarray, seed: int) -> np.ndarray:
 def _umap(
     graph: KnnGraph, start: np.ndarray, options: MapOptions, progress: Progress
 ) -> tuple[np.ndarray, dict[str, Any]]:
-    """McInnes, Healy & Melville 2018, with umap-learn's defaults but for the epochs; an image counts as its own
-    first neighbour.
-
-    fast: fewer epochs, and all threads move the points at once, without waiting for each other (Niu et al. 2011,
-    "Hogwild!").
+    """McInnes, Healy & Melville 2018, with umap-learn's graph and defaults but for the epochs, and a layout of our
+    own; an image counts as its own first neighbour. fast: fewer epochs.
     """
     with progress.stage("loading umap"):
-        from umap.umap_ import find_ab_params, fuzzy_simplicial_set, simplicial_set_embedding
+        from umap.umap_ import find_ab_params, fuzzy_simplicial_set
+
+        from .umap_layout import lay_out_neighbours
 
     own = np.arange(len(graph.images))[:, None]
-    random = np.random.RandomState(options.seed)
     indices = np.hstack([own, graph.neighbours]).astype(np.int32)
     distances = np.hstack([np.zeros(own.shape, np.float32), graph.distances])
     epochs = _EPOCHS[("few" if len(own) <= _FEW_IMAGES else "many") + (", fast" if options.fast else "")]
-    with (
-        _numba_threads(options.threads if options.fast else 1),
-        progress.stage("laying out by umap", epochs, "epochs") as stage,
-    ):
-        weights: Any = fuzzy_simplicial_set(
-            start, indices.shape[1], random, "euclidean", knn_indices=indices, knn_dists=distances
-        )
+    with progress.stage("laying out by umap", epochs, "epochs") as stage:
+        with _one_numba_thread():
+            weights: Any = fuzzy_simplicial_set(
+                start,
+                indices.shape[1],
+                np.random.RandomState(options.seed),
+                "euclidean",
+                knn_indices=indices,
+                knn_dists=distances,
+            )
         a, b = find_ab_params(_SPREAD, _MIN_DISTANCE)
-        coordinates: Any = simplicial_set_embedding(
-            data=start,
-            graph=weights[0],
-            n_components=2,
-            initial_alpha=1.0,
-            a=a,
-            b=b,
-            gamma=1.0,
-            negative_sample_rate=5,
-            n_epochs=epochs,
-            init=start,
-            random_state=random,
-            metric="euclidean",
-            metric_kwds={},
-            densmap=False,
-            densmap_kwds={},
-            output_dens=False,
-            parallel=options.fast,
-            tqdm_kwds={"disable": False, "file": _Epochs(stage), "bar_format": "{n}", "leave": True},
+        coordinates = lay_out_neighbours(
+            weights[0],
+            start,
+            a,
+            b,
+            epochs=epochs,
+            seed=options.seed,
+            threads=options.threads,
+            done=stage.advance,
         )
-    return coordinates[0], {"epochs": epochs}
-
-
-class _Epochs(io.StringIO):
-    """Where umap-learn's tqdm writes how many epochs are done, and nothing else."""
-
-    def __init__(self, stage: Stage) -> None:
-        super().__init__()
-        self._stage, self._done = stage, 0
-
-    def write(self, text: str) -> int:
-        if text.strip().isdecimal():
-            self._stage.advance(int(text) - self._done)
-            self._done = int(text)
-        return len(text)
+    return coordinates, {"epochs": epochs}
 
 
 @contextmanager
-def _numba_threads(threads: int) -> Generator[None]:
+def _one_numba_thread() -> Generator[None]:
     """umap-learn's sums depend on how many threads make them."""
     import numba
 
     before: int = numba.get_num_threads()
-    numba.set_num_threads(min(threads, before))
+    numba.set_num_threads(1)
     try:
         yield
     finally:

@@ -36,7 +36,7 @@ def test_names_and_what_the_manifest_says(store):
     assert settings == report.settings
     assert (
         settings.items()
-        >= {"fast": True, "reproducible": False, "neighbours": 7, "sample": 150, "placed": 47}.items()
+        >= {"fast": True, "reproducible": True, "neighbours": 7, "sample": 150, "placed": 47}.items()
     )
     assert Ann.open(folder).index is None and settings["recall"] == 1.0
     with pytest.raises(UsageError, match="no name for an atlas"):
