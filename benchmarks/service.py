@@ -92,8 +92,8 @@ class Asked:
     def call(self, kind: str) -> Callable[[], object]:
         """The same in process: from the question to the bytes of the answer."""
         if kind == "neighbors":
-            image, ann = self._image(), self.served.ann().value
-            return lambda: nearest.neighbors_of_image(self.served, ann, image, nearest.Search()).json()
+            image, near = self._image(), self.served.near().value
+            return lambda: nearest.neighbors_of_image(self.served, near, image, nearest.Search()).json()
         layer, unit = self._unit(self.maxima if kind == "filtered" else self.layers)
         where = self._filter() if kind == "filtered" else None
         return lambda: patches(self.served, PatchQuery(layer, unit, where=where)).json()

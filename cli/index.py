@@ -44,8 +44,9 @@ VERB = Verb(
     name="index",
     summary="the index for nearest neighbours, with its measured recall",
     description=(
-        "Builds the index over the features of STORE, in place of one that is there.\n"
-        "STORE/ann and STORE/pixels may be deleted: they can always be built again."
+        "Builds the index over the features of STORE, in place of one that is there, and looks up the nearest\n"
+        "images of every image, which the service then knows.\n"
+        "STORE/ann, STORE/knn and STORE/pixels may be deleted: they can always be built again."
     ),
     arguments=(
         argument("STORE", help="a finished store"),

@@ -31,9 +31,10 @@ _PAGE = 1024
 """Numbers of a page of memory."""
 _BLOCK = 1024
 
-How = Literal["exact", "index", "wide"]
-"""exact: every image was compared. index: the lists nearest to the query, with a measured recall. wide: all lists and
-more candidates, because the neighbours are farther away than any that the index was tuned on; its recall is unknown."""
+How = Literal["exact", "index", "graph", "wide"]
+"""exact: every image was compared. index: the lists nearest to the query, with a measured recall. graph: so before the
+query was asked, for every image, with its own measured recall. wide: all lists and more candidates, because the
+neighbours are farther away than any that the index was tuned on; its recall is unknown."""
 
 
 class Found(NamedTuple):
@@ -94,9 +95,14 @@ class Ann:
         """Rows, those without a feature among them."""
         return len(self.vectors.features)
 
+    @property
+    def in_memory(self) -> bool:
+        """Whether the features are taken to be in memory: no search waits for the disk."""
+        return self.vectors.features.size <= _IN_MEMORY
+
     def read_ahead(self) -> None:
         """Brings the features into memory where they are taken to be there, so that no first search waits for them."""
-        if self.vectors.features.size <= _IN_MEMORY:
+        if self.in_memory:
             self.vectors.features.ravel()[::_PAGE].max(initial=0)
 
     def search(
@@ -164,7 +170,7 @@ class Ann:
         query: (width,) float32, finite.
         """
         point = self.point(k)
-        if point is None or self.index is None or self.vectors.features.size > _IN_MEMORY:
+        if point is None or self.index is None or not self.in_memory:
             return None
         among = self._candidates(self.index, query[None], point.candidates, point.probes)[0]
         return self._within(query, k, among, exclude, point.reach)

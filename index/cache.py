@@ -1,7 +1,7 @@
 """A cache that forgets what was used longest ago once it holds too many bytes. Safe to use from several threads."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -33,7 +33,7 @@ class ByteCache:
         with self._lock:
             self._misses += 1
         value = make()
-        self._keep(key, value, size(value))
+        self.keep(key, value, size(value))
         return value
 
     def held(self, key: Hashable) -> tuple[Any] | None:
@@ -45,7 +45,22 @@ class ByteCache:
             self._hits += 1
             return (self._values[key][0],)
 
-    def _keep(self, key: Hashable, value: object, size: int) -> None:
+    def held_all(self, keys: Iterable[Hashable]) -> list[Any]:
+        """The value of each key, None for those that are not held."""
+        with self._lock:
+            found: list[Any] = []
+            for key in keys:
+                held = self._values.get(key)
+                if held is not None:
+                    self._values.move_to_end(key)
+                found.append(None if held is None else held[0])
+            missing = found.count(None)
+            self._hits += len(found) - missing
+            self._misses += missing
+            return found
+
+    def keep(self, key: Hashable, value: object, size: int) -> None:
+        """Holds a value of `size` bytes, unless that is too much or the key has one."""
         with self._lock:
             if key in self._values or size > self._limit:
                 return

@@ -16,6 +16,8 @@ Metric = Literal["l2", "cosine"]
 _CHUNK_BYTES = 16 << 20
 RESIDENT = 256 << 20
 """Bytes of mapped features that a search leaves in memory, unless it is told another number."""
+RESIDENT_OF_JOBS = 2 << 30
+"""The same while something is built from all features."""
 _QUERIES = 256
 """Queries that share one pass over the features."""
 

@@ -14,6 +14,9 @@ from .ivf import squared_gaps
 
 NEIGHBOURS = 90
 """Of each image, in a stored graph: three times t-SNE's perplexity of 30. What needs fewer takes the first."""
+RANKED, _SPARE = 12, 4
+"""The first so many neighbours of each image are in the order of exact distances; and how many more may be among them
+when distances of float32 are compared."""
 MANY, NEIGHBOURS_OF_MANY = 1_000_000, 30
 """Above so many images the graph holds fewer; a map that wants more searches for them again."""
 _BLOCK = 1024
@@ -139,7 +142,28 @@ def _approximate(ann: Ann, own: np.ndarray, k: int, point: OperatingPoint) -> tu
         near = np.argpartition(squares, k - 1, axis=1)[:, :k] if k else np.empty((len(own), 0), np.int64)
         ids, squares = np.take_along_axis(ids, near, 1), np.take_along_axis(squares, near, 1)
     order = np.lexsort((ids, squares), axis=1)
-    return np.take_along_axis(ids, order, 1), np.sqrt(np.take_along_axis(squares, order, 1))
+    ids, gaps = np.take_along_axis(ids, order, 1), np.sqrt(np.take_along_axis(squares, order, 1))
+    if ann.metric == "l2":
+        for first in range(0, len(ids), _FEW):
+            few = slice(first, first + _FEW)
+            _rank_exactly(ann.vectors, own[few], ids[few], gaps[few])
+    return ids, gaps
+
+
+def _rank_exactly(vectors: Vectors, own: np.ndarray, ids: np.ndarray, gaps: np.ndarray) -> None:
+    """Of some images, the order and distances of their first RANKED neighbours, in place, as `exact.nearest` has
+    them: by float64. Those just behind are in it, which float32 may have in another order."""
+    near = ids[:, : RANKED + _SPARE]
+    rows = vectors.features[near].astype(np.float64)
+    rows -= vectors.features[own][:, None]
+    rows *= rows
+    exact = np.sqrt(rows.sum(axis=2)).astype(np.float32)
+    exact[~np.isfinite(gaps[:, : near.shape[1]])] = np.inf
+    order = np.lexsort((near, exact), axis=1)
+    near[:], gaps[:, : near.shape[1]] = (
+        np.take_along_axis(near, order, 1),
+        np.take_along_axis(exact, order, 1),
+    )
 
 
 def _squares(vectors: Vectors, metric: Metric, rows: np.ndarray, ids: np.ndarray) -> np.ndarray:

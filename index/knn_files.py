@@ -1,5 +1,6 @@
 """The files of `knn/`, the stored graph of nearest neighbours: their names, their manifest, whether they are whole."""
 
+import hashlib
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -20,12 +21,29 @@ def read_manifest(folder: Folder) -> dict[str, Any]:
         manifest = json.loads(folder.read(MANIFEST))
         found = manifest["version"]
     except MissingFileError:
-        raise StoreNotFoundError(f"{folder.url} has no graph of neighbours; run `unitscope atlas`.") from None
+        raise StoreNotFoundError(f"{folder.url} has no graph of neighbours; run `unitscope index`.") from None
     except (ValueError, KeyError, TypeError) as error:
         raise StoreDamagedError(f"cannot be read ({error!r})") from error
     if found != VERSION:
         raise StoreNotFoundError(f"{folder.path(MANIFEST)} has version {found!r}, not {VERSION}")
     return manifest
+
+
+def check_origin(folder: Folder, manifest: dict[str, Any], index: dict[str, Any], *, store: str) -> None:
+    """Raises StoreNotFoundError for a graph of another store or index.
+
+    index: `ann/ann.json`. store: the hash of the store's manifest.
+    """
+    for key, wanted in (("store", store), ("index", index_digest(index))):
+        if manifest.get(key) != wanted:
+            where = folder.path(MANIFEST)
+            raise StoreNotFoundError(f"{where} was made from another {key}; run `unitscope index` again.")
+
+
+def index_digest(index: dict[str, Any]) -> str:
+    """Names what an index (`ann/ann.json`) answers: the SHA-256 of its files' hashes and of how it is searched."""
+    told = {key: index.get(key) for key in ("files", "metric", "points", "type")}
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 def check_graph(folder: Folder) -> Iterator[tuple[str, str]]:

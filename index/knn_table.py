@@ -15,8 +15,17 @@ from ..common.errors import StoreDamagedError, StoreNotFoundError
 from ..common.progress import SILENT, Progress
 from .ann import Ann
 from .files import Folder
-from .knn import KnnGraph, knn_graph
-from .knn_files import DTYPES, MANIFEST, NEIGHBOURS_FILE, VERSION, check_graph, read_manifest
+from .knn import RANKED, KnnGraph, knn_graph
+from .knn_files import (
+    DTYPES,
+    MANIFEST,
+    NEIGHBOURS_FILE,
+    VERSION,
+    check_graph,
+    check_origin,
+    index_digest,
+    read_manifest,
+)
 from .mapped import map_array
 
 _BLOCK = 65_536
@@ -44,26 +53,17 @@ def read_graph(folder: Folder, ann: Ann, *, store: str) -> KnnGraph:
     Raises StoreNotFoundError where there is none, or one of another store or index; StoreDamagedError.
     """
     manifest = read_manifest(folder)
-    for key, wanted in (("store", store), ("index", index_digest(ann))):
-        if manifest[key] != wanted:
-            where = folder.path(MANIFEST)
-            raise StoreNotFoundError(f"{where} was made from another {key}; run `unitscope atlas` again.")
+    check_origin(folder, manifest, ann.manifest, store=store)
     problem = next(check_graph(folder), None)
     if problem:
         path, what = problem
-        raise StoreDamagedError(f"{folder.path(path)} {what}; delete knn/ and run `unitscope atlas`.")
+        raise StoreDamagedError(f"{folder.path(path)} {what}; delete knn/ and run `unitscope index`.")
     shape = (len(ann.vectors.valid), int(manifest["k"]))
     ids, distances = (map_array(folder, name, dtype, shape) for name, dtype in DTYPES.items())
     images = np.flatnonzero(ann.vectors.valid)
     if len(images) < shape[0]:
         ids, distances = np.searchsorted(images, ids[images]).astype(np.int32), distances[images]
     return KnnGraph(images, ids, distances, float(manifest["recall"]), ann.metric)
-
-
-def index_digest(ann: Ann) -> str:
-    """Names what an index answers: the SHA-256 of its files' hashes and of how it is searched."""
-    told = {key: ann.manifest.get(key) for key in ("files", "metric", "points", "type")}
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 def _write(folder: Folder, graph: KnnGraph, ann: Ann, store: str) -> None:
@@ -78,11 +78,12 @@ def _write(folder: Folder, graph: KnnGraph, ann: Ann, store: str) -> None:
     manifest = {
         "version": VERSION,
         "store": store,
-        "index": index_digest(ann),
+        "index": index_digest(ann.manifest),
         "metric": graph.metric,
         "images": len(ann.vectors.valid),
         "rows": len(graph.images),
         "k": graph.k,
+        "ranked": RANKED if graph.metric == "l2" else 0,
         "recall": graph.recall,
         "files": files,
     }

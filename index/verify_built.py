@@ -64,7 +64,7 @@ def _parts(folder: Folder) -> Iterator[_Part]:
     index = f"run `{_command('index', folder)}`"
     for one in (folder, pixel_folder(folder)):
         yield _Part(one, INDEX, index)
-    yield _Part(folder, GRAPH, f"run `{_command('atlas', folder)}`")
+    yield _Part(folder, GRAPH, index)
     for name in list_atlases(folder):
         yield _atlas(folder, folder, name, ["--name", name])
     for layer in sorted({name.split("/")[1] for name in folder.list(f"{BY_LAYER}/")}):

@@ -14,6 +14,7 @@ from ..index.ann_build import build
 from ..index.atlas import check_name
 from ..index.atlas_writer import write_atlas
 from ..index.by_layer import layer_folder
+from ..index.exact import RESIDENT_OF_JOBS
 from ..index.features import FeatureBlock
 from ..index.files import Folder
 from ..index.knn_table import stored_graph
@@ -26,9 +27,6 @@ from ..index.thumbs import Thumbs
 from .cores import cores
 from .lock import writing
 from .tiles import draw_on_ray
-
-_RESIDENT = 2 << 30
-"""Bytes of mapped features that may stay in memory."""
 
 
 class BlockReader(Protocol):
@@ -126,7 +124,7 @@ def left_out(ann: Ann) -> dict[str, int]:
 def index_of(features: BlockReader, folder: Folder, *, store: str, progress: Progress) -> Ann:
     """The index in a folder, built over these features where it is not there. store: as in `Ann.open`."""
     try:
-        return Ann.open(folder, store=store, resident=_RESIDENT)
+        return Ann.open(folder, store=store, resident=RESIDENT_OF_JOBS)
     except StoreNotFoundError:
         build(features.blocks(), features.width, folder, store=store, threads=cores(), progress=progress)
-        return Ann.open(folder, store=store, resident=_RESIDENT)
+        return Ann.open(folder, store=store, resident=RESIDENT_OF_JOBS)

@@ -1,8 +1,10 @@
-"""Builds the indexes over a finished store's features and over its pixels: the `index` verb."""
+"""Builds the indexes over a finished store's features and its pixels, and the graph of neighbours: the `index` verb."""
 
 from ..common.progress import SILENT, Progress
+from ..index.ann import Ann
 from ..index.ann_build import AnnReport, build
-from ..index.exact import Metric
+from ..index.exact import RESIDENT_OF_JOBS, Metric
+from ..index.knn_table import stored_graph
 from ..index.pixel_features import WIDTH, pixel_blocks, pixel_folder
 from ..index.store import Store
 from .cores import cores
@@ -12,7 +14,7 @@ from .lock import writing
 def build_index(
     store: str, *, metric: Metric = "l2", pixels: bool = True, progress: Progress = SILENT
 ) -> AnnReport:
-    """Writes `ann/` into the store, in place of one that is there, and with `pixels` `pixels/ann/` too.
+    """Writes `ann/` and `knn/` into the store, in place of those that are there, and with `pixels` `pixels/ann/` too.
 
     Gives the report of the index over the features. Raises StoreNotFoundError, StoreBusyError.
     """
@@ -28,6 +30,8 @@ def build_index(
             threads=cores(),
             progress=progress,
         )
+        ann = Ann.open(opened.folder, store=opened.manifest.hash, resident=RESIDENT_OF_JOBS)
+        stored_graph(opened.folder, ann, store=opened.manifest.hash, threads=cores(), progress=progress)
         if pixels:
             build(
                 pixel_blocks(opened),

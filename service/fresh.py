@@ -49,15 +49,20 @@ class Fresh(Generic[T]):
         self._lock = Lock()
 
     @property
-    def at_hand(self) -> bool:
-        """Whether `get` answers at once: from a local folder, with what is open."""
+    def at_hand(self) -> Version[T] | None:
+        """The newest version where that is open already, of a local folder: `get` would give it at once."""
         held = self._held
-        return held is not None and self._local is not None and held.stamp == self._stamp()
+        return held if held is not None and self._local is not None and held.stamp == self._stamp() else None
 
     @property
     def is_open(self) -> bool:
         """Whether there is a version to answer from without opening one."""
         return self._held is not None
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether there is no manifest, and nothing that was opened by an earlier one."""
+        return self._held is None and self._stamp() is None
 
     def get(self) -> Version[T]:
         """The newest version. Raises StoreNotFoundError without one, and whatever opening raises."""

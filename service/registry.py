@@ -30,9 +30,11 @@ from ..index.pixel_features import pixel_folder
 from ..index.schema import MANIFEST
 from ..index.store import Store
 from .fresh import Fresh, Version
+from .near import Near, NearOpener
 
 VERSION_LETTERS = 12
 _ANSWER_BYTES = 64 << 20
+_SHOWN_BYTES = 32 << 20
 _EXACT_BYTES = 128 << 20
 """Features of at most this many bytes are held and searched exactly where a store has no index."""
 _NONSENSE = (KeyError, TypeError, ValueError, IndexError, AttributeError)
@@ -44,7 +46,7 @@ class ServedStore:
 
     name: in addresses. address: where the API answers for it. images: of its images. versioned: the parameter in the
     addresses of pictures that names this version. hash: SHA-256 of the manifest, which names every byte of the store.
-    answers: what was answered last, by ETag.
+    answers: what was answered last, by ETag. shown: what was told of images last, by image_id.
     """
 
     def __init__(self, name: str, store: Store) -> None:
@@ -56,7 +58,9 @@ class ServedStore:
         self.facts = Facts(store)
         self.hash = store.manifest.hash
         self.answers = ByteCache(_ANSWER_BYTES)
+        self.shown = ByteCache(_SHOWN_BYTES)
         self._ann = Fresh(store.folder, ANN_MANIFEST, lambda: self._open_ann(store.folder))
+        self._near = NearOpener(store.folder, self.hash)
         pixels = pixel_folder(store.folder)
         self._pixels = Fresh(pixels, ANN_MANIFEST, lambda: self._open_ann(pixels))
         self._atlases: dict[str, Fresh[Atlas]] = {}
@@ -97,11 +101,16 @@ class ServedStore:
                 ) from error
         return Version(self._exactly(), "exact", ())
 
-    def ann_at_hand(self) -> Version[Ann]:
+    def near(self) -> Version[Near]:
+        """The same, for images of the store: with the graph that knows their neighbours. Raises as `ann`."""
+        return self._near.of(self.ann())
+
+    def near_at_hand(self) -> Version[Near]:
         """The same where that is already open. Raises StoreNotFoundError."""
-        if not self._ann.at_hand:
+        ann = self._ann.at_hand
+        if ann is None:
             raise StoreNotFoundError(f"the index of {self.name} is not open yet")
-        return self._ann.get()
+        return self._near.at_hand(ann)
 
     def pixels(self) -> Version[Ann]:
         """The neighbours in pixel space (index/pixel_features.py). Raises StoreNotFoundError with the command."""
@@ -231,7 +240,7 @@ class Registry:
     def at_hand(self, name: str) -> bool:
         """Whether `get` answers at once."""
         fresh = self._stores.get(name)
-        return fresh is not None and fresh.at_hand
+        return fresh is not None and fresh.at_hand is not None
 
     def get(self, name: str) -> Version[ServedStore]:
         """The store as it is now. Raises NotFoundError, and StorageError where it cannot be read any more."""

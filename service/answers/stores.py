@@ -14,7 +14,7 @@ BoxJson = tuple[int, int, int, int]
 """x0, y0, x1, y1 in pixels of the original image; x1 and y1 are outside."""
 
 
-How = Literal["exact", "index", "wide"]
+How = Literal["exact", "index", "graph", "wide"]
 """As in `index/ann.py`, which the clients do not need."""
 
 
@@ -123,7 +123,7 @@ class NeighborsAnswer(FromStore, Table):
     """Nearest first; equal distances by image_id. metric: `l2` (not squared) or `cosine` (1 - cosine).
 
     The distances are exact in any case. Where `exact` is false, some of the nearest may be missing: `recall` is the
-    share of the true `recall_of` nearest that the index found when it was built, without a filter; null where the
+    share of the true `recall_of` nearest that was found when the index was built, without a filter; null where the
     neighbours are farther away than any that it was built with.
     """
 
@@ -135,8 +135,9 @@ class NeighborsAnswer(FromStore, Table):
     metric: str
     exact: bool
     search: How = Field(
-        description="`exact`: every image was compared; `index`: the lists nearest to the query; `wide`: all lists "
-        "and more candidates, because the neighbours are farther away than any that the index was tuned on"
+        description="`exact`: every image was compared; `index`: the lists nearest to the query; `graph`: so for "
+        "every image, when the index was built; `wide`: all lists and more candidates, because the neighbours are "
+        "farther away than any that the index was tuned on"
     )
     recall: float | None
     recall_of: int | None

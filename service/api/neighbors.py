@@ -10,6 +10,7 @@ from ..answers.draft import Draft
 from ..answers.stores import NeighborsAnswer, Space, VectorQuery
 from ..http.answering import answer_from
 from ..http.strict import StrictRoute
+from ..near import Near
 from ..questions.nearest import Search, neighbors, neighbors_in_pixels, neighbors_of_image
 from ..registry import ServedStore
 from .parameters import TABLE, ImageId, K, MetricName, StoreName, Where, problems
@@ -32,13 +33,18 @@ def image_neighbors(
     ] = "features",
 ) -> Response:
     """The images that the model finds most like an image of the store; or those that look most like it in pixels."""
-    in_pixels = space == "pixels"
-    find = neighbors_in_pixels if in_pixels else neighbors_of_image
+    search = Search(k, metric, where, exact)
+    if space == "pixels":
 
-    def make(served: ServedStore, ann: Ann) -> Draft[NeighborsAnswer]:
-        return find(served, ann, image, Search(k, metric, where, exact))
+        def in_pixels(served: ServedStore, ann: Ann) -> Draft[NeighborsAnswer]:
+            return neighbors_in_pixels(served, ann, image, search)
 
-    return answer_from(request, store, ServedStore.pixels if in_pixels else ServedStore.ann, make)
+        return answer_from(request, store, ServedStore.pixels, in_pixels)
+
+    def in_features(served: ServedStore, near: Near) -> Draft[NeighborsAnswer]:
+        return neighbors_of_image(served, near, image, search)
+
+    return answer_from(request, store, ServedStore.near, in_features)
 
 
 @router.post(

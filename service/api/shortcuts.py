@@ -4,12 +4,12 @@ from typing import Any
 
 from fastapi import Request, Response
 
-from ...index.ann import Ann
 from ..answers.draft import Draft
 from ..answers.stores import NeighborsAnswer
 from ..answers.units import PatchesAnswer
 from ..http.answering import answer, answer_from
 from ..http.quick import NotAtHandError, Shortcut, whole
+from ..near import Near
 from ..questions.nearest import Search, neighbors_at_hand
 from ..questions.patches import PatchQuery, patches_at_hand
 from ..registry import Registry, ServedStore
@@ -30,10 +30,10 @@ def _patches(request: Request, path: Texts, query: Texts) -> Response:
 def _neighbors(request: Request, path: Texts, query: Texts) -> Response:
     image, k = whole(query.get("image", ""), 0, LARGEST_NUMBER), _k(query, Search.k)
 
-    def make(served: ServedStore, ann: Ann) -> Draft[NeighborsAnswer]:
-        return _at_hand(neighbors_at_hand(served, ann, image, k))
+    def make(served: ServedStore, near: Near) -> Draft[NeighborsAnswer]:
+        return _at_hand(neighbors_at_hand(served, near, image, k))
 
-    return answer_from(request, _store(request, path), ServedStore.ann_at_hand, make)
+    return answer_from(request, _store(request, path), ServedStore.near_at_hand, make)
 
 
 def _store(request: Request, path: Texts) -> str:

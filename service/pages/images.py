@@ -86,7 +86,7 @@ def neighbors_tried(
         return Tried(None, f"This image is {image.status}: it has no feature, and so no neighbours.")
     return attempt(
         lambda: neighbors_of_image(
-            served, served.ann().value, image.image_id, Search(k=k, where=where)
+            served, served.near().value, image.image_id, Search(k=k, where=where)
         ).answer()
     )
 

@@ -1,7 +1,6 @@
 """Neighbours of an image or a vector, for both the API and the pages."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -11,8 +10,10 @@ from ...index.pixel_features import pixel_feature
 from ..answers.draft import Draft
 from ..answers.stores import Metric, NeighborsAnswer, Space
 from ..http.observe import searched
+from ..near import Near
 from ..registry import ServedStore
-from .ask import IMAGE_COLUMNS, check_image, image_facts, said
+from .ask import check_image, said
+from .shown_images import Shown, shown, shown_at_hand
 
 _MEASURED = 10
 """The index is measured on this many nearest images; other k are measured when it is tuned."""
@@ -29,13 +30,18 @@ class Search:
 
 
 def neighbors_of_image(
-    served: ServedStore, ann: Ann, image_id: int, search: Search
+    served: ServedStore, near: Near, image_id: int, search: Search
 ) -> Draft[NeighborsAnswer]:
     """The images nearest to an image, itself left out. Raises NotFoundError, and UsageError for one that failed."""
     check_image(served.store, image_id)
-    vectors = ann.vectors  # the features again, mapped: no row group is read for one of them
-    feature = vectors.features[image_id] if vectors.valid[image_id] else served.store.feature(image_id)
-    return neighbors(served, ann, feature, search, image_id=image_id)
+    vectors = near.ann.vectors  # the features again, mapped: no row group is read for one of them
+    if not vectors.valid[image_id]:
+        return neighbors(served, near.ann, served.store.feature(image_id), search, image_id=image_id)
+    found = _known(near, image_id, search)
+    if found is None:
+        return neighbors(served, near.ann, vectors.features[image_id], search, image_id=image_id)
+    images = shown(served, _ids(found))
+    return _draft(served, near, search, found, images, image_id=image_id, space="features")
 
 
 def neighbors_in_pixels(
@@ -68,43 +74,53 @@ def neighbors(
     found = ann.find(
         feature, search.k, exact=search.exact, exclude=own, allowed=allowed, metric=search.metric
     )
-    rows = store.images_at(_near(found), IMAGE_COLUMNS)
-    return _draft(served, ann, search, found, rows, image_id=image_id, space=space)
+    images = shown(served, _ids(found))
+    return _draft(served, Near(ann, None), search, found, images, image_id=image_id, space=space)
 
 
-def neighbors_at_hand(served: ServedStore, ann: Ann, image_id: int, k: int) -> Draft[NeighborsAnswer] | None:
+def neighbors_at_hand(
+    served: ServedStore, near: Near, image_id: int, k: int
+) -> Draft[NeighborsAnswer] | None:
     """As `neighbors_of_image`; None where that takes long, where something would have to be read, and for no image."""
-    vectors = ann.vectors
+    vectors, search = near.ann.vectors, Search(k)
     if not (0 <= image_id < served.store.images_count and vectors.valid[image_id]):
         return None
-    found = ann.find_within_reach(vectors.features[image_id], k, exclude=image_id)
-    rows = None if found is None else served.store.images_at_hand(_near(found), IMAGE_COLUMNS)
-    if found is None or rows is None:
+    found = _known(near, image_id, search) if near.graph is not None and near.graph.at_hand(k) else None
+    if found is None:
+        found = near.ann.find_within_reach(vectors.features[image_id], k, exclude=image_id)
+    images = None if found is None else shown_at_hand(served, _ids(found))
+    if found is None or images is None:
         return None
-    return _draft(served, ann, Search(k), found, rows, image_id=image_id, space="features")
+    return _draft(served, near, search, found, images, image_id=image_id, space="features")
 
 
-def _near(found: Found) -> list[int]:
+def _known(near: Near, image_id: int, search: Search) -> Found | None:
+    """What the graph knows of an image that has a feature; None where that is not what is asked."""
+    plain = not search.where and not search.exact and search.metric in (None, near.ann.metric)
+    return near.graph.find(image_id, search.k) if plain and near.graph is not None else None
+
+
+def _ids(found: Found) -> list[int]:
     return found.ids[found.ids >= 0].tolist()
 
 
 def _draft(
     served: ServedStore,
-    ann: Ann,
+    near: Near,
     search: Search,
     found: Found,
-    rows: list[dict[str, Any]],
+    images: list[Shown],
     *,
     image_id: int | None,
     space: Space,
 ) -> Draft[NeighborsAnswer]:
     searched(exact=found.how == "exact")
-    ranked = enumerate(zip(rows, found.distances.tolist(), strict=False), start=1)
-    recall, recall_of = _recall(ann, search.k) if found.how == "index" else (None, None)
+    ranked = enumerate(zip(images, found.distances.tolist(), strict=False), start=1)
+    recall, recall_of = _recall(near, search.k, found)
     fields = {
         **said(served),
         "space": space,
-        "metric": search.metric or ann.metric,
+        "metric": search.metric or near.ann.metric,
         "exact": found.how == "exact",
         "search": found.how,
         "recall": recall,
@@ -112,17 +128,20 @@ def _draft(
         "where": search.where or None,
         "image_id": image_id,
         "neighbors": [
-            {**image_facts(served, row), "rank": rank, "distance": distance}
-            for rank, (row, distance) in ranked
+            {**image.facts, "rank": rank, "distance": distance} for rank, (image, distance) in ranked
         ],
     }
     return Draft(NeighborsAnswer, fields)
 
 
-def _recall(ann: Ann, k: int) -> tuple[float | None, int | None]:
+def _recall(near: Near, k: int, found: Found) -> tuple[float | None, int | None]:
     """The recall measured when the index was built, and of how many nearest."""
-    measured = ann.manifest.get("recall_at_10")
+    if found.how == "graph" and near.graph is not None:
+        return near.graph.recall, near.graph.k
+    if found.how != "index":
+        return None, None
+    measured = near.ann.manifest.get("recall_at_10")
     if k <= _MEASURED and isinstance(measured, int | float):
         return float(measured), _MEASURED
-    point = next(point for point in ann.points if point.k >= k)
+    point = next(point for point in near.ann.points if point.k >= k)
     return point.recall, point.k

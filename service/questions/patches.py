@@ -8,9 +8,8 @@ from ..addresses import crop_address, pixels_address
 from ..answers.draft import Draft
 from ..answers.units import PatchesAnswer
 from ..registry import ServedStore
-from .ask import IMAGE_COLUMNS, image_facts, number, said
-
-_SHOWN = (*IMAGE_COLUMNS, "width", "height")
+from .ask import number, said
+from .shown_images import Shown, shown, shown_at_hand
 
 
 @dataclass(frozen=True)
@@ -37,8 +36,8 @@ def patches(served: ServedStore, query: PatchQuery) -> Draft[PatchesAnswer]:
         first, images, found = served.facts.units.around(
             query.layer, query.unit, quantile=query.quantile, k=query.k, where=where
         )
-    rows = store.images_at([patch.image_id for patch in found], _SHOWN)
-    return _draft(served, query, images, _patches(served, found, rows, first))
+    pictured = shown(served, [patch.image_id for patch in found])
+    return _draft(served, query, images, _patches(served, found, pictured, first))
 
 
 def patches_at_hand(served: ServedStore, query: PatchQuery) -> Draft[PatchesAnswer] | None:
@@ -49,8 +48,10 @@ def patches_at_hand(served: ServedStore, query: PatchQuery) -> Draft[PatchesAnsw
     found = store.top_at_hand(query.layer, query.unit, k=query.k)
     if found is None:
         return None
-    rows = store.images_at_hand([patch.image_id for patch in found], _SHOWN)
-    return None if rows is None else _draft(served, query, _ok(served), _patches(served, found, rows, 1))
+    pictured = shown_at_hand(served, [patch.image_id for patch in found])
+    if pictured is None:
+        return None
+    return _draft(served, query, _ok(served), _patches(served, found, pictured, 1))
 
 
 def _ok(served: ServedStore) -> int:
@@ -58,23 +59,23 @@ def _ok(served: ServedStore) -> int:
 
 
 def _patches(
-    served: ServedStore, found: list[Patch], rows: list[dict[str, Any]], first: int
+    served: ServedStore, found: list[Patch], images: list[Shown], first: int
 ) -> list[dict[str, Any]]:
     return [
         {
-            **image_facts(served, row),
+            **image.facts,
             "rank": rank,
             "value": number(patch.value),
             "y": patch.y,
             "x": patch.x,
             "box": patch.box,
             "view": patch.view,
-            "width": row["width"],
-            "height": row["height"],
+            "width": image.width,
+            "height": image.height,
             "image": pixels_address(served, patch.image_id),
             "crop": crop_address(served, patch.image_id, patch.view),
         }
-        for rank, (patch, row) in enumerate(zip(found, rows, strict=True), start=first)
+        for rank, (patch, image) in enumerate(zip(found, images, strict=True), start=first)
     ]
 
 

@@ -108,5 +108,5 @@ def test_people_are_told_what_to_do(built, capsys):
         path.write_bytes(data)
         units.write_bytes(whole)
     out = capsys.readouterr().out
-    assert f"knn/neighbours.i32: run `unitscope atlas {built.url}`" in out
+    assert f"knn/neighbours.i32: run `unitscope index {built.url}`" in out
     assert f"run `unitscope atlas {built.url} --method pca --seed 0 --units block.1:0`" in out

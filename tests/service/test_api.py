@@ -163,6 +163,7 @@ def test_neighbours_of_a_vector_are_those_of_its_image_and_the_image(client, mad
 
 def test_an_answer_states_how_it_was_found(synthetic, kit, tmp_path, monkeypatch):
     from unitscope.index import ann as index
+    from unitscope.service.near import Near
     from unitscope.service.questions import nearest
 
     made = synthetic.make_store(tmp_path / "store")
@@ -175,7 +176,9 @@ def test_an_answer_states_how_it_was_found(synthetic, kit, tmp_path, monkeypatch
         def ask(reach, **options):
             point = OperatingPoint(30, ann.index.lists, 60, 0.96, reach)
             known = replace(ann, points=(point,), manifest={"recall_at_10": 0.99})
-            said = nearest.neighbors_of_image(served, known, 1, nearest.Search(**options)).answer()
+            said = nearest.neighbors_of_image(
+                served, Near(known, None), 1, nearest.Search(**options)
+            ).answer()
             return said.search, said.exact, said.recall, said.recall_of
 
         for options, recall in (
