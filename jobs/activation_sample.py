@@ -42,6 +42,7 @@ from .forward import use_exact_arithmetic
 from .pictures import PATCH_SIDE
 from .pixels import decode
 from .swept_model import load_swept
+from .thread_networks import ThreadNetworks
 
 _READ = 512
 """Images that a lane takes at a time: a row group of the sample."""
@@ -96,16 +97,18 @@ class _Sampler:
         self._model = load_swept(
             manifest.model["spec"], manifest.model.get("weights_file"), fingerprints=manifest.fingerprints
         )
-        self._network = use_channels_last(self._model.network)
         self._wanted = threading.local()
-        self._capture = Capture(self._network, [_listed(self._model, layer)], None, reducer=self._pick)
+        layers = [_listed(self._model, layer)]
+        self._networks = ThreadNetworks(
+            use_channels_last(self._model.network),
+            lambda network: Capture(network, layers, None, reducer=self._pick),
+        )
 
     def __enter__(self) -> "_Sampler":
-        self._capture.__enter__()
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._capture.__exit__(None, None, None)
+        self._networks.__exit__(*error)
 
     def run(self, ids: np.ndarray) -> Iterator[_Drawn]:
         """Samples of these images, in their order."""
@@ -153,8 +156,8 @@ class _Sampler:
             slot.copy_(preprocess.fit(original))
         self._wanted.positions = torch.from_numpy(np.pad(positions, (0, len(pixels) - count)))
         with torch.inference_mode():
-            self._network(preprocess.normalise(pixels))
-            (found,) = self._capture.take().reductions.values()
+            _, captured = self._networks.run(preprocess.normalise(pixels))
+            (found,) = captured.reductions.values()
         return found.values[:count].numpy()
 
     def _pick(self, output: Tensor, layer: Layer) -> Reduction:

@@ -1,7 +1,6 @@
 """One batch through the network: maxima, positions, features and predictions, as arrays on the host."""
 
 import threading
-from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 
@@ -9,13 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..common.errors import SweepError, UnitscopeError, UsageError
-from ..model.capture import Capture, Captured
+from ..common.errors import SweepError, UsageError
+from ..model.capture import Capture
 from ..model.feature import Feature
 from ..model.layers import Layer
 from ..model.load import LoadedModel
-from ..model.replica import replica, use_channels_last
+from ..model.replica import use_channels_last
 from .config import MIN_BATCH
+from .thread_networks import ThreadNetworks
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,7 @@ class BatchResult:
 class Forward:
     """Runs batches; one for a process, used from several threads at a time.
 
-    Each thread runs a replica of the network, which shares its weights; where the network cannot be copied, they take
-    turns. On a CPU each computes with one intra-op thread, so that the last bits do not depend on how many there are.
+    On a CPU each thread computes with one intra-op thread, so that the last bits do not depend on how many there are.
     On a GPU nothing synchronises before the one copy back.
     """
 
@@ -55,18 +54,15 @@ class Forward:
         self._model = model
         self._layers, self._averaged, self._feature = layers, averaged, feature
         self._device = torch.device(device)
-        self._network = use_channels_last(model.network.to(self._device))
         self._held = threading.local()
-        self._lock = threading.RLock()
-        self._shared: Capture | None = None
-        self._open = ExitStack()
+        self._networks = ThreadNetworks(use_channels_last(model.network.to(self._device)), self._hooked)
 
     def __enter__(self) -> "Forward":
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._open.close()
-        self._held, self._shared = threading.local(), None
+        self._networks.__exit__(*error)
+        self._held = threading.local()
 
     def run(self, pixels: Tensor) -> BatchResult:
         """pixels: (n, 3, height, width) uint8, on the host. Raises SweepError where the network fails on them."""
@@ -77,7 +73,7 @@ class Forward:
             pixels = torch.cat([pixels, pixels.new_zeros((MIN_BATCH - count, *pixels.shape[1:]))])
         with torch.inference_mode():
             batch = self._model.preprocess.normalise(self._upload(pixels), out=self._buffer(pixels.shape))
-            output, captured = self._pass(batch)
+            output, captured = self._networks.run(batch)
             logits = output if isinstance(output, Tensor) and output.ndim == 2 else None
             reductions = [captured.reductions[layer.name] for layer in self._layers]
             if captured.feature is None:
@@ -94,36 +90,8 @@ class Forward:
             logits=next(arrays, None),
         )
 
-    def _pass(self, batch: Tensor) -> tuple[object, Captured]:
-        """One forward pass of this thread's network."""
-        capture, turn = self._capture(batch)
-        with turn:
-            try:
-                output: object = capture.network(batch)
-            except UnitscopeError:
-                raise
-            except Exception as error:
-                shape = "x".join(map(str, batch.shape))
-                raise SweepError(
-                    f"the network failed on a batch of shape {shape}: {type(error).__name__}: {error}"
-                ) from error
-            return output, capture.take()
-
-    def _capture(self, batch: Tensor) -> tuple[Capture, AbstractContextManager[object]]:
-        """This thread's network under its hooks, and what to hold while it runs."""
-        held: Capture | None = getattr(self._held, "capture", None)
-        if held is not None:
-            return held, nullcontext()
-        with self._lock:
-            if self._shared is None and (own := replica(self._network, batch)) is not None:
-                self._held.capture = self._hooked(own)
-                return self._held.capture, nullcontext()
-            self._shared = self._shared or self._hooked(self._network)
-            return self._shared, self._lock
-
     def _hooked(self, network: nn.Module) -> Capture:
-        capture = Capture(network, self._layers, self._feature, averaged=self._averaged)
-        return self._open.enter_context(capture)
+        return Capture(network, self._layers, self._feature, averaged=self._averaged)
 
     def _buffer(self, shape: torch.Size) -> Tensor | None:
         """This thread's input tensor: fresh memory for each batch costs more than the normalisation."""

@@ -1,4 +1,4 @@
-"""Lanes that run one network at a time do not meet in what it keeps in its modules."""
+"""Threads that run one network at a time do not meet in what it keeps in its modules."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -42,14 +42,14 @@ def remembers():
 
 @pytest.fixture
 def forward(tmp_path):
-    """`forward(factory)`: not entered."""
+    """`forward(factory)`: not entered, and the network that it was given."""
 
     def make(factory):
         path = tmp_path / "network.py"
         path.write_text(NETWORK)
         model = load_model(f"{path}:{factory}@random")
         layers = list_layers(model.network, (8, 8)).swept
-        return Forward(model, layers, feature_named(model.network, (8, 8), "output"))
+        return Forward(model, layers, feature_named(model.network, (8, 8), "output")), model.network
 
     return make
 
@@ -57,13 +57,14 @@ def forward(tmp_path):
 @pytest.mark.parametrize("factory", ["keeps", "locked", "remembers"])
 def test_threads_do_not_read_what_others_keep(forward, factory):
     batches = [torch.full((16, 3, 8, 8), 20 * number, dtype=torch.uint8) for number in range(8)]
-    with forward(factory) as one:
+    running, network = forward(factory)
+    with running as one:
         alone = [one.run(batch) for batch in batches]
         with ThreadPoolExecutor(4) as pool:
             together = list(pool.map(one.run, batches))
-        hooked = [module for module in one._network.modules() if module._forward_hooks]
+        hooked = [module for module in network.modules() if module._forward_hooks]
         assert bool(hooked) == (factory != "keeps")  # replicas have the hooks, where there are any
-    assert not any(module._forward_hooks for module in one._network.modules())
+    assert not any(module._forward_hooks for module in network.modules())
     for first, second in zip(alone, together, strict=True):
         assert np.array_equal(first.feature, second.feature)
         for mine, theirs in zip(first.maxima, second.maxima, strict=True):
@@ -73,7 +74,7 @@ def test_threads_do_not_read_what_others_keep(forward, factory):
 
 def test_a_network_that_refuses_a_batch_is_named_as_the_cause(forward):
     with (
-        forward("refuses") as one,
+        forward("refuses")[0] as one,
         pytest.raises(SweepError, match=r"failed on a batch of shape 16x3x8x8: Assertion"),
     ):
         one.run(torch.full((16, 3, 8, 8), 255, dtype=torch.uint8))
