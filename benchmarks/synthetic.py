@@ -23,7 +23,6 @@ import pyarrow.parquet as pq
 from PIL import Image
 from unitscope.common.frame import Frame
 from unitscope.index import packs, tables
-from unitscope.index.ann_build import build
 from unitscope.index.files import Folder
 from unitscope.index.manifest import Manifest, PartRecord, files_of, frame_to_json
 from unitscope.index.maxima_table import note_name
@@ -41,8 +40,8 @@ from unitscope.index.schema import (
     shard_schema,
 )
 from unitscope.index.statistics import Statistics
-from unitscope.index.store import Store
 from unitscope.index.topk import TopK
+from unitscope.jobs.build_index import build_index
 
 FRAME = Frame(resize=256, crop=(224, 224))
 TOP_ONLY = 2048
@@ -119,15 +118,17 @@ def make(url: str, size: Size, *, index: bool = False) -> None:
     _manifest(size, layers, records).write(folder)
     folder.remove_tree(".work")
     if index:
-        build_index(url)
+        index_it(url)
 
 
-def build_index(url: str) -> None:
-    """`ann/` of the store."""
-    store = Store.open(url)
-    features = store.features
-    report = build(features.blocks(), features.width, store.folder, store=store.manifest.hash, threads=2)
-    _said(f"index: {report.seconds:.0f} s, recall@10 {report.recall:.4f}")
+def index_it(url: str) -> None:
+    """`ann/` and `knn/` of the store."""
+    began = time.perf_counter()
+    built = build_index(url, pixels=False)
+    _said(
+        f"index: {built.ann.seconds:.0f} s, recall@10 {built.ann.recall:.4f}; with the graph "
+        f"{time.perf_counter() - began:.0f} s, recall of {built.neighbours} {built.graph_recall:.4f}"
+    )
 
 
 class _Made:

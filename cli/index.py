@@ -14,11 +14,13 @@ def run(arguments: Namespace) -> int:
     from ..jobs.build_index import build_index
 
     with show_progress() as progress:
-        report = build_index(
+        built = build_index(
             arguments.store, metric=arguments.metric, pixels=not arguments.no_pixels, progress=progress
         )
+    report = built.ann
     if arguments.json:
-        print_json({"store": arguments.store, "metric": arguments.metric, **vars(report)})
+        graph = {"neighbours": built.neighbours, "graph_recall": built.graph_recall}
+        print_json({"store": arguments.store, "metric": arguments.metric, **vars(report), **graph})
         return 0
     print_lines(
         f"{arguments.store}/ann: {report.kind} index of {count(report.rows, 'images')}, {arguments.metric} distance, "
@@ -30,6 +32,10 @@ def run(arguments: Namespace) -> int:
         print_lines(
             f"recall@10 against exact search: {report.recall:.4f}, over {count(report.queries, 'queries')}"
         )
+    print_lines(
+        f"{arguments.store}/knn: the {count(built.neighbours, 'nearest images')} of each; {built.graph_recall:.4f} of "
+        "them are the true nearest"
+    )
     if report.left_out:
         print_lines(f"{count(report.left_out, 'images')} left out: their features are not finite.")
     return 0

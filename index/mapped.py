@@ -43,6 +43,11 @@ class Pages:
             return
         self._read += rows
         if self._read >= self._rows:
+            self.let_go()
+
+    def let_go(self) -> None:
+        """Of all pages, where they are too many to stay."""
+        if self._rows is not None:
             self._read = 0
             release(self._array)
 

@@ -83,6 +83,7 @@ def project(
     options = options or MapOptions()
     with progress.stage("principal components", len(graph.images), "images"):
         components, explained = _components(vectors, graph.images, graph.metric, options.seed)
+        vectors.pages.let_go()
     settings: dict[str, Any] = {"method": options.method, "seed": options.seed}
     settings |= {"fast": options.fast, "reproducible": True}
     if options.method == "pca" or len(graph.images) < _FEWEST[options.method]:
