@@ -2,6 +2,7 @@
 
 import socket
 import sys
+from collections.abc import Callable
 
 import uvicorn
 from threadpoolctl import threadpool_limits
@@ -29,14 +30,17 @@ def serve(
     local = host in LOOPBACK or host == "::1"
     live = None if live_threads is None else LiveOptions(threads=live_threads)
     app = create_app(stores, hosts=LOOPBACK if local else None, live=live, warm=True)
+    app.prepare()
     listener = _listen(host, port)
-    listener.listen()  # who connects to the address as soon as it is said waits, and is not refused
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{listener.getsockname()[1]}/"
-    if log == "json":
-        logs.happened("serving", address=address, stores=stores)
-    else:
-        print(address, file=sys.stderr, flush=True)
+
+    def announce() -> None:
+        if log == "json":
+            logs.happened("serving", address=address, stores=stores)
+        else:
+            print(address, file=sys.stderr, flush=True)
+
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -49,7 +53,21 @@ def serve(
     with threadpool_limits(
         limits=1, user_api="blas"
     ):  # requests are many: more threads for one cost all the others
-        uvicorn.Server(config).run(sockets=[listener])
+        _Server(config, announce).run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """Says when it answers."""
+
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Raises nothing of its own."""
+        await super().startup(sockets)
+        if self.started:
+            self._announce()
 
 
 def free_port(port: int) -> int:

@@ -14,6 +14,9 @@ from .metrics import Metrics
 
 Search = Literal["exact", "ann"]
 
+_WATCHING = frozenset({metrics.PATH, "/livez", "/readyz"})
+"""What asks for these watches the process: nobody waits for what follows."""
+
 
 class Observed:
     """What is known of a request while it is answered. id: in the answer's X-Request-ID and in the log."""
@@ -67,11 +70,11 @@ class Observe:
         start = perf_counter()
         observed = Observed(logs.request_id(scope["headers"]))
         token = _CURRENT.set(observed)
-        counted = scope["path"] != metrics.PATH
+        counted, visits = scope["path"] != metrics.PATH, scope["path"] not in _WATCHING
         failure: Exception | None = None
         if counted:
             self.kept.in_flight.inc()
-        self.kept.running += 1
+        self.kept.running += visits
         try:
             await self.app(scope, receive, _noting(send, observed))
         except Exception as error:
@@ -80,8 +83,9 @@ class Observe:
                 raise  # the server ends the connection
         finally:
             _CURRENT.reset(token)
-            self.kept.running -= 1
-            self.kept.last_answer = monotonic()
+            if visits:
+                self.kept.running -= 1
+                self.kept.last_answer = monotonic()
             if counted:
                 self.kept.in_flight.dec()
                 self._done(scope, observed, perf_counter() - start, failure)

@@ -42,6 +42,7 @@ def image(
     """One image. layer, unit: whose activation maps are shown. Raises NotFoundError."""
     answer = ask.image(served, image_id)
     ok = answer.status == "ok"
+    pixels_blocked = blocked(served, image_id) if ok else None
     maps = attempt(lambda: _maps(live_of(request), served, image_id, layer, unit)) if layer and ok else None
     reasons = (
         []
@@ -59,7 +60,7 @@ def image(
         **given(served),
         image=answer,
         reason=reasons[0] if reasons else None,
-        blocked=blocked(served, image_id) if ok else None,
+        blocked=pixels_blocked() if pixels_blocked else None,
         strongest=image_questions.image_units(served, image_id, k=UNITS),
         kinds={row.layer: row for row in served.store.layers},
         neighbors=neighbors_tried(served, answer, NEIGHBORS, None),

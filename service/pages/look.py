@@ -97,7 +97,8 @@ _filters |= {function.__name__: function for function in _FILTERS}
 _filters["part"] = lambda text: quote(str(text), safe="")  # pyright: ignore[reportUnknownLambdaType]
 _globals: dict[str, Any] = templates.env.globals
 _globals |= {function.__name__: function for function in _ADDRESSES}
-_globals["static_version"] = _digest(STATIC)
+STATIC_VERSION = _digest(STATIC)
+_globals["static_version"] = STATIC_VERSION
 _globals["scripts"] = {path.name for path in (STATIC / "build").glob("*.js")}
 templates.env.trim_blocks = True
 templates.env.lstrip_blocks = True

@@ -42,6 +42,7 @@ def of_image(
 ) -> Response:
     """The neighbours of an image, or of a box of it. Raises NotFoundError."""
     image = ask.image(served, image_id)
+    pixels_blocked = blocked(served, image_id) if image.status == "ok" else None
     tried: Tried[NeighborsAnswer] | Tried[RegionNeighborsAnswer]
     if box is None or image.status != "ok":
         tried = neighbors_tried(served, image, k, where)
@@ -60,7 +61,7 @@ def of_image(
         image=image,
         box=shown,
         regions=_regions(image),
-        blocked=blocked(served, image_id) if image.status == "ok" else None,
+        blocked=pixels_blocked() if pixels_blocked else None,
         asked={"image": image_id, "box": ",".join(map(str, shown)) if shown else None, "where": where},
     )
 

@@ -21,7 +21,7 @@ from ..registry import ServedStore
 T = TypeVar("T")
 
 _BLOCKED_SECONDS = 3.0
-_PATIENCE, _PIXELS_PATIENCE = 0.05, 0.15
+_PATIENCE, _PIXELS_PATIENCE = 0.05, 0.1
 """Seconds that a page waits for a part that takes long when it is first asked for; for the dataset to be opened."""
 _MANY = 16
 _working = ThreadPoolExecutor(2, "parts-of-pages")
@@ -55,16 +55,31 @@ def soon(question: Callable[[], T], *, wait: bool = False, patience: float = _PA
 
     wait: for as long as it takes.
     """
+    return begin(question, wait=wait, patience=patience)()
+
+
+def begin(
+    question: Callable[[], T], *, wait: bool = False, patience: float = _PATIENCE
+) -> Callable[[], Tried[T] | None]:
+    """As `soon`, in two steps: what is called for the answer waits for what is then left of the patience.
+
+    So a page asks first for what takes long, and makes the rest of itself meanwhile.
+    """
     if wait:
-        return attempt(question)
+        return lambda: attempt(question)
     if not _places.acquire(blocking=False):
-        return None
+        return lambda: None
+    until = time.monotonic() + patience
     asked = _working.submit(attempt, question)
     asked.add_done_callback(lambda _: _places.release())
-    try:
-        return asked.result(patience)
-    except NotYetError:
-        return None
+
+    def answer() -> Tried[T] | None:
+        try:
+            return asked.result(max(0.0, until - time.monotonic()))
+        except NotYetError:
+            return None
+
+    return answer
 
 
 def given(served: ServedStore) -> dict[str, Any]:
@@ -77,19 +92,30 @@ def live_of(request: Request) -> Live:
     return Live(request.app.state.live)
 
 
-def blocked_lately(served: ServedStore, image_id: int) -> str | None:
+def blocked_lately(served: ServedStore, image_id: int) -> Callable[[], str | None]:
     """As `blocked`, remembered for some seconds: a page of many images does not wait for a far dataset each time."""
     when, problem = served.blocked
-    if time.monotonic() - when > _BLOCKED_SECONDS:
-        problem = blocked(served, image_id)
+    if time.monotonic() - when <= _BLOCKED_SECONDS:
+        return lambda: problem
+    found = blocked(served, image_id)
+
+    def told() -> str | None:
+        problem = found()
         served.blocked = (time.monotonic(), problem)
-    return problem
+        return problem
+
+    return told
 
 
-def blocked(served: ServedStore, image_id: int) -> str | None:
-    """Why pixels cannot be had from the dataset, found out on one image; the page then shows thumbnails.
+def blocked(served: ServedStore, image_id: int) -> Callable[[], str | None]:
+    """Begins to find out, on one image, why pixels cannot be had from the dataset; the page then shows thumbnails.
 
     None where that takes long: they may come yet, and lie over the thumbnails when they do.
     """
-    tried = soon(lambda: read_pixels(served, image_id), patience=_PIXELS_PATIENCE)
-    return tried.problem if tried else None
+    found = begin(lambda: read_pixels(served, image_id), patience=_PIXELS_PATIENCE)
+
+    def told() -> str | None:
+        tried = found()
+        return tried.problem if tried else None
+
+    return told

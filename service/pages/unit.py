@@ -14,7 +14,7 @@ from ..registry import Registry, ServedStore
 from .charts import Bars, bars, class_bars
 from .layer import filter_picture
 from .look import page
-from .parts import attempt, blocked_lately, given, live_of, soon
+from .parts import attempt, begin, blocked_lately, given, live_of
 
 PATCHES = 24
 MORE = 100
@@ -64,13 +64,18 @@ class Elsewhere:
 def unit(request: Request, served: ServedStore, look: UnitLook) -> Response:
     """One unit. Raises LayerError."""
     row = served.store.layer(look.layer)
-    answer = unit_questions.unit(served, look.layer, look.unit)
+    served.store.check_unit(look.layer, look.unit)
+    similar = begin(
+        lambda: unit_questions.similar_units(served, look.layer, look.unit, k=SIMILAR), wait=look.similar
+    )
     tried = attempt(
         lambda: patches_of_unit(
             served, PatchQuery(look.layer, look.unit, look.k, look.where, look.quantile)
         ).answer()
     )
     patches = tried.found.patches if tried.found else []
+    blocked = blocked_lately(served, patches[0].image_id) if patches else None
+    answer = unit_questions.unit(served, look.layer, look.unit)
     classes, chart = _classes(served, look)
     return page(
         request,
@@ -85,7 +90,7 @@ def unit(request: Request, served: ServedStore, look: UnitLook) -> Response:
         problem=tried.problem,
         more=MORE if len(patches) == look.k < MORE else None,
         where=look.where or "",
-        blocked=blocked_lately(served, patches[0].image_id) if patches else None,
+        blocked=blocked() if blocked else None,
         columns=served.store.images_schema.names,
         histogram=_histogram(answer),
         classes=classes,
@@ -94,9 +99,7 @@ def unit(request: Request, served: ServedStore, look: UnitLook) -> Response:
         filters=attempt(lambda: filter_picture(live_of(request), served, look.layer, look.unit))
         if look.filters
         else None,
-        similar=soon(
-            lambda: unit_questions.similar_units(served, look.layer, look.unit, k=SIMILAR), wait=look.similar
-        ),
+        similar=similar(),
     )
 
 

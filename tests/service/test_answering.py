@@ -1,5 +1,7 @@
 """ETags, HEAD, caching and the headers of every response."""
 
+import re
+
 import pytest
 
 API = "/api/v1/stores/store"
@@ -142,3 +144,14 @@ def test_answers_to_what_is_sent_are_not_kept_by_their_address(client, made):
         for vector in vectors
     ]
     assert nearest == [1, 2]
+
+
+def test_what_pages_load_from_the_service_is_kept_for_good(client):
+    address = re.search(r'href="(/static/style\.css\?v=\w+)"', client.get("/stores/store").text)[1]
+    first = client.get(address)
+    assert "immutable" in first.headers["cache-control"]
+    assert first.headers["content-type"] == "text/css; charset=utf-8"
+    etag = {"if-none-match": first.headers["etag"]}
+    assert client.get("/static/style.css", headers=etag).status_code == 304
+    for changed in ("/static/style.css", "/static/style.css?v=0"):
+        assert "no-cache" in client.get(changed).headers["cache-control"]

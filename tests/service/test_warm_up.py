@@ -5,6 +5,7 @@ import re
 import time
 
 import pytest
+from pydantic import TypeAdapter
 from unitscope.service.http.metrics import Metrics
 from unitscope.service.warm_up import _addresses, make_way
 
@@ -85,11 +86,36 @@ def test_it_makes_way_for_visitors_but_not_for_ever():
     assert seconds_of_making_way(running=1) >= 1.9
 
 
-def test_every_request_is_one_to_make_way_for(made, kit):
+@pytest.mark.parametrize("path", ["/stores/store", "/nothing", "/static/style.css"])
+def test_every_visit_is_one_to_make_way_for(made, kit, path):
     with kit.client(made.url) as client:
         before = time.monotonic()
-        for path in ("/stores/store", "/nothing", "/metrics"):
-            client.get(path)
+        client.get(path)
         metrics = client.app.state.metrics
         assert metrics.running == 0
         assert before < metrics.last_answer <= time.monotonic()
+
+
+def test_what_watches_the_process_is_no_visitor(made, kit):
+    with kit.client(made.url) as client:
+        for path in ("/livez", "/readyz", "/metrics"):
+            assert client.get(path).status_code == 200
+        assert client.app.state.metrics.last_answer == float("-inf")
+
+
+def test_the_first_request_builds_no_validators(made, kit, monkeypatch):
+    """FastAPI makes those of all routes when it first compares a path with them."""
+    with kit.client(made.url) as client:
+        client.app.prepare()
+        made_of = []
+        make = TypeAdapter.__init__
+        monkeypatch.setattr(
+            TypeAdapter,
+            "__init__",
+            lambda self, *args, **kept: made_of.append(args) or make(self, *args, **kept),
+        )
+        for path in ("/livez", "/stores/store", "/stores/store/images/9"):
+            assert client.get(path).status_code == 200
+        assert made_of == []
+        TypeAdapter(int)
+        assert made_of == [(int,)]
