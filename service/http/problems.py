@@ -43,7 +43,7 @@ def respond(
     if _PROGRAMS.match(request.url.path):
         return problem(status, kind, title, detail, headers)
     response = page(
-        request, "problem.html", status=status, title=title, detail=detail, store=_store_of(request)
+        request, "problem.html", status=status, title=title, detail=detail, store=store_of(request)
     )
     response.headers.update(headers or {})
     return response
@@ -86,7 +86,7 @@ def add_handlers(app: FastAPI) -> None:
         return respond(request, 500, "bug", "The service failed", detail)
 
 
-def _store_of(request: Request) -> StoreAnswer | None:
+def store_of(request: Request) -> StoreAnswer | None:
     """The store that the address names, if it can be read: the page says of it what every page says."""
     try:
         return describe(request.app.state.registry.get(request.path_params.get("store", "")).value)

@@ -1,7 +1,7 @@
 """Routes that refuse parameters which they do not have: a filter whose name is misspelt must not be left out unsaid."""
 
 import difflib
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from fastapi import Request, Response
@@ -23,15 +23,24 @@ class StrictRoute(APIRoute):
             field.alias
             for field in get_flat_params(self.dependant)
             if isinstance(field.field_info, Query) and field.field_info.in_ == ParamTypes.query
-        } | {VERSION}
+        }
 
         async def checked(request: Request) -> Response:
-            unknown = [name for name in request.query_params if name not in known]
+            unknown = [name for name in request.query_params if name not in known and name != VERSION]
             if unknown:
-                raise RequestValidationError([_told(name, known) for name in unknown[:_SAID]])
+                return self.refuse(request, unknown, known)
             return await handle(request)
 
         return checked
+
+    def refuse(self, request: Request, unknown: Sequence[str], known: set[str]) -> Response:
+        """Says it. Raises RequestValidationError."""
+        raise RequestValidationError([_told(name, known) for name in unknown[:_SAID]])
+
+
+def nearest(name: str, known: set[str]) -> str | None:
+    """The parameter that may be meant."""
+    return next(iter(difflib.get_close_matches(name, sorted(known), 1)), None)
 
 
 _SAID = 5
@@ -39,7 +48,6 @@ _LETTERS = 50
 
 
 def _told(name: str, known: set[str]) -> dict[str, Any]:
-    close = difflib.get_close_matches(name, known, 1)
-    there = ", ".join(sorted(known - {VERSION})) or "none"
-    hint = f"did you mean {close[0]}?" if close else f"there are: {there}"
+    close = nearest(name, known)
+    hint = f"did you mean {close}?" if close else f"there are: {', '.join(sorted(known)) or 'none'}"
     return {"loc": ("query", name[:_LETTERS]), "msg": f"no such parameter; {hint}", "type": "unknown"}

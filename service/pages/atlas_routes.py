@@ -16,8 +16,9 @@ from ..registry import ServedStore
 from . import atlas as views_atlas
 from . import atlas_region as views_region
 from .parameters import EMPTY, Start
+from .strict import StrictPage
 
-router = APIRouter(include_in_schema=False, default_response_class=Response)
+router = APIRouter(include_in_schema=False, default_response_class=Response, route_class=StrictPage)
 
 OnMap = Annotated[int | None, EMPTY, Query(ge=0, le=2**53, description="an image to look for")]
 Plain = Annotated[bool, Query(description="the grid as a picture, without the viewer")]

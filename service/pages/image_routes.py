@@ -16,8 +16,9 @@ from . import images as views_images
 from . import neighbors as views_neighbors
 from .addresses import neighbors_url
 from .parameters import EMPTY, BoxText, HowMany, Name, Pixel, Start, UnitNumber, Where
+from .strict import StrictPage
 
-router = APIRouter(default_response_class=Response)
+router = APIRouter(default_response_class=Response, route_class=StrictPage)
 
 
 @router.get("/stores/{store}/images")

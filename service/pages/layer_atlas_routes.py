@@ -8,8 +8,9 @@ from ..api.atlas_parameters import AskedSpot
 from ..api.parameters import LayerName, StoreName
 from ..http.answering import consistent
 from . import layer_atlas as views
+from .strict import StrictPage
 
-router = APIRouter(include_in_schema=False, default_response_class=Response)
+router = APIRouter(include_in_schema=False, default_response_class=Response, route_class=StrictPage)
 
 
 @router.get("/stores/{store}/layers/{layer}/atlas/{kind}")

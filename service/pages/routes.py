@@ -21,8 +21,9 @@ from . import overview as views_overview
 from . import unit as views_unit
 from .addresses import store_url
 from .parameters import EMPTY, HowMany, Name, Share, Start, Where
+from .strict import StrictPage
 
-router = APIRouter(include_in_schema=False, default_response_class=Response)
+router = APIRouter(include_in_schema=False, default_response_class=Response, route_class=StrictPage)
 router.include_router(pages_images.router)
 router.include_router(atlas_routes.router)
 router.include_router(layer_atlas_routes.router)

@@ -189,11 +189,12 @@ PAGES = {
         "/stores/store/atlas/nope",
         "/stores/store/neighbors?image=200",
         "/stores/store/go",
-        "/stores/store/go?unit=%00",
+        "/stores/store/go?q=%00",
     ],
     422: [
         "/stores/store/neighbors?image=abc",
         "/stores/store/atlas?row=-1",
+        "/stores/store/go?unit=%00",
         f"/stores/store/units/features.0/{HUGE}",
     ],
 }
