@@ -1,5 +1,6 @@
 """Errors, as problem+json (RFC 9457) for programs and as a page for people."""
 
+import difflib
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -12,6 +13,7 @@ from starlette.routing import Match
 
 from ...common.errors import UnitscopeError
 from ..answers.stores import StoreAnswer
+from ..pages.addresses import images_url, layer_url, store_url
 from ..pages.look import page
 from ..questions.ask import describe
 from .observe import current_id
@@ -43,7 +45,13 @@ def respond(
     if _PROGRAMS.match(request.url.path):
         return problem(status, kind, title, detail, headers)
     response = page(
-        request, "problem.html", status=status, title=title, detail=detail, store=store_of(request)
+        request,
+        "problem.html",
+        status=status,
+        title=title,
+        detail=detail,
+        store=store_of(request),
+        ways=_ways(request),
     )
     response.headers.update(headers or {})
     return response
@@ -92,6 +100,23 @@ def store_of(request: Request) -> StoreAnswer | None:
         return describe(request.app.state.registry.get(request.path_params.get("store", "")).value)
     except UnitscopeError:
         return None
+
+
+def _ways(request: Request) -> list[tuple[str, str]]:
+    """Words and address of pages that are near what was asked for, and are there."""
+    asked = request.path_params
+    name, layer = str(asked.get("store", "")), str(asked.get("layer", ""))
+    try:
+        served = request.app.state.registry.get(name).value
+    except UnitscopeError:
+        return []
+    if layer:
+        names = [row.layer for row in served.store.layers]
+        close = [layer] if layer in names else difflib.get_close_matches(layer[:200], names, 3, 0.4)
+        return [(f"The units of {one}", layer_url(name, one)) for one in close]
+    if "image_id" in asked:
+        return [("All images", images_url(name))]
+    return [("All classes", f"{store_url(name)}/classes")] if "label" in asked else []
 
 
 def _allowed(app: FastAPI, request: Request) -> list[str]:

@@ -38,6 +38,7 @@ def classes(
         "classes.html",
         **given(served),
         classes=answer,
+        labels=int(served.store.manifest.counts.get("labels", 0)),
         sort=sort,
         sorts=SORTS,
         order=asked.get("order"),

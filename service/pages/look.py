@@ -15,6 +15,8 @@ from . import addresses as page_addresses
 FOLDER = Path(__file__).parent.parent
 STATIC = FOLDER / "static"
 templates = Jinja2Templates(FOLDER / "templates")
+_SHORT = 48
+"""Letters of a name below a picture."""
 _ENDINGS = {1: "st", 2: "nd", 3: "rd"}
 
 
@@ -58,6 +60,22 @@ def sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '!', '?')) else '.'}"
 
 
+def named(label: str) -> str:
+    """A label as a name that can be seen."""
+    return label if label.strip() else "(empty label)"
+
+
+def short(name: str) -> str:
+    """A name of any length, for below a picture; the whole of it belongs beside, as a title."""
+    return name if len(name) <= _SHORT else f"{name[: _SHORT - 1].rstrip()}…"
+
+
+def signed(value: float) -> str:
+    """One decimal with its sign; 0 has none."""
+    text = f"{value:+.1f}"
+    return text[1:] if text in ("+0.0", "-0.0") else text
+
+
 def data_uri(picture: tuple[bytes, str]) -> str:
     """A picture as an address that holds it: for what was made for this page alone."""
     data, kind = picture
@@ -76,7 +94,7 @@ def _digest(folder: Path) -> str:
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
 
 
-_FILTERS = (number, percent, ordinal, counted, sentence, data_uri)
+_FILTERS = (number, percent, ordinal, counted, sentence, named, short, signed, data_uri)
 _ADDRESSES = (
     page_addresses.store_url,
     page_addresses.layer_url,

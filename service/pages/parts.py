@@ -84,7 +84,12 @@ def begin(
 
 def given(served: ServedStore) -> dict[str, Any]:
     """What every page of a store is given."""
-    return {"store": ask.describe(served), "v": version(served), "url": served.store.folder.url}
+    return {
+        "store": ask.describe(served),
+        "v": version(served),
+        "url": served.store.folder.url,
+        "class_of": lambda label: ask.name_of(served, label),
+    }
 
 
 def live_of(request: Request) -> Live:

@@ -83,6 +83,11 @@ def class_name(store: Store, index: int | None) -> str | None:
     return store.classes[index]
 
 
+def name_of(served: ServedStore, label: str) -> str:
+    """The name of the model's class for a label, the label itself where the model has none."""
+    return class_name(served.store, served.facts.classes.find(label).label_index) or label
+
+
 IMAGE_COLUMNS = ("image_id", "uri", "label", "label_index", "predicted", "probability")
 """Of images/: what `image_facts` reads."""
 

@@ -1,6 +1,7 @@
 """No bad input is the service's failure: every error is problem+json under /api and a page elsewhere, never a 5xx."""
 
 import json
+import re
 
 import pytest
 
@@ -263,3 +264,21 @@ def test_parameters_that_are_none_are_refused(client, path, said):
 
 def test_a_version_may_stand_in_any_address(client):
     assert client.get("/api/v1/stores/store/layers?v=0123456789ab").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "ways"),
+    [
+        ("/stores/store/units/features.0/4000", ["/stores/store/layers/features.0"]),
+        ("/stores/store/layers/feature.0", ["/stores/store/layers/features.0"]),
+        ("/stores/store/images/4000", ["/stores/store/images"]),
+        ("/stores/store/classes/nope", ["/stores/store/classes"]),
+        ("/stores/nope/images/4", ["/"]),
+    ],
+)
+def test_a_page_of_a_problem_leads_on_to_what_is_there(client, path, ways):
+    said = client.get(path)
+    assert said.status_code == 404
+    links = re.findall(r'href="([^"]+)"', said.text.partition("<main")[2].partition("</main>")[0])
+    assert set(ways) <= set(links)
+    assert [client.get(link).status_code for link in links] == [200] * len(links)
