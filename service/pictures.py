@@ -16,7 +16,7 @@ from ..common.errors import (
     UsageError,
 )
 from ..common.frame import Box
-from ..index.pixels import crop_jpeg, decode
+from ..index.pixels import crop_jpeg, decode, size, thumbnail
 from .http.answering import Picture
 from .http.problem_kinds import ImageChangedError, ImageGoneError
 from .questions.ask import check_image
@@ -25,6 +25,8 @@ from .registry import ServedStore
 JPEG, PNG = "image/jpeg", "image/png"
 LOSSLESS_PIXELS = 128 * 128
 """Boxes of at most this many pixels are sent as PNG: a JPEG's blocks and halved colours would be what is seen."""
+PREVIEW_PIXELS = 24_000_000
+"""Of an upload that is shown on its page; in memory some 200 MB."""
 _DECODING = BoundedSemaphore(max(2, os.cpu_count() or 2))
 """Each image that is being decoded may hold half a gigabyte."""
 
@@ -101,6 +103,21 @@ def crop(served: ServedStore, image_id: int, box: Box, side: int) -> Picture:
             Image.fromarray(pixels[y0:y1, x0:x1]).save(file, "PNG", compress_level=3)
             return file.getvalue(), PNG
         return crop_jpeg(pixels, (x0, y0, x1, y1), side), JPEG
+
+
+def preview(data: bytes, side: int) -> Picture | None:
+    """A small JPEG of an upload; None where it cannot be decoded, or only with more memory than one request may take.
+
+    A JPEG of any size is decoded at a fraction of it.
+    """
+    try:
+        width, height = size(data)
+        if width * height > PREVIEW_PIXELS and not data.startswith(_TYPES[0][0]):
+            return None
+        with _DECODING:
+            return thumbnail(data, side), JPEG
+    except ImageError:
+        return None
 
 
 def _media_type(data: bytes) -> str:

@@ -5,9 +5,10 @@ from collections.abc import Iterable
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .problems import problem
+from .problems import problem, respond
 
 BODY_BYTES = 4 << 20
 """A vector of 65,536 numbers is at most 2 MiB of JSON."""
@@ -49,7 +50,7 @@ class Guard:
         guarded = _with_headers(send)
         uploads = scope["method"] != "GET" and _UPLOADS.fullmatch(scope["path"])
         limit = UPLOAD_BYTES + _FORM_BYTES if uploads else BODY_BYTES
-        refusal = self._refusal(Headers(scope=scope), limit)
+        refusal = self._refusal(scope, limit)
         if refusal is not None:
             await refusal(scope, receive, guarded)
             return
@@ -57,8 +58,12 @@ class Guard:
             scope = {**scope, "method": "GET"}
         await self.app(scope, _limited(receive, limit), guarded)
 
-    def _refusal(self, headers: Headers, limit: int) -> ASGIApp | None:
-        host = _name(headers.get("host", ""))
+    def _refusal(self, scope: Scope, limit: int) -> ASGIApp | None:
+        headers = Headers(scope=scope)
+        named = headers.getlist("host")
+        if len(named) > 1:  # RFC 9112 §3.2: who is in between may read the other one
+            return problem(400, "host", "Two hosts", "a request names one host")
+        host = _name(named[0] if named else "")
         if self.hosts is not None and host not in self.hosts:
             allowed = ", ".join(sorted(self.hosts))
             told = (
@@ -67,7 +72,7 @@ class Guard:
             return problem(403, "host", "Not this host", told)
         length = headers.get("content-length", "0")
         if not (length.isascii() and length.isdigit()) or int(length[:20]) > limit:
-            return problem(413, "too-large", "Too large", _too_large(limit))
+            return respond(Request(scope), 413, "too-large", "Too large", _too_large(limit))
         return None
 
 

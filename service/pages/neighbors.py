@@ -4,12 +4,10 @@ from dataclasses import dataclass
 
 from fastapi import Request, Response
 
-from ...common.errors import ImageError
 from ...common.frame import Box
-from ...index.pixels import crop_jpeg, decode
 from ..answers.live import RegionNeighborsAnswer, UploadNeighborsAnswer
 from ..answers.stores import ImageAnswer, NeighborsAnswer
-from ..pictures import JPEG
+from ..pictures import preview
 from ..questions import ask
 from ..questions.nearest import Search
 from ..registry import ServedStore
@@ -73,7 +71,14 @@ def of_upload(request: Request, served: ServedStore, data: bytes, where: str | N
             served, served.ann().value, data, Search(k=NEIGHBORS, where=where or None)
         )
     )
-    return _page(request, served, tried, where, upload=_preview(data) if tried.found else None, uploaded=True)
+    return _page(
+        request,
+        served,
+        tried,
+        where,
+        upload=preview(data, UPLOAD_SIDE) if tried.found else None,
+        uploaded=True,
+    )
 
 
 def _page(
@@ -94,16 +99,6 @@ def _page(
         columns=served.store.images_schema.names,
         **more,
     )
-
-
-def _preview(data: bytes) -> tuple[bytes, str] | None:
-    """The upload, small; the model's process has decoded it before."""
-    try:
-        pixels = decode(data)
-    except ImageError:
-        return None
-    height, width = pixels.shape[:2]
-    return crop_jpeg(pixels, (0, 0, width, height), UPLOAD_SIDE), JPEG
 
 
 def _regions(image: ImageAnswer) -> list[Region]:

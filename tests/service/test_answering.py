@@ -1,6 +1,7 @@
 """ETags, HEAD, caching and the headers of every response."""
 
 import re
+import socket
 
 import pytest
 
@@ -94,6 +95,18 @@ def test_a_foreign_host_name_is_refused_on_the_loopback_address(live):
         assert live.get("/livez", headers={"host": host}).status_code == 403
     for host in ("localhost:1234", "127.0.0.1", "[::1]:8000", "LOCALHOST"):
         assert live.get("/livez", headers={"host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "hosts", [("localhost", "evil.example"), ("evil.example", "localhost"), ("localhost",) * 2]
+)
+def test_two_hosts_are_refused(live, hosts):
+    named = "".join(f"Host: {host}\r\n" for host in hosts)
+    with socket.create_connection((live.base_url.host, live.base_url.port), 10) as connection:
+        connection.sendall(f"GET /livez HTTP/1.1\r\n{named}Connection: close\r\n\r\n".encode())
+        told = connection.makefile("rb").read()
+    assert told.startswith(b"HTTP/1.1 400 ")
+    assert b"one host" in told
 
 
 def test_the_openapi_document_describes_every_route(client):

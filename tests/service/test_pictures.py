@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from unitscope.service.pictures import preview
 
 API = "/api/v1/stores/store"
 
@@ -108,3 +109,31 @@ def test_a_dataset_gone_from_the_start_leaves_the_pages(fresh, kit):
         assert "Shown from thumbnails" in page.text
         assert "/crop?" not in page.text
         assert client.get(f"{API}/images/9/pixels").status_code == 410
+
+
+def encoded(mode, size, form):
+    file = io.BytesIO()
+    Image.new(mode, size).save(file, form)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("mode", "size", "form", "shown"),
+    [
+        ("RGB", (640, 480), "PNG", (384, 288)),
+        ("RGB", (8, 6), "PNG", (8, 6)),
+        ("1", (5000, 5000), "PNG", None),
+        ("L", (5000, 5000), "JPEG", (384, 384)),
+    ],
+)
+def test_an_upload_is_shown_small_and_decoded_only_where_that_is_cheap(mode, size, form, shown):
+    made = preview(encoded(mode, size, form), 384)
+    if shown is None:
+        assert made is None
+    else:
+        with Image.open(io.BytesIO(made[0])) as image:
+            assert (image.format, image.size, made[1]) == ("JPEG", shown, "image/jpeg")
+
+
+def test_an_upload_that_is_no_image_is_not_shown():
+    assert preview(b"GIF89a", 384) is None

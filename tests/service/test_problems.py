@@ -162,6 +162,12 @@ def test_large_bodies_are_refused(client):
     is_problem(client.request("GET", f"{API}/layers", content=b" " * (5 << 20)), 413)
 
 
+def test_an_image_that_is_too_large_is_refused_on_a_page(client):
+    refused = client.post("/stores/store/neighbors", content=b" " * (22 << 20))
+    is_page(refused, 413)
+    assert "at most 21,037,056 bytes" in refused.text
+
+
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"])
 def test_wrong_methods_say_which_are_right(client, method):
     for path, allow in (
