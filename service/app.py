@@ -46,13 +46,6 @@ class Service(FastAPI):
         inner = Quick(self.state.routes, SHORTCUTS)
         return Observe(Guard(inner, self.state.hosts), self.state.metrics)
 
-    def prepare(self) -> None:
-        """Builds now what the first request would: the validators of every route, a quarter of a second."""
-        self.middleware_stack = self.build_middleware_stack()
-        nowhere = {"type": "http", "path": "/\0", "root_path": "", "method": "GET", "headers": []}
-        for route in self.router.routes:
-            route.matches(nowhere)
-
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document, made once."""
         if self.openapi_schema is None:
@@ -120,7 +113,9 @@ def create_app(
         health,
         metrics,
     ):
-        app.include_router(part.router)
+        app.router.routes.extend(
+            part.router.routes
+        )  # to include a router builds its routes again, for the first request
     app.mount("/static", MemoryFiles(STATIC, STATIC_VERSION), name="static")
     app.state.hosts = hosts
     app.add_middleware(NoteRoute)

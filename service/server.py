@@ -30,7 +30,6 @@ def serve(
     local = host in LOOPBACK or host == "::1"
     live = None if live_threads is None else LiveOptions(threads=live_threads)
     app = create_app(stores, hosts=LOOPBACK if local else None, live=live, warm=True)
-    app.prepare()
     listener = _listen(host, port)
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{listener.getsockname()[1]}/"

@@ -18,7 +18,7 @@ from .addresses import neighbors_url
 from .parameters import EMPTY, BoxText, HowMany, Name, Pixel, Start, UnitNumber, Where
 from .strict import StrictPage
 
-router = APIRouter(default_response_class=Response, route_class=StrictPage)
+router = APIRouter(include_in_schema=False, default_response_class=Response, route_class=StrictPage)
 
 
 @router.get("/stores/{store}/images")

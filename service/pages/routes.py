@@ -24,9 +24,8 @@ from .parameters import EMPTY, HowMany, Name, Share, Start, Where
 from .strict import StrictPage
 
 router = APIRouter(include_in_schema=False, default_response_class=Response, route_class=StrictPage)
-router.include_router(pages_images.router)
-router.include_router(atlas_routes.router)
-router.include_router(layer_atlas_routes.router)
+for _part in (pages_images, atlas_routes, layer_atlas_routes):
+    router.routes.extend(_part.router.routes)
 
 Typed = Annotated[
     str, Query(max_length=1000, description="what a person types: features.10 17, image 5, cat")
