@@ -21,8 +21,8 @@ from ..registry import ServedStore
 T = TypeVar("T")
 
 _BLOCKED_SECONDS = 3.0
-_PATIENCE, _PIXELS_PATIENCE = 0.05, 0.1
-"""Seconds that a page waits for a part that takes long when it is first asked for; for the dataset to be opened."""
+_PATIENCE = 0.05
+"""Seconds that a page waits for a part that takes long when it is first asked for."""
 _MANY = 16
 _working = ThreadPoolExecutor(2, "parts-of-pages")
 _places = BoundedSemaphore(_MANY)
@@ -117,7 +117,7 @@ def blocked(served: ServedStore, image_id: int) -> Callable[[], str | None]:
 
     None where that takes long: they may come yet, and lie over the thumbnails when they do.
     """
-    found = begin(lambda: read_pixels(served, image_id), patience=_PIXELS_PATIENCE)
+    found = begin(lambda: read_pixels(served, image_id))
 
     def told() -> str | None:
         tried = found()
