@@ -87,7 +87,10 @@ class ActivationSample:
         return int(self.facts["units"])
 
     def blocks(self) -> Iterator[FeatureBlock]:
-        """All activations in the order of the rows; `first` is a row. Raises StoreDamagedError."""
+        """All activations in the order of the rows; `first` is a row.
+
+        Raises StoreDamagedError, also where the sample was replaced meanwhile.
+        """
         first = 0
         with self._table() as table:
             for group in range(table.num_row_groups):
@@ -95,6 +98,7 @@ class ActivationSample:
                 values = column.flatten().to_numpy().reshape(-1, self.width)
                 yield FeatureBlock(first, values, np.ones(len(values), bool))
                 first += len(values)
+        self._check_current()
 
     @cached_property
     def places(self) -> pa.Table:
@@ -106,6 +110,17 @@ class ActivationSample:
     def pictures(self) -> MappedPack:
         """The view of each row. Raises StoreDamagedError."""
         return MappedPack(self.folder, PATCHES, 0)
+
+    def _check_current(self) -> None:
+        """The table is read when it is asked for: it must still be this sample's."""
+        try:
+            current = ActivationSample.open(self.folder).digest == self.digest
+        except StoreNotFoundError:
+            current = False
+        if not current:
+            raise StoreDamagedError(
+                f"The sample in {self.folder.url} is being made again; ask again once its atlas is there."
+            )
 
     def _table(self) -> pq.ParquetFile:
         try:

@@ -76,12 +76,12 @@ class Atlas:
         """(rows, columns) int64 image ids, -1 for none: a cell of its own for each image."""
         return assigned_cells(self.images, self.cells)
 
-    def place(self, image_id: int) -> int:
-        """The image's row in `images`. Raises NotFoundError for one that is not on the map."""
+    def place(self, image_id: int, one: str = "image") -> int:
+        """The image's row in `images`. Raises NotFoundError for one that is not on the map. one: the word for it."""
         row = int(np.searchsorted(self.images, image_id))
         if row == len(self.images) or self.images[row] != image_id:
             raise NotFoundError(
-                f"image {image_id} is not on the map: it has no feature, or is none of the store's"
+                f"{one} {image_id} is not on the map: it has no values to lay it out by, or some are no finite numbers"
             )
         return row
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .image_columns import ImageColumns
+from .map_items import Labels
 from .map_places import MapPlaces
 
 SCALES = (24, 48, 96)
@@ -38,22 +38,22 @@ class Cluster:
     members: np.ndarray
 
 
-def named_clusters(map_places: MapPlaces, images: ImageColumns, on_map: np.ndarray) -> list[Cluster]:
-    """The clusters that have a name, coarse cuts first, then the largest. on_map: (n,) int64 ids of the map's images.
+def named_clusters(map_places: MapPlaces, labels: Labels, on_map: np.ndarray) -> list[Cluster]:
+    """The clusters that have a name, coarse cuts first, then the largest. on_map: (n,) int64 items of the map.
 
     map_places: where the map has them, not the assigned grid.
     """
-    codes = images.codes[on_map]
+    codes = labels.codes[on_map]
     if not len(on_map) or not (codes >= 0).any():
         return []
-    overall = np.bincount(codes[codes >= 0], minlength=len(images.labels))
+    overall = np.bincount(codes[codes >= 0], minlength=len(labels.names))
     found: list[Cluster] = []
     for scale, side in enumerate(SCALES):
         square, hill = hills(map_places, side)
         names = {top: _labels(codes[members], overall) for top, members in _split(hill[square])}
         clusters = _split(_joined(hill.reshape(side, side), names)[square])
         named = [
-            Cluster(tuple(images.labels[code] for code in names[top]), len(members), scale, members)
+            Cluster(tuple(labels.names[code] for code in names[top]), len(members), scale, members)
             for top, members in clusters
             if names[top]
         ]

@@ -49,6 +49,17 @@ class ImageColumns:
         )
 
     @property
+    def right(self) -> np.ndarray:
+        """(images,) float64: 1 for those taken for what they are, 0 for others; NaN where that is not known."""
+        known = (self.label_index >= 0) & (self.predicted >= 0)
+        return np.where(known, self.label_index == self.predicted, np.nan)
+
+    @property
+    def finite_loss(self) -> np.ndarray:
+        """(images,) float32: the loss, NaN where it is not finite."""
+        return np.where(np.isfinite(self.loss), self.loss, np.nan)
+
+    @property
     def bytes(self) -> int:
         """In memory."""
         arrays = (self.codes, self.label_index, self.predicted, self.probability, self.loss, self.ok)

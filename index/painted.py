@@ -1,6 +1,6 @@
 """What an overlay paints each image by: numbers or classes, read from a store a column at a time."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -53,10 +53,12 @@ class Painted:
 
 def paintable(store: Store) -> list[str]:
     """The columns that an overlay can be painted by: `correct`, and those of images/ with numbers, words or dates."""
-    known = store.images_schema
-    return [CORRECT] + [
-        field.name for field in known if field.name not in _NOT_PAINTED and _form(field.type) is not None
-    ]
+    return [CORRECT] + [name for name in paintable_columns(store.images_schema) if name not in _NOT_PAINTED]
+
+
+def paintable_columns(schema: pa.Schema) -> list[str]:
+    """The columns of a table that hold numbers, words or dates."""
+    return [field.name for field in schema if _form(field.type) is not None]
 
 
 def by_column(store: Store, name: str) -> Painted:
@@ -66,15 +68,22 @@ def by_column(store: Store, name: str) -> Painted:
     if name not in paintable(store):
         raise UsageError(f"no column {name[:200]!r} to paint by; there are {', '.join(paintable(store))}")
     column = store.images([name])[name].combine_chunks()
+    if name in _MODEL_CLASSES:
+        return _classes(name, column, store.classes)
+    return by_values(name, column, says=_UNITS.get(name, ""))
+
+
+def by_values(title: str, column: Any, *, says: str) -> Painted:
+    """column: an array with the value of each item, of a type that can be painted."""
     form = _form(column.type)
-    if name in _MODEL_CLASSES or form == "words" or (form == "whole" and _few(column)):
-        return _classes(name, column, store.classes if name in _MODEL_CLASSES else None)
+    if form == "words" or (form == "whole" and _few(column)):
+        return _classes(title, column, None)
     if form == "dates":
         column = column.cast(pa.timestamp("s"), safe=False).cast(pa.int64())
     if form == "decimal":
         column = column.cast(pa.float64())
     values = pc.cast(column, pa.float64()).fill_null(np.nan).to_numpy(zero_copy_only=False)
-    return by_numbers(name, values, says=_UNITS.get(name, ""), dates=form == "dates")
+    return by_numbers(title, values, says=says, dates=form == "dates")
 
 
 def by_unit(store: Store, layer: str, unit: int) -> Painted:
@@ -106,6 +115,20 @@ def by_numbers(
         logarithmic=logarithmic,
         dates=dates,
     )
+
+
+def at_rows(painted: Painted, rows: np.ndarray) -> Painted:
+    """The same of the items at some rows, each of which may come again. rows: (n,) int64."""
+    values = painted.values[rows]
+    if painted.kind == "numbers":
+        return by_numbers(
+            painted.title, values, says=painted.says, logarithmic=painted.logarithmic, dates=painted.dates
+        )
+    there = values[~np.isnan(values)].astype(np.int64)
+    if painted.kind == "marked":
+        return replace(painted, values=values, counts=(len(there),))
+    counts = np.bincount(there, minlength=len(painted.names)).tolist()
+    return replace(painted, values=values, counts=tuple(counts))
 
 
 def marked(title: str, images: int, ids: np.ndarray) -> Painted:

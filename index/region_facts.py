@@ -1,6 +1,6 @@
-"""What sets the images of a region of a map apart: their classes, and the units that fire more for them.
+"""What sets the items of a region of a map apart: their classes, their means, and the units that fire more for them.
 
-Everything is against the rest: the other images of the map for classes, the other images of the store for units.
+Everything is against the rest: the other items of the map; for the units of images the other images of the store.
 """
 
 from dataclasses import dataclass
@@ -8,7 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .image_columns import ImageColumns
+from .activation_sample import ActivationSample
+from .map_items import Labels
+from .statistics import Statistics, merge
 from .store import Store
 
 READ_BYTES = 1 << 30
@@ -53,16 +55,16 @@ class RegionUnits:
     exact: bool
 
 
-def region_classes(images: ImageColumns, inside: np.ndarray, on_map: np.ndarray) -> list[RegionClass]:
-    """The labels of a region, the commonest first. inside, on_map: (m,) and (n,) int64 image ids."""
-    labels = len(images.labels)
-    here = np.bincount(images.codes[inside] + 1, minlength=labels + 1)
-    others = np.bincount(images.codes[on_map] + 1, minlength=labels + 1) - here
+def region_classes(labels: Labels, inside: np.ndarray, on_map: np.ndarray) -> list[RegionClass]:
+    """The labels of a region, the commonest first. inside, on_map: (m,) and (n,) int64 items."""
+    count = len(labels.names)
+    here = np.bincount(labels.codes[inside] + 1, minlength=count + 1)
+    others = np.bincount(labels.codes[on_map] + 1, minlength=count + 1) - here
     rest = len(on_map) - len(inside)
     order = sorted(np.flatnonzero(here).tolist(), key=lambda code: (-here[code], code))
     return [
         RegionClass(
-            images.labels[code - 1] if code else None,
+            labels.names[code - 1] if code else None,
             int(here[code]),
             float(here[code] / len(inside)),
             float(others[code] / rest) if rest else None,
@@ -71,19 +73,8 @@ def region_classes(images: ImageColumns, inside: np.ndarray, on_map: np.ndarray)
     ]
 
 
-def region_accuracy(images: ImageColumns, inside: np.ndarray, on_map: np.ndarray) -> Contrast:
-    """The share of right predictions, of the images whose class the model knows."""
-    known = (images.label_index >= 0) & (images.predicted >= 0)
-    return _contrast(np.where(known, images.label_index == images.predicted, np.nan), inside, on_map)
-
-
-def region_loss(images: ImageColumns, inside: np.ndarray, on_map: np.ndarray) -> Contrast:
-    """The mean cross-entropy, of the images that have a finite one."""
-    return _contrast(np.where(np.isfinite(images.loss), images.loss, np.nan), inside, on_map)
-
-
-def _contrast(values: np.ndarray, inside: np.ndarray, on_map: np.ndarray) -> Contrast:
-    """values: (images,) float, NaN for none."""
+def contrast(values: np.ndarray, inside: np.ndarray, on_map: np.ndarray) -> Contrast:
+    """Means over a region and over the rest of the map. values: (items,) float, NaN for none."""
     rest = np.setdiff1d(on_map, inside, assume_unique=True)
     return Contrast(_mean(values[inside]), _mean(values[rest]))
 
@@ -108,6 +99,31 @@ def region_units(store: Store, layers: list[str], inside: np.ndarray, k: int) ->
             found += _units(store, layer, sample, len(inside))
     found.sort(key=lambda unit: -unit.gap)
     return RegionUnits(tuple(found[:k]), fewest, fewest == len(inside))
+
+
+def sample_units(
+    sample: ActivationSample, layer: str, inside: np.ndarray, on_map: np.ndarray, k: int
+) -> RegionUnits:
+    """The k units of a layer whose activations in a region of its samples are highest above those in the rest.
+
+    inside, on_map: (m,) and (n,) int64 samples, ascending.
+    """
+    here = rest = Statistics.empty(sample.width)
+    for block in sample.blocks():
+        rows = np.arange(block.first, block.first + len(block.values))
+        within = np.isin(rows, inside, assume_unique=True)
+        without = np.isin(rows, on_map, assume_unique=True) & ~within
+        here = merge(here, Statistics.of(block.values[within]))
+        rest = merge(rest, Statistics.of(block.values[without]))
+    std = merge(here, rest).std
+    usable = np.flatnonzero((std > 0) & np.isfinite(std)) if here.images and rest.images else []
+    gaps = {unit: (here.means[unit] - rest.means[unit]) / std[unit] for unit in map(int, usable)}
+    best = sorted(gaps, key=lambda unit: (-gaps[unit], unit))[:k]
+    found = [
+        RegionUnit(layer, unit, float(here.means[unit]), float(rest.means[unit]), float(gaps[unit]))
+        for unit in best
+    ]
+    return RegionUnits(tuple(found), here.images, exact=True)
 
 
 def _readable(store: Store, layer: str, inside: np.ndarray, limit: int) -> list[np.ndarray]:

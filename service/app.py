@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 from .api import classes as api_classes
 from .api import images as api_images
 from .api import layer_atlases as api_layer_atlases
+from .api import layer_overlays as api_layer_overlays
 from .api import live as api_live
 from .api import neighbors as api_neighbors
 from .api import overlays as api_overlays
@@ -105,6 +106,7 @@ def create_app(
         api_overlays,
         api_regions,
         api_layer_atlases,
+        api_layer_overlays,
         api_images,
         api,
         api_classes,

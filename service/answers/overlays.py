@@ -1,4 +1,4 @@
-"""What the API answers about an atlas's overlays and the names of its clusters."""
+"""What the API answers about the overlays of a map and the names of its clusters."""
 
 from typing import Literal
 
@@ -18,7 +18,10 @@ class OverlayRow(BaseModel):
 
 
 class OverlaysAnswer(FromStore, Table):
-    """What an atlas can be painted by. A unit also needs its layer and number, `where` a filter, `region` a region."""
+    """What a map can be painted by. atlas: of a layer's own the kind.
+
+    A unit also needs its layer and number, `where` a filter, `region` a region.
+    """
 
     ROWS = "overlays"
 
@@ -27,10 +30,10 @@ class OverlaysAnswer(FromStore, Table):
 
 
 class LegendClass(BaseModel):
-    """A class and its colour. images: of the atlas's images that are of it."""
+    """A class and its colour. items: of the map's items that are of it."""
 
     name: str
-    images: int
+    items: int
     colour: str
 
 
@@ -55,15 +58,15 @@ class LegendAnswer(FromStore):
     smallest: str | None = Field(description="of the numbers that there are; drawn like the first stop")
     largest: str | None
     classes: list[LegendClass]
-    missing: int = Field(description="images of the atlas without a value: striped")
-    images: int
+    missing: int = Field(description="items of the map without a value: striped")
+    items: int = Field(description="on the map: images, or units or samples of a layer's own atlas")
 
 
 class OverlayValueAnswer(FromStore):
-    """What one image is painted by; null for none."""
+    """What one item is painted by; null for none."""
 
     atlas: str
-    image_id: int
+    item: int = Field(description="an image, or a unit or sample of a layer's own atlas")
     value: float | None
     text: str | None = Field(description="the number or the class as a person reads it")
 
@@ -73,7 +76,7 @@ class ClusterAnswer(BaseModel):
 
     name: str
     labels: list[str]
-    images: int
+    items: int = Field(description="images, units or samples in it")
     scale: int
     x: float
     y: float

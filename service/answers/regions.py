@@ -4,11 +4,13 @@ from pydantic import BaseModel, Field
 
 from .atlases import ViewName
 from .images import ListedImageAnswer
+from .layer_atlases import Kind, SampleAnswer
 from .stores import FromStore, Table
+from .units import UnitAnswer
 
 
 class RegionClassAnswer(BaseModel):
-    """share: of the region's images; rest: of the other images of the map. lift: share / rest, null where rest is 0."""
+    """share: of the region's items; rest: of the other items of the map. lift: share / rest, null where rest is 0."""
 
     label: str | None
     label_class: str | None
@@ -16,6 +18,57 @@ class RegionClassAnswer(BaseModel):
     share: float
     rest: float | None
     lift: float | None
+
+
+class RegionFactAnswer(BaseModel):
+    """A mean over the region's items, and over the other items of the map; null where nothing is known."""
+
+    name: str
+    region: float | None
+    rest: float | None
+
+
+class LayerRegionAnswer(FromStore):
+    """A region of a layer's own atlas against the rest of it.
+
+    facts: of units the means of their statistics, of samples of whether their images are recognised. classes: of units
+    those that they fire most for, of samples their images'.
+    """
+
+    layer: str
+    kind: Kind
+    grid: ViewName
+    region: str
+    items: int
+    on_map: int
+    facts: list[RegionFactAnswer]
+    classes: list[RegionClassAnswer]
+
+
+class UnitsInRegionAnswer(FromStore, Table):
+    """The units in a region of their map, those nearest to its middle first."""
+
+    ROWS = "units"
+
+    layer: str
+    grid: ViewName
+    region: str
+    found: int
+    units: list[UnitAnswer]
+    next: str | None
+
+
+class SamplesInRegionAnswer(FromStore, Table):
+    """The samples in a region of an activation atlas, those nearest to its middle first."""
+
+    ROWS = "samples"
+
+    layer: str
+    grid: ViewName
+    region: str
+    found: int
+    samples: list[SampleAnswer]
+    next: str | None
 
 
 class RegionAnswer(FromStore):
@@ -47,7 +100,9 @@ class RegionImagesAnswer(FromStore, Table):
 
 
 class RegionUnitAnswer(BaseModel):
-    """mean, rest: of the maxima over the region's images and over all others; gap: in standard deviations."""
+    """mean, rest: of the maxima over the region's images and over all others; of an activation atlas, of the
+    activations over its samples and the others of the map. gap: in standard deviations.
+    """
 
     layer: str
     unit: int
@@ -75,12 +130,12 @@ class RegionUnitsAnswer(FromStore, Table):
 
 
 class ExtentAnswer(FromStore):
-    """Where the images that a filter keeps lie: the box around nine tenths of them along each axis, in cells."""
+    """Where the items that a filter keeps lie: the box around nine tenths of them along each axis, in cells."""
 
     atlas: str
     grid: ViewName
     where: str
-    images: int = Field(description="on the map")
+    items: int = Field(description="that pass it and are on the map")
     box: tuple[float, float, float, float] | None = Field(description="x0, y0, x1, y1")
 
 

@@ -13,6 +13,7 @@ from ..answers.layer_atlases import Kind
 from ..fresh import Version
 from ..http.answering import Content, Picture, answer_from, picture_from
 from ..questions.layer_atlases import layer_atlas_of
+from ..questions.maps import ShownMap, map_of, map_of_layer
 from ..questions.tiles import Spot, TilePlace, atlas_of
 from ..registry import ServedStore
 from .parameters import AtlasName, LayerName, StoreName
@@ -89,11 +90,34 @@ async def _atlas(
 async def _layer_atlas(
     request: Request, store: StoreName, layer: LayerName, kind: KindOfMap, v: AtlasVersion = None
 ) -> AskedOfLayer:
+    return asked_of_layer(request, store, layer, kind, v)
+
+
+def asked_of_layer(request: Request, store: str, layer: str, kind: Kind, v: str | None) -> AskedOfLayer:
+    """A request about one of a layer's own atlases. v: the version that it must have, None for any."""
     return AskedOfLayer(request, store, lambda served: layer_atlas_of(served, layer, kind, v), kind)
+
+
+async def _map(asked: "AskedAtlas") -> Asked[ShownMap]:
+    def find(served: ServedStore) -> Version[ShownMap]:
+        found = asked.find(served)
+        return Version(map_of(served, found), found.digest, found.stamp)
+
+    return Asked(asked.request, asked.store, find)
+
+
+async def _layer_map(asked: "AskedLayerAtlas") -> Asked[ShownMap]:
+    def find(served: ServedStore) -> Version[ShownMap]:
+        found = asked.find(served)
+        return Version(map_of_layer(served, found, asked.kind), found.digest, found.stamp)
+
+    return Asked(asked.request, asked.store, find)
 
 
 AskedAtlas = Annotated[Asked[Atlas], Depends(_atlas)]
 AskedLayerAtlas = Annotated[AskedOfLayer, Depends(_layer_atlas)]
+AskedMap = Annotated[Asked[ShownMap], Depends(_map)]
+AskedLayerMap = Annotated[Asked[ShownMap], Depends(_layer_map)]
 
 
 async def _spot(

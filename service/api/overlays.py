@@ -8,7 +8,6 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from ...common.errors import UsageError
-from ...index.atlas import Atlas
 from ..answers.atlases import ViewName
 from ..answers.overlays import (
     ClustersAnswer,
@@ -20,11 +19,12 @@ from ..answers.overlays import (
 from ..fresh import Version
 from ..http.strict import StrictRoute
 from ..questions import overlays as questions
+from ..questions.maps import ShownMap, map_of
 from ..questions.overlays import Paint
 from ..questions.regions import Drawn
 from ..questions.tiles import TilePlace
 from ..registry import Registry, ServedStore
-from .atlas_parameters import Asked, AskedAtlas, Place, View
+from .atlas_parameters import Asked, AskedLayerMap, AskedMap, Place, View
 from .parameters import TABLE, Number, Where
 from .parameters import pictures as described
 from .regions import Region
@@ -52,7 +52,7 @@ async def _asked(
     column: Annotated[
         str | None, Query(max_length=300, description="with by=column: one of `overlays`; default: label")
     ] = None,
-    layer: Annotated[str | None, Query(max_length=300, description="with by=unit")] = None,
+    unit_layer: Annotated[str | None, Query(alias="layer", max_length=300, description="with by=unit")] = None,
     unit: Annotated[int | None, Query(ge=0, le=2**31, description="with by=unit")] = None,
     where: Where = None,
     region: Region | None = None,
@@ -67,25 +67,32 @@ async def _asked(
         str | None, Query(max_length=300, description="the store of that atlas; default: this one")
     ] = None,
 ) -> AskedPaint:
-    return AskedPaint(by, column, layer, unit, where, region, region_grid, region_atlas, region_store)
+    return AskedPaint(by, column, unit_layer, unit, where, region, region_grid, region_atlas, region_store)
 
 
 Painting = Annotated[AskedPaint, Depends(_asked)]
 
 
 @dataclass(frozen=True)
-class PaintedAtlas:
-    """An atlas and what it is painted by: one version of each."""
+class PaintedMap:
+    """A map and what it is painted by: one version of each."""
 
-    found: Version[Atlas]
+    shown: ShownMap
     paint: Paint
 
 
-async def _painted(asked: AskedAtlas, by: Painting) -> Asked[PaintedAtlas]:
+async def _painted(asked: AskedMap, by: Painting) -> Asked[PaintedMap]:
     return Asked(asked.request, asked.store, painting(asked.request, asked.find, by))
 
 
-AskedPainted = Annotated[Asked[PaintedAtlas], Depends(_painted)]
+AskedPainted = Annotated[Asked[PaintedMap], Depends(_painted)]
+
+
+async def _painted_layer(asked: AskedLayerMap, by: Painting) -> Asked[PaintedMap]:
+    return Asked(asked.request, asked.store, painting(asked.request, asked.find, by))
+
+
+AskedPaintedLayer = Annotated[Asked[PaintedMap], Depends(_painted_layer)]
 
 
 async def _tile(grid: View, level: Place, column_of_tile: Place, row: Place) -> TilePlace:
@@ -93,22 +100,25 @@ async def _tile(grid: View, level: Place, column_of_tile: Place, row: Place) -> 
     return TilePlace(grid, level, column_of_tile, row)
 
 
+PlaceOfTile = Annotated[TilePlace, Depends(_tile)]
+
+
 @router.get("/overlays", response_model=OverlaysAnswer, responses=TABLE)
-def list_overlays(asked: AskedAtlas) -> Response:
+def list_overlays(asked: AskedMap) -> Response:
     """What an atlas can be painted by."""
-    return asked.answer(questions.overlays)
+    return asked.answer(lambda _, shown: questions.overlays(shown))
 
 
 @router.get("/overlays/legend", response_model=LegendAnswer, responses=TABLE)
 def overlay_legend(asked: AskedPainted) -> Response:
     """What the colours of an overlay mean."""
-    return asked.answer(lambda served, one: questions.legend(served, one.found, one.paint))
+    return asked.answer(lambda _, one: questions.legend(one.shown, one.paint))
 
 
 @router.get("/overlays/values/{image_id}", response_model=OverlayValueAnswer, responses=TABLE)
 def overlay_value(asked: AskedPainted, image_id: Number) -> Response:
     """What one image is painted by."""
-    return asked.answer(lambda served, one: questions.value(served, one.found, one.paint, image_id))
+    return asked.answer(lambda _, one: questions.value(one.shown, one.paint, image_id))
 
 
 @router.get(
@@ -116,43 +126,46 @@ def overlay_value(asked: AskedPainted, image_id: Number) -> Response:
     response_class=Response,
     responses=described("image/png"),
 )
-def overlay_tile(asked: AskedPainted, place: Annotated[TilePlace, Depends(_tile)]) -> Response:
+def overlay_tile(asked: AskedPainted, place: PlaceOfTile) -> Response:
     """A transparent piece of an overlay, over the tile of the same place; striped where a value is missing."""
-    return asked.picture(lambda served, one: questions.tile(served, one.found, one.paint, place))
+    return asked.picture(lambda _, one: questions.tile(one.shown, one.paint, place))
 
 
 @router.get("/clusters", response_model=ClustersAnswer, responses=TABLE)
-def clusters(asked: AskedAtlas, *, grid: ViewName = "nearest") -> Response:
+def clusters(asked: AskedMap, *, grid: ViewName = "nearest") -> Response:
     """The clusters that some labels distinguish from the rest of the map, named by these."""
-    return asked.answer_versioned(lambda served, found: questions.clusters(served, found, grid))
+    return asked.answer(lambda _, shown: questions.clusters(shown, grid))
 
 
 def painting(
-    request: Request, find: Callable[[ServedStore], Version[Atlas]], asked: AskedPaint
-) -> Callable[[ServedStore], Version[PaintedAtlas]]:
-    """The atlas with what it is painted by: its version is also that of the atlas that a region was drawn in."""
+    request: Request, find: Callable[[ServedStore], Version[ShownMap]], asked: AskedPaint
+) -> Callable[[ServedStore], Version[PaintedMap]]:
+    """The map with what it is painted by: its version is also that of the atlas that a region was drawn in."""
 
-    def part(served: ServedStore) -> Version[PaintedAtlas]:
+    def part(served: ServedStore) -> Version[PaintedMap]:
         found = find(served)
         drawn, digest, stamp = None, found.digest, found.stamp
         if asked.by == "region" and asked.region is not None:
-            drawn = _drawn(request, served, asked, found)
-            if drawn.found is not found:
+            drawn = _drawn(request, served, asked, found.value)
+            if drawn.shown is not found.value:
                 digest = hashlib.sha256(f"{digest} {drawn.digest}".encode()).hexdigest()
-                stamp = (*stamp, *drawn.found.stamp)
+                stamp = (*stamp, *drawn.shown.found.stamp)
         paint = Paint(asked.by, asked.column, asked.layer, asked.unit, asked.where, drawn)
-        return Version(PaintedAtlas(found, paint), digest, stamp)
+        return Version(PaintedMap(found.value, paint), digest, stamp)
 
     return part
 
 
-def _drawn(request: Request, served: ServedStore, asked: AskedPaint, found: Version[Atlas]) -> Drawn:
+def _drawn(request: Request, served: ServedStore, asked: AskedPaint, shown: ShownMap) -> Drawn:
     registry: Registry = request.app.state.registry
     there = served if asked.region_store in (None, served.name) else registry.get(asked.region_store).value
     if there is not served and asked.region_atlas is None:
         raise UsageError(
             "region_store needs region_atlas: the atlas of that store that the region was drawn in"
         )
-    drawn_in = found if there is served and asked.region_atlas in (None, found.value.name) else None
-    drawn_in = drawn_in or there.atlas(asked.region_atlas or found.value.name)
-    return Drawn(there, drawn_in, asked.region_grid, asked.region or "")
+    if there is served and asked.region_atlas in (None, shown.atlas.name):
+        return Drawn(shown, asked.region_grid, asked.region or "")
+    if shown.items.one != "image":
+        raise UsageError(f"a map of {shown.items.one}s can only be painted by a region of its own")
+    drawn_in = map_of(there, there.atlas(asked.region_atlas or shown.atlas.name))
+    return Drawn(drawn_in, asked.region_grid, asked.region or "")

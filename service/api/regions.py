@@ -6,7 +6,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from ...index.atlas import Atlas
 from ..answers.atlases import ViewName
 from ..answers.regions import (
     CounterpartAnswer,
@@ -19,9 +18,10 @@ from ..fresh import Version
 from ..http.answering import Content, answer_from
 from ..http.strict import StrictRoute
 from ..questions import regions as questions
+from ..questions.maps import ShownMap
 from ..questions.regions import REGION_PATTERN, Drawn
 from ..registry import Registry, ServedStore
-from .atlas_parameters import Asked, AskedAtlas
+from .atlas_parameters import Asked, AskedMap
 from .parameters import TABLE, Cursor, K, Limit, Number, StoreName
 
 router = APIRouter(prefix="/api/v1/stores", route_class=StrictRoute)
@@ -40,26 +40,24 @@ Region = Annotated[
 class AskedInRegion:
     """A request about a region of an atlas."""
 
-    atlas: Asked[Atlas]
+    shown: Asked[ShownMap]
     grid: ViewName
     region: str
 
     def answer(self, make: Callable[[Drawn], Content]) -> Response:
         """What `make` says of the region."""
-        return self.atlas.answer_versioned(
-            lambda served, found: make(Drawn(served, found, self.grid, self.region))
-        )
+        return self.shown.answer(lambda _, shown: make(Drawn(shown, self.grid, self.region)))
 
 
-async def _in_region(
-    asked: AskedAtlas,
-    region: Region,
-    grid: Annotated[ViewName, Query(description="the grid that the region is drawn in")] = "nearest",
-) -> AskedInRegion:
+GridOfRegion = Annotated[ViewName, Query(description="the grid that the region is drawn in")]
+
+
+async def _in_region(asked: AskedMap, region: Region, grid: GridOfRegion = "nearest") -> AskedInRegion:
     return AskedInRegion(asked, grid, region)
 
 
 AskedRegion = Annotated[AskedInRegion, Depends(_in_region)]
+WhereOfItems = Annotated[str, Query(max_length=4000, description="a filter, such as: label = 'cat'")]
 
 
 @router.get("/{store}/atlases/{atlas}/region", response_model=RegionAnswer, responses=TABLE)
@@ -87,13 +85,13 @@ def region_units(
 
 @router.get("/{store}/atlases/{atlas}/extent", response_model=ExtentAnswer, responses=TABLE)
 def extent(
-    asked: AskedAtlas,
+    asked: AskedMap,
     *,
-    where: Annotated[str, Query(max_length=4000, description="a filter, such as: label = 'cat'")],
+    where: WhereOfItems,
     grid: ViewName = "nearest",
 ) -> Response:
     """Where the images that a filter keeps lie."""
-    return asked.answer_versioned(lambda served, found: questions.extent(served, found, grid, where))
+    return asked.answer(lambda _, shown: questions.extent(shown, grid, where))
 
 
 @router.get("/{store}/images/{image_id}/counterpart", response_model=CounterpartAnswer, responses=TABLE)

@@ -40,6 +40,7 @@ from ..class_address import class_address
 from .atlas_questions import AtlasQuestions
 from .exchange import Parameter, Question
 from .layer_atlas_questions import LayerAtlasQuestions
+from .layer_overlay_questions import LayerOverlayQuestions
 from .live_questions import LiveQuestions
 from .making import Box, ImageLike, box_text, file_of, one, paged, picture, posted, table
 from .methods import Paged, asks, lists
@@ -65,7 +66,14 @@ class ServiceQuestions:
         return table(StoresAnswer, API)
 
 
-class StoreQuestions(AtlasQuestions, OverlayQuestions, RegionQuestions, LayerAtlasQuestions, LiveQuestions):
+class StoreQuestions(
+    AtlasQuestions,
+    OverlayQuestions,
+    RegionQuestions,
+    LayerAtlasQuestions,
+    LayerOverlayQuestions,
+    LiveQuestions,
+):
     """What one store is asked. name: as the service lists it."""
 
     # The store

@@ -41,8 +41,8 @@ def respond(
     *,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """For programs or for people, as the path tells."""
-    if _PROGRAMS.match(request.url.path):
+    """For programs or for people, as the path tells; a script that fills a piece of a page says that it is one."""
+    if _PROGRAMS.match(request.url.path) or MEDIA_TYPE in request.headers.get("accept", ""):
         return problem(status, kind, title, detail, headers)
     response = page(
         request,

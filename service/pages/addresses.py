@@ -21,6 +21,11 @@ def layer_atlas_url(store: str, layer: str, kind: str) -> str:
     return f"{layer_url(store, layer)}/atlas/{kind}"
 
 
+def layer_region_url(store: str, layer: str, kind: str, **query: object) -> str:
+    """A region of a layer's own atlas."""
+    return _with(f"{layer_atlas_url(store, layer, kind)}/region", query)
+
+
 def unit_url(store: str, layer: str, unit: int, **query: object) -> str:
     """One unit."""
     return _with(f"{store_url(store)}/units/{_part(layer)}/{unit}", query)

@@ -7,22 +7,27 @@ from fastapi import Request, Response
 
 from ...common.errors import UnitscopeError
 from ...index.atlas import Atlas
-from ...index.painted import paintable
-from ..addresses import address, version
+from ..addresses import version
 from ..answers.atlases import ViewName
 from ..fresh import Version
-from ..http.answering import part_version
 from ..http.problem_kinds import status_of
 from ..questions import ask
 from ..questions import tiles as tile_answers
 from ..questions.atlases import describe_atlas, grid, measures
+from ..questions.maps import ShownMap, map_of
 from ..registry import Registry, ServedStore
-from .addresses import atlas_url, label_is, store_url
+from . import map_viewer
+from .addresses import atlas_url
 from .look import page
+from .map_viewer import Near, Walk
+from .parts import given
 
 GRID_CELLS = 40
-VIEWS: tuple[ViewName, ...] = ("nearest", "assigned", "scatter")
-"""In the order of their buttons."""
+_VIEWS: list[tuple[ViewName, str]] = [
+    ("nearest", "as on the map"),
+    ("assigned", "every image"),
+    ("scatter", "at its place"),
+]
 
 
 @dataclass(frozen=True)
@@ -64,11 +69,8 @@ def atlas(request: Request, served: ServedStore, look: Look) -> Response:
         url=url,
         atlas=describe_atlas(served, found),
         measures=measures(found),
-        panes=panes,
+        walk=_walk(map_of(served, version_of), panes),
         others=_others(request, served, found.name),
-        columns=paintable(served.store),
-        layers=served.store.layers,
-        classes=_classes(served),
         tiled=found.tiles is not None,
         grid=grid(served, found, (row, row + GRID_CELLS), (column, column + GRID_CELLS)),
         row=row,
@@ -125,25 +127,38 @@ def _panes(
     return [first, second], None
 
 
+def _walk(shown: ShownMap, panes: list[dict[str, Any]]) -> Walk:
+    served = shown.served
+    layers = [row.layer for row in served.store.layers]
+    classes = map_viewer.classes(served)
+    return Walk(
+        one=shown.items.one,
+        count=shown.items.count,
+        usual="nearest",
+        views=_VIEWS,
+        panes=panes,
+        columns=map_viewer.columns(shown),
+        layers=layers,
+        layer=layers[-1],
+        classes=classes,
+        example=classes[0][0] if classes else "loss > 2",
+    )
+
+
 def _pane(served: ServedStore, found: Version[Atlas]) -> dict[str, Any] | None:
     """None where the atlas has no tiles."""
-    if found.value.tiles is None:
+    atlas = found.value
+    if atlas.tiles is None:
         return None
-    grids: dict[str, Any] = {}
-    for name in VIEWS:
-        one = tile_answers.tiles(served, found, name)
-        fields = ("rows", "columns", "cell", "tile", "width", "height", "address")
-        grids[name] = {field: getattr(one, field) for field in fields} | {"levels": len(one.levels)}
-    return {
-        "store": served.name,
-        "atlas": found.value.name,
-        "api": tile_answers.atlas_address(served, found.value.name),
-        "images": f"{address(served)}/images",
-        "pages": store_url(served.name),
-        "page": atlas_url(served.name, found.value.name),
-        "version": part_version(found),
-        "grids": grids,
-    }
+    return map_viewer.pane(
+        served,
+        found,
+        lambda view: tile_answers.tiles(served, found, view),
+        atlas=atlas.name,
+        one="image",
+        api=tile_answers.atlas_address(served, atlas.name),
+        page=atlas_url(served.name, atlas.name),
+    )
 
 
 def _others(request: Request, served: ServedStore, name: str) -> list[tuple[str, str]]:
@@ -153,9 +168,9 @@ def _others(request: Request, served: ServedStore, name: str) -> list[tuple[str,
     return [one for one in every if one != (served.name, name)]
 
 
-def _classes(served: ServedStore) -> list[tuple[str, str]]:
-    """The name of each class, and the filter that keeps its images."""
-    return [
-        (ask.class_name(served.store, row.label_index) or row.label, label_is(row.label))
-        for row in served.facts.classes.rows()
-    ]
+def panel(request: Request, served: ServedStore, found: Version[Atlas], near: Near) -> Response:
+    """What the script shows beside the map of a place on it."""
+    spot = near.find(served, found.value)
+    cell = tile_answers.at(served, found.value, spot)
+    at = tile_answers.outline(served, found.value, spot)
+    return page(request, "atlas_panel.html", **given(served), cell=cell, at=at)

@@ -4,7 +4,7 @@ from typing import Literal
 
 from fastapi import Request, Response
 
-from ..api.overlays import PaintedAtlas
+from ..api.overlays import PaintedMap
 from ..questions import overlays as overlay_questions
 from ..questions import regions as region_questions
 from ..questions.images import ListedImageAnswer, listed
@@ -29,7 +29,7 @@ def region(
     part: Literal["facts", "units"] | None,
 ) -> Response:
     """A region. part: the piece of it that the viewer asks for; the whole page without."""
-    ids = region_questions.ordered_images(drawn)
+    ids = region_questions.ordered_items(drawn)
     shown = IMAGES_BESIDE if part else IMAGES_SHOWN
     rows = [ListedImageAnswer(**row) for row in listed(served, ids[start : start + shown].tolist())]
     units = None
@@ -54,9 +54,9 @@ def region(
     )
 
 
-def legend(request: Request, served: ServedStore, painted: PaintedAtlas) -> Response:
+def legend(request: Request, served: ServedStore, painted: PaintedMap) -> Response:
     """What the colours of an overlay mean, or why there are none."""
-    tried = attempt(lambda: overlay_questions.legend(served, painted.found, painted.paint))
+    tried = attempt(lambda: overlay_questions.legend(painted.shown, painted.paint))
     return page(
         request,
         "legend.html",

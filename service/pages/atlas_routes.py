@@ -7,14 +7,19 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
 from ..answers.atlases import ViewName
+from ..api.atlas_parameters import AskedSpot, AtlasVersion
 from ..api.overlays import Painting, painting
 from ..api.parameters import AtlasName, StoreName
 from ..api.regions import Region
+from ..fresh import Version
 from ..http.answering import consistent
+from ..questions.maps import ShownMap, map_of
 from ..questions.regions import Drawn
+from ..questions.tiles import atlas_of
 from ..registry import ServedStore
 from . import atlas as views_atlas
 from . import atlas_region as views_region
+from .map_viewer import Near, Nearest
 from .parameters import EMPTY, Start
 from .strict import StrictPage
 
@@ -58,6 +63,24 @@ def atlas_page(request: Request, store: StoreName, atlas: AtlasName, look: Asked
     return consistent(request, store, lambda served: views_atlas.atlas(request, served, named))
 
 
+@router.get("/stores/{store}/atlas/{atlas}/at")
+def atlas_panel(
+    request: Request,
+    store: StoreName,
+    atlas: AtlasName,
+    spot: AskedSpot,
+    *,
+    nearest: Nearest = False,
+    v: AtlasVersion = None,
+) -> Response:
+    """What lies at a place of the map, for the viewer."""
+
+    def make(served: ServedStore) -> Response:
+        return views_atlas.panel(request, served, atlas_of(served, atlas, v), Near(spot, nearest))
+
+    return consistent(request, store, make)
+
+
 @router.get("/stores/{store}/atlas/{atlas}/region")
 def region_page(
     request: Request,
@@ -72,7 +95,7 @@ def region_page(
     """Which images lie in a region, and what sets them apart. part: of the page, for the viewer."""
 
     def make(served: ServedStore) -> Response:
-        drawn = Drawn(served, served.atlas(atlas), grid, region)
+        drawn = Drawn(map_of(served, served.atlas(atlas)), grid, region)
         return views_region.region(request, served, drawn, start=start, part=part)
 
     return consistent(request, store, make)
@@ -81,7 +104,12 @@ def region_page(
 @router.get("/stores/{store}/atlas/{atlas}/legend")
 def legend(request: Request, store: StoreName, atlas: AtlasName, asked: Painting) -> Response:
     """What the colours of an overlay mean, for the viewer."""
-    found = painting(request, lambda served: served.atlas(atlas), asked)
+
+    def shown(served: ServedStore) -> Version[ShownMap]:
+        found = served.atlas(atlas)
+        return Version(map_of(served, found), found.digest, found.stamp)
+
+    found = painting(request, shown, asked)
     return consistent(
         request, store, lambda served: views_region.legend(request, served, found(served).value)
     )

@@ -1,6 +1,7 @@
-"""What the page of a layer's own atlas shows, and the panel beside it: a unit, or a sample and the mean of its cell."""
+"""What the page of a layer's own atlas shows, the panel beside it (a unit, or a sample and the mean of its cell), and
+the page of a region of it."""
 
-from typing import Any
+from typing import Literal
 
 from fastapi import Request, Response
 
@@ -8,16 +9,21 @@ from ...index.layer_atlas import LayerAtlas
 from ..answers.atlases import ViewName
 from ..answers.layer_atlases import Kind
 from ..fresh import Version
-from ..http.answering import part_version
 from ..questions import layer_atlases as questions
+from ..questions import layer_regions
 from ..questions.atlases import measures
-from ..questions.tiles import Spot
+from ..questions.maps import ShownMap, map_of_layer
+from ..questions.regions import Drawn, ordered_items
+from ..questions.tiles import outline
+from ..questions.units import unit_row
 from ..registry import ServedStore
+from . import map_viewer
 from .addresses import layer_atlas_url
+from .atlas_region import CLASSES_SHOWN, IMAGES_BESIDE, IMAGES_SHOWN, UNITS_SHOWN
 from .look import page
-from .parts import given
+from .map_viewer import Near, Walk
+from .parts import attempt, given
 
-VIEWS: tuple[ViewName, ...] = ("nearest", "assigned", "scatter")
 USUAL: dict[Kind, ViewName] = {"units": "assigned", "activations": "nearest"}
 """What is seen first."""
 ALIKE: dict[Kind, tuple[str, str]] = {
@@ -25,6 +31,10 @@ ALIKE: dict[Kind, tuple[str, str]] = {
     "activations": ("samples", "alike in their activations"),
 }
 """What is on the map, and what the layout keeps together."""
+_VIEWS: dict[Kind, list[tuple[ViewName, str]]] = {
+    "units": [("nearest", "as on the map"), ("assigned", "every unit"), ("scatter", "at their places")],
+    "activations": [("nearest", "averages"), ("assigned", "every sample"), ("scatter", "at their places")],
+}
 
 
 def layer_atlas(request: Request, served: ServedStore, layer: str, kind: Kind) -> Response:
@@ -38,28 +48,73 @@ def layer_atlas(request: Request, served: ServedStore, layer: str, kind: Kind) -
         kind=kind,
         atlas=questions.describe(served, found.value, kind),
         measures=measures(found.value.atlas, *ALIKE[kind]),
-        pane=_pane(served, found, kind),
-        usual=USUAL[kind],
+        walk=_walk(map_of_layer(served, found, kind), found, kind),
     )
 
 
-def panel(request: Request, served: ServedStore, layer: str, kind: Kind, spot: Spot) -> Response:
+def panel(
+    request: Request, served: ServedStore, found: Version[LayerAtlas], kind: Kind, near: Near
+) -> Response:
     """What the script shows beside the map of a place on it."""
-    found = served.layer_atlas(layer, kind)
+    spot = near.find(served, found.value.atlas)
     cell = questions.at(served, found, kind, spot)
-    return page(request, "layer_atlas_panel.html", **given(served), cell=cell)
+    at = outline(served, found.value.atlas, spot)
+    return page(request, "layer_atlas_panel.html", **given(served), cell=cell, at=at)
 
 
-def _pane(served: ServedStore, found: Version[LayerAtlas], kind: Kind) -> dict[str, Any]:
-    """What the script reads."""
-    grids: dict[str, Any] = {}
-    for name in VIEWS:
-        one = questions.tiles(served, found, kind, name)
-        fields = ("rows", "columns", "cell", "tile", "width", "height", "address")
-        grids[name] = {field: getattr(one, field) for field in fields} | {"levels": len(one.levels)}
-    return {
-        "api": questions.base_address(served, found.value.layer, kind),
-        "page": layer_atlas_url(served.name, found.value.layer, kind),
-        "version": part_version(found),
-        "grids": grids,
-    }
+def region(
+    request: Request,
+    inside: Drawn,
+    found: Version[LayerAtlas],
+    kind: Kind,
+    *,
+    start: int,
+    part: Literal["facts", "units"] | None,
+) -> Response:
+    """A region of a layer's atlas. part: the piece of it that the viewer asks for; the whole page without."""
+    served, layer = inside.served, found.value.layer
+    shown = IMAGES_BESIDE if part else IMAGES_SHOWN
+    some = ordered_items(inside)[start : start + shown].tolist()
+    units = None
+    if kind == "activations" and part != "facts":
+        units = attempt(lambda: layer_regions.characteristic(inside, found.value, k=UNITS_SHOWN))
+    return page(
+        request,
+        {None: "layer_region.html", "facts": "layer_region_facts.html", "units": "region_units.html"}[part],
+        **given(served),
+        region=layer_regions.region(inside, layer, kind),
+        members=[unit_row(served, layer, item) for item in some] if kind == "units" else [],
+        samples=[] if kind == "units" else [questions.sample_answer(served, found, item) for item in some],
+        units=units,
+        asked={"grid": inside.grid, "region": inside.region},
+        start=start,
+        shown=shown,
+        classes_shown=CLASSES_SHOWN,
+        part=part,
+    )
+
+
+def _walk(shown: ShownMap, found: Version[LayerAtlas], kind: Kind) -> Walk:
+    served, layer = shown.served, found.value.layer
+    pane = map_viewer.pane(
+        served,
+        found,
+        lambda view: questions.tiles(served, found, kind, view),
+        atlas=kind,
+        one=shown.items.one,
+        api=questions.base_address(served, layer, kind),
+        page=layer_atlas_url(served.name, layer, kind),
+    )
+    classes = map_viewer.classes(served)
+    return Walk(
+        one=shown.items.one,
+        count=shown.items.count,
+        usual=USUAL[kind],
+        views=_VIEWS[kind],
+        panes=[pane],
+        columns=map_viewer.columns(shown),
+        layers=[layer] if kind == "units" else [row.layer for row in served.store.layers],
+        layer=layer,
+        classes=classes,
+        example=classes[0][0] if classes else ("active < 0.1" if kind == "units" else "loss > 2"),
+    )

@@ -1,13 +1,26 @@
-"""The addresses of the pages of a layer's own atlases, and of the panel that their script asks for."""
+"""The addresses of the pages of a layer's own atlases, and of the pieces of them that their script asks for."""
+
+from typing import Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from ..answers.atlases import ViewName
 from ..answers.layer_atlases import Kind
-from ..api.atlas_parameters import AskedSpot
+from ..api.atlas_parameters import AskedSpot, AtlasVersion
+from ..api.overlays import Painting, painting
 from ..api.parameters import LayerName, StoreName
+from ..api.regions import Region
+from ..fresh import Version
 from ..http.answering import consistent
+from ..questions.layer_atlases import layer_atlas_of
+from ..questions.maps import ShownMap, map_of_layer
+from ..questions.regions import Drawn
+from ..registry import ServedStore
+from . import atlas_region as views_region
 from . import layer_atlas as views
+from .map_viewer import Near, Nearest
+from .parameters import Start
 from .strict import StrictPage
 
 router = APIRouter(include_in_schema=False, default_response_class=Response, route_class=StrictPage)
@@ -21,7 +34,57 @@ def layer_atlas_page(request: Request, store: StoreName, layer: LayerName, kind:
 
 @router.get("/stores/{store}/layers/{layer}/atlas/{kind}/at")
 def layer_atlas_panel(
-    request: Request, store: StoreName, layer: LayerName, kind: Kind, spot: AskedSpot
+    request: Request,
+    store: StoreName,
+    layer: LayerName,
+    kind: Kind,
+    spot: AskedSpot,
+    *,
+    nearest: Nearest = False,
+    v: AtlasVersion = None,
 ) -> Response:
     """What lies at a place of the map, for the viewer."""
-    return consistent(request, store, lambda served: views.panel(request, served, layer, kind, spot))
+
+    def make(served: ServedStore) -> Response:
+        found = layer_atlas_of(served, layer, kind, v)
+        return views.panel(request, served, found, kind, Near(spot, nearest))
+
+    return consistent(request, store, make)
+
+
+@router.get("/stores/{store}/layers/{layer}/atlas/{kind}/region")
+def layer_region_page(
+    request: Request,
+    store: StoreName,
+    layer: LayerName,
+    kind: Kind,
+    *,
+    region: Region,
+    grid: ViewName = "nearest",
+    start: Start = 0,
+    part: Literal["facts", "units"] | None = None,
+) -> Response:
+    """What lies in a region, and what sets it apart. part: of the page, for the viewer."""
+
+    def make(served: ServedStore) -> Response:
+        found = served.layer_atlas(layer, kind)
+        drawn = Drawn(map_of_layer(served, found, kind), grid, region)
+        return views.region(request, drawn, found, kind, start=start, part=part)
+
+    return consistent(request, store, make)
+
+
+@router.get("/stores/{store}/layers/{layer}/atlas/{kind}/legend")
+def layer_legend(
+    request: Request, store: StoreName, layer: LayerName, kind: Kind, asked: Painting
+) -> Response:
+    """What the colours of an overlay mean, for the viewer."""
+
+    def shown(served: ServedStore) -> Version[ShownMap]:
+        found = served.layer_atlas(layer, kind)
+        return Version(map_of_layer(served, found, kind), found.digest, found.stamp)
+
+    found = painting(request, shown, asked)
+    return consistent(
+        request, store, lambda served: views_region.legend(request, served, found(served).value)
+    )

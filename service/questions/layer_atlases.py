@@ -25,6 +25,7 @@ from ..registry import ServedStore
 from . import tiles as tile_answers
 from .ask import IMAGE_COLUMNS, class_name, image_facts, said
 from .atlases import atlas_row
+from .maps import check_item, items_of_layer
 from .units import unit_row
 
 
@@ -73,18 +74,16 @@ def at(
         items=seen.items,
         item=seen.item if there else None,
         unit=unit_row(served, of_layer.layer, seen.item) if there and is_unit else None,
-        sample=_sample(served, found, seen.item) if there and not is_unit else None,
+        sample=sample_answer(served, found, seen.item) if there and not is_unit else None,
         mean=_mean(served, found, seen.row, seen.column) if spot.view == "nearest" and not is_unit else None,
     )
 
 
 def where(served: ServedStore, found: LayerAtlas, kind: Kind, item: int) -> ItemPlacesAnswer:
     """Where a unit or a sample is. Raises NotFoundError."""
-    atlas = found.atlas
-    if item >= len(atlas.images):
-        one = "unit" if kind == "units" else "sample"
-        raise NotFoundError(f"no {one} {item} on this map: it has {one}s 0 to {len(atlas.images) - 1}")
-    x, y = atlas.coordinates[atlas.place(item)].tolist()
+    atlas, items = found.atlas, items_of_layer(served, found, kind)
+    check_item(items, item)
+    x, y = atlas.coordinates[atlas.place(item, items.one)].tolist()
     cells = tile_answers.places(atlas, item)
     return ItemPlacesAnswer(**said(served), layer=found.layer, kind=kind, item=item, x=x, y=y, cells=cells)
 
@@ -101,7 +100,8 @@ def _inner(found: Version[LayerAtlas]) -> Version[Atlas]:
     return Version(found.value.atlas, found.digest, found.stamp)
 
 
-def _sample(served: ServedStore, found: Version[LayerAtlas], item: int) -> SampleAnswer:
+def sample_answer(served: ServedStore, found: Version[LayerAtlas], item: int) -> SampleAnswer:
+    """One sample, of those that there are."""
     place = _place(found.value.sample, item)
     (image,) = served.store.images_at([place["image_id"]], IMAGE_COLUMNS)
     x0, y0, x1, y1 = (place[name] for name in VIEW)

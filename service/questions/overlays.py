@@ -7,12 +7,10 @@ from datetime import UTC, datetime
 import numpy as np
 
 from ...common.errors import UsageError
-from ...index.atlas import Atlas
 from ...index.cluster_names import named_clusters
-from ...index.filters import parse
 from ...index.overlay_colours import shares
 from ...index.overlays import Overlay
-from ...index.painted import Painted, by_column, by_numbers, by_unit, marked, paintable
+from ...index.painted import Painted, by_numbers, marked
 from ...index.palettes import MARK, SERIES, hexadecimal, ordered, two_ended
 from ..answers.atlases import ViewName
 from ..answers.overlays import (
@@ -26,20 +24,20 @@ from ..answers.overlays import (
     OverlayValueAnswer,
     PaintedBy,
 )
-from ..fresh import Version
 from ..http.answering import Picture
 from ..registry import ServedStore
-from .ask import check_image, class_name, said
-from .regions import Drawn, images_of
+from .ask import class_name, said
+from .maps import ShownMap, check_item
+from .regions import Drawn, items_of
 from .tiles import TilePlace
 
 PNG = "image/png"
 _STOPS = 9
 _SHOWS = {
-    "numbers": "A thumbnail that stands for several images shows their mean.",
-    "classes": "A thumbnail that stands for several images shows the commonest.",
-    "share": "A thumbnail that stands for several images shows a colour between, by how many are wrong.",
-    "marked": "A thumbnail that stands for several images is marked the fuller, the more of them are.",
+    "numbers": "A thumbnail that stands for several {one}s shows their mean.",
+    "classes": "A thumbnail that stands for several {one}s shows the commonest.",
+    "share": "A thumbnail that stands for several {one}s shows a colour between, by how many are wrong.",
+    "marked": "A thumbnail that stands for several {one}s is marked the fuller, the more of them are.",
 }
 
 
@@ -55,122 +53,118 @@ class Paint:
     drawn: Drawn | None = None
 
 
-def overlays(served: ServedStore, atlas: Atlas) -> OverlaysAnswer:
-    """What an atlas can be painted by."""
-    columns = [OverlayRow(by="column", column=name) for name in paintable(served.store)]
+def overlays(shown: ShownMap) -> OverlaysAnswer:
+    """What a map can be painted by."""
+    columns = [OverlayRow(by="column", column=name) for name in shown.items.columns]
     plain: tuple[PaintedBy, ...] = ("density", "unit", "where", "region")
     others = [OverlayRow(by=by, column=None) for by in plain]
-    return OverlaysAnswer(**said(served), atlas=atlas.name, overlays=[*others, *columns])
+    return OverlaysAnswer(**said(shown.served), atlas=shown.atlas.name, overlays=[*others, *columns])
 
 
-def overlay(served: ServedStore, found: Version[Atlas], grid: ViewName, paint: Paint) -> Overlay:
+def overlay(shown: ShownMap, grid: ViewName, paint: Paint) -> Overlay:
     """Raises UsageError for what is missing or unknown, LayerError, FilterError, StoreNotFoundError for no scatter."""
+    kept = shown.served.facts.overlays
     if grid == "scatter":
-        served.facts.overlays.places(found.value, found.digest, grid)  # is there one?
-    key: tuple[object, ...] = (paint.by, paint.column, paint.layer, paint.unit, paint.where)
+        kept.places(shown.atlas, shown.digest, grid)  # is there one?
+    key: tuple[object, ...] = (shown.key, paint.by, paint.column, paint.layer, paint.unit, paint.where)
     if paint.by == "density":
-        key += (found.digest,)
+        key += (shown.digest,)
     if paint.by == "region":
-        key += (found.digest, paint.drawn and paint.drawn.key)
-    painted = served.facts.overlays.kept(
-        ("painted", key), lambda: _painted(served, found, paint), lambda made: made.bytes
-    )
-    return Overlay(found.value, found.digest, grid, painted, key)
+        key += (shown.digest, paint.drawn and paint.drawn.key)
+    painted = kept.kept(("painted", key), lambda: _painted(shown, paint), lambda made: made.bytes)
+    return Overlay(shown.atlas, shown.digest, grid, painted, key)
 
 
-def tile(served: ServedStore, found: Version[Atlas], paint: Paint, place: TilePlace) -> Picture:
+def tile(shown: ShownMap, paint: Paint, place: TilePlace) -> Picture:
     """What lies over a tile. Raises NotFoundError for a tile that is none, and as `overlay`."""
     grid, *there = place
-    return served.facts.overlays.tile(overlay(served, found, grid, paint), *there), PNG
+    return shown.served.facts.overlays.tile(overlay(shown, grid, paint), *there), PNG
 
 
-def legend(served: ServedStore, found: Version[Atlas], paint: Paint) -> LegendAnswer:
+def legend(shown: ShownMap, paint: Paint) -> LegendAnswer:
     """What the colours mean. Raises as `overlay`."""
-    painted, atlas = overlay(served, found, "nearest", paint).painted, found.value
+    painted, atlas = overlay(shown, "nearest", paint).painted, shown.atlas
     there = ~np.isnan(painted.values[atlas.images])
     numbers = painted.kind == "numbers" and bool(there.any())
     return LegendAnswer(
-        **said(served),
+        **said(shown.served),
         atlas=atlas.name,
         title=painted.title,
         kind=painted.kind,
         says=painted.says,
-        shows=_SHOWS[painted.kind],
+        shows=_SHOWS[painted.kind].format(one=shown.items.one),
         stops=_stops(painted) if numbers else [],
         logarithmic=painted.logarithmic,
         smallest=_text(painted, painted.smallest) if numbers else None,
         largest=_text(painted, painted.largest) if numbers else None,
         classes=_legend_classes(painted, painted.values[atlas.images][there]),
         missing=0 if painted.kind == "marked" else int(np.count_nonzero(~there)),
-        images=len(atlas.images),
+        items=len(atlas.images),
     )
 
 
-def value(served: ServedStore, found: Version[Atlas], paint: Paint, image_id: int) -> OverlayValueAnswer:
-    """What one image is painted by. Raises NotFoundError, and as `overlay`."""
-    check_image(served.store, image_id)
-    painted = overlay(served, found, "nearest", paint).painted
-    number = float(painted.values[image_id])
-    if math.isnan(number):
-        return OverlayValueAnswer(
-            **said(served), atlas=found.value.name, image_id=image_id, value=None, text=None
-        )
-    if painted.kind == "numbers":
-        text = _text(painted, number)
-    else:
-        text = painted.names[0 if painted.kind == "marked" else int(number)]
+def value(shown: ShownMap, paint: Paint, item: int) -> OverlayValueAnswer:
+    """What one item is painted by. Raises NotFoundError, and as `overlay`."""
+    check_item(shown.items, item)
+    painted = overlay(shown, "nearest", paint).painted
+    number = float(painted.values[item])
+    known = not math.isnan(number)
     return OverlayValueAnswer(
-        **said(served), atlas=found.value.name, image_id=image_id, value=number, text=text
+        **said(shown.served),
+        atlas=shown.atlas.name,
+        item=item,
+        value=number if known else None,
+        text=_value_text(painted, number) if known else None,
     )
 
 
-def clusters(served: ServedStore, found: Version[Atlas], grid: ViewName) -> ClustersAnswer:
+def clusters(shown: ShownMap, grid: ViewName) -> ClustersAnswer:
     """The clusters with names, and where they lie in a grid."""
+    served, atlas = shown.served, shown.atlas
     facts = served.facts.overlays
-    on_map = facts.places(found.value, found.digest, "nearest")
+    on_map = facts.places(atlas, shown.digest, "nearest")
     named = facts.kept(
-        ("clusters", found.digest),
-        lambda: named_clusters(on_map, served.facts.images(), found.value.images),
+        ("clusters", shown.digest),
+        lambda: named_clusters(on_map, shown.items.labels(), atlas.images),
         lambda made: sum(one.members.nbytes + 200 for one in made),
     )
-    places = facts.places(found.value, found.digest, grid)
+    places = facts.places(atlas, shown.digest, grid)
     rows = [
         ClusterAnswer(
             name=", ".join(_label_name(served, label) for label in one.labels),
             labels=list(one.labels),
-            images=one.images,
+            items=one.images,
             scale=one.scale,
             x=round(float(np.median(places.x[one.members])), 2),
             y=round(float(np.median(places.y[one.members])), 2),
         )
         for one in named
     ]
-    return ClustersAnswer(**said(served), atlas=found.value.name, grid=grid, clusters=rows)
+    return ClustersAnswer(**said(served), atlas=atlas.name, grid=grid, clusters=rows)
 
 
 def _label_name(served: ServedStore, label: str) -> str:
     return class_name(served.store, served.facts.classes.find(label).label_index) or label
 
 
-def _painted(served: ServedStore, found: Version[Atlas], paint: Paint) -> Painted:
-    store = served.store
+def _painted(shown: ShownMap, paint: Paint) -> Painted:
+    items = shown.items
     if paint.by == "density":
-        counts = served.facts.overlays.density(found.value, found.digest, store.images_count)
-        return by_numbers("density", counts, says="images in a cell of the map", logarithmic=True)
+        counts = shown.served.facts.overlays.density(shown.atlas, shown.digest, items.count)
+        return by_numbers("density", counts, says=f"{items.one}s in a cell of the map", logarithmic=True)
     if paint.by == "unit":
         if paint.layer is None or paint.unit is None:
             raise UsageError("by=unit needs layer and unit, such as by=unit&layer=features.10&unit=17")
-        return by_unit(store, paint.layer, paint.unit)
+        return items.by_unit(paint.layer, paint.unit)
     if paint.by == "where":
         if paint.where is None:
             raise UsageError("by=where needs a filter, such as by=where&where=correct = false")
-        kept = parse(paint.where, store.images_schema)
-        return marked(paint.where, store.images_count, np.flatnonzero(store.mask(kept)))
+        return marked(paint.where, items.count, np.flatnonzero(items.mask(paint.where)))
     if paint.by == "region":
         if paint.drawn is None:
             raise UsageError("by=region needs region, such as by=region&region=10,10;20,10;20,20")
-        return marked("the region", store.images_count, images_of(served, paint.drawn))
-    return by_column(store, paint.column or "label")
+        return marked("the region", items.count, items_of(shown, paint.drawn))
+    return items.by_column(paint.column or "label")
 
 
 def _stops(painted: Painted) -> list[LegendStop]:
@@ -185,17 +179,23 @@ def _stops(painted: Painted) -> list[LegendStop]:
 
 
 def _legend_classes(painted: Painted, values: np.ndarray) -> list[LegendClass]:
-    """values: (n,) float32, of the atlas's images that have one."""
+    """values: (n,) float32, of the map's items that have one."""
     if painted.kind == "numbers":
         return []
     if painted.kind == "marked":
-        return [LegendClass(name=painted.title, images=len(values), colour=hexadecimal(MARK))]
+        return [LegendClass(name=painted.title, items=len(values), colour=hexadecimal(MARK))]
     palette = two_ended(np.array([0.0, 1.0])) if painted.kind == "share" else SERIES
     counts = np.bincount(values.astype(np.int64), minlength=len(painted.names)).tolist()
     return [
-        LegendClass(name=name, images=counts[number], colour=hexadecimal(palette[number]))
+        LegendClass(name=name, items=counts[number], colour=hexadecimal(palette[number]))
         for number, name in enumerate(painted.names)
     ]
+
+
+def _value_text(painted: Painted, number: float) -> str:
+    if painted.kind == "numbers":
+        return _text(painted, number)
+    return painted.names[0 if painted.kind == "marked" else int(number)]
 
 
 def _text(painted: Painted, number: float) -> str:

@@ -1,14 +1,14 @@
 """Regions of an atlas as the API and the pages show them: their images, classes and units."""
 
 import hashlib
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from ...index.atlas import Atlas
-from ...index.filters import parse
-from ...index.map_places import CORNERS
-from ...index.region_facts import region_accuracy, region_classes, region_loss, region_units
+from ...index.map_places import CORNERS, MapPlaces
+from ...index.region_facts import Contrast, RegionUnits, contrast, region_classes, region_units
 from ..addresses import patch_picture_address
 from ..answers.atlases import ViewName
 from ..answers.images import ListedImageAnswer
@@ -17,15 +17,16 @@ from ..answers.regions import (
     ExtentAnswer,
     RegionAnswer,
     RegionClassAnswer,
+    RegionFactAnswer,
     RegionImagesAnswer,
     RegionUnitAnswer,
     RegionUnitsAnswer,
 )
-from ..fresh import Version
 from ..registry import ServedStore
 from .ask import check_image, class_name, said
 from .cursors import page_of
 from .images import listed
+from .maps import ShownMap
 
 REGION_PATTERN = (
     rf"^-?[0-9]{{1,7}}(\.[0-9]{{1,4}})?,-?[0-9]{{1,7}}(\.[0-9]{{1,4}})?"
@@ -36,17 +37,21 @@ REGION_PATTERN = (
 
 @dataclass(frozen=True)
 class Drawn:
-    """A region, and the atlas that it was drawn in."""
+    """A region, and the map that it was drawn in."""
 
-    served: ServedStore
-    found: Version[Atlas]
+    shown: ShownMap
     grid: ViewName
     region: str
 
     @property
+    def served(self) -> ServedStore:
+        """The store of the map."""
+        return self.shown.served
+
+    @property
     def key(self) -> tuple[str, ...]:
-        """All that its images follow from."""
-        return self.served.hash, self.found.digest, self.grid, self.region
+        """All that its items follow from."""
+        return self.served.hash, self.shown.digest, self.grid, self.region
 
     @property
     def digest(self) -> str:
@@ -54,80 +59,112 @@ class Drawn:
         return hashlib.sha256("\0".join(self.key).encode()).hexdigest()
 
     def places(self) -> np.ndarray:
-        """(m,) int64, ascending: the images' places in the atlas."""
-        facts = self.served.facts.overlays
+        """(m,) int64, ascending: the items' places in the atlas."""
         corners = np.array([[float(one) for one in corner.split(",")] for corner in self.region.split(";")])
-        return facts.kept(
-            ("region", self.found.digest, self.grid, self.region),
-            lambda: facts.places(self.found.value, self.found.digest, self.grid).inside(corners),
+        return self.served.facts.overlays.kept(
+            ("region", self.shown.digest, self.grid, self.region),
+            lambda: self.lie().inside(corners),
             lambda made: made.nbytes,
         )
 
+    def lie(self) -> MapPlaces:
+        """Where all items of the map lie."""
+        return self.served.facts.overlays.places(self.shown.atlas, self.shown.digest, self.grid)
+
     def ids(self) -> np.ndarray:
-        """(m,) int64 image ids, ascending."""
-        return self.found.value.images[self.places()]
+        """(m,) int64 items, ascending."""
+        return self.shown.atlas.images[self.places()]
 
 
-def images_of(served: ServedStore, drawn: Drawn) -> np.ndarray:
-    """(m,) int64: the images of a region, by their ids here; it may have been drawn in the atlas of another store."""
+def items_of(shown: ShownMap, drawn: Drawn) -> np.ndarray:
+    """(m,) int64: the items of a region, by their numbers here; it may have been drawn in another store's atlas."""
     ids = drawn.ids()
-    if drawn.served.hash == served.hash:
+    if drawn.served.hash == shown.served.hash:
         return ids
-    here = drawn.served.facts.counterparts(served.store)[ids]
+    here = drawn.served.facts.counterparts(shown.served.store)[ids]
     return here[here >= 0]
 
 
 def region(drawn: Drawn) -> RegionAnswer:
-    """The region against the rest of the map."""
-    served, on_map, inside = drawn.served, drawn.found.value.images, drawn.ids()
-    images = served.facts.images()
-    accuracy, loss = region_accuracy(images, inside, on_map), region_loss(images, inside, on_map)
+    """The region of a map of images against the rest of it."""
+    facts, inside = _contrasts(drawn), drawn.ids()
+    accuracy, loss = facts["right predictions"], facts["mean loss"]
     return RegionAnswer(
-        **said(served),
-        atlas=drawn.found.value.name,
+        **said(drawn.served),
+        atlas=drawn.shown.atlas.name,
         grid=drawn.grid,
         region=drawn.region,
         images=len(inside),
-        on_map=len(on_map),
+        on_map=len(drawn.shown.atlas.images),
         accuracy=accuracy.region,
         rest_accuracy=accuracy.rest,
         loss=loss.region,
         rest_loss=loss.rest,
-        classes=[
-            RegionClassAnswer(
-                **one._asdict(),
-                label_class=None if one.label is None else _class_of(served, one.label),
-                lift=one.share / one.rest if one.rest else None,
-            )
-            for one in region_classes(images, inside, on_map)
-        ],
+        classes=classes(drawn),
     )
+
+
+def facts(drawn: Drawn) -> list[RegionFactAnswer]:
+    """What of the items is known in numbers: means over the region and over the rest."""
+    found = _contrasts(drawn).items()
+    return [RegionFactAnswer(name=name, region=one.region, rest=one.rest) for name, one in found]
+
+
+def classes(drawn: Drawn) -> list[RegionClassAnswer]:
+    """The region's labels against those of the rest, the commonest first."""
+    shown = drawn.shown
+    return [
+        RegionClassAnswer(
+            **one._asdict(),
+            label_class=None if one.label is None else _class_of(drawn.served, one.label),
+            lift=one.share / one.rest if one.rest else None,
+        )
+        for one in region_classes(shown.items.labels(), drawn.ids(), shown.atlas.images)
+    ]
+
+
+def _contrasts(drawn: Drawn) -> dict[str, Contrast]:
+    inside, on_map = drawn.ids(), drawn.shown.atlas.images
+    values = drawn.shown.items.contrasts().items()
+    return {name: contrast(one, inside, on_map) for name, one in values}
 
 
 def region_images(drawn: Drawn, *, cursor: str | None, limit: int) -> RegionImagesAnswer:
     """A page of the region's images. Raises UsageError for a foreign cursor."""
-    served = drawn.served
-    ids = ordered_images(drawn)
-    page, following = page_of(served, ("region", drawn.key), cursor, limit, len(ids))
+    page = region_page(drawn, cursor=cursor, limit=limit)
     return RegionImagesAnswer(
-        **said(served),
-        atlas=drawn.found.value.name,
+        **said(drawn.served),
+        atlas=drawn.shown.atlas.name,
         grid=drawn.grid,
         region=drawn.region,
-        found=len(ids),
-        images=[ListedImageAnswer(**row) for row in listed(served, ids[page].tolist())],
-        next=following,
+        found=page.found,
+        images=[ListedImageAnswer(**row) for row in listed(drawn.served, page.items)],
+        next=page.next,
     )
 
 
-def ordered_images(drawn: Drawn) -> np.ndarray:
-    """(m,) int64 image ids: those nearest to the middle of the region's images first."""
-    places = drawn.places()
-    lie = drawn.served.facts.overlays.places(drawn.found.value, drawn.found.digest, drawn.grid)
+class RegionPage(NamedTuple):
+    """Some of the items of a region. found: how many there are; next: the cursor of the next page."""
+
+    items: list[int]
+    found: int
+    next: str | None
+
+
+def region_page(drawn: Drawn, *, cursor: str | None, limit: int) -> RegionPage:
+    """A page of the region's items. Raises UsageError for a foreign cursor."""
+    ids = ordered_items(drawn)
+    page, following = page_of(drawn.served, ("region", drawn.key), cursor, limit, len(ids))
+    return RegionPage(ids[page].tolist(), len(ids), following)
+
+
+def ordered_items(drawn: Drawn) -> np.ndarray:
+    """(m,) int64 items: those nearest to the middle of the region's first."""
+    places, lie = drawn.places(), drawn.lie()
     x, y = lie.x[places], lie.y[places]
     if len(places):
         x, y = x - np.median(x), y - np.median(y)
-    return drawn.found.value.images[places[np.argsort(x * x + y * y, kind="stable")]]
+    return drawn.shown.atlas.images[places[np.argsort(x * x + y * y, kind="stable")]]
 
 
 def units(drawn: Drawn, *, layer: str | None, k: int) -> RegionUnitsAnswer:
@@ -137,14 +174,18 @@ def units(drawn: Drawn, *, layer: str | None, k: int) -> RegionUnitsAnswer:
         [row.layer for row in served.store.layers] if layer is None else [served.store.layer(layer).layer]
     )
     inside = drawn.ids()
+    return units_answer(drawn, (layer, k), lambda: region_units(served.store, layers, inside, k))
+
+
+def units_answer(drawn: Drawn, asked: Hashable, find: Callable[[], RegionUnits]) -> RegionUnitsAnswer:
+    """The units that `find` finds in a region, kept. asked: what beside the region it looks for."""
+    served, inside = drawn.served, drawn.ids()
     found = served.facts.overlays.kept(
-        ("units", drawn.key, layer, k),
-        lambda: region_units(served.store, layers, inside, k),
-        lambda made: 200 * len(made.units) + 100,
+        ("units", drawn.key, asked), find, lambda made: 200 * len(made.units) + 100
     )
     return RegionUnitsAnswer(
         **said(served),
-        atlas=drawn.found.value.name,
+        atlas=drawn.shown.atlas.name,
         grid=drawn.grid,
         region=drawn.region,
         images=len(inside),
@@ -157,13 +198,13 @@ def units(drawn: Drawn, *, layer: str | None, k: int) -> RegionUnitsAnswer:
     )
 
 
-def extent(served: ServedStore, found: Version[Atlas], grid: ViewName, where: str) -> ExtentAnswer:
-    """Where the images that a filter keeps lie. Raises FilterError."""
-    kept = served.store.mask(parse(where, served.store.images_schema))[found.value.images]
-    places = np.flatnonzero(kept)
-    box = served.facts.overlays.places(found.value, found.digest, grid).box(places)
+def extent(shown: ShownMap, grid: ViewName, where: str) -> ExtentAnswer:
+    """Where the items that a filter keeps lie. Raises FilterError."""
+    atlas = shown.atlas
+    places = np.flatnonzero(shown.items.mask(where)[atlas.images])
+    box = shown.served.facts.overlays.places(atlas, shown.digest, grid).box(places)
     return ExtentAnswer(
-        **said(served), atlas=found.value.name, grid=grid, where=where, images=len(places), box=box
+        **said(shown.served), atlas=atlas.name, grid=grid, where=where, items=len(places), box=box
     )
 
 

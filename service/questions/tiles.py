@@ -4,6 +4,8 @@ import math
 from typing import NamedTuple
 from urllib.parse import quote
 
+import numpy as np
+
 from ...common.errors import NotFoundError, StoreError, StoreNotFoundError, UsageError
 from ...index.atlas import Atlas
 from ...index.scatter import Scatter
@@ -54,6 +56,44 @@ class Seen(NamedTuple):
     level: int
     item: int
     items: int
+
+
+class Outline(NamedTuple):
+    """Where a view draws what it shows at a place: its middle and its side, in cells of the deepest level."""
+
+    x: float
+    y: float
+    side: float
+
+
+def outline(served: ServedStore, atlas: Atlas, spot: Spot) -> Outline:
+    """Where the cell is, or in the scatter the image. Raises as `seen`."""
+    found = seen(served, atlas, spot)
+    if spot.view != "scatter" or atlas.scatter is None:
+        return Outline(found.column + 0.5, found.row + 0.5, 1)
+    side = 2.0 ** (len(atlas.scatter.pyramid.levels) - 1 - found.level)
+    if found.item < 0:
+        return Outline(spot.x, spot.y, side)
+    cell, place = atlas.scatter.pyramid.cell, atlas.place(found.item)
+    return Outline(int(atlas.scatter.x[place]) / cell, int(atlas.scatter.y[place]) / cell, side)
+
+
+def nearest(served: ServedStore, atlas: Atlas, spot: Spot) -> Spot:
+    """The place nearest to one where its view shows something; itself where nothing is anywhere. Raises as `seen`."""
+    found = seen(served, atlas, spot)
+    if found.item >= 0:
+        return spot
+    if spot.view == "scatter" and atlas.scatter is not None:
+        cell = atlas.scatter.pyramid.cell
+        there = np.flatnonzero(atlas.scatter.first <= found.level)
+        x, y = atlas.scatter.x[there] / cell, atlas.scatter.y[there] / cell
+    else:
+        row, column = np.nonzero((atlas.grid if spot.view == "nearest" else atlas.assigned) >= 0)
+        x, y = column + 0.5, row + 0.5
+    if not len(x):
+        return spot
+    best = np.argmin((x - spot.x) ** 2 + (y - spot.y) ** 2)
+    return spot._replace(x=float(x[best]), y=float(y[best]))
 
 
 def tiles(

@@ -10,7 +10,7 @@ export interface Point {
 /** A cluster with a name, as the service says it. scale: 0 for those of the coarsest cut. */
 export interface Cluster {
   name: string;
-  images: number;
+  items: number;
   scale: number;
   x: number;
   y: number;
@@ -49,7 +49,7 @@ export class Above {
       const element = document.createElement("span");
       element.className = "cluster";
       element.textContent = cluster.name;
-      element.title = `${cluster.images.toLocaleString("en")} images`;
+      element.title = `${cluster.items.toLocaleString("en")} lie here`;
       this.layer.append(element);
       return { cluster, element, width: element.offsetWidth };
     });

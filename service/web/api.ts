@@ -5,12 +5,23 @@ export class ProblemError extends Error {}
 
 /** The JSON of an address. Throws ProblemError with the service's own words. */
 export async function ask<T>(address: string, signal?: AbortSignal): Promise<T> {
-  const response = await fetch(address, signal ? { signal } : {}).catch((error: unknown) => {
+  const response = await get(address, "application/json", signal);
+  if (!response.ok) throw await problem(response);
+  return (await response.json()) as T;
+}
+
+/** A piece of a page, which may itself say what went wrong. Throws ProblemError. */
+export async function piece(address: string, signal: AbortSignal): Promise<string> {
+  const response = await get(address, "text/html, application/problem+json", signal);
+  if (!response.headers.get("content-type")?.startsWith("text/html")) throw await problem(response);
+  return await response.text();
+}
+
+async function get(address: string, accept: string, signal?: AbortSignal): Promise<Response> {
+  return await fetch(address, { headers: { accept }, ...(signal ? { signal } : {}) }).catch((error: unknown) => {
     if (signal?.aborted) throw error;
     throw new ProblemError("The service does not answer; is it still running?");
   });
-  if (!response.ok) throw await problem(response);
-  return (await response.json()) as T;
 }
 
 /** The problem that a response tells of (RFC 9457), or its status where it tells of none. */

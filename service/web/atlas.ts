@@ -1,4 +1,4 @@
-/** The atlas page: one atlas or two in their frames, what is painted, found and chosen, and the address of the view. */
+/** The page of a map, of images, units or samples: one or two in their frames, what is painted, found and chosen, and the address of the view. */
 
 import { words } from "./api";
 import type { Cell, Spot } from "./cells";
@@ -51,7 +51,7 @@ class AtlasPage implements Listener {
       draw: (on) => this.lassos.forEach((lasso) => lasso.turn(on)),
       region: (corners) => this.choose(corners ? { corners, pane: this.active.number } : null),
       middle: () => this.choose({ corners: middle(this.active.viewer), pane: this.active.number }),
-      enter: () => this.visit(this.active, this.active.chosen, false),
+      enter: () => this.visit(this.active.chosen, false),
       moving: (pane) => this.use(pane),
     });
     for (const pane of this.panes) this.controls.listen(pane);
@@ -71,10 +71,12 @@ class AtlasPage implements Listener {
     return first;
   }
 
-  /** What the address asks for. */
+  /** What the address asks for; the frame tells what of it cannot be. */
   private asked(): View {
     const usual = this.panes[0]?.grid ?? fact(this.holder, "grid");
-    return parse(location.hash, this.first.whole(usual), Object.keys(this.first.facts.grids));
+    const view = parse(location.hash, this.first.whole(usual), this.first.facts.grids);
+    this.first.tell(view.problems.join(" "));
+    return view;
   }
 
   private open(view: View): void {
@@ -126,14 +128,14 @@ class AtlasPage implements Listener {
     const pane = this.first;
     if (grid === pane.grid) return;
     const { across } = pane.viewer.look();
-    const image = this.sought() ?? pane.chosen?.image?.image_id;
+    const image = this.sought() ?? pane.chosen?.item ?? null;
     let place = pane.whole(grid);
-    if (image !== undefined && across < pane.columns * 0.9) {
+    if (image !== null && across < pane.columns * 0.9) {
       const found = await pane.attempt(() => pane.where(String(image), grid));
       if (found) place = { grid, x: found.x, y: found.y, across: shared(pane, grid, across) };
     }
     const view = { ...this.view(), ...place, beside: null, region: null };
-    history.replaceState(null, "", hash(view));
+    history.pushState(null, "", hash(view));
     this.open(view);
   }
 
@@ -142,13 +144,12 @@ class AtlasPage implements Listener {
     return this.searched && this.searched.cell === this.first.chosen ? this.searched.image : undefined;
   }
 
-  private async search(text: string, where: string | null): Promise<void> {
+  private async search(item: string, where: string | null): Promise<void> {
     for (const pane of this.panes) pane.tell("");
-    if (where === null && /^\d+$/.test(text)) await this.fly(text, false);
-    else await this.fit(where ?? text);
+    await (where === null ? this.fly(item, false) : this.fit(where));
   }
 
-  /** Flies to an image. */
+  /** Flies to an item. */
   private async fly(image: string, immediately: boolean): Promise<void> {
     const pane = this.first;
     const place = await pane.attempt(() => pane.where(image));
@@ -157,9 +158,9 @@ class AtlasPage implements Listener {
     const across = Math.min(pane.viewer.look().across, pane.around(place, AROUND));
     pane.viewer.lookAt(place.x, place.y, across, immediately);
     this.searched = { image, cell: await this.look(pane, place) };
-    this.remember();
-    if (String(place.shown) !== image)
-      pane.tell(`Image ${image} lies in the cell that shows image ${place.shown}, which is nearer its centre.`);
+    this.remember(true);
+    const { one } = pane.facts;
+    if (place.shown !== Number(image)) pane.tell(`${capital(one)} ${image} lies in the cell that shows ${one} ${place.shown}.`);
   }
 
   /** Marks the images that a filter keeps, and shows where they are. */
@@ -167,18 +168,20 @@ class AtlasPage implements Listener {
     const pane = this.first;
     const { grid } = pane;
     const found = await pane.attempt(() =>
-      pane.ask<{ images: number; box: [number, number, number, number] | null }>("extent", { grid, where }),
+      pane.ask<{ items: number; box: [number, number, number, number] | null }>("extent", { grid, where }),
     );
     if (!found) return;
-    this.find = found.images ? where : "";
+    this.find = found.items ? where : "";
     this.mark();
     if (found.box) pane.viewer.fit(...found.box);
+    const { one } = pane.facts;
+    const many = found.items === 1 ? `1 ${one} is` : `${found.items.toLocaleString("en")} ${one}s are`;
     pane.tell(
-      found.images
-        ? `${found.images.toLocaleString("en")} images are marked where ${where}; most of them lie in what is shown.`
-        : `No image on the map passes the filter ${where}.`,
+      found.items
+        ? `${many} marked where ${where}; most of them lie in what is shown.`
+        : `No ${one} on the map passes the filter ${where}.`,
     );
-    this.remember();
+    this.remember(true);
   }
 
   private mark(): void {
@@ -187,6 +190,7 @@ class AtlasPage implements Listener {
   }
 
   private paint(paint: Paint, strength: number): void {
+    const another = JSON.stringify(paint) !== JSON.stringify(this.paintedBy);
     this.paintedBy = paint;
     this.strength = strength;
     for (const pane of this.panes) {
@@ -195,7 +199,7 @@ class AtlasPage implements Listener {
     }
     void this.painter.explain(paint, this.first.facts.page);
     void this.tellPaint(this.active, this.active.chosen);
-    this.remember();
+    this.remember(another);
   }
 
   private choose(region: Region | null): void {
@@ -206,7 +210,7 @@ class AtlasPage implements Listener {
       for (const pane of this.panes) pane.tell("");
     }
     this.showRegion();
-    this.remember();
+    this.remember(true);
   }
 
   /** The region's outline where it was drawn, and its images marked in the other frame. */
@@ -237,40 +241,40 @@ class AtlasPage implements Listener {
     this.active = pane;
     const before = pane.chosen;
     const found = await this.look(pane, spot);
-    const again = before?.image?.image_id === found?.image?.image_id;
-    if (event.pointerType !== "touch" || again) this.visit(pane, found, event.ctrlKey || event.metaKey);
+    const again = before?.item === found?.item;
+    if (event.pointerType !== "touch" || again) this.visit(found, event.ctrlKey || event.metaKey);
   }
 
-  private visit(pane: Pane, cell: Cell | null, aside: boolean): void {
-    if (!cell?.image) return;
-    const page = `${pane.facts.pages}/images/${cell.image.image_id}`;
-    if (aside) open(page, "_blank", "noopener");
-    else location.assign(page);
+  private visit(cell: Cell | null, aside: boolean): void {
+    if (!cell?.link) return;
+    if (aside) open(cell.link, "_blank", "noopener");
+    else location.assign(cell.link);
   }
 
+  /** What is in the middle of what is seen, or nearest to it. */
   private chooseMiddle(pane: Pane): Promise<Cell | null> {
-    return this.look(pane, pane.viewer.middle());
+    return this.look(pane, pane.viewer.middle(), true);
   }
 
-  /** Outlines a cell, tells of its image, and outlines the same image in the other frame. */
-  private async look(pane: Pane, spot: Spot | null): Promise<Cell | null> {
+  /** Outlines a cell, tells what it shows, and outlines the same image in the other frame. */
+  private async look(pane: Pane, spot: Spot | null, nearest = false): Promise<Cell | null> {
     try {
-      const cell = await pane.choose(spot);
+      const cell = await pane.choose(spot, nearest);
       if (!cell) return null;
-      this.facts.show(cell, pane.facts.pages);
+      this.facts.show(cell);
       void this.tellPaint(pane, cell);
       for (const other of this.panes) if (other !== pane) void this.link(pane, other, cell);
       return cell;
     } catch (error) {
-      this.facts.clear("");
+      this.facts.clear();
       pane.tell(words(error));
       return null;
     }
   }
 
   private async link(from: Pane, to: Pane, cell: Cell): Promise<void> {
-    const image = cell.image?.image_id;
-    const id = image === undefined ? null : await from.attempt(() => counterpart(from, to, image));
+    const image = cell.item;
+    const id = image === null ? null : await from.attempt(() => counterpart(from, to, image));
     const place = id === null || id === undefined ? undefined : await to.where(String(id)).catch(() => undefined);
     if (from.chosen !== cell) return;
     if (place) to.outlineImage(place);
@@ -280,13 +284,13 @@ class AtlasPage implements Listener {
   /** Tells what the image that is chosen is painted by. */
   private async tellPaint(pane: Pane, cell: Cell | null): Promise<void> {
     this.telling?.abort();
-    if (!cell?.image || !("by" in this.paintedBy)) {
+    if (cell?.item == null || !("by" in this.paintedBy)) {
       this.facts.painted("");
       return;
     }
     const telling = (this.telling = new AbortController());
     const asked = pane.ask<{ text: string | null }>(
-      `overlays/values/${cell.image.image_id}`,
+      `overlays/values/${cell.item}`,
       { ...this.paintedBy },
       telling.signal,
     );
@@ -298,12 +302,18 @@ class AtlasPage implements Listener {
   private view(): View {
     const { paintedBy: paint, strength, find, region, first } = this;
     const beside = this.panes[1]?.viewer.look() ?? null;
-    return { grid: first.grid, ...first.viewer.look(), beside, paint, strength, find, region };
+    return { grid: first.grid, ...first.viewer.look(), beside, paint, strength, find, region, problems: [] };
   }
 
-  private remember(): void {
-    history.replaceState(null, "", hash(this.view()));
+  /** Writes the view into the address. step: one that the browser's back button undoes. */
+  private remember(step = false): void {
+    if (step) history.pushState(null, "", hash(this.view()));
+    else history.replaceState(null, "", hash(this.view()));
   }
+}
+
+function capital(word: string): string {
+  return word.charAt(0).toUpperCase() + word.slice(1);
 }
 
 try {

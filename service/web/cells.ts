@@ -1,26 +1,17 @@
-/** What the cells of a grid show, asked for one at a time and kept. */
+/** What a map shows at its places, asked for one at a time and kept. */
 
-import { ask } from "./api";
+import { piece } from "./api";
 
-export interface Shown {
-  image_id: number;
-  uri: string;
-  width: number | null;
-  height: number | null;
-  label: string | null;
-  label_index: number | null;
-  label_class: string | null;
-  predicted: number | null;
-  predicted_class: string | null;
-  probability: number | null;
-  thumb: string;
-}
-
+/** What is shown at a place, as the page beside the map tells of it. x, y, side: where the map draws it, in cells. */
 export interface Cell {
-  row: number;
-  column: number;
-  images: number;
-  image: Shown | null;
+  /** An image, a unit or a sample; null for none. */
+  item: number | null;
+  /** Its own page. */
+  link: string;
+  html: string;
+  x: number;
+  y: number;
+  side: number;
 }
 
 /** A place in cells of the deepest level, and the cell that it is in. level: of the scatter, that is looked at. */
@@ -36,20 +27,20 @@ const KEPT = 500;
 /** Milliseconds that a pointer must rest before anything is asked. */
 const REST = 60;
 
-/** The cells of an atlas: a new question takes the place of one that has no answer yet. */
+/** The cells of a map: a new question takes the place of one that has no answer yet. */
 export class Cells {
   private readonly kept = new Map<string, Cell>();
   private asking: AbortController | undefined;
 
   constructor(
-    private readonly api: string,
+    private readonly page: string,
     private readonly version: string,
   ) {}
 
-  /** What a cell shows; null where another one was asked for meanwhile. Throws ProblemError. */
-  async get(grid: string, spot: Spot): Promise<Cell | null> {
+  /** What is shown at a spot, or nearest to it; null where another was asked for meanwhile. Throws ProblemError. */
+  async get(grid: string, spot: Spot, nearest: boolean): Promise<Cell | null> {
     this.asking?.abort();
-    const query = new URLSearchParams({ grid, v: this.version, ...place(spot) });
+    const query = new URLSearchParams({ grid, v: this.version, nearest: String(nearest), ...place(spot) });
     const key = query.toString();
     const known = this.kept.get(key);
     if (known) return known;
@@ -57,7 +48,9 @@ export class Cells {
     await new Promise((done) => setTimeout(done, REST));
     if (asking.signal.aborted) return null;
     try {
-      const cell = await ask<Cell>(`${this.api}/at?${query}`, asking.signal);
+      const html = await piece(`${this.page}/at?${query}`, asking.signal);
+      if (asking.signal.aborted) return null;
+      const cell = read(html);
       this.keep(key, cell);
       return cell;
     } catch (error) {
@@ -71,6 +64,21 @@ export class Cells {
     if (this.kept.size >= KEPT && !oldest.done) this.kept.delete(oldest.value);
     this.kept.set(key, cell);
   }
+}
+
+function read(html: string): Cell {
+  const holder = document.createElement("template");
+  holder.innerHTML = html;
+  const drawn = holder.content.querySelector<HTMLElement>("[data-side]")?.dataset ?? {};
+  const link = holder.content.querySelector<HTMLAnchorElement>("a[data-item]");
+  return {
+    item: link ? Number(link.dataset["item"]) : null,
+    link: link?.getAttribute("href") ?? "",
+    html,
+    x: Number(drawn["x"]),
+    y: Number(drawn["y"]),
+    side: Number(drawn["side"]),
+  };
 }
 
 function place({ x, y, column, row, level }: Spot): Record<string, string> {

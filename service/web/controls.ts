@@ -10,7 +10,8 @@ export interface Actions {
   pane(): Pane;
   home(): void;
   grid(name: string): void;
-  search(text: string, where: string | null): void;
+  /** An item by its number, or the items that a filter keeps; for a class whose name is a number the latter. */
+  search(item: string, where: string | null): void;
   draw(on: boolean): void;
   /** A region of the frame that is in use; none with an empty text. */
   region(corners: string): void;
@@ -38,7 +39,9 @@ export class Controls {
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       const text = String(new FormData(form).get("find") ?? "").trim();
-      actions.search(text, className(text));
+      const number = /^(?:(?:image|unit|sample)\s*)?(\d+)$/i.exec(text)?.[1];
+      const where = className(text);
+      actions.search(number ?? text, number === undefined ? (where ?? text) : where);
     });
   }
 

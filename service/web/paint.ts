@@ -1,6 +1,6 @@
 /** The form that says what the atlas is painted by, and the legend of that. */
 
-import { problem, words } from "./api";
+import { piece, words } from "./api";
 import { element, tell } from "./page";
 import type { Paint } from "./place";
 
@@ -81,9 +81,7 @@ export class Painter {
 /** Fills an element with a piece of a page, or with why there is none; false where it was given up. */
 export async function fragment(address: string, holder: HTMLElement, signal: AbortSignal): Promise<boolean> {
   try {
-    const response = await fetch(address, { signal });
-    if (!response.headers.get("content-type")?.startsWith("text/html")) throw await problem(response);
-    const text = await response.text();
+    const text = await piece(address, signal);
     if (signal.aborted) return false;
     holder.innerHTML = text;
     return true;

@@ -8,10 +8,11 @@ import { tell } from "./page";
 import type { Look, Paint, Place } from "./place";
 import { type Grid, type Slot, Viewer } from "./viewer";
 
-/** What the page says of an atlas. api: of the atlas; images: of the store's images. */
+/** What the page says of a map. one: the word for its items. api: of the map; images: of the store's images. */
 export interface PaneFacts {
   store: string;
   atlas: string;
+  one: string;
   api: string;
   images: string;
   pages: string;
@@ -20,7 +21,7 @@ export interface PaneFacts {
   grids: Record<string, Grid>;
 }
 
-/** Where an image is. shown: the image that is seen there. level: the first that shows it. */
+/** Where an item is. shown: the one that is seen there. level: the first that shows it. */
 export interface Where extends Spot {
   grid: string;
   shown: number;
@@ -51,7 +52,7 @@ export class Pane {
     grid: string,
   ) {
     this.grid = grid;
-    this.cells = new Cells(facts.api, facts.version);
+    this.cells = new Cells(facts.page, facts.version);
     this.viewer = new Viewer(holder, this.of(grid));
     this.listen(listener);
   }
@@ -83,22 +84,19 @@ export class Pane {
     else this.viewer.home(immediately);
   }
 
-  /** Outlines what is shown at a spot and gives it; null where another one was chosen meanwhile, or there is none. */
-  async choose(spot: Spot | null): Promise<Cell | null> {
+  /** Outlines what is shown at a spot, or nearest to it, and gives it; null where another one was chosen meanwhile. */
+  async choose(spot: Spot | null, nearest = false): Promise<Cell | null> {
     const scattered = this.grid === "scatter";
-    if (!spot || !scattered) this.viewer.choose(spot && middleOf(spot));
+    if (!spot || !(scattered || nearest)) this.viewer.choose(spot && middleOf(spot));
     if (!spot) {
       this.chosen = null;
       return null;
     }
-    const level = this.viewer.level;
-    const cell = await this.cells.get(this.grid, scattered ? { ...spot, level } : spot);
+    const asked = scattered ? { ...spot, level: this.viewer.level } : spot;
+    const cell = await this.cells.get(this.grid, asked, nearest);
     if (!cell) return null;
     this.chosen = cell;
-    if (scattered) {
-      const place = cell.image && (await this.where(String(cell.image.image_id)));
-      if (this.chosen === cell) this.viewer.choose(place ?? null, this.viewer.side(level));
-    }
+    this.viewer.choose(scattered && cell.item === null ? null : cell, cell.side);
     return cell;
   }
 
@@ -114,9 +112,10 @@ export class Pane {
     return Math.min(most, Math.max(3, this.columns / 2));
   }
 
-  /** Where an image is, in one of the grids. Throws ProblemError. */
-  async where(image: string, grid = this.grid): Promise<Where | undefined> {
-    const found = await this.ask<{ cells: Where[] }>("where", { image });
+  /** Where an item is, in one of the grids. Throws ProblemError. */
+  async where(item: string, grid = this.grid): Promise<Where | undefined> {
+    const name = this.facts.one === "image" ? "image" : "item";
+    const found = await this.ask<{ cells: Where[] }>("where", { [name]: item });
     return found.cells.find((one) => one.grid === grid);
   }
 

@@ -22,43 +22,74 @@ export interface Region {
   pane: number;
 }
 
-/** All that the address holds. beside: where the second frame looks. find: the filter whose images are marked. */
+/** All that the address holds. beside: where the second frame looks. find: the filter whose items are marked.
+ *  problems: what of an address cannot be shown, in sentences. */
 export interface View extends Place {
   beside: Look | null;
   paint: Paint;
   strength: number;
   find: string;
   region: Region | null;
+  problems: readonly string[];
 }
 
+/** Of a grid, in cells. */
+export interface Size {
+  columns: number;
+  rows: number;
+}
+
+const ANY: Size = { columns: Infinity, rows: Infinity };
 export const STRENGTH = 0.6;
 const PAINT = ["by", "column", "layer", "unit", "where"];
 
-/** The view that an address's hash names; whatever it does not name is as in `otherwise`. */
-export function parse(hash: string, otherwise: Place, grids: readonly string[]): View {
+/** The view that an address's hash names; whatever it does not name, or names wrongly, is as in `otherwise`. */
+export function parse(hash: string, otherwise: Place, grids: Readonly<Record<string, Size>>): View {
   const held = new URLSearchParams(hash.replace(/^#/, ""));
-  const number = (name: string, least: number, usual: number): number => {
-    const text = held.get(name);
-    const value = text === null || text.trim() === "" ? NaN : Number(text);
-    return Number.isFinite(value) && value >= least ? value : usual;
+  const problems: string[] = [];
+  const wrong = (name: string, allowed: string): void => {
+    problems.push(`The address has ${name}=${(held.get(name) ?? "").slice(0, 60)}, which must be ${allowed}.`);
   };
-  const look = (after: string, usual: Look): Look => ({
-    x: number(`x${after}`, 0, usual.x),
-    y: number(`y${after}`, 0, usual.y),
-    across: number(`across${after}`, 0.01, usual.across),
+  const number = (name: string, least: number, most: number, usual: number): number => {
+    const text = held.get(name);
+    if (text === null) return usual;
+    const value = text.trim() === "" ? NaN : Number(text);
+    if (value >= least && value <= most) return value;
+    wrong(name, `a number from ${least}${most === Infinity ? " up" : ` to ${most}`}`);
+    return usual;
+  };
+  const look = (after: string, { columns, rows }: Size, usual: Look): Look => ({
+    x: number(`x${after}`, -columns, 2 * columns, usual.x),
+    y: number(`y${after}`, -rows, 2 * rows, usual.y),
+    across: number(`across${after}`, 0.01, Infinity, usual.across),
   });
-  const grid = held.get("grid");
-  const corners = held.get("region");
+  let grid = held.get("grid") ?? otherwise.grid;
+  if (!(grid in grids)) {
+    wrong("grid", `one of ${Object.keys(grids).join(", ")}`);
+    grid = otherwise.grid;
+  }
+  const size = grids[grid] ?? { columns: Infinity, rows: Infinity };
+  const whole = { x: size.columns / 2, y: size.rows / 2, across: 0 };
+  const drawn = held.get("region");
+  const corners = drawn && isRegion(drawn) ? drawn : null;
+  if (drawn && !corners) wrong("region", "the corners of a polygon, x,y;x,y;x,y, in cells");
   const named = PAINT.map((name): [string, string | null] => [name, held.get(name)]);
   return {
-    grid: grid !== null && grids.includes(grid) ? grid : otherwise.grid,
-    ...look("", otherwise),
-    beside: held.has("across2") ? look("2", { x: 0, y: 0, across: 0 }) : null,
+    grid,
+    ...look("", size, grid === otherwise.grid ? otherwise : whole),
+    beside: held.has("across2") ? look("2", ANY, { x: 0, y: 0, across: 0 }) : null,
     paint: held.has("by") ? Object.fromEntries(named.filter((one): one is [string, string] => one[1] !== null)) : {},
-    strength: Math.min(1, number("strength", 0.1, STRENGTH)),
+    strength: number("strength", 0.1, 1, STRENGTH),
     find: held.get("find") ?? "",
-    region: corners ? { corners, pane: number("pane", 0, 0) } : null,
+    region: corners ? { corners, pane: number("pane", 0, 1, 0) } : null,
+    problems,
   };
+}
+
+/** Whether a text is the corners of a polygon. */
+function isRegion(text: string): boolean {
+  const corner = String.raw`-?\d{1,7}(\.\d{1,4})?,-?\d{1,7}(\.\d{1,4})?`;
+  return new RegExp(`^${corner}(;${corner}){2,}$`).test(text);
 }
 
 /** The hash that names a view. */

@@ -2,7 +2,7 @@
 
 import numpy as np
 from unitscope.index.cluster_names import SCALES, hills, named_clusters
-from unitscope.index.image_columns import ImageColumns
+from unitscope.index.map_items import Labels
 from unitscope.index.map_places import MapPlaces
 
 LABELS = ("ant", "bee", "cat", "dog")
@@ -10,9 +10,7 @@ MIDDLES = ((20, 20), (80, 20), (20, 80), (80, 80), (50, 50))
 
 
 def columns(codes):
-    none = np.full(len(codes), -1, np.int32)
-    nan = np.full(len(codes), np.nan, np.float32)
-    return ImageColumns(LABELS, np.asarray(codes, np.int32), none, none, nan, nan, np.ones(len(codes), bool))
+    return Labels(LABELS, np.asarray(codes, np.int32))
 
 
 def blobs(own, seed=0):

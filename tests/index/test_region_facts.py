@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from unitscope.index import region_facts
 from unitscope.index.image_columns import ImageColumns
-from unitscope.index.region_facts import region_accuracy, region_classes, region_loss, region_units
+from unitscope.index.map_items import ImageItems
+from unitscope.index.region_facts import contrast, region_classes, region_units
 from unitscope.index.store import Store
 
 
@@ -52,6 +53,10 @@ def test_beyond_the_limit_a_sample_is_looked_at_and_said(made, store, inside, mo
     assert len(found.units) == 5
 
 
+def items(store):
+    return ImageItems(store, lambda: ImageColumns.read(store))
+
+
 def test_nothing_inside_or_nothing_outside(made, store):
     assert region_units(store, ["head"], np.array([], np.int64), 5).units == ()
     every = np.flatnonzero(~made.failed)
@@ -62,7 +67,7 @@ def test_nothing_inside_or_nothing_outside(made, store):
 
 def test_classes_against_the_rest(made, store, inside):
     on_map = np.flatnonzero(~made.failed)
-    found = region_classes(ImageColumns.read(store), inside, on_map)
+    found = region_classes(items(store).labels(), inside, on_map)
     labels = np.array(made.images["label"].to_pylist())
     rest = np.setdiff1d(on_map, inside)
     assert sum(one.images for one in found) == len(inside)
@@ -74,7 +79,7 @@ def test_classes_against_the_rest(made, store, inside):
 
 
 def test_accuracy_and_loss_against_the_rest(made, store, inside):
-    images, on_map = ImageColumns.read(store), np.flatnonzero(~made.failed)
+    on_map, known = np.flatnonzero(~made.failed), items(store).contrasts()
     rows = made.images.to_pylist()
 
     def means(ids):
@@ -83,6 +88,6 @@ def test_accuracy_and_loss_against_the_rest(made, store, inside):
         return right, np.mean([rows[one]["loss"] for one in ids])
 
     here, rest = means(inside), means(np.setdiff1d(on_map, inside))
-    assert region_accuracy(images, inside, on_map) == pytest.approx((here[0], rest[0]))
-    assert region_loss(images, inside, on_map) == pytest.approx((here[1], rest[1]), rel=1e-5)
-    assert region_loss(images, on_map, on_map).rest is None
+    assert contrast(known["right predictions"], inside, on_map) == pytest.approx((here[0], rest[0]))
+    assert contrast(known["mean loss"], inside, on_map) == pytest.approx((here[1], rest[1]), rel=1e-5)
+    assert contrast(known["mean loss"], on_map, on_map).rest is None

@@ -121,7 +121,7 @@ def test_an_image_and_a_class_are_found_and_hovered(chromium, live):
         told = tab.wait(TEXT.format("atlas-problem"))
         where = f"label = '{label}'"
         extent = live.get(f"{API}/extent", params={"grid": "assigned", "where": where}).json()
-        assert told.startswith(f"{extent['images']} images are marked where {where}")
+        assert told.startswith(f"{extent['items']} images are marked where {where}")
         tab.wait("new URLSearchParams(location.hash.slice(1)).get('find')")
         assert held(tab)["find"] == where
         x0, _, x1, _ = extent["box"]
@@ -250,7 +250,7 @@ def test_two_atlases_side_by_side_are_linked(chromium, kit, two):
             asked = {"by": "region", "region": region, "region_grid": "assigned", "region_atlas": "pca"}
             linked = client.get("/api/v1/stores/shapes/atlases/heaps/overlays/legend", params=asked).json()
             inside = client.get(f"{API}/region", params={"grid": "assigned", "region": region}).json()
-            assert linked["classes"][0]["images"] == inside["images"] > 0
+            assert linked["classes"][0]["items"] == inside["images"] > 0
             visit = keep(tab, "beside")
             tiles = [one for one in visit.requested if "/atlases/heaps/overlays/assigned/" in one]
             assert any(parse_qs(urlsplit(one).query)["region"] == [region] for one in tiles)

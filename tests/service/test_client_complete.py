@@ -70,6 +70,16 @@ def test_every_table_and_picture_of_the_api_has_its_question(url):
             lambda: store.layer_tile("{layer}", "{kind}", "{grid}", "{level}", column="{column}", row="{row}"),
             lambda: store.layer_at("{layer}", "{kind}", 1, 2), lambda: store.layer_where("{layer}", "{kind}", 3),
             lambda: store.sample_picture("{layer}", "{sample}"),
+            lambda: store.layer_overlays("{layer}", "{kind}"), lambda: store.layer_legend("{layer}", "{kind}", DENSITY),
+            lambda: store.layer_painted("{layer}", "{kind}", "{item}", DENSITY),
+            lambda: store.layer_overlay_tile(
+                "{layer}", "{kind}", "{grid}", "{level}", DENSITY, column="{column_of_tile}", row="{row}"
+            ),
+            lambda: store.layer_clusters("{layer}", "{kind}"), lambda: store.layer_extent("{layer}", "{kind}", "true"),
+            lambda: store.layer_region("{layer}", "{kind}", CORNERS),
+            lambda: store.units_in_region("{layer}", CORNERS).all(),
+            lambda: store.samples_in_region("{layer}", CORNERS).all(),
+            lambda: store.units_of_samples_in_region("{layer}", CORNERS),
         ):  # fmt: skip
             with pytest.raises(ServiceError):
                 ask()

@@ -53,11 +53,43 @@ QUESTIONS = {
         "/layers/block/atlases/units/where?item=7",
         lambda store: store.layer_where("block", "units", 7),
     ),
+    "layer_overlays": (
+        "/layers/block/atlases/units/overlays",
+        lambda store: store.layer_overlays("block", "units"),
+    ),
+    "layer_legend": (
+        "/layers/block/atlases/units/overlays/legend?by=column&column=active",
+        lambda store: store.layer_legend("block", "units", Paint("column", column="active")),
+    ),
+    "layer_painted": (
+        "/layers/block/atlases/activations/overlays/values/5?by=unit&layer=block&unit=3",
+        lambda store: store.layer_painted("block", "activations", 5, UNIT),
+    ),
+    "layer_clusters": (
+        "/layers/block/atlases/activations/clusters",
+        lambda store: store.layer_clusters("block", "activations"),
+    ),
+    "layer_extent": (
+        "/layers/block/atlases/units/extent?where=unit+%3C+5",
+        lambda store: store.layer_extent("block", "units", "unit < 5"),
+    ),
+    "layer_region": (
+        f"/layers/block/atlases/units/region?{REGION}",
+        lambda store: store.layer_region("block", "units", CORNERS),
+    ),
+    "units_of_samples_in_region": (
+        f"/layers/block/atlases/activations/region/units?{REGION}&k=3",
+        lambda store: store.units_of_samples_in_region("block", CORNERS, k=3),
+    ),
 }
 PICTURES = {
     "overlay_tile": (
         "/atlases/pca/overlays/nearest/0/0_0.png?by=unit&layer=block&unit=3",
         lambda store: store.overlay_tile("pca", "nearest", 0, UNIT),
+    ),
+    "layer_overlay_tile": (
+        "/layers/block/atlases/activations/overlays/nearest/0/0_0.png?by=unit&layer=block&unit=3",
+        lambda store: store.layer_overlay_tile("block", "activations", "nearest", 0, UNIT),
     ),
     "layer_tile": (
         "/layers/block/atlases/units/tiles/assigned/0/0_0.jpg",
@@ -118,6 +150,12 @@ def test_the_images_of_a_region_come_in_pages(store, monkeypatch):
     assert [len(page) for page in images.pages(9)] == [7, 2]
     found = [image.image_id for image in images]
     assert len(found) == len(set(found)) == store.region("pca", CORNERS).images > 9
+
+
+def test_the_units_and_samples_of_a_region_come_in_pages(store):
+    units, samples = store.units_in_region("block", CORNERS), store.samples_in_region("block", CORNERS)
+    assert len({one.unit for one in units}) == store.layer_region("block", "units", CORNERS).items > 2
+    assert len({one.sample for one in samples}) == store.layer_region("block", "activations", CORNERS).items > 2
 
 
 def test_a_place_that_where_tells_shows_the_unit(store):

@@ -118,24 +118,24 @@ def test_it_is_walked_in(chromium, kit, mapped, kind):
         httpx.Client(base_url=url, timeout=30) as client,
         chromium.open(f"{url}{PAGE}/{kind}") as tab,
     ):
-        tab.wait("document.querySelector('#layer-atlas').dataset.ready === ''")
-        tab.wait("document.querySelector('#item-panel').childElementCount > 0")
-        tab.evaluate("document.querySelector('#item-search input').value = '7'")
-        tab.evaluate("document.querySelector('#item-search').requestSubmit()")
+        tab.wait("document.querySelector('#atlas').dataset.ready === ''")
+        tab.wait("!!document.querySelector('#facts-link')")
+        tab.evaluate("document.querySelector('#atlas-search input').value = '7'")
+        tab.evaluate("document.querySelector('#atlas-search').requestSubmit()")
         tab.wait("/grid=/.test(location.hash)")
         (place,) = [
             one for one in client.get(f"{API}/{kind}/where", params={"item": 7}).json()["cells"]
             if one["grid"] == usual
         ]  # fmt: skip
-        shown = f"document.querySelector('[data-visit=\"{place['shown']}\"]')"
+        shown = f"document.querySelector('[data-item=\"{place['shown']}\"]')"
         tab.wait(f"{shown} && {shown}.querySelector('img').naturalWidth > 0")
         for button in ("scatter", usual):
             tab.evaluate(f"document.querySelector('button[data-grid={button}]').click()")
             tab.wait(f"document.querySelector('button[data-grid={button}]').ariaPressed === 'true'")
-            tab.wait("document.querySelector('#layer-atlas').dataset.ready === ''")
+            tab.wait("document.querySelector('#atlas').dataset.ready === ''")
         visit = tab.look()
         assert (visit.failed, visit.logged, visit.broken, visit.overflow) == ([], [], [], 0)
-        tab.evaluate("document.querySelector('#item-search').requestSubmit()")
+        tab.evaluate("document.querySelector('#atlas-search').requestSubmit()")
         tab.wait(f"!!{shown}")
         tab.evaluate("document.querySelector('.openseadragon-canvas').focus()")
         tab.press("Enter", 13)

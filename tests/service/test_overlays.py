@@ -54,7 +54,7 @@ def test_what_can_be_painted_by_can_be(client):
 def test_the_legend_tells_classes_numbers_and_what_is_missing(client, made, atlas):
     labels = [made.images["label"][int(image)].as_py() for image in atlas.images]
     legend = get(client, "/overlays/legend", by="column", column="label")
-    assert {one["name"]: one["images"] for one in legend["classes"]} == {
+    assert {one["name"]: one["items"] for one in legend["classes"]} == {
         one: labels.count(one) for one in set(labels)
     }
     legend = get(client, "/overlays/legend", by="unit", layer="features.0", unit=17)
@@ -145,7 +145,7 @@ def test_where_the_images_of_a_filter_lie(client, made, atlas):
     cats = [
         place for place, image in enumerate(atlas.images) if made.images["label"][int(image)].as_py() == "cat"
     ]
-    assert told["images"] == len(cats)
+    assert told["items"] == len(cats)
     x0, y0, x1, y1 = told["box"]
     rows, columns = atlas.cells[cats].T
     assert np.mean((columns >= x0) & (columns < x1)) >= 0.9

@@ -40,7 +40,6 @@ def test_the_same_sources_give_the_same_scripts_and_are_built_once(build):
     assert set(made) == {
         ".sources",
         "atlas.js",
-        "layer_atlas.js",
         "live.js",
         "openseadragon-LICENSE.txt",
     }
