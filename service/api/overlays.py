@@ -52,7 +52,9 @@ async def _asked(
     column: Annotated[
         str | None, Query(max_length=300, description="with by=column: one of `overlays`; default: label")
     ] = None,
-    unit_layer: Annotated[str | None, Query(alias="layer", max_length=300, description="with by=unit")] = None,
+    unit_layer: Annotated[
+        str | None, Query(alias="layer", max_length=300, description="with by=unit")
+    ] = None,
     unit: Annotated[int | None, Query(ge=0, le=2**31, description="with by=unit")] = None,
     where: Where = None,
     region: Region | None = None,

@@ -30,6 +30,10 @@ _VIEWS: list[tuple[ViewName, str]] = [
 ]
 
 
+_FEW = 2
+"""Cells along the map's sides, of which so few that most images would be hidden."""
+
+
 @dataclass(frozen=True)
 class Look:
     """What the address of an atlas page asks for.
@@ -134,7 +138,7 @@ def _walk(shown: ShownMap, panes: list[dict[str, Any]]) -> Walk:
     return Walk(
         one=shown.items.one,
         count=shown.items.count,
-        usual="nearest",
+        usual="nearest" if len(shown.atlas.grid) > _FEW else "assigned",
         views=_VIEWS,
         panes=panes,
         columns=map_viewer.columns(shown),

@@ -91,22 +91,25 @@ def region_page(
     grid: ViewName = "nearest",
     start: Start = 0,
     part: Literal["facts", "units"] | None = None,
+    v: AtlasVersion = None,
 ) -> Response:
     """Which images lie in a region, and what sets them apart. part: of the page, for the viewer."""
 
     def make(served: ServedStore) -> Response:
-        drawn = Drawn(map_of(served, served.atlas(atlas)), grid, region)
+        drawn = Drawn(map_of(served, atlas_of(served, atlas, v)), grid, region)
         return views_region.region(request, served, drawn, start=start, part=part)
 
     return consistent(request, store, make)
 
 
 @router.get("/stores/{store}/atlas/{atlas}/legend")
-def legend(request: Request, store: StoreName, atlas: AtlasName, asked: Painting) -> Response:
+def legend(
+    request: Request, store: StoreName, atlas: AtlasName, asked: Painting, *, v: AtlasVersion = None
+) -> Response:
     """What the colours of an overlay mean, for the viewer."""
 
     def shown(served: ServedStore) -> Version[ShownMap]:
-        found = served.atlas(atlas)
+        found = atlas_of(served, atlas, v)
         return Version(map_of(served, found), found.digest, found.stamp)
 
     found = painting(request, shown, asked)

@@ -63,11 +63,12 @@ def layer_region_page(
     grid: ViewName = "nearest",
     start: Start = 0,
     part: Literal["facts", "units"] | None = None,
+    v: AtlasVersion = None,
 ) -> Response:
     """What lies in a region, and what sets it apart. part: of the page, for the viewer."""
 
     def make(served: ServedStore) -> Response:
-        found = served.layer_atlas(layer, kind)
+        found = layer_atlas_of(served, layer, kind, v)
         drawn = Drawn(map_of_layer(served, found, kind), grid, region)
         return views.region(request, drawn, found, kind, start=start, part=part)
 
@@ -76,12 +77,18 @@ def layer_region_page(
 
 @router.get("/stores/{store}/layers/{layer}/atlas/{kind}/legend")
 def layer_legend(
-    request: Request, store: StoreName, layer: LayerName, kind: Kind, asked: Painting
+    request: Request,
+    store: StoreName,
+    layer: LayerName,
+    kind: Kind,
+    asked: Painting,
+    *,
+    v: AtlasVersion = None,
 ) -> Response:
     """What the colours of an overlay mean, for the viewer."""
 
     def shown(served: ServedStore) -> Version[ShownMap]:
-        found = served.layer_atlas(layer, kind)
+        found = layer_atlas_of(served, layer, kind, v)
         return Version(map_of_layer(served, found, kind), found.digest, found.stamp)
 
     found = painting(request, shown, asked)

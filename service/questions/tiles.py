@@ -87,12 +87,14 @@ def nearest(served: ServedStore, atlas: Atlas, spot: Spot) -> Spot:
         cell = atlas.scatter.pyramid.cell
         there = np.flatnonzero(atlas.scatter.first <= found.level)
         x, y = atlas.scatter.x[there] / cell, atlas.scatter.y[there] / cell
+        here = spot.x, spot.y
     else:
         row, column = np.nonzero((atlas.grid if spot.view == "nearest" else atlas.assigned) >= 0)
         x, y = column + 0.5, row + 0.5
+        here = found.column + 0.5, found.row + 0.5
     if not len(x):
         return spot
-    best = np.argmin((x - spot.x) ** 2 + (y - spot.y) ** 2)
+    best = np.argmin((x - here[0]) ** 2 + (y - here[1]) ** 2)
     return spot._replace(x=float(x[best]), y=float(y[best]))
 
 

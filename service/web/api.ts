@@ -17,6 +17,15 @@ export async function piece(address: string, signal: AbortSignal): Promise<strin
   return await response.text();
 }
 
+/** Throws ProblemError where an address gives no picture. */
+export async function picture(address: string): Promise<void> {
+  const response = await get(address, "image/*");
+  if (!response.ok) throw await problem(response);
+  await createImageBitmap(await response.blob()).catch(() => {
+    throw new ProblemError("A tile is no picture: it is damaged. `unitscope verify STORE` says what else is.");
+  });
+}
+
 async function get(address: string, accept: string, signal?: AbortSignal): Promise<Response> {
   return await fetch(address, { headers: { accept }, ...(signal ? { signal } : {}) }).catch((error: unknown) => {
     if (signal?.aborted) throw error;

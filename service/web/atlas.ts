@@ -4,12 +4,12 @@ import { words } from "./api";
 import type { Cell, Spot } from "./cells";
 import { Controls } from "./controls";
 import { Facts } from "./facts";
+import { Laid } from "./laid";
 import { Lasso, middle } from "./lasso";
 import { counterpart, drawnIn, shared } from "./linked";
 import { element, fact, tell } from "./page";
-import { Painter } from "./paint";
 import { type Listener, Pane, type PaneFacts } from "./pane";
-import { hash, type Paint, parse, type Region, STRENGTH, type View } from "./place";
+import { hash, parse, type Region, type View } from "./place";
 import { RegionPanel } from "./region";
 
 /** Cells side by side around an image that was searched for, at most. */
@@ -19,18 +19,14 @@ class AtlasPage implements Listener {
   private readonly holder = element("atlas");
   private readonly facts = new Facts();
   private readonly panel = new RegionPanel();
-  private readonly painter = new Painter((paint, strength) => this.paint(paint, strength));
   private readonly panes: Pane[];
   private readonly lassos: Lasso[];
   private readonly controls: Controls;
+  private readonly laid: Laid;
   private active: Pane;
-  private paintedBy: Paint = {};
-  private strength = STRENGTH;
-  private find = "";
   private region: Region | null = null;
   private searched: { image: string; cell: Cell | null } | null = null;
   private pointedAt = false;
-  private telling: AbortController | undefined;
 
   constructor() {
     const told = JSON.parse(fact(this.holder, "panes")) as PaneFacts[];
@@ -40,6 +36,12 @@ class AtlasPage implements Listener {
       return new Pane(one, number, element(`atlas-viewer${after}`), element(`atlas-problem${after}`), this, usual);
     });
     this.active = this.first;
+    this.laid = new Laid(
+      this.panes,
+      this.facts,
+      () => this.active,
+      (another) => this.remember(another),
+    );
     this.lassos = this.panes.map(
       (pane) => new Lasso(pane.viewer, (corners) => this.choose({ corners, pane: pane.number })),
     );
@@ -100,14 +102,8 @@ class AtlasPage implements Listener {
 
   /** Everything of a view that lies over the tiles. */
   private dress(view: View): void {
-    this.paintedBy = view.paint;
-    this.strength = view.strength;
-    this.find = view.find;
+    this.laid.dress(view);
     this.region = view.region && this.panes[view.region.pane] ? view.region : null;
-    this.painter.show(view.paint, view.strength);
-    void this.painter.explain(view.paint, this.first.facts.page);
-    for (const pane of this.panes) pane.lay("paint", view.paint, view.strength);
-    this.mark();
     this.showRegion();
   }
 
@@ -166,13 +162,10 @@ class AtlasPage implements Listener {
   /** Marks the images that a filter keeps, and shows where they are. */
   private async fit(where: string): Promise<void> {
     const pane = this.first;
-    const { grid } = pane;
-    const found = await pane.attempt(() =>
-      pane.ask<{ items: number; box: [number, number, number, number] | null }>("extent", { grid, where }),
-    );
+    const found = await this.laid.extent(where);
     if (!found) return;
-    this.find = found.items ? where : "";
-    this.mark();
+    this.laid.mark(found.items ? where : "");
+    this.controls.drawn(this.region !== null || this.laid.find !== "");
     if (found.box) pane.viewer.fit(...found.box);
     const { one } = pane.facts;
     const many = found.items === 1 ? `1 ${one} is` : `${found.items.toLocaleString("en")} ${one}s are`;
@@ -184,31 +177,10 @@ class AtlasPage implements Listener {
     this.remember(true);
   }
 
-  private mark(): void {
-    const { find } = this;
-    for (const pane of this.panes) pane.lay("found", find ? { by: "where", where: find } : {});
-  }
-
-  private paint(paint: Paint, strength: number): void {
-    const another = JSON.stringify(paint) !== JSON.stringify(this.paintedBy);
-    this.paintedBy = paint;
-    this.strength = strength;
-    for (const pane of this.panes) {
-      pane.tell("");
-      pane.lay("paint", paint, strength);
-    }
-    void this.painter.explain(paint, this.first.facts.page);
-    void this.tellPaint(this.active, this.active.chosen);
-    this.remember(another);
-  }
-
   private choose(region: Region | null): void {
     this.region = region;
-    if (!region) {
-      this.find = "";
-      this.mark();
-      for (const pane of this.panes) pane.tell("");
-    }
+    for (const pane of this.panes) pane.tell("");
+    if (!region) this.laid.mark("");
     this.showRegion();
     this.remember(true);
   }
@@ -217,7 +189,7 @@ class AtlasPage implements Listener {
   private showRegion(): void {
     const { region } = this;
     const source = this.panes[region?.pane ?? 0] ?? this.first;
-    this.controls.drawn(region !== null || this.find !== "");
+    this.controls.drawn(region !== null || this.laid.find !== "");
     for (const pane of this.panes) {
       pane.outline(region && pane === source ? region.corners : "");
       const linked = region !== null && pane !== source;
@@ -261,8 +233,8 @@ class AtlasPage implements Listener {
     try {
       const cell = await pane.choose(spot, nearest);
       if (!cell) return null;
-      this.facts.show(cell);
-      void this.tellPaint(pane, cell);
+      this.facts.show(cell, pane.sees(cell));
+      void this.laid.tell(pane, cell);
       for (const other of this.panes) if (other !== pane) void this.link(pane, other, cell);
       return cell;
     } catch (error) {
@@ -281,26 +253,9 @@ class AtlasPage implements Listener {
     else to.viewer.choose(null);
   }
 
-  /** Tells what the image that is chosen is painted by. */
-  private async tellPaint(pane: Pane, cell: Cell | null): Promise<void> {
-    this.telling?.abort();
-    if (cell?.item == null || !("by" in this.paintedBy)) {
-      this.facts.painted("");
-      return;
-    }
-    const telling = (this.telling = new AbortController());
-    const asked = pane.ask<{ text: string | null }>(
-      `overlays/values/${cell.item}`,
-      { ...this.paintedBy },
-      telling.signal,
-    );
-    const told = await asked.catch(() => null);
-    if (telling.signal.aborted) return;
-    this.facts.painted(told ? `painted by: ${told.text ?? "no value"}` : "");
-  }
-
   private view(): View {
-    const { paintedBy: paint, strength, find, region, first } = this;
+    const { region, first } = this;
+    const { paint, strength, find } = this.laid;
     const beside = this.panes[1]?.viewer.look() ?? null;
     return { grid: first.grid, ...first.viewer.look(), beside, paint, strength, find, region, problems: [] };
   }

@@ -6,9 +6,12 @@ import { element } from "./page";
 export class Facts {
   private readonly holder = element("facts");
   private readonly paint = element("facts-paint");
+  private readonly away = element("facts-away");
 
-  show(cell: Cell): void {
+  /** Shows a cell. seen: whether it is in the frame. */
+  show(cell: Cell, seen: boolean): void {
     this.holder.innerHTML = cell.html;
+    this.away.textContent = seen ? "" : "Nothing is seen here: this is what lies nearest.";
   }
 
   /** What the item that is shown is painted by. */
@@ -18,6 +21,7 @@ export class Facts {
 
   clear(): void {
     this.holder.innerHTML = '<strong id="facts-name"></strong>';
+    this.away.textContent = "";
     this.painted("");
   }
 }

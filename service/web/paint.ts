@@ -2,6 +2,7 @@
 
 import { piece, words } from "./api";
 import { element, tell } from "./page";
+import type { Pane } from "./pane";
 import type { Paint } from "./place";
 
 /** The fields that each choice needs. */
@@ -38,16 +39,16 @@ export class Painter {
     this.arrange();
   }
 
-  /** Shows the legend of a paint. page: of the atlas. */
-  async explain(paint: Paint, page: string): Promise<void> {
+  /** Shows the legend of a paint, or why there is none; whether the paint can be laid on. pane: of the map. */
+  async explain(paint: Paint, pane: Pane): Promise<boolean> {
     this.asking?.abort();
     if (!("by" in paint)) {
       this.legend.replaceChildren();
-      return;
+      return true;
     }
     const asking = (this.asking = new AbortController());
-    const filled = await fragment(`${page}/legend?${new URLSearchParams(paint)}`, this.legend, asking.signal);
-    if (!filled && !asking.signal.aborted) this.legend.replaceChildren();
+    const filled = await fragment(`${pane.facts.page}/legend?${pane.query({ ...paint })}`, this.legend, asking.signal);
+    return filled && this.legend.querySelector(".legend") !== null;
   }
 
   private tellChange(): void {
@@ -78,7 +79,7 @@ export class Painter {
   }
 }
 
-/** Fills an element with a piece of a page, or with why there is none; false where it was given up. */
+/** Fills an element with a piece of a page; false where it was given up, or is filled with why there is none. */
 export async function fragment(address: string, holder: HTMLElement, signal: AbortSignal): Promise<boolean> {
   try {
     const text = await piece(address, signal);
@@ -91,6 +92,6 @@ export async function fragment(address: string, holder: HTMLElement, signal: Abo
     warning.className = "warning";
     tell(warning, words(error));
     holder.replaceChildren(warning);
-    return true;
+    return false;
   }
 }

@@ -1,6 +1,6 @@
 /** One atlas in its frame: what is looked at and chosen there, and what is laid over it. */
 
-import { ask, problem, words } from "./api";
+import { ask, picture, words } from "./api";
 import type { Cluster } from "./above";
 import { type Cell, Cells, type Spot } from "./cells";
 import { corners } from "./lasso";
@@ -128,6 +128,14 @@ export class Pane {
     return new URLSearchParams({ ...more, v: this.facts.version }).toString();
   }
 
+  /** Whether some of what is drawn around a place is in the frame. */
+  sees({ x, y, side }: { x: number; y: number; side: number }): boolean {
+    const seen = this.viewer.look();
+    const gap = (middle: number, place: number, across: number): boolean =>
+      Math.abs(middle - place) <= (across + side) / 2;
+    return gap(seen.x, x, seen.across) && gap(seen.y, y, seen.down);
+  }
+
   /** Lays an overlay over the atlas; none without paint. */
   lay(slot: Slot, paint: Paint, strength = MARKED): void {
     const tiles = `${this.facts.api}/overlays/${this.grid}/{level}/{column}_{row}.png`;
@@ -188,10 +196,9 @@ export class Pane {
   private async failed(address: string): Promise<void> {
     if (!this.alert.hidden) return;
     try {
-      const response = await fetch(address);
-      this.tell(response.ok ? "" : (await problem(response)).message);
-    } catch {
-      this.tell("The service does not answer; is it still running?");
+      await picture(address);
+    } catch (error) {
+      this.tell(words(error));
     }
   }
 }

@@ -22,9 +22,11 @@ export class RegionPanel {
     }
     const asking = (this.asking = new AbortController());
     const query = (part: string): string =>
-      `${pane.facts.page}/region?${new URLSearchParams({ grid: pane.grid, region, part })}`;
-    if (!(await fragment(query("facts"), this.facts, asking.signal))) return;
-    this.units.textContent = "The maxima of the region’s images are being read …";
-    if (await fragment(query("units"), this.units, asking.signal)) this.holder.dataset["ready"] = "";
+      `${pane.facts.page}/region?${pane.query({ grid: pane.grid, region, part })}`;
+    if (await fragment(query("facts"), this.facts, asking.signal)) {
+      if (pane.facts.one !== "unit") this.units.textContent = "What the units do in the region is being read …";
+      await fragment(query("units"), this.units, asking.signal);
+    }
+    if (!asking.signal.aborted) this.holder.dataset["ready"] = "";
   }
 }

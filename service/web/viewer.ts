@@ -99,8 +99,7 @@ export class Viewer {
   lay(slot: Slot, address: string | null, strength: number): void {
     const before = this.overlays.get(slot);
     if (before?.address === address) {
-      before.strength = strength;
-      before.item?.setOpacity(strength);
+      this.strengthen(slot, strength);
       return;
     }
     if (before?.item) this.osd.world.removeItem(before.item);
@@ -113,6 +112,14 @@ export class Viewer {
       opacity: strength,
       success: (event) => this.laid(slot, overlay, (event as unknown as { item: OpenSeadragon.TiledImage }).item),
     });
+  }
+
+  /** How strongly what lies in a slot is seen. */
+  strengthen(slot: Slot, strength: number): void {
+    const overlay = this.overlays.get(slot);
+    if (!overlay) return;
+    overlay.strength = strength;
+    overlay.item?.setOpacity(strength);
   }
 
   private laid(slot: Slot, overlay: Overlay, item: OpenSeadragon.TiledImage): void {

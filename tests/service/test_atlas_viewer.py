@@ -5,6 +5,7 @@ test-artifacts/service/.
 """
 
 import re
+import shutil
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -271,3 +272,33 @@ def test_names_lie_on_the_map_at_low_zoom(chromium, kit, two):
             assert set(tab.evaluate(shown)) == names
             assert len(names) >= 2
             keep(tab, "names")
+
+
+def test_an_address_that_cannot_be_says_what_is_wrong(chromium, live):
+    address = f"{live.base_url}{PAGE}#grid=foo&x=abc&across=-3&region=1,1&by=unit&layer=nope&unit=3"
+    with chromium.open(address) as tab:
+        tab.wait(READY)
+        told = tab.evaluate(TEXT.format("atlas-problem"))
+        for wrong in ("grid=foo", "assigned, nearest, scatter", "x=abc", "across=-3", "region=1,1"):
+            assert wrong in told
+        assert "no layer 'nope'" in tab.wait(TEXT.format("atlas-legend"))
+        assert not any("/overlays/nearest/" in url for url in tab.look().requested)
+
+
+def test_tiles_that_are_damaged_and_an_atlas_that_is_replaced_are_told_of(chromium, kit, swept, tmp_path):
+    store = tmp_path / "shapes"
+    shutil.copytree(swept, store)
+    for pack in (store / "atlas" / "pca" / "tiles").rglob("*.jpegs"):
+        data = pack.read_bytes()
+        with pack.open("r+b") as file:
+            file.write(data.replace(b"\xff\xd8\xff", b"\x00\xd8\xff"))
+    region = "#grid=assigned&region=0,0;4,0;4,4;0,4"
+    with kit.serving(store) as url, chromium.open(f"{url}{PAGE}{region}") as tab:
+        assert "damaged" in tab.wait(TEXT.format("atlas-problem"))
+        manifest = store / "atlas" / "pca" / "atlas.json"
+        replaced = store / "atlas" / "pca" / "other.json"
+        replaced.write_text(manifest.read_text() + " ")
+        replaced.rename(manifest)
+        tab.evaluate("document.getElementById('atlas-middle').click()")
+        old = "document.querySelectorAll('#atlas-region figure').length"
+        tab.wait(f"{TEXT.format('atlas-region')}.includes('has been made again') && {old} === 0")

@@ -155,7 +155,9 @@ def test_the_images_of_a_region_come_in_pages(store, monkeypatch):
 def test_the_units_and_samples_of_a_region_come_in_pages(store):
     units, samples = store.units_in_region("block", CORNERS), store.samples_in_region("block", CORNERS)
     assert len({one.unit for one in units}) == store.layer_region("block", "units", CORNERS).items > 2
-    assert len({one.sample for one in samples}) == store.layer_region("block", "activations", CORNERS).items > 2
+    assert (
+        len({one.sample for one in samples}) == store.layer_region("block", "activations", CORNERS).items > 2
+    )
 
 
 def test_a_place_that_where_tells_shows_the_unit(store):

@@ -2,14 +2,17 @@
 
 import io
 import shutil
+from dataclasses import replace
 
 import httpx
 import numpy as np
 import pytest
 from PIL import Image
+from unitscope.common.errors import NotFoundError
 from unitscope.index.by_layer import ACTIVATIONS, UNITS
 from unitscope.index.layer_atlas import LayerAtlas
 from unitscope.index.store import Store
+from unitscope.service.questions import layer_atlases as questions
 
 PAGE = "/stores/mapped/layers/block/atlas"
 API = "/api/v1/stores/mapped/layers/block/atlases"
@@ -100,6 +103,22 @@ def test_what_is_not_there_is_told_with_the_command(asked):
     assert "/atlas/units" not in asked("/stores/mapped/layers/stem.0").text
 
 
+def test_samples_that_were_left_out_are_told_from_those_that_are_none(kit, mapped):
+    found = atlas(mapped, ACTIVATIONS)
+    kept = replace(found.atlas, images=np.delete(found.atlas.images, [3, 59]))
+    with kit.client(mapped) as client:
+        served = client.app.state.registry.get("mapped").value
+        for item, told in (
+            (3, "sample 3 is not on the map"),
+            (59, "not on the map"),
+            (60, "numbered 0 to 59"),
+        ):
+            with pytest.raises(NotFoundError, match=told):
+                questions.where(served, replace(found, atlas=kept), "activations", item)
+        assert questions.where(served, replace(found, atlas=kept), "activations", 4).item == 4
+        assert "sample, 0 to 59" in client.get(f"{PAGE}/activations").text
+
+
 def test_an_atlas_that_is_made_is_picked_up_without_a_restart(kit, mapped, tmp_path):
     store = tmp_path / "mapped"
     shutil.copytree(mapped, store)
@@ -108,6 +127,27 @@ def test_an_atlas_that_is_made_is_picked_up_without_a_restart(kit, mapped, tmp_p
         assert client.get(f"{API}/units").status_code == 404
         shutil.move(tmp_path / "aside", store / "by_layer")
         assert client.get(f"{API}/units").status_code == 200
+
+
+def paint_and_lasso(tab, kind):
+    """Paints and takes the middle as a region, and goes back over both."""
+    legend = "document.querySelector('#atlas-legend').textContent"
+    column = "max" if kind == "units" else "loss"
+    tab.evaluate(
+        f"(f => {{ f.value = 'column:{column}'; f.dispatchEvent(new Event('change', {{bubbles: true}})); }})"
+        "(document.querySelector('#atlas-paint [name=by]'))"
+    )
+    tab.wait(f"{legend}.includes('{'largest maximum' if kind == 'units' else 'loss'}')")
+    tab.wait("document.querySelector('#facts-paint').textContent.startsWith('painted by: ')")
+    tab.evaluate("document.querySelector('#atlas-middle').click()")
+    tab.wait("document.querySelector('#atlas-region').dataset.ready === ''")
+    told = tab.evaluate("document.querySelector('#atlas-region').textContent")
+    assert "on a page of their own" in told
+    assert ("Classes that they fire most for" if kind == "units" else "Most characteristic units") in told
+    tab.evaluate("history.back()")
+    tab.wait("document.querySelector('#atlas-region').hidden && location.hash.includes('by=column')")
+    tab.evaluate("history.back()")
+    tab.wait(f"!location.hash.includes('by=column') && !{legend}.trim()")
 
 
 @pytest.mark.parametrize("kind", ["units", "activations"])
@@ -133,8 +173,10 @@ def test_it_is_walked_in(chromium, kit, mapped, kind):
             tab.evaluate(f"document.querySelector('button[data-grid={button}]').click()")
             tab.wait(f"document.querySelector('button[data-grid={button}]').ariaPressed === 'true'")
             tab.wait("document.querySelector('#atlas').dataset.ready === ''")
+        paint_and_lasso(tab, kind)
         visit = tab.look()
         assert (visit.failed, visit.logged, visit.broken, visit.overflow) == ([], [], [], 0)
+        assert any(f"/atlases/{kind}/overlays/{usual}/" in url for url in visit.requested)
         tab.evaluate("document.querySelector('#atlas-search').requestSubmit()")
         tab.wait(f"!!{shown}")
         tab.evaluate("document.querySelector('.openseadragon-canvas').focus()")

@@ -1,6 +1,7 @@
 """The tiles of an atlas over HTTP: what is sent, what may be kept, what is refused, and never half of two versions."""
 
 import io
+import re
 import threading
 
 import numpy as np
@@ -195,6 +196,27 @@ def test_an_atlas_without_tiles_says_how_to_make_them(synthetic, kit, tmp_path):
         assert "made without tiles" in page
         assert '<svg class="mosaic"' in page
         assert "<noscript>" not in page
+
+
+def test_where_nothing_lies_the_nearest_is_told_when_asked_for(client, tiled):
+    atlas = Atlas.open(tiled.folder, "flat")
+    page = "/stores/store/atlas/flat/at"
+    filled = np.argwhere(atlas.grid >= 0)
+    empty = np.argwhere(atlas.grid < 0)
+    wanted = {"grid": "scatter", "level": 0, "x": 0.01, "y": 0.01}
+    for row, column in empty.tolist():
+        plain = client.get(page, params={"grid": "nearest", "x": column, "y": row}).text
+        assert "No image lies here." in plain and "data-item" not in plain
+        told = client.get(page, params={"grid": "nearest", "x": column, "y": row, "nearest": True}).text
+        x, y = (float(re.search(f'data-{one}="([0-9.]+)"', told)[1]) - 0.5 for one in "xy")
+        gaps = ((filled - [row, column]) ** 2).sum(axis=1)
+        assert (x - column) ** 2 + (y - row) ** 2 == gaps.min() > 0
+        assert f'data-item="{atlas.grid[int(y), int(x)]}"' in told
+    assert "data-item" in client.get(page, params=wanted | {"nearest": True}).text
+    stale = client.get(
+        page, params=wanted | {"v": "0" * 12}, headers={"Accept": "text/html, application/problem+json"}
+    )
+    assert stale.status_code == 409 and "made again" in stale.json()["detail"]
 
 
 def test_lost_tiles_are_told(synthetic, kit, tmp_path):
