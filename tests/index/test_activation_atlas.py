@@ -147,3 +147,5 @@ def test_a_sample_is_there_once_its_manifest_is_and_says_what_is_wanted(tmp_path
         ActivationSample.open(folder, store="abc", seed=3)
     publish_sample(folder, {"store": "abc", "seed": 3, "rows": 500, "units": 12})
     assert ActivationSample.open(folder).digest != sample.digest
+    with pytest.raises(StoreDamagedError, match="being made again"):
+        list(sample.blocks())

@@ -47,6 +47,12 @@ if __name__ == "__main__":
 """
 
 
+AXE = Path(__file__).parents[2] / "service" / "web" / "node_modules" / "axe-core" / "axe.min.js"
+RUN_AXE = """axe.run(document, {resultTypes: ["violations"]}).then(found => found.violations
+  .filter(one => ["serious", "critical"].includes(one.impact))
+  .map(one => [one.id, one.help, ...one.nodes.slice(0, 3).map(node => node.html.slice(0, 200))]))"""
+
+
 class Kit:
     """What the tests of this folder do to stores."""
 
@@ -232,6 +238,18 @@ def live(swept):
     """A client of `unitscope serve` with the real store, in a process of its own."""
     with Kit.serving(swept) as url, httpx.Client(base_url=url, timeout=30) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def faults():
+    """Gives the serious and critical faults that axe-core finds on an open page."""
+    axe = AXE.read_text(encoding="utf-8") + ";0"
+
+    def find(tab):
+        tab.evaluate(axe)
+        return tab.evaluate(RUN_AXE)
+
+    return find
 
 
 @pytest.fixture(scope="session")

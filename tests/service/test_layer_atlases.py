@@ -129,7 +129,7 @@ def test_an_atlas_that_is_made_is_picked_up_without_a_restart(kit, mapped, tmp_p
         assert client.get(f"{API}/units").status_code == 200
 
 
-def paint_and_lasso(tab, kind):
+def paint_and_lasso(tab, kind, faults):
     """Paints and takes the middle as a region, and goes back over both."""
     legend = "document.querySelector('#atlas-legend').textContent"
     column = "max" if kind == "units" else "loss"
@@ -144,6 +144,7 @@ def paint_and_lasso(tab, kind):
     told = tab.evaluate("document.querySelector('#atlas-region').textContent")
     assert "on a page of their own" in told
     assert ("Classes that they fire most for" if kind == "units" else "Most characteristic units") in told
+    assert faults(tab) == []
     tab.evaluate("history.back()")
     tab.wait("document.querySelector('#atlas-region').hidden && location.hash.includes('by=column')")
     tab.evaluate("history.back()")
@@ -151,7 +152,7 @@ def paint_and_lasso(tab, kind):
 
 
 @pytest.mark.parametrize("kind", ["units", "activations"])
-def test_it_is_walked_in(chromium, kit, mapped, kind):
+def test_it_is_walked_in(chromium, kit, faults, mapped, kind):
     usual = "assigned" if kind == "units" else "nearest"
     with (
         kit.serving(mapped) as url,
@@ -173,7 +174,7 @@ def test_it_is_walked_in(chromium, kit, mapped, kind):
             tab.evaluate(f"document.querySelector('button[data-grid={button}]').click()")
             tab.wait(f"document.querySelector('button[data-grid={button}]').ariaPressed === 'true'")
             tab.wait("document.querySelector('#atlas').dataset.ready === ''")
-        paint_and_lasso(tab, kind)
+        paint_and_lasso(tab, kind, faults)
         visit = tab.look()
         assert (visit.failed, visit.logged, visit.broken, visit.overflow) == ([], [], [], 0)
         assert any(f"/atlases/{kind}/overlays/{usual}/" in url for url in visit.requested)
