@@ -14,8 +14,8 @@ from .lock import writing
 
 
 class Built(NamedTuple):
-    """ann: the index over the features. neighbours: of each image in the graph. graph_recall: the measured share of true
-    ones among these.
+    """ann: the index over the features. neighbours: of each image in the graph. graph_recall: how many of these are
+    true, measured.
     """
 
     ann: AnnReport
