@@ -17,6 +17,8 @@ TARGET = 0.995
 NEIGHBOURS = (10, 30, 100)
 """Each of these k gets an operating point; a search uses the first that is at least its own k."""
 MOST_CANDIDATES = 512
+_ROWS = 4096
+"""Images whose features are read before pages are let go of."""
 _SCAN = 0.25
 """Nanoseconds for each number of a code that is scanned."""
 _VISIT = 300.0
@@ -40,12 +42,23 @@ class OperatingPoint:
 
 def prepared(vectors: Vectors, ids: np.ndarray | slice, metric: Metric) -> np.ndarray:
     """(ids, width) float32: the rows as the index sees them, of length 1 for cosine."""
-    rows = np.asarray(vectors.features[ids])
-    vectors.pages.read(len(rows))
+    rows = _rows(vectors, ids)
     if metric == "l2":
         return rows
     lengths = vectors.lengths[ids]
     return rows / np.where(lengths > 0, lengths, 1).astype(np.float32)[:, None]
+
+
+def _rows(vectors: Vectors, ids: np.ndarray | slice) -> np.ndarray:
+    """The features of some images; of many, a few at a time, whose pages are let go of."""
+    if isinstance(ids, slice) or len(ids) <= _ROWS:
+        rows = np.asarray(vectors.features[ids])
+        vectors.pages.read(len(rows))
+        return rows
+    rows = np.empty((len(ids), vectors.features.shape[1]), np.float32)
+    for start in range(0, len(ids), _ROWS):
+        rows[start : start + _ROWS] = _rows(vectors, ids[start : start + _ROWS])
+    return rows
 
 
 def choose_dimensions(

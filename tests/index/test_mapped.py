@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from unitscope.index import ann_tune
 from unitscope.index.exact import Vectors, nearest
 from unitscope.index.files import Folder
 from unitscope.index.mapped import Pages, map_array, release
@@ -61,6 +62,17 @@ def test_a_search_of_everything_holds_little(mapped):
     for got, wanted in zip(nearest(few, queries, 5), nearest(all_held, queries, 5), strict=True):
         np.testing.assert_array_equal(got, wanted)
     assert resident("features.f32") <= 20  # of 32: a chunk of 16 MiB, and what was let go of before
+
+
+@linux
+def test_many_rows_are_read_a_few_at_a_time(mapped, monkeypatch):
+    monkeypatch.setattr(ann_tune, "_ROWS", 64)
+    few = Vectors(mapped, np.linalg.norm(mapped, axis=1).astype(np.float64), np.ones(ROWS, bool), 4 * MIB)
+    release(mapped)
+    ids = np.random.default_rng(1).permutation(ROWS)
+    found = ann_tune.prepared(few, ids, "l2")
+    assert resident("features.f32") <= 9
+    np.testing.assert_array_equal(found, mapped[ids])
 
 
 def test_arrays_that_are_no_files_are_left_alone():
