@@ -237,10 +237,10 @@ class Registry:
         """In the order in which they were given."""
         return list(self._stores)
 
-    def at_hand(self, name: str) -> bool:
-        """Whether `get` answers at once."""
+    def at_hand(self, name: str) -> Version[ServedStore] | None:
+        """What `get` would give, where that is open already."""
         fresh = self._stores.get(name)
-        return fresh is not None and fresh.at_hand is not None
+        return None if fresh is None else fresh.at_hand
 
     def get(self, name: str) -> Version[ServedStore]:
         """The store as it is now. Raises NotFoundError, and StorageError where it cannot be read any more."""

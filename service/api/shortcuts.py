@@ -5,11 +5,8 @@ from typing import Any
 from fastapi import Request, Response
 
 from ..answers.draft import Draft
-from ..answers.stores import NeighborsAnswer
-from ..answers.units import PatchesAnswer
-from ..http.answering import answer, answer_from
+from ..http.answering import answer_at_hand
 from ..http.quick import NotAtHandError, Shortcut, whole
-from ..near import Near
 from ..questions.nearest import Search, neighbors_at_hand
 from ..questions.patches import PatchQuery, patches_at_hand
 from ..registry import Registry, ServedStore
@@ -20,27 +17,25 @@ Texts = dict[str, str]
 
 def _patches(request: Request, path: Texts, query: Texts) -> Response:
     asked = PatchQuery(path["layer"], whole(path["unit"], 0, LARGEST_NUMBER), _k(query, PatchQuery.k))
-
-    def make(served: ServedStore) -> Draft[PatchesAnswer]:
-        return _at_hand(patches_at_hand(served, asked))
-
-    return answer(request, _store(request, path), make)
+    served = _served(request, path)
+    return answer_at_hand(request, served, lambda: _at_hand(patches_at_hand(served, asked)))
 
 
 def _neighbors(request: Request, path: Texts, query: Texts) -> Response:
     image, k = whole(query.get("image", ""), 0, LARGEST_NUMBER), _k(query, Search.k)
+    served = _served(request, path)
+    near = served.near_at_hand()
+    return answer_at_hand(
+        request, served, lambda: _at_hand(neighbors_at_hand(served, near.value, image, k)), near
+    )
 
-    def make(served: ServedStore, near: Near) -> Draft[NeighborsAnswer]:
-        return _at_hand(neighbors_at_hand(served, near, image, k))
 
-    return answer_from(request, _store(request, path), ServedStore.near_at_hand, make)
-
-
-def _store(request: Request, path: Texts) -> str:
+def _served(request: Request, path: Texts) -> ServedStore:
     registry: Registry = request.app.state.registry
-    if not registry.at_hand(path["store"]):
+    found = registry.at_hand(path["store"])
+    if found is None:
         raise NotAtHandError
-    return path["store"]
+    return found.value
 
 
 def _k(query: Texts, default: int) -> int:

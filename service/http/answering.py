@@ -58,6 +58,18 @@ def answer_from(
     )
 
 
+def answer_at_hand(
+    request: Request, served: ServedStore, make: Callable[[], Content], used: Version[Any] | None = None
+) -> Response:
+    """As `answer_from`, from what is in memory alone: nothing that is replaced meanwhile can come into it.
+
+    used: the version of a part of the store that `make` uses.
+    """
+    form = _form(request)
+    part = used or _nothing(served)
+    return _response(request, served, part, lambda: (_encoded(make(), form), form), form)
+
+
 def answer_now(request: Request, content: BaseModel) -> Response:
     """The answer about what changes with more than a manifest; the ETag is made from its bytes."""
     form = _form(request)
@@ -117,30 +129,38 @@ def _respond(
     kept by its ETag, which is of everything that it is made from.
     """
 
-    def made(served: ServedStore, etag: str, value: Any) -> Picture:
-        if form is None or request.method != "GET":
-            return make(served, value)
-        return served.answers.get(etag, lambda: make(served, value), _size)
-
     def respond(served: ServedStore) -> Response:
         used = part(served)
-        etag = _etag(request, served, used, form or "")
-        headers = {"ETag": etag, "Cache-Control": _cache_control(request, served, used)}
-        if form is not None:
-            headers["Vary"] = "Accept"
-        if _matches(request, etag):
-            return Response(status_code=304, headers=headers)
         try:
-            data, kind = made(served, etag, used.value)
+            return _response(request, served, used, lambda: make(served, used.value), form)
         except UnitscopeError:
             if part(served).stamp == used.stamp:
                 raise
             return respond(served)
-        if _matches(request, "*"):
-            return Response(status_code=304, headers=headers)
-        return Response(data, media_type=kind, headers=headers)
 
     return consistent(request, store, respond)
+
+
+def _response(
+    request: Request,
+    served: ServedStore,
+    used: Version[Any],
+    make: Callable[[], Picture],
+    form: str | None,
+) -> Response:
+    etag = _etag(request, served, used, form or "")
+    headers = {"ETag": etag, "Cache-Control": _cache_control(request, served, used)}
+    if form is not None:
+        headers["Vary"] = "Accept"
+    if _matches(request, etag):
+        return Response(status_code=304, headers=headers)
+    if form is None or request.method != "GET":
+        data, kind = make()
+    else:
+        data, kind = served.answers.get(etag, make, _size)
+    if _matches(request, "*"):
+        return Response(status_code=304, headers=headers)
+    return Response(data, media_type=kind, headers=headers)
 
 
 def _size(answered: Picture) -> int:
