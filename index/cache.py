@@ -11,11 +11,11 @@ T = TypeVar("T")
 class ByteCache:
     """Values by key, at most `limit` bytes of them; what alone is larger than that is not kept.
 
-    reads: how many found their value here, and how many had to make it.
+    limit: in bytes. reads: how many found their value here, and how many had to make it.
     """
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
+        self.limit = limit
         self._held = 0
         self._values: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
         self._lock = Lock()
@@ -62,9 +62,9 @@ class ByteCache:
     def keep(self, key: Hashable, value: object, size: int) -> None:
         """Holds a value of `size` bytes, unless that is too much or the key has one."""
         with self._lock:
-            if key in self._values or size > self._limit:
+            if key in self._values or size > self.limit:
                 return
             self._values[key] = (value, size)
             self._held += size
-            while self._held > self._limit:
+            while self._held > self.limit:
                 self._held -= self._values.popitem(last=False)[1][1]

@@ -1,148 +1,18 @@
-"""Reads single columns of a table of many parts, a row group at a time, and keeps what was read in a bounded cache.
+"""Reads single columns of a table of many parts, a row group at a time, through the cache of a store's files.
 
 Rows are numbered through all parts: for per-image tables a row's number is its image_id.
 """
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from itertools import accumulate
-from threading import Lock
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ..common.errors import StoreDamagedError
-from .cache import ByteCache
-from .files import Folder, MissingFileError
-from .plain import At, list_reader, reader
-
-_FOOTER_FACTOR = 6
-"""Bytes in memory of an open file, for each byte of its footer."""
-
-
-@dataclass(frozen=True)
-class RowGroup:
-    """One row group: `rows` rows from `first`, group `number` of the file `path`."""
-
-    path: str
-    number: int
-    first: int
-    rows: int
-
-
-class HeldColumn:
-    """A column of a row group in memory."""
-
-    def __init__(self, array: pa.Array) -> None:
-        self.array = array
-        self.bytes = int(array.nbytes) + 200
-
-    @cached_property
-    def at(self) -> At:
-        """From places to the values there, as Python's own."""
-        return reader(self.array)
-
-    @cached_property
-    def first(self) -> Callable[[int, int | None], list[list[Any]]]:
-        """Of a list of structs: see `plain.list_reader`."""
-        return list_reader(self.array)
-
-
-class _OpenFile:
-    """An open Parquet file; one thread reads it at a time."""
-
-    def __init__(self, folder: Folder, path: str) -> None:
-        local = folder.local_path(path)
-        source = pa.OSFile(str(local)) if local is not None else folder.open(path)
-        self.file = pq.ParquetFile(source)
-        self.lock = Lock()
-
-    @property
-    def bytes(self) -> int:
-        return int(self.file.metadata.serialized_size) * _FOOTER_FACTOR
-
-
-class FileCache:
-    """Open files and columns of one store, each within its own number of bytes; any threads may share one."""
-
-    def __init__(self, folder: Folder, *, footer_bytes: int, column_bytes: int) -> None:
-        self.folder = folder
-        self._files = ByteCache(footer_bytes)
-        self._columns = ByteCache(column_bytes)
-
-    def reads(self) -> dict[str, tuple[int, int]]:
-        """How often what was wanted was in memory, and how often not."""
-        return {"files": self._files.reads, "columns": self._columns.reads}
-
-    def read(self, group: RowGroup, names: Sequence[str]) -> dict[str, pa.Array]:
-        """Columns of a row group by name, from the cache where they are there.
-
-        Raises StoreDamagedError where the file is missing or cannot be read.
-        """
-        return {name: self.column(group, name).array for name in names}
-
-    def column(self, group: RowGroup, name: str) -> HeldColumn:
-        """One column of a row group. Raises as `read`."""
-        key = (group.path, group.number, name)
-        return self._columns.get(key, lambda: self._read_one(group, name), _bytes)
-
-    def column_at_hand(self, group: RowGroup, name: str) -> HeldColumn | None:
-        """The same where it is in memory."""
-        held = self._columns.held((group.path, group.number, name))
-        return None if held is None else held[0]
-
-    def _read_one(self, group: RowGroup, name: str) -> HeldColumn:
-        return HeldColumn(self.read_new(group, [name])[name].combine_chunks())
-
-    def read_new(self, group: RowGroup, names: Sequence[str]) -> pa.Table:
-        """Columns of a row group, read without the cache."""
-        opened = self.open(group.path)
-        with opened.lock:
-            return self._guarded(
-                group.path,
-                lambda: opened.file.read_row_group(group.number, columns=list(names), use_threads=False),
-            )
-
-    def read_whole(self, paths: Sequence[str], name: str) -> pa.Array:
-        """A column of all row groups of some files, from the cache where it is there: in a tenth of the time that the
-        row groups take one by one. Raises StoreDamagedError."""
-        key = (tuple(paths), name)
-        return self._columns.get(key, lambda: self._read_whole(paths, name), _bytes).array
-
-    def _read_whole(self, paths: Sequence[str], name: str) -> HeldColumn:
-        parts: list[pa.Table] = []
-        for path in paths:
-            opened = self.open(path)
-            with opened.lock:
-                parts.append(
-                    self._guarded(path, lambda: opened.file.read(columns=[name], use_threads=False))  # noqa: B023
-                )
-        return HeldColumn(pa.concat_tables(parts)[name].combine_chunks())
-
-    def open(self, path: str) -> _OpenFile:
-        """The open file."""
-        return self._files.get(
-            path,
-            lambda: self._guarded(path, lambda: _OpenFile(self.folder, path)),
-            lambda opened: opened.bytes,
-        )
-
-    def schema(self, path: str) -> pa.Schema:
-        """The file's columns."""
-        return self.open(path).file.schema_arrow
-
-    def _guarded(self, path: str, action: Any) -> Any:
-        try:
-            return self.folder.attempt(path, action)
-        except (MissingFileError, pa.ArrowInvalid, OSError) as error:
-            raise StoreDamagedError(
-                f"{self.folder.path(path)} cannot be read ({error}); "
-                f"`unitscope verify {self.folder.url}` lists what is damaged"
-            ) from error
+from .file_cache import FileCache, HeldColumn, RowGroup
 
 
 class Columns:
@@ -182,6 +52,12 @@ class Columns:
         for part in range(len(self._paths)):
             self._part_groups(part)  # are there as many rows as there should be?
         return self._cache.read_whole(self._paths, name)
+
+    def hold(self, names: Sequence[str]) -> None:
+        """Reads columns of all rows ahead, where they fit well into the cache: `values_at` is quicker then."""
+        for part in range(len(self._paths)):
+            self._part_groups(part)
+        self._cache.hold_whole(self._paths, names)
 
     def locate(self, row: int) -> tuple[int, int]:
         """(the number of the part, the row within it)."""
@@ -236,6 +112,9 @@ class Columns:
         rows: Sequence[int],
         column_of: Callable[[RowGroup, str], HeldColumn | None],
     ) -> list[list[Any]] | None:
+        everywhere = [self._cache.whole_at_hand(self._paths, name) for name in names]
+        if None not in everywhere:
+            return [column.at(rows) for column in everywhere if column is not None]
         placed = list(self._placed(rows))
         whole: list[list[Any]] = [[None] * len(rows) for _ in names]
         for group, places in placed:
@@ -297,7 +176,3 @@ class Columns:
                 )
             self._groups[part] = tuple(groups)
         return self._groups[part]
-
-
-def _bytes(column: HeldColumn) -> int:
-    return column.bytes

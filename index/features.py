@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from .columns import Columns, RowGroup
+from .columns import Columns
+from .file_cache import RowGroup
 
 
 class FeatureBlock(NamedTuple):

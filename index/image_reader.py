@@ -55,6 +55,11 @@ class ImageReader:
         values = self.columns.values_at_hand(names, list(map(self.checked, ids)))
         return None if values is None else _rows(names, values)
 
+    def hold(self, names: Sequence[str]) -> None:
+        """Reads columns ahead, in a store that is not too large."""
+        if self.count <= _KEPT_IMAGES:
+            self.columns.hold(names)
+
     def find(self, uri: str) -> int | None:
         """The id of the image with this uri, or None."""
         for group in self.columns.groups():

@@ -11,8 +11,9 @@ import numpy as np
 import pyarrow as pa
 
 from ..common.errors import ImageStatus, LayerError, UsageError
-from .columns import Columns, FileCache
+from .columns import Columns
 from .features import FeatureReader
+from .file_cache import FileCache
 from .files import Folder
 from .filters import Filter
 from .image_reader import ImageReader
@@ -197,6 +198,10 @@ class Store:
     def images_at(self, ids: Sequence[int], columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
         """Rows of images/ by id, in the order given. Raises UsageError for an id that is none."""
         return self._images.at(ids, columns)
+
+    def hold_images(self, columns: Sequence[str]) -> None:
+        """Reads some columns of images/ ahead, so that rows of them are quicker: for who will ask for many."""
+        self._images.hold(columns)
 
     def images_at_hand(self, ids: Sequence[int], columns: Sequence[str]) -> list[dict[str, Any]] | None:
         """As `images_at`, None where something would have to be read."""

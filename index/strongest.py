@@ -7,7 +7,8 @@ import pyarrow as pa
 
 from ..common.errors import UsageError
 from . import topk
-from .columns import Columns, RowGroup
+from .columns import Columns
+from .file_cache import RowGroup
 from .schema import LayerRow
 from .topk import TopK
 

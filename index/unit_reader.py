@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from ..common.frame import Box
-from .columns import Columns, HeldColumn, RowGroup
+from .columns import Columns
+from .file_cache import HeldColumn, RowGroup
 from .schema import UNIT_STATISTICS, LayerRow
 
 

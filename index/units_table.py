@@ -8,7 +8,8 @@ import pyarrow as pa
 from ..common.errors import StoreDamagedError
 from ..common.frame import Frame
 from . import statistics, topk
-from .columns import Columns, FileCache
+from .columns import Columns
+from .file_cache import FileCache
 from .files import Folder
 from .geometry import patches
 from .maxima_table import part_notes

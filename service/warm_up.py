@@ -18,6 +18,7 @@ from ..common.errors import UnitscopeError
 from .addresses import address, patch_picture_address, thumb_address
 from .http.metrics import Metrics
 from .pages.addresses import atlas_url, class_url, image_url, layer_url, neighbors_url, store_url, unit_url
+from .questions.shown_images import read_ahead
 from .registry import Registry, ServedStore
 
 _GAP = 0.25
@@ -62,6 +63,7 @@ def _addresses(served: ServedStore) -> Iterator[str]:
     classes = served.facts.classes.rows()
     yield from (class_url(name, one.label) for one in classes[:1])
     yield from (atlas_url(name, atlas) for atlas in served.atlases()[:1])
+    read_ahead(served)
 
 
 def _image(served: ServedStore) -> int | None:

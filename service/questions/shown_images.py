@@ -21,6 +21,11 @@ class Shown(NamedTuple):
     height: int | None
 
 
+def read_ahead(served: ServedStore) -> None:
+    """Reads what is told of images, where that is not too much."""
+    served.store.hold_images(_READ)
+
+
 def shown(served: ServedStore, ids: Sequence[int]) -> list[Shown]:
     """Of each of some images. Raises UsageError for an id that is none."""
     found = _shown(served, ids, served.store.images_at)

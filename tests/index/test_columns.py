@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from unitscope.common.errors import StoreDamagedError
 from unitscope.index.cache import ByteCache
-from unitscope.index.columns import Columns, FileCache
+from unitscope.index.columns import Columns
+from unitscope.index.file_cache import FileCache
 from unitscope.index.files import Folder
 from unitscope.index.transpose import transpose_into
 
@@ -43,6 +44,18 @@ def test_values_of_several_columns(columns, rows):
 def test_a_whole_column(columns):
     assert columns.whole("a").to_pylist() == VALUES.tolist()
     assert columns.whole("row").to_pylist() == list(range(sum(PARTS)))
+
+
+@pytest.mark.parametrize(("limit", "held"), [(1 << 20, True), (1500, False)])
+def test_columns_that_are_read_ahead_are_at_hand_where_they_fit(columns, limit, held):
+    cache = FileCache(columns._cache.folder, footer_bytes=2**20, column_bytes=limit)
+    ahead = Columns(cache, [f"part-{number}.parquet" for number in range(3)], PARTS)
+    rows = [41, 0, 24, 25, 25]
+    assert ahead.values_at_hand(["row", "a"], rows) is None
+    ahead.hold(["row", "a"])
+    assert ahead.values_at_hand(["row", "a"], rows) == ([rows, VALUES[rows].tolist()] if held else None)
+    assert ahead.values_at(["a"], rows) == [VALUES[rows].tolist()]
+    assert ahead.values_at_hand(["row", "a"], []) == [[], []]
 
 
 def test_groups_and_places(columns):

@@ -177,7 +177,7 @@ def test_wrong_questions(store, call, error, says):
 
 def test_many_threads_get_the_same_answers(made):
     store = Store.open(made.url)
-    store._files._columns._limit = 5000  # so small that columns come and go all the time
+    store._files._columns.limit = 5000  # so small that columns come and go all the time
     wrong = []
 
     def ask(seed):
