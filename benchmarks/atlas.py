@@ -128,7 +128,8 @@ def main() -> int:
     parser.add_argument("--run", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.run:
-        run(str(given.features), *given.run, given.threads)
+        method, name = given.run
+        run(str(given.features), method, name, given.threads)
         return 0
     if given.features.suffix == ".npy":
         features = np.load(given.features)
