@@ -9,8 +9,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, Tex
 from rich.text import Text
 
 from ..common.progress import Stage
-from .output import clean, count, duration
-from .progress import pace_of
+from .output import clean, count, duration, pace_of
 
 
 class Bars:

@@ -114,6 +114,14 @@ def rate(done: float, seconds: float, unit: str) -> str:
     return f"{value:,.0f} {unit}/s" if value >= 10 else f"{value:.1f} {unit}/s"
 
 
+def pace_of(done: int, total: int | None, unit: str, seconds: float) -> str:
+    """`1,041 images/s, 48 s left`: the mean rate since the stage began, and what it promises for the rest."""
+    speed = rate(done, seconds, unit)
+    if total is None or not done or done > total:
+        return speed
+    return f"{speed}, {duration((total - done) * seconds / done)} left"
+
+
 def _plain(value: Any) -> Any:
     """`value` made of what JSON has."""
     if isinstance(value, float):

@@ -12,7 +12,7 @@ from threading import Lock
 from typing import TextIO
 
 from ..common.progress import Progress, Stage
-from .output import clean, count, duration, rate
+from .output import clean, count, duration, pace_of, rate
 
 LINE_SECONDS = 10.0
 """Without a terminal: after so long there is a line, if anything was done at all."""
@@ -119,11 +119,3 @@ class _LineStage:
             return f"{self._name}: {count(self._done, self._unit)}, {pace}"
         share = f"{self._done / self._total:.0%}"
         return f"{self._name}: {self._done:,} of {count(self._total, self._unit)} ({share}), {pace}"
-
-
-def pace_of(done: int, total: int | None, unit: str, seconds: float) -> str:
-    """`1,041 images/s, 48 s left`: the mean rate since the stage began, and what it promises for the rest."""
-    speed = rate(done, seconds, unit)
-    if total is None or not done or done > total:
-        return speed
-    return f"{speed}, {duration((total - done) * seconds / done)} left"

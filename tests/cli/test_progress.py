@@ -5,7 +5,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from unitscope.cli import progress
+from unitscope.cli import output, progress
 from unitscope.cli.bars import Bars
 from unitscope.common.progress import SILENT
 
@@ -142,9 +142,9 @@ def test_a_file_gets_lines(monkeypatch, stream):
 
 
 def test_pace():
-    assert progress.pace_of(250, 1_000, "images", 2) == "125 images/s, 6.0 s left"
-    assert progress.pace_of(250, None, "images", 2) == "125 images/s"
-    assert progress.pace_of(0, 10, "images", 2) == "0.0 images/s"
+    assert output.pace_of(250, 1_000, "images", 2) == "125 images/s, 6.0 s left"
+    assert output.pace_of(250, None, "images", 2) == "125 images/s"
+    assert output.pace_of(0, 10, "images", 2) == "0.0 images/s"
 
 
 def test_silence(capfd):
