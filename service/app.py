@@ -115,9 +115,8 @@ def create_app(
         health,
         metrics,
     ):
-        app.router.routes.extend(
-            part.router.routes
-        )  # to include a router builds its routes again, for the first request
+        # `include_router` would build them again at the first request.
+        app.router.routes.extend(part.router.routes)
     app.mount("/static", MemoryFiles(STATIC, STATIC_VERSION), name="static")
     app.state.hosts = hosts
     app.add_middleware(NoteRoute)
