@@ -2,11 +2,12 @@
 
 import threading
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..common.errors import SweepError, UsageError
 from ..model.capture import Capture
@@ -52,10 +53,11 @@ class Forward:
     ) -> None:
         """averaged: layers whose mean over positions is wanted too."""
         self._model = model
-        self._layers, self._averaged, self._feature = layers, averaged, feature
+        self._layers, self._averaged = layers, averaged
         self._device = torch.device(device)
         self._held = threading.local()
-        self._networks = ThreadNetworks(use_channels_last(model.network.to(self._device)), self._hooked)
+        hook = partial(Capture, layers=layers, feature=feature, averaged=averaged)
+        self._networks = ThreadNetworks(use_channels_last(model.network.to(self._device)), hook)
 
     def __enter__(self) -> "Forward":
         return self
@@ -89,9 +91,6 @@ class Forward:
             feature=next(arrays),
             logits=next(arrays, None),
         )
-
-    def _hooked(self, network: nn.Module) -> Capture:
-        return Capture(network, self._layers, self._feature, averaged=self._averaged)
 
     def _buffer(self, shape: torch.Size) -> Tensor | None:
         """This thread's input tensor: fresh memory for each batch costs more than the normalisation."""

@@ -87,7 +87,7 @@ def test_the_wheel_holds_the_scripts_that_the_pages_name(wheel) -> None:
     templates = (ROOT / "service" / "templates").glob("*.html")
     named = {name for path in templates for name in re.findall(r"/(static/build/[\w.-]+)", path.read_text())}
     assert {f"unitscope/service/{name}" for name in named} <= held
-    assert len(named) == 3
+    assert len(named) == 2
 
 
 @pytest.mark.slow

@@ -185,7 +185,7 @@ def test_every_answer_of_a_layers_own_atlases_is_as_documented(mapped):
     statuses = ask(
         create_app([str(mapped)], live=None),
         known,
-        0.1 * REQUESTS,
+        0.3 * REQUESTS,
         of=lambda path: "/layers/{layer}/atlases" in path,
     )
     print(f"\n{statuses.total()} requests: {dict(sorted(statuses.items()))}")
