@@ -1,5 +1,7 @@
 """What the API answers about regions of an atlas."""
 
+from typing import Annotated
+
 from pydantic import BaseModel, Field
 
 from .atlases import ViewName
@@ -136,7 +138,9 @@ class ExtentAnswer(FromStore):
     grid: ViewName
     where: str
     items: int = Field(description="that pass it and are on the map")
-    box: tuple[float, float, float, float] | None = Field(description="x0, y0, x1, y1")
+    box: Annotated[list[float], Field(min_length=4, max_length=4)] | None = Field(
+        description="x0, y0, x1, y1"
+    )
 
 
 class CounterpartAnswer(FromStore):

@@ -204,7 +204,12 @@ def extent(shown: ShownMap, grid: ViewName, where: str) -> ExtentAnswer:
     places = np.flatnonzero(shown.items.mask(where)[atlas.images])
     box = shown.served.facts.overlays.places(atlas, shown.digest, grid).box(places)
     return ExtentAnswer(
-        **said(shown.served), atlas=atlas.name, grid=grid, where=where, items=len(places), box=box
+        **said(shown.served),
+        atlas=atlas.name,
+        grid=grid,
+        where=where,
+        items=len(places),
+        box=None if box is None else list(box),
     )
 
 

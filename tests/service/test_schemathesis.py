@@ -181,7 +181,19 @@ def test_every_answer_of_the_model_is_as_documented(swept):
 
 
 def test_every_answer_of_a_layers_own_atlases_is_as_documented(mapped):
-    known = {"store": ["mapped"], "layer": ["block"]}
+    known = {
+        "store": ["mapped"],
+        "layer": ["block"],
+        "level": [0, 1],
+        "column": [0],
+        "row": [0],
+        "item": [0, 5],
+    }
+    known |= {
+        "column_of_tile": [0],
+        "by": ["density", "unit"],
+        "where": ["max > 0", "image_id >= 0", "max >"],
+    }
     statuses = ask(
         create_app([str(mapped)], live=None),
         known,
