@@ -12,6 +12,8 @@ from .files import Folder, MissingFileError
 
 VERSION = 1
 MANIFEST, NEIGHBOURS_FILE, DISTANCES_FILE = "knn/knn.json", "knn/neighbours.i32", "knn/distances.f32"
+_FIELDS = {"store": str, "index": str, "k": int, "recall": int | float, "files": dict}
+"""What a manifest of this version says, of which type."""
 DTYPES = {NEIGHBOURS_FILE: np.int32, DISTANCES_FILE: np.float32}
 
 
@@ -26,6 +28,9 @@ def read_manifest(folder: Folder) -> dict[str, Any]:
         raise StoreDamagedError(f"cannot be read ({error!r})") from error
     if found != VERSION:
         raise StoreNotFoundError(f"{folder.path(MANIFEST)} has version {found!r}, not {VERSION}")
+    missing = [name for name, kind in _FIELDS.items() if not isinstance(manifest.get(name), kind)]
+    if missing:
+        raise StoreDamagedError(f"does not say `{missing[0]}` as it should")
     return manifest
 
 

@@ -1,12 +1,13 @@
 """The stored graph answers for images of the store; it is picked up, and given up, with the index that it is of."""
 
+import json
 import threading
 
 import numpy as np
 import pytest
 from unitscope.index.ann import Ann
 from unitscope.index.ann_choice import AnnChoice
-from unitscope.index.knn_files import MANIFEST
+from unitscope.index.knn_files import MANIFEST, NEIGHBOURS_FILE
 from unitscope.index.knn_table import stored_graph
 
 API = "/api/v1/stores/store"
@@ -75,6 +76,28 @@ def test_a_graph_of_an_older_index_is_not_used(indexed, kit):
         assert last.json()["search"] == "graph" and last.json()["neighbors"] == first.json()["neighbors"]
         indexed.folder.publish(MANIFEST, b"no JSON")
         assert asked(client, image=2).status_code == 200
+
+
+def _without_a_file(folder):
+    folder.remove(NEIGHBOURS_FILE)
+
+
+def _cut_short(folder):
+    folder.publish(NEIGHBOURS_FILE, folder.read(NEIGHBOURS_FILE)[:-4])
+
+
+def _says_too_little(folder):
+    manifest = json.loads(folder.read(MANIFEST))
+    del manifest["k"]
+    folder.publish(MANIFEST, json.dumps(manifest).encode())
+
+
+@pytest.mark.parametrize("damage", [_without_a_file, _cut_short, _says_too_little])
+def test_a_damaged_graph_is_not_used(indexed, kit, damage):
+    join(kit, indexed)
+    damage(indexed.folder)
+    with kit.client(indexed.url) as client:
+        assert [asked(client, image).json()["search"] for image in (1, 1, 2)] == ["index"] * 3
 
 
 def test_no_answer_mixes_two_versions(indexed, kit):
