@@ -6,6 +6,7 @@ test-artifacts/service/.
 
 import re
 import shutil
+import time
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -295,10 +296,16 @@ def test_tiles_that_are_damaged_and_an_atlas_that_is_replaced_are_told_of(chromi
     region = "#grid=assigned&region=0,0;4,0;4,4;0,4"
     with kit.serving(store) as url, chromium.open(f"{url}{PAGE}{region}") as tab:
         assert "damaged" in tab.wait(TEXT.format("atlas-problem"))
+        tab.wait(f"{READY} && {REGION}")
+        before = httpx.get(f"{url}{API}").headers["etag"]
         manifest = store / "atlas" / "pca" / "atlas.json"
         replaced = store / "atlas" / "pca" / "other.json"
         replaced.write_text(manifest.read_text() + " ")
         replaced.rename(manifest)
+        deadline = time.monotonic() + 20  # what is held answers while the new one is opened
+        while httpx.get(f"{url}{API}").headers["etag"] == before:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
         tab.evaluate("document.getElementById('atlas-middle').click()")
         old = "document.querySelectorAll('#atlas-region figure').length"
         tab.wait(f"{TEXT.format('atlas-region')}.includes('has been made again') && {old} === 0")
