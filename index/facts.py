@@ -26,7 +26,7 @@ class Facts:
         self.units = UnitFacts(store, self._cache, self.images)
         self.similar = SimilarUnits(store, self._cache, self.images)
         self.classes = ClassFacts(store, self._cache, self.images, self.units)
-        self.image_units = ImageUnits(store)
+        self.image_units = ImageUnits(store, self._cache)
         self.overlays = Overlays(OnceCache(_OVERLAY_BYTES))
         self.order = ImageOrder(store, self._cache, self.images)
 

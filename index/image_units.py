@@ -1,14 +1,17 @@
 """The units that one image fires most, where it does, and how many images fire them more."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from ..common.errors import StoreError
+from .once import OnceCache
 from .store import Store
 from .summary_reader import StrongUnit
 from .unit_reader import Patch
 
+_UNIT_BYTES = 600
 RANK_BYTES = 128 << 20
 """Ranks are found by reading the units' maxima only where these are at most this many bytes."""
 
@@ -25,8 +28,8 @@ class ImageUnit(NamedTuple):
 class ImageUnits:
     """The strongest units of the images of one store. Any threads may share it."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, cache: OnceCache) -> None:
+        self._store, self._cache = store, cache
 
     def of(self, image_id: int, *, layer: str | None, k: int) -> list[tuple[str, list[ImageUnit]]]:
         """Of one layer or of each, the k units with the largest scores; none of an image that failed.
@@ -34,6 +37,10 @@ class ImageUnits:
         Raises LayerError, UsageError for an id that is none, and StoreError for a store that does not keep them.
         """
         wanted = None if layer is None else self._store.layer(layer).layer
+        key = ("units of image", image_id, wanted, k)
+        return self._cache.get(key, lambda: self._of(image_id, wanted, k), _bytes)
+
+    def _of(self, image_id: int, wanted: str | None, k: int) -> list[tuple[str, list[ImageUnit]]]:
         strongest = self._store.strongest_units(image_id)
         if strongest is None:
             raise StoreError(
@@ -49,15 +56,19 @@ class ImageUnits:
         return [(name, self._units(name, image_id, units, reads <= RANK_BYTES)) for name, units in found]
 
     def _units(self, layer: str, image_id: int, units: list[StrongUnit], ranked: bool) -> list[ImageUnit]:
-        patches = self._store.patches_in(layer, [unit.unit for unit in units], image_id)
-        rank = self._rank if ranked else self._stored_rank
+        numbers = [unit.unit for unit in units]
+        patches = self._store.patches_in(layer, numbers, image_id)
+        ranks: Sequence[int | None]
+        if ranked:
+            ranks = self._store.ranks(
+                layer, numbers, np.array([patch.value for patch in patches], np.float32)
+            )
+        else:
+            ranks = [self._stored_rank(unit, patch) for unit, patch in zip(units, patches, strict=True)]
         return [
-            ImageUnit(unit.unit, unit.score, rank(unit, patch), patch)
-            for unit, patch in zip(units, patches, strict=True)
+            ImageUnit(unit.unit, unit.score, rank, patch)
+            for unit, rank, patch in zip(units, ranks, patches, strict=True)
         ]
-
-    def _rank(self, unit: StrongUnit, patch: Patch) -> int:
-        return 1 + int(np.count_nonzero(self._store.maxima(unit.layer, unit.unit) > np.float32(patch.value)))
 
     def _stored_rank(self, unit: StrongUnit, patch: Patch) -> int | None:
         """The rank, where the stored strongest patches tell it."""
@@ -65,3 +76,7 @@ class ImageUnits:
         if not stored or patch.value < stored[-1]:
             return None
         return 1 + sum(value > patch.value for value in stored)
+
+
+def _bytes(found: list[tuple[str, list[ImageUnit]]]) -> int:
+    return sum(len(name) + 200 + _UNIT_BYTES * len(units) for name, units in found)

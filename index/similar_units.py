@@ -15,6 +15,8 @@ SAMPLE_BYTES = 256 << 20
 _FEWEST = 1024
 """Images of a sample, however many units there are."""
 _ROWS_BYTES = 4 << 20
+_QUICK_BYTES = 4 << 20
+"""A layer's maxima (float32) of at most this many bytes are read in some hundredths of a second."""
 _UNITS_AT_ONCE = 32
 
 
@@ -65,6 +67,11 @@ class SimilarUnits:
         self._store.check_unit(layer, unit)
         key = ("similar", layer, unit)
         return self._cache.get(key, lambda: self._of(layer, unit), lambda found: found.bytes)
+
+    def is_quick(self, layer: str) -> bool:
+        """Whether a question to the layer is answered at once: its maxima are in memory, or few. Raises LayerError."""
+        units = self._store.layer(layer).units
+        return 4 * units * self._store.images_count <= _QUICK_BYTES or self._samples.holds(layer)
 
     def _of(self, layer: str, unit: int) -> Similar:
         sample = self._samples.get(

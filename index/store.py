@@ -149,6 +149,13 @@ class Store:
         """(images,) float32: the maximum of each image; NaN where an image failed. Raises LayerError."""
         return self._maxima_reader(self._layers.with_unit(layer, unit)).values(unit)
 
+    def ranks(self, layer: str, units: Sequence[int], values: np.ndarray) -> list[int]:
+        """For each of some units 1 + how many images have a larger maximum than its value, values (n,) float32.
+
+        Raises LayerError.
+        """
+        return self._maxima_reader(self._layers.number(layer)).ranks(units, values).tolist()
+
     def maxima_of_layer(self, layer: str, image_ids: np.ndarray) -> np.ndarray:
         """(units, n) float32: the maxima of all units of a layer in some images, NaN where one failed; kept nowhere.
 

@@ -79,19 +79,35 @@ class MaximaReader:
         return TopK(found[None], image_ids.astype(np.int64)[None], flat[None])
 
     def in_image(self, units: Sequence[int], image_id: int) -> TopK:
-        """(n, 1): the maximum of each of some units in one image. Raises UsageError where it failed."""
+        """(n, 1): the maximum of each of some units in one image. Raises UsageError where it failed.
+
+        Read past the cache, as `ranks`: of many images, each has other units.
+        """
         group = self._columns.group_of(image_id)
         row = image_id - group.first
-        values = self._columns.read(group, [f"u{unit}" for unit in units]).values()
-        found = [column[row].as_py() for column in values]
+        flat = np.zeros((len(units), 1), np.int32)
+        ids = np.full(flat.shape, image_id, np.int64)
+        if not units:
+            return TopK(flat.astype(np.float32), ids, flat)
+        kinds = "up" if self._layer.has_positions else "u"
+        table = self._columns.read_new(group, [f"{kind}{unit}" for kind in kinds for unit in units])
+        found = [table[f"u{unit}"][row].as_py() for unit in units]
         if None in found:
             raise UsageError(f"image {image_id} failed: no unit has a maximum in it")
-        flat = np.zeros((len(units), 1), np.int32)
         if self._layer.has_positions:
-            positions = self._columns.read(group, [f"p{unit}" for unit in units]).values()
-            flat[:, 0] = [column[row].as_py() for column in positions]
-        ids = np.full(flat.shape, image_id, np.int64)
+            flat[:, 0] = [table[f"p{unit}"][row].as_py() for unit in units]
         return TopK(np.array(found, np.float32).reshape(flat.shape), ids, flat)
+
+    def ranks(self, units: Sequence[int], values: np.ndarray) -> np.ndarray:
+        """(n,) int64: for each of some units 1 + how many images have a larger maximum than its value, (n,) float32."""
+        ranks = np.ones(len(units), np.int64)
+        for group in self._columns.groups() if len(units) else ():
+            table = self._columns.read_new(group, [f"u{unit}" for unit in units])
+            for place, unit in enumerate(units):
+                column = table[f"u{unit}"].combine_chunks()
+                larger = _floats(column) > values[place]
+                ranks[place] += np.count_nonzero(larger & _valid(column) if column.null_count else larger)
+        return ranks
 
     def of_all_units(self, image_ids: np.ndarray) -> np.ndarray:
         """(units, n) float32: the maxima of all units in some images, NaN where one failed. Read past the cache.

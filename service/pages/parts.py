@@ -2,10 +2,10 @@
 
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYetError
 from dataclasses import dataclass
-from threading import BoundedSemaphore
+from threading import BoundedSemaphore, Timer
 from typing import Any, Generic, TypeVar
 
 from fastapi import Request
@@ -23,6 +23,8 @@ T = TypeVar("T")
 _BLOCKED_SECONDS = 3.0
 _PATIENCE = 0.05
 """Seconds that a page waits for a part that takes long when it is first asked for."""
+_PAINTED = 0.4
+"""Seconds after which a page has been painted."""
 _MANY = 16
 _working = ThreadPoolExecutor(2, "parts-of-pages")
 _places = BoundedSemaphore(_MANY)
@@ -59,19 +61,24 @@ def soon(question: Callable[[], T], *, wait: bool = False, patience: float = _PA
 
 
 def begin(
-    question: Callable[[], T], *, wait: bool = False, patience: float = _PATIENCE
+    question: Callable[[], T], *, wait: bool = False, patience: float = _PATIENCE, long: bool = False
 ) -> Callable[[], Tried[T] | None]:
     """As `soon`, in two steps: what is called for the answer waits for what is then left of the patience.
 
-    So a page asks first for what takes long, and makes the rest of itself meanwhile.
+    So a page asks first for what takes long, and makes the rest of itself meanwhile. long: whether it is known to take
+    longer than that; it is then begun once the page is painted, which would have to share the machine with it.
     """
     if wait:
         return lambda: attempt(question)
     if not _places.acquire(blocking=False):
         return lambda: None
+    if long:
+        later = Timer(_PAINTED, _ask, (question,))
+        later.daemon = True
+        later.start()
+        return lambda: None
     until = time.monotonic() + patience
-    asked = _working.submit(attempt, question)
-    asked.add_done_callback(lambda _: _places.release())
+    asked = _ask(question)
 
     def answer() -> Tried[T] | None:
         try:
@@ -80,6 +87,13 @@ def begin(
             return None
 
     return answer
+
+
+def _ask(question: Callable[[], T]) -> Future[Tried[T]]:
+    """Begins on it, in one of the places that was taken for it."""
+    asked = _working.submit(attempt, question)
+    asked.add_done_callback(lambda _: _places.release())
+    return asked
 
 
 def given(served: ServedStore) -> dict[str, Any]:

@@ -66,7 +66,9 @@ def unit(request: Request, served: ServedStore, look: UnitLook) -> Response:
     row = served.store.layer(look.layer)
     served.store.check_unit(look.layer, look.unit)
     similar = begin(
-        lambda: unit_questions.similar_units(served, look.layer, look.unit, k=SIMILAR), wait=look.similar
+        lambda: unit_questions.similar_units(served, look.layer, look.unit, k=SIMILAR),
+        wait=look.similar,
+        long=not served.facts.similar.is_quick(look.layer),
     )
     tried = attempt(
         lambda: patches_of_unit(

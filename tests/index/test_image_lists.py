@@ -101,9 +101,9 @@ def test_ranks_that_would_read_too_much_come_from_the_stored_patches(facts, made
         if not made.failed[image]
     }
     monkeypatch.setattr(image_units, "RANK_BYTES", 0)
-    told = 0
+    told, bounded = 0, Facts(store)
     for image, units in exact.items():
-        few = itertools.chain(*(units for _, units in facts.image_units.of(image, layer=None, k=8)))
+        few = itertools.chain(*(units for _, units in bounded.image_units.of(image, layer=None, k=8)))
         for one, other in zip(few, units, strict=True):
             assert one.rank in (None, other.rank)
             assert one.rank is not None or other.rank >= made.k

@@ -4,9 +4,11 @@ import html
 import json
 import re
 import threading
+import time
 
 import pyarrow as pa
 import pytest
+from unitscope.index import similar_units
 from unitscope.service.questions import units as unit_questions
 
 S = "/stores/store"
@@ -112,6 +114,18 @@ def test_what_takes_long_is_left_for_the_next_page(client, monkeypatch, words):
     going.set()
     assert len(asked) < views_parts._MANY, "the rest wait or were not begun"
     assert "Pearson's correlation" in words(client, f"{S}/units/features.0/5", similar="true")
+
+
+def test_what_is_known_to_take_long_is_begun_once_the_page_is_painted(fresh, kit, monkeypatch, words):
+    monkeypatch.setattr(similar_units, "_QUICK_BYTES", 0)
+    with kit.client(fresh.url) as client:
+        assert "They are being looked for" in words(client, f"{S}/units/features.0/5")
+        facts = client.app.state.registry.get("store").value.facts
+        deadline = time.monotonic() + 20
+        while not facts.similar.is_quick("features.0"):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert "Pearson's correlation" in words(client, f"{S}/units/features.0/5")
 
 
 @pytest.mark.parametrize(
