@@ -4,7 +4,7 @@ Rows are numbered through all parts: for per-image tables a row's number is its 
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -91,44 +91,43 @@ class Columns:
 
     def column_at_hand(self, group: RowGroup, name: str) -> HeldColumn | None:
         """The same, None where it would have to be read."""
-        return self._cache.column_at_hand(group, name)
+        return self._cache.columns_at_hand([(group, name)])[0]
 
     def values_at(self, names: Sequence[str], rows: Sequence[int]) -> list[list[Any]]:
         """The values of some columns at some rows, any order, in their order, as Python's own.
 
         Reads the row groups that hold them. For few rows: no array is made on the way.
         """
-        found = self._values(names, rows, self.column)
+        found = self._values(names, rows, read=True)
         assert found is not None
         return found
 
     def values_at_hand(self, names: Sequence[str], rows: Sequence[int]) -> list[list[Any]] | None:
         """The same, None where something would have to be read."""
-        return self._values(names, rows, self.column_at_hand)
+        return self._values(names, rows, read=False)
 
-    def _values(
-        self,
-        names: Sequence[str],
-        rows: Sequence[int],
-        column_of: Callable[[RowGroup, str], HeldColumn | None],
-    ) -> list[list[Any]] | None:
+    def _values(self, names: Sequence[str], rows: Sequence[int], *, read: bool) -> list[list[Any]] | None:
         everywhere = [self._cache.whole_at_hand(self._paths, name) for name in names]
         if None not in everywhere:
             return [column.at(rows) for column in everywhere if column is not None]
         placed = list(self._placed(rows))
+        wanted = [(group, name) for group, _ in placed for name in names]
+        held = self._cache.columns_at_hand(wanted)
+        if not read and None in held:
+            return None
+        columns = iter(
+            self.column(*one) if column is None else column for one, column in zip(wanted, held, strict=True)
+        )
+        if len(placed) == 1:
+            ((group, _),) = placed
+            local = [row - group.first for row in rows]
+            return [column.at(local) for column in columns]
         whole: list[list[Any]] = [[None] * len(rows) for _ in names]
         for group, places in placed:
             local = [rows[place] - group.first for place in places]
-            for number, name in enumerate(names):
-                column = column_of(group, name)
-                if column is None:
-                    return None
-                values = column.at(local)
-                if len(placed) == 1:
-                    whole[number] = values
-                else:
-                    for place, value in zip(places, values, strict=True):
-                        whole[number][place] = value
+            for values, column in zip(whole, columns, strict=False):  # as many as there are names
+                for place, value in zip(places, column.at(local), strict=True):
+                    values[place] = value
         return whole
 
     def _placed(self, rows: Sequence[int]) -> Iterator[tuple[RowGroup, list[int]]]:

@@ -1,6 +1,6 @@
 """Open Parquet files of one store and single columns of them, each kept within its own number of bytes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from threading import Lock
@@ -86,10 +86,9 @@ class FileCache:
         key = (group.path, group.number, name)
         return self._columns.get(key, lambda: self._read_one(group, name), _bytes)
 
-    def column_at_hand(self, group: RowGroup, name: str) -> HeldColumn | None:
-        """The same where it is in memory."""
-        held = self._columns.held((group.path, group.number, name))
-        return None if held is None else held[0]
+    def columns_at_hand(self, wanted: Iterable[tuple[RowGroup, str]]) -> list[HeldColumn | None]:
+        """Some columns of row groups by name, each where it is in memory."""
+        return self._columns.held_all([(group.path, group.number, name) for group, name in wanted])
 
     def _read_one(self, group: RowGroup, name: str) -> HeldColumn:
         return HeldColumn(self.read_new(group, [name])[name].combine_chunks())
