@@ -107,7 +107,7 @@ class Columns:
         return self._values(names, rows, read=False)
 
     def _values(self, names: Sequence[str], rows: Sequence[int], *, read: bool) -> list[list[Any]] | None:
-        everywhere = [self._cache.whole_at_hand(self._paths, name) for name in names]
+        everywhere = self._cache.whole_at_hand(self._paths, names)
         if None not in everywhere:
             return [column.at(rows) for column in everywhere if column is not None]
         placed = list(self._placed(rows))

@@ -118,10 +118,9 @@ class FileCache:
         for name, column in zip(names, columns, strict=True):
             self._columns.keep((paths[0], _ALL_GROUPS, name), column, column.bytes)
 
-    def whole_at_hand(self, paths: Sequence[str], name: str) -> HeldColumn | None:
-        """A column of all row groups, where it is in memory."""
-        held = self._columns.held((paths[0], _ALL_GROUPS, name))
-        return None if held is None else held[0]
+    def whole_at_hand(self, paths: Sequence[str], names: Sequence[str]) -> list[HeldColumn | None]:
+        """Some columns of all row groups by name, each where it is in memory."""
+        return self._columns.held_all([(paths[0], _ALL_GROUPS, name) for name in names])
 
     def _read_whole(self, paths: Sequence[str], name: str) -> HeldColumn:
         parts: list[pa.Table] = []

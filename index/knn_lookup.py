@@ -70,7 +70,8 @@ class KnnLookup:
         for pages in self.pages:
             pages.read(1)
         ids = self.ids[image_id, : k if k <= self.ranked else k + _SPARE].astype(np.int64)
-        if ids.min() < 0 or ids.max() >= self.ann.images:
+        known = ids.tolist()
+        if min(known) < 0 or max(known) >= self.ann.images:
             return None  # the file is damaged
         if k <= self.ranked:
             return Found(self.gaps[image_id, :k], ids, "graph")

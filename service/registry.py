@@ -34,7 +34,7 @@ from .near import Near, NearOpener
 
 VERSION_LETTERS = 12
 _ANSWER_BYTES = 64 << 20
-_SHOWN_BYTES = 32 << 20
+_SHOWN_BYTES = 64 << 20
 _EXACT_BYTES = 128 << 20
 """Features of at most this many bytes are held and searched exactly where a store has no index."""
 _NONSENSE = (KeyError, TypeError, ValueError, IndexError, AttributeError)

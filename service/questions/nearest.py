@@ -101,7 +101,7 @@ def _known(near: Near, image_id: int, search: Search) -> Found | None:
 
 
 def _ids(found: Found) -> list[int]:
-    return found.ids[found.ids >= 0].tolist()
+    return [image for image in found.ids.tolist() if image >= 0]
 
 
 def _draft(
