@@ -54,7 +54,8 @@ class _OpenFile:
     def __init__(self, folder: Folder, path: str) -> None:
         local = folder.local_path(path)
         source = pa.OSFile(str(local)) if local is not None else folder.open(path)
-        self.file = pq.ParquetFile(source)
+        # read ahead by threads of pyarrow's own, which a near file would only wait for
+        self.file = pq.ParquetFile(source, pre_buffer=local is None)
         self.lock = Lock()
 
     @property

@@ -1,9 +1,6 @@
 """The units that one image fires most, where it does, and how many images fire them more."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
-
-import numpy as np
 
 from ..common.errors import StoreError
 from .once import OnceCache
@@ -53,21 +50,13 @@ class ImageUnits:
             if wanted in (None, row.layer) and units
         ]
         reads = sum(len(units) for _, units in found) * self._store.images_count * 4
-        return [(name, self._units(name, image_id, units, reads <= RANK_BYTES)) for name, units in found]
+        return [(name, self._units(name, units, image_id, reads <= RANK_BYTES)) for name, units in found]
 
-    def _units(self, layer: str, image_id: int, units: list[StrongUnit], ranked: bool) -> list[ImageUnit]:
-        numbers = [unit.unit for unit in units]
-        patches = self._store.patches_in(layer, numbers, image_id)
-        ranks: Sequence[int | None]
-        if ranked:
-            ranks = self._store.ranks(
-                layer, numbers, np.array([patch.value for patch in patches], np.float32)
-            )
-        else:
-            ranks = [self._stored_rank(unit, patch) for unit, patch in zip(units, patches, strict=True)]
+    def _units(self, layer: str, units: list[StrongUnit], image_id: int, ranked: bool) -> list[ImageUnit]:
+        found = self._store.patches_in(layer, [unit.unit for unit in units], image_id, ranked=ranked)
         return [
-            ImageUnit(unit.unit, unit.score, rank, patch)
-            for unit, rank, patch in zip(units, ranks, patches, strict=True)
+            ImageUnit(unit.unit, unit.score, rank if ranked else self._stored_rank(unit, patch), patch)
+            for unit, (patch, rank) in zip(units, found, strict=True)
         ]
 
     def _stored_rank(self, unit: StrongUnit, patch: Patch) -> int | None:

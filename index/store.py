@@ -133,28 +133,25 @@ class Store:
         ids = np.array([self._images.checked(image_id) for image_id in image_ids], np.int64)
         return self._patches_of(number, self._maxima_reader(number).at(unit, ids))
 
-    def patches_in(self, layer: str, units: Sequence[int], image_id: int) -> list[Patch]:
-        """Where each of some units of a layer has its maximum in one image, in the order given.
+    def patches_in(
+        self, layer: str, units: Sequence[int], image_id: int, *, ranked: bool = False
+    ) -> list[tuple[Patch, int | None]]:
+        """Where each of some units of a layer has its maximum in one image, in the order given; and the maximum's rank,
+        1 + how many images have a larger one, if `ranked`, None otherwise.
 
         Raises LayerError, and UsageError for an id that is none and for an image that failed.
         """
         number = self._layers.number(layer)
         for unit in units:
             self.check_unit(layer, unit)
-        return self._patches_of(
-            number, self._maxima_reader(number).in_image(units, self._images.checked(image_id))
-        )
+        reader = self._maxima_reader(number)
+        top, ranks = reader.in_image(units, self._images.checked(image_id), ranked=ranked)
+        given = [None] * len(units) if ranks is None else ranks.tolist()
+        return list(zip(self._patches_of(number, top), given, strict=True))
 
     def maxima(self, layer: str, unit: int) -> np.ndarray:
         """(images,) float32: the maximum of each image; NaN where an image failed. Raises LayerError."""
         return self._maxima_reader(self._layers.with_unit(layer, unit)).values(unit)
-
-    def ranks(self, layer: str, units: Sequence[int], values: np.ndarray) -> list[int]:
-        """For each of some units 1 + how many images have a larger maximum than its value, values (n,) float32.
-
-        Raises LayerError.
-        """
-        return self._maxima_reader(self._layers.number(layer)).ranks(units, values).tolist()
 
     def maxima_of_layer(self, layer: str, image_ids: np.ndarray) -> np.ndarray:
         """(units, n) float32: the maxima of all units of a layer in some images, NaN where one failed; kept nowhere.

@@ -78,36 +78,31 @@ class MaximaReader:
         found = values.to_numpy().astype(np.float32)
         return TopK(found[None], image_ids.astype(np.int64)[None], flat[None])
 
-    def in_image(self, units: Sequence[int], image_id: int) -> TopK:
-        """(n, 1): the maximum of each of some units in one image. Raises UsageError where it failed.
+    def in_image(
+        self, units: Sequence[int], image_id: int, *, ranked: bool
+    ) -> tuple[TopK, np.ndarray | None]:
+        """(n, 1): the maximum of each of some units in one image; and its ranks, (n,) int64, if `ranked`: 1 + how many
+        images have a larger one. Raises UsageError where the image failed.
 
-        Read past the cache, as `ranks`: of many images, each has other units.
+        Read past the cache: of many images, each has other units.
         """
-        group = self._columns.group_of(image_id)
-        row = image_id - group.first
-        flat = np.zeros((len(units), 1), np.int32)
-        ids = np.full(flat.shape, image_id, np.int64)
+        ids, flat = np.full((len(units), 1), image_id, np.int64), np.zeros((len(units), 1), np.int32)
+        ranks = np.ones(len(units), np.int64)
         if not units:
-            return TopK(flat.astype(np.float32), ids, flat)
-        kinds = "up" if self._layer.has_positions else "u"
-        table = self._columns.read_new(group, [f"{kind}{unit}" for kind in kinds for unit in units])
-        found = [table[f"u{unit}"][row].as_py() for unit in units]
+            return TopK(flat.astype(np.float32), ids, flat), ranks if ranked else None
+        names, group = [f"u{unit}" for unit in units], self._columns.group_of(image_id)
+        more = [f"p{unit}" for unit in units] if self._layer.has_positions else []
+        own, row = self._columns.read_new(group, names + more), image_id - group.first
+        found = [own[name][row].as_py() for name in names]
         if None in found:
             raise UsageError(f"image {image_id} failed: no unit has a maximum in it")
-        if self._layer.has_positions:
-            flat[:, 0] = [table[f"p{unit}"][row].as_py() for unit in units]
-        return TopK(np.array(found, np.float32).reshape(flat.shape), ids, flat)
-
-    def ranks(self, units: Sequence[int], values: np.ndarray) -> np.ndarray:
-        """(n,) int64: for each of some units 1 + how many images have a larger maximum than its value, (n,) float32."""
-        ranks = np.ones(len(units), np.int64)
-        for group in self._columns.groups() if len(units) else ():
-            table = self._columns.read_new(group, [f"u{unit}" for unit in units])
-            for place, unit in enumerate(units):
-                column = table[f"u{unit}"].combine_chunks()
-                larger = _floats(column) > values[place]
-                ranks[place] += np.count_nonzero(larger & _valid(column) if column.null_count else larger)
-        return ranks
+        if more:
+            flat[:, 0] = [own[name][row].as_py() for name in more]
+        values = np.array(found, np.float32)
+        for other in self._columns.groups() if ranked else ():
+            table = own if other == group else self._columns.read_new(other, names)
+            ranks += [_larger(table[name], value) for name, value in zip(names, values, strict=True)]
+        return TopK(values[:, None], ids, flat), ranks if ranked else None
 
     def of_all_units(self, image_ids: np.ndarray) -> np.ndarray:
         """(units, n) float32: the maxima of all units in some images, NaN where one failed. Read past the cache.
@@ -141,6 +136,15 @@ class MaximaReader:
             return
         for group in self._columns.groups():
             yield group, self._columns.read(group, [name])[name]
+
+
+def _larger(column: pa.ChunkedArray, value: np.float32) -> int:
+    """How many values are larger than this one."""
+    count = 0
+    for chunk in column.chunks:
+        larger = _floats(chunk) > value
+        count += int(np.count_nonzero(larger & _valid(chunk) if chunk.null_count else larger))
+    return count
 
 
 def _valid(column: pa.Array) -> np.ndarray:

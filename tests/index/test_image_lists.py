@@ -132,8 +132,13 @@ def test_patches_at_are_those_of_the_strongest_in_the_order_asked(store):
 def test_patches_in_an_image_are_those_of_each_unit(store):
     for layer, units in (("features.0", [7, 3, 39]), ("block.1:0", [0, 16]), ("head", [3])):
         expected = [store.patches_at(layer, unit, [64])[0] for unit in units]
-        assert store.patches_in(layer, units, 64) == expected
-    assert store.patches_in("head", [], 64) == []
+        assert store.patches_in(layer, units, 64) == [(patch, None) for patch in expected]
+        ranks = [
+            1 + np.count_nonzero(store.maxima(layer, unit) > patch.value)
+            for unit, patch in zip(units, expected, strict=True)
+        ]
+        assert store.patches_in(layer, units, 64, ranked=True) == list(zip(expected, ranks, strict=True))
+    assert store.patches_in("head", [], 64, ranked=True) == []
     for arguments, error in ((("head", [4], 64), LayerError), (("head", [1], 70), UsageError)):
         with pytest.raises(error):
             store.patches_in(*arguments)
