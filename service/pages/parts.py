@@ -21,7 +21,7 @@ from ..registry import ServedStore
 T = TypeVar("T")
 
 _BLOCKED_SECONDS = 3.0
-_PATIENCE = 0.05
+_PATIENCE = 0.03
 """Seconds that a page waits for a part that takes long when it is first asked for."""
 _PAINTED = 0.4
 """Seconds after which a page has been painted."""
