@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse
 from fastapi.templating import Jinja2Templates
 
 from . import addresses as page_addresses
+from .compiled import compiled_before
 
 FOLDER = Path(__file__).parent.parent
 STATIC = FOLDER / "static"
@@ -121,5 +122,6 @@ _globals["static_version"] = STATIC_VERSION
 _globals["scripts"] = {path.name for path in (STATIC / "build").glob("*.js")}
 templates.env.trim_blocks = True
 templates.env.lstrip_blocks = True
+templates.env.bytecode_cache = compiled_before()
 for _name in templates.env.list_templates():
     templates.env.get_template(_name)  # compiled now: no page waits for it
