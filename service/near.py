@@ -3,7 +3,7 @@
 from threading import Lock
 from typing import NamedTuple
 
-from ..common.errors import StoreNotFoundError, UnitscopeError
+from ..common.errors import UnitscopeError
 from ..index.ann import Ann
 from ..index.files import Folder
 from ..index.knn_files import MANIFEST
@@ -35,15 +35,11 @@ class NearOpener:
         except UnitscopeError:
             return _joined(ann, None)
 
-    def at_hand(self, ann: Version[Ann]) -> Version[Near]:
-        """The same where nothing has to be opened. Raises StoreNotFoundError."""
+    def at_hand(self, ann: Version[Ann]) -> Version[Near] | None:
+        """The same where nothing has to be opened."""
         graph = self._graph_of(ann.value)
         opened = graph.at_hand
-        if opened is not None:
-            return _joined(ann, opened)
-        if graph.is_missing:
-            return _joined(ann, None)
-        raise StoreNotFoundError("the graph of neighbours is not open yet")
+        return _joined(ann, opened) if opened is not None or graph.is_missing else None
 
     def _graph_of(self, ann: Ann) -> Fresh[KnnLookup]:
         with self._lock:

@@ -105,12 +105,10 @@ class ServedStore:
         """The same, for images of the store: with the graph that knows their neighbours. Raises as `ann`."""
         return self._near.of(self.ann())
 
-    def near_at_hand(self) -> Version[Near]:
-        """The same where that is already open. Raises StoreNotFoundError."""
+    def near_at_hand(self) -> Version[Near] | None:
+        """The same where that is already open."""
         ann = self._ann.at_hand
-        if ann is None:
-            raise StoreNotFoundError(f"the index of {self.name} is not open yet")
-        return self._near.at_hand(ann)
+        return None if ann is None else self._near.at_hand(ann)
 
     def pixels(self) -> Version[Ann]:
         """The neighbours in pixel space (index/pixel_features.py). Raises StoreNotFoundError with the command."""

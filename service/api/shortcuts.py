@@ -1,10 +1,9 @@
 """Quick ways to the answers that are asked for most: a unit's strongest patches, an image's nearest neighbours."""
 
-from typing import Any
+from typing import TypeVar
 
 from fastapi import Request, Response
 
-from ..answers.draft import Draft
 from ..http.answering import answer_at_hand
 from ..http.quick import NotAtHandError, Shortcut, whole
 from ..questions.nearest import Search, neighbors_at_hand
@@ -12,6 +11,7 @@ from ..questions.patches import PatchQuery, patches_at_hand
 from ..registry import Registry, ServedStore
 from .parameters import LARGEST_NUMBER, MOST
 
+T = TypeVar("T")
 Texts = dict[str, str]
 
 
@@ -24,7 +24,7 @@ def _patches(request: Request, path: Texts, query: Texts) -> Response:
 def _neighbors(request: Request, path: Texts, query: Texts) -> Response:
     image, k = whole(query.get("image", ""), 0, LARGEST_NUMBER), _k(query, Search.k)
     served = _served(request, path)
-    near = served.near_at_hand()
+    near = _at_hand(served.near_at_hand())
     return answer_at_hand(
         request, served, lambda: _at_hand(neighbors_at_hand(served, near.value, image, k)), near
     )
@@ -32,20 +32,17 @@ def _neighbors(request: Request, path: Texts, query: Texts) -> Response:
 
 def _served(request: Request, path: Texts) -> ServedStore:
     registry: Registry = request.app.state.registry
-    found = registry.at_hand(path["store"])
-    if found is None:
-        raise NotAtHandError
-    return found.value
+    return _at_hand(registry.at_hand(path["store"])).value
 
 
 def _k(query: Texts, default: int) -> int:
     return whole(query["k"], 1, MOST) if "k" in query else default
 
 
-def _at_hand(draft: Draft[Any] | None) -> Draft[Any]:
-    if draft is None:
+def _at_hand(found: T | None) -> T:
+    if found is None:
         raise NotAtHandError
-    return draft
+    return found
 
 
 SHORTCUTS = [

@@ -19,7 +19,7 @@ from ..registry import Registry, ServedStore
 from . import map_viewer
 from .addresses import atlas_url
 from .look import page
-from .map_viewer import Near, Walk
+from .map_viewer import AskedPlace, Walk
 from .parts import given
 
 GRID_CELLS = 40
@@ -172,9 +172,9 @@ def _others(request: Request, served: ServedStore, name: str) -> list[tuple[str,
     return [one for one in every if one != (served.name, name)]
 
 
-def panel(request: Request, served: ServedStore, found: Version[Atlas], near: Near) -> Response:
+def panel(request: Request, served: ServedStore, found: Version[Atlas], asked: AskedPlace) -> Response:
     """What the script shows beside the map of a place on it."""
-    spot = near.find(served, found.value)
+    spot = asked.find(served, found.value)
     cell = tile_answers.at(served, found.value, spot)
     at = tile_answers.outline(served, found.value, spot)
     return page(request, "atlas_panel.html", **given(served), cell=cell, at=at)

@@ -19,7 +19,7 @@ from ..questions.tiles import atlas_of
 from ..registry import ServedStore
 from . import atlas as views_atlas
 from . import atlas_region as views_region
-from .map_viewer import Near, Nearest
+from .map_viewer import AskedPlace, Nearest
 from .parameters import EMPTY, Start
 from .strict import StrictPage
 
@@ -76,7 +76,7 @@ def atlas_panel(
     """What lies at a place of the map, for the viewer."""
 
     def make(served: ServedStore) -> Response:
-        return views_atlas.panel(request, served, atlas_of(served, atlas, v), Near(spot, nearest))
+        return views_atlas.panel(request, served, atlas_of(served, atlas, v), AskedPlace(spot, nearest))
 
     return consistent(request, store, make)
 

@@ -21,7 +21,7 @@ from . import map_viewer
 from .addresses import layer_atlas_url
 from .atlas_region import CLASSES_SHOWN, IMAGES_BESIDE, IMAGES_SHOWN, UNITS_SHOWN
 from .look import page
-from .map_viewer import Near, Walk
+from .map_viewer import AskedPlace, Walk
 from .parts import attempt, given
 
 USUAL: dict[Kind, ViewName] = {"units": "assigned", "activations": "nearest"}
@@ -53,10 +53,10 @@ def layer_atlas(request: Request, served: ServedStore, layer: str, kind: Kind) -
 
 
 def panel(
-    request: Request, served: ServedStore, found: Version[LayerAtlas], kind: Kind, near: Near
+    request: Request, served: ServedStore, found: Version[LayerAtlas], kind: Kind, asked: AskedPlace
 ) -> Response:
     """What the script shows beside the map of a place on it."""
-    spot = near.find(served, found.value.atlas)
+    spot = asked.find(served, found.value.atlas)
     cell = questions.at(served, found, kind, spot)
     at = outline(served, found.value.atlas, spot)
     return page(request, "layer_atlas_panel.html", **given(served), cell=cell, at=at)

@@ -19,7 +19,7 @@ from ..questions.regions import Drawn
 from ..registry import ServedStore
 from . import atlas_region as views_region
 from . import layer_atlas as views
-from .map_viewer import Near, Nearest
+from .map_viewer import AskedPlace, Nearest
 from .parameters import Start
 from .strict import StrictPage
 
@@ -47,7 +47,7 @@ def layer_atlas_panel(
 
     def make(served: ServedStore) -> Response:
         found = layer_atlas_of(served, layer, kind, v)
-        return views.panel(request, served, found, kind, Near(spot, nearest))
+        return views.panel(request, served, found, kind, AskedPlace(spot, nearest))
 
     return consistent(request, store, make)
 

@@ -47,7 +47,7 @@ class Walk:
 
 
 @dataclass(frozen=True)
-class Near:
+class AskedPlace:
     """A place of a map that is looked at. nearest: or else the nearest place that shows something."""
 
     spot: Spot
