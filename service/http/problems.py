@@ -82,7 +82,7 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     def invalid(request: Request, error: RequestValidationError) -> Response:
-        told = "; ".join(f"{'.'.join(map(str, one['loc'][1:]))}: {one['msg']}" for one in error.errors())
+        told = "; ".join(f"{_place(one['loc'])}: {one['msg']}" for one in error.errors())
         return respond(request, 422, "request", "The request cannot be answered", told[:4000])
 
     @app.exception_handler(Exception)
@@ -92,6 +92,12 @@ def add_handlers(app: FastAPI) -> None:
             f"{current_id()}."
         )
         return respond(request, 500, "bug", "The service failed", detail)
+
+
+def _place(location: tuple[str | int, ...]) -> str:
+    """Where in a request it is: the name of a parameter or field, or else that it is the body, and its byte."""
+    inside = location[1:]
+    return ".".join(map(str, inside if any(isinstance(one, str) for one in inside) else location))
 
 
 def store_of(request: Request) -> StoreAnswer | None:

@@ -147,6 +147,13 @@ def test_bad_vectors(client, name):
     is_problem(client.post(f"{API}/neighbors", content=body, headers=headers), status)
 
 
+@pytest.mark.parametrize(("name", "place"), [("nothing", "body"), ("half", "body.11"), ("empty", "vector")])
+def test_a_bad_body_is_named(client, name, place):
+    headers = {"content-type": "application/json"}
+    response = client.post(f"{API}/neighbors", content=BODIES[name][1], headers=headers)
+    assert response.json()["detail"].startswith(f"{place}: ")
+
+
 def test_the_largest_numbers_have_finite_distances(client):
     for metric in ("l2", "cosine"):
         response = client.post(f"{API}/neighbors", json={"vector": [1e36] * 7, "metric": metric})
