@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from .image_facts import ImageFacts, SizedImage
+from .image_facts import SizedImage
 
 LARGEST = 1e36
 """Of a number in a vector: the distances of the widest vectors of such numbers still fit into float32."""
@@ -112,7 +112,7 @@ class ImageAnswer(FromStore, SizedImage):
     pixels: str
 
 
-class NeighborAnswer(ImageFacts):
+class NeighborAnswer(SizedImage):
     """One neighbour. rank: from 1."""
 
     rank: int

@@ -128,7 +128,14 @@ def _draft(
         "where": search.where or None,
         "image_id": image_id,
         "neighbors": [
-            {**image.facts, "rank": rank, "distance": distance} for rank, (image, distance) in ranked
+            {
+                **image.facts,
+                "width": image.width,
+                "height": image.height,
+                "rank": rank,
+                "distance": distance,
+            }
+            for rank, (image, distance) in ranked
         ],
     }
     return Draft(NeighborsAnswer, fields)

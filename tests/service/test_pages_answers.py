@@ -164,3 +164,15 @@ def test_a_dead_unit_is_said(client):
 def test_neighbours_state_the_metric_and_that_they_are_exact(client, words):
     shown = words(client, f"{S}/neighbors", image=4)
     assert "Nearest by L2 distance of features, exact: every image was compared. The image itself" in shown
+
+
+@pytest.mark.parametrize("path", ["images/{}", "neighbors?image={}"])
+@pytest.mark.parametrize("small", [True, False])
+def test_small_images_are_crisp_beside_an_image_of_any_size(client, made, path, small):
+    sizes = made.images["width"].to_pylist()
+    asked = next(image for image, width in enumerate(sizes) if width and (width <= 64) == small)
+    tiles = re.findall(
+        r'<img class="([^"]*)"[^>]*alt="image (\d+)"', client.get(f"{S}/{path.format(asked)}").text
+    )
+    assert {sizes[int(image)] <= 64 for _, image in tiles} == {True, False}
+    assert all((kind == "crisp") == (sizes[int(image)] <= 64) for kind, image in tiles)
