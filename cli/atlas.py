@@ -93,6 +93,10 @@ def _made(settings: dict[str, Any], items: str) -> list[str]:
             f"correlated over {count(settings['correlated_over'], 'images')}; "
             f"{count(settings['dead'], 'dead units')} and {settings['constant']:,} constant ones lie under the map"
         )
+    if "nonfinite" in settings:
+        lines.append(
+            f"{count(settings['nonfinite'], 'units')} under it too, for some of their maxima are no finite numbers"
+        )
     if "cells" in settings:
         lines.append(
             "each cell is the mean of the activations in it, shown by the patch among them whose activation is nearest"

@@ -25,11 +25,13 @@ _TILE = 256
 class Correlations:
     """matrix: (units, units) float64, from -1 to 1; 0 where one of the two does not vary.
 
-    varies: (units,) bool: the maxima are finite and not all equal. images: how many were looked at, all that are ok.
+    varies: (units,) bool: the maxima are finite and not all equal. finite: (units,) bool: all of them are. images: how
+    many were looked at, all that are ok.
     """
 
     matrix: np.ndarray
     varies: np.ndarray
+    finite: np.ndarray
     images: int
 
 
@@ -99,4 +101,4 @@ class _Sums:
         products /= np.outer(scale, scale)
         np.clip(products, -1, 1, out=products)
         np.fill_diagonal(products, varies.astype(float))
-        return Correlations(products, varies, self._images)
+        return Correlations(products, varies, self._finite, self._images)

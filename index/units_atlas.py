@@ -53,11 +53,13 @@ def lay_out_units(store: Store, layer: str, options: MapOptions, *, progress: Pr
     graph = knn_graph(ann, exact=True, threads=options.threads, progress=progress)
     layout = project(ann.vectors, graph, options, progress=progress)
     quality = measure_quality(ann.vectors, graph, layout.coordinates).to_json()
+    odd = int((~dead & ~found.finite).sum())
     settings = layout.settings | {
         "layer": layer,
         "correlated_over": found.images,
         "dead": int(dead.sum()),
-        "constant": int((~dead & ~found.varies).sum()),
+        "constant": int((~dead & ~found.varies).sum()) - odd,
+        **({"nonfinite": odd} if odd else {}),
     }
     return UnitsMap(with_rows_under(layout.coordinates, on_map), ~on_map, settings, quality)
 

@@ -57,6 +57,19 @@ def test_units_that_fire_alike_lie_together(store, method):
     assert again.coordinates.tobytes() == found.coordinates.tobytes()
 
 
+def test_units_with_a_maximum_that_is_no_number_are_not_called_constant(synthetic, tmp_path):
+    def holes(made):
+        families(made)
+        made.values[0][11, [4, 5]] = np.nan, np.inf
+
+    found = lay_out_units(
+        Store.open(altered(synthetic, tmp_path / "store", holes).url), "features.0", MapOptions("pca")
+    )
+    assert np.flatnonzero(found.apart).tolist() == sorted([*DEAD, *CONSTANT, 4, 5])
+    told = {name: found.settings[name] for name in ("dead", "constant", "nonfinite")}
+    assert told == {"dead": 2, "constant": 1, "nonfinite": 2}
+
+
 def test_a_layer_whose_units_are_all_dead_is_rows():
     placed = with_rows_under(np.empty((0, 2), np.float32), np.zeros(7, bool))
     assert len({tuple(place) for place in placed.tolist()}) == 7
