@@ -142,6 +142,7 @@ class AtlasPage implements Listener {
 
   private async search(item: string, where: string | null): Promise<void> {
     for (const pane of this.panes) pane.tell("");
+    this.first.reveal();
     await (where === null ? this.fly(item, false) : this.fit(where));
   }
 

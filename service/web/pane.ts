@@ -151,6 +151,11 @@ export class Pane {
     tell(this.alert, text);
   }
 
+  /** Scrolls the page so far that the frame is seen. */
+  reveal(): void {
+    this.alert.parentElement?.scrollIntoView({ block: "nearest" });
+  }
+
   /** Runs, and tells what went wrong in the frame. */
   async attempt<T>(question: () => Promise<T>): Promise<T | null> {
     try {

@@ -113,6 +113,16 @@ def test_panned_and_zoomed_to_the_deepest_level(chromium, live):
         assert deepest in levels
 
 
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 800)])
+def test_what_a_search_tells_is_seen(chromium, live, width, height):
+    with chromium.open(f"{live.base_url}{PAGE}", width=width, height=height) as tab:
+        tab.wait(READY)
+        submit(tab, "nonsense")
+        tab.wait(f"{TEXT.format('atlas-problem')}.includes('nonsense')")
+        told = frame(tab, "atlas-problem")
+        assert told[1] >= 0 and told[1] + told[3] <= height
+
+
 def test_an_image_and_a_class_are_found_and_hovered(chromium, live):
     with chromium.open(f"{live.base_url}{PAGE}#grid=assigned") as tab:
         tab.wait(READY)
