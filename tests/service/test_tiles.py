@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from unitscope.index.atlas import Atlas
 from unitscope.index.atlas_writer import write_atlas
+from unitscope.index.store import Store
 
 API = "/api/v1/stores/store/atlases/flat"
 
@@ -196,6 +197,18 @@ def test_an_atlas_without_tiles_says_how_to_make_them(synthetic, kit, tmp_path):
         assert "made without tiles" in page
         assert '<svg class="mosaic"' in page
         assert "<noscript>" not in page
+
+
+def test_the_page_of_an_atlas_without_images_says_why(synthetic, kit, tmp_path):
+    made = synthetic.make_store(tmp_path / "store")
+    nothing = np.empty(0, np.int64), np.empty((0, 2), np.float32)
+    write_atlas(
+        made.folder, "bare", *nothing, settings={"method": "pca"}, store=Store.open(made.url).manifest.hash
+    )
+    with kit.client(made.url) as client:
+        page = client.get("/stores/store/atlas/bare").text
+    assert "No image has a feature of finite numbers" in page
+    assert "made without tiles" not in page and "mosaic" not in page
 
 
 def test_where_nothing_lies_the_nearest_is_told_when_asked_for(client, tiled):
