@@ -7,7 +7,7 @@ from ..common.errors import UsageError
 from ..common.progress import Progress
 from .output import count, print_json, print_lines
 from .progress import show_progress
-from .values import whole
+from .values import named, whole
 from .verb import JSON, Verb, argument
 
 if TYPE_CHECKING:
@@ -48,6 +48,12 @@ def _check(arguments: Namespace) -> None:
         raise UsageError(f"--sample {arguments.sample}: with --units all units are laid out; leave it out")
     if arguments.positions and not arguments.activations:
         raise UsageError(f"--positions {arguments.positions}: only with --activations LAYER")
+    if own and arguments.workers:
+        raise UsageError(
+            f"--workers {arguments.workers}: with {own} this process draws the tiles; leave it out"
+        )
+    if arguments.ray_address and not arguments.workers:
+        raise UsageError(f"--ray-address {arguments.ray_address}: only with --workers, of at least 1")
 
 
 def _build(arguments: Namespace, options: "MapOptions", progress: Progress) -> "AtlasReport":
@@ -139,18 +145,21 @@ VERB = Verb(
         argument("--method", choices=METHODS, default="umap", help="how to project (default: %(default)s)"),
         argument(
             "--layer",
+            type=named,
             metavar="LAYER",
             group="source",
             help="map the images by the mean of this layer, which `unitscope sweep --atlas-layers` kept",
         ),
         argument(
             "--units",
+            type=named,
             metavar="LAYER",
             group="source",
             help="map the units of this layer, by how they fire over the dataset",
         ),
         argument(
             "--activations",
+            type=named,
             metavar="LAYER",
             group="source",
             help="map this layer's activations at single positions of the images, averaged over a grid",
@@ -163,6 +172,7 @@ VERB = Verb(
         ),
         argument(
             "--name",
+            type=named,
             metavar="NAME",
             help="STORE/atlas/NAME is written (default: the method, after the layer of --layer)",
         ),

@@ -24,6 +24,13 @@ def whole(minimum: int, maximum: int | None = None) -> Callable[[str], int]:
     return read
 
 
+def named(text: str) -> str:
+    """A name that is not empty, as an unset variable of a shell would be: that is not the same as no option."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError(f"{text!r} is no name: give one, or leave the option out")
+    return text
+
+
 def share(text: str) -> float:
     """A number from 0 to 1."""
     try:

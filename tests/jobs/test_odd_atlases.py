@@ -73,6 +73,12 @@ def test_what_is_left_out_is_said(synthetic, tmp_path, capsys):
         (("--layer", "block.1:0"), "--atlas-layers"),
         (("--units", "features.9"), "features.0"),
         (("--activations", "nope"), "features.0"),
+        *(
+            ((option, ""), "leave the option out")
+            for option in ("--layer", "--units", "--activations", "--name")
+        ),
+        (("--units", "features.0", "--workers", "2"), "--workers 2"),
+        (("--ray-address", "auto"), "--workers"),
     ],
 )
 def test_what_is_refused(synthetic, tmp_path, capsys, options, said):
