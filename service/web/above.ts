@@ -70,14 +70,20 @@ export class Above {
     const scale = UNTIL.findIndex((until) => zoom < until);
     const taken: { x: number; y: number; half: number }[] = [];
     for (const { cluster, element, width } of this.names) {
-      const at = this.pixel(cluster);
       const half = width / 2 + 4;
+      const at = this.inside(this.pixel(cluster), half);
       const free = taken.every((one) => Math.abs(one.y - at.y) > 26 || Math.abs(one.x - at.x) > one.half + half);
       element.hidden = cluster.scale !== scale || !free;
       if (element.hidden) continue;
       taken.push({ ...at, half });
       element.style.transform = `translate(${at.x.toFixed(1)}px, ${at.y.toFixed(1)}px) translate(-50%, -50%)`;
     }
+  }
+
+  /** Where a name is read whole whose middle is in the frame but near a side of it. */
+  private inside({ x, y }: Point, half: number): Point {
+    const across = this.osd.container.clientWidth;
+    return { x: x < 0 || x > across ? x : Math.max(half, Math.min(across - half, x)), y };
   }
 
   private pixel(place: Point): Point {

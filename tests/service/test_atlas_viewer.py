@@ -123,6 +123,19 @@ def test_what_a_search_tells_is_seen(chromium, live, width, height):
         assert told[1] >= 0 and told[1] + told[3] <= height
 
 
+def test_names_of_clusters_near_a_side_are_read_whole(chromium, kit, two):
+    shown = "[...document.querySelectorAll('.cluster:not([hidden])')]"
+    with (
+        kit.serving(two) as url,
+        chromium.open(f"{url}/stores/shapes/atlas/heaps", width=390, height=800) as tab,
+    ):
+        tab.wait(READY)
+        tab.wait(f"{shown}.length > 0")
+        left, _, width, _ = frame(tab)
+        sides = tab.evaluate(f"{shown}.map(one => one.getBoundingClientRect()).map(r => [r.left, r.right])")
+        assert all(left <= one and other <= left + width for one, other in sides)
+
+
 def test_an_image_and_a_class_are_found_and_hovered(chromium, live):
     with chromium.open(f"{live.base_url}{PAGE}#grid=assigned") as tab:
         tab.wait(READY)
