@@ -29,7 +29,9 @@ Order = Annotated[
 PictureVersion = Annotated[
     str | None,
     Query(
-        max_length=64, description="the first 12 letters of the manifest's hash: then it may be kept for good"
+        max_length=64,
+        description="the first 12 letters of the manifest's hash: then it may be kept for good, and is refused (409) "
+        "once the store has been replaced",
     ),
 ]
 

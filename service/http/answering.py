@@ -12,7 +12,7 @@ from fastapi import Request, Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from ...common.errors import StorageError, UnitscopeError
+from ...common.errors import StorageError, StoreError, UnitscopeError
 from ..addresses import VERSION_LETTERS, version
 from ..answers.draft import Draft
 from ..answers.stores import Table
@@ -82,8 +82,18 @@ def answer_now(request: Request, content: BaseModel) -> Response:
 
 
 def picture(request: Request, store: str, make: Callable[[ServedStore], Picture]) -> Response:
-    """The picture that `make` gives from a store."""
-    return _respond(request, store, _nothing, lambda served, _: make(served))
+    """The picture that `make` gives from a store.
+
+    Raises StoreError where the address names another version of the store: a page must not be given pictures of two.
+    """
+
+    def checked(served: ServedStore, _: None) -> Picture:
+        asked = request.query_params.get("v")
+        if asked is not None and asked != version(served):
+            raise StoreError(f"the store {store} has been replaced since v={asked[:64]}: load the page again")
+        return make(served)
+
+    return _respond(request, store, _nothing, checked)
 
 
 def picture_from(

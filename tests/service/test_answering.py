@@ -75,8 +75,17 @@ def test_only_addresses_that_name_the_version_are_kept_for_good(client, kit, mad
     version = kit.hash(made)[:12]
     thumb = f"{API}/images/1/thumb"
     assert "immutable" in client.get(thumb, params={"v": version}).headers["cache-control"]
-    for path in (thumb, f"{thumb}?v=000000000000", f"{API}/layers", "/stores/store"):
+    for path in (thumb, f"{API}/layers", "/stores/store"):
         assert "no-cache" in client.get(path).headers["cache-control"]
+
+
+@pytest.mark.parametrize("path", PICTURES[1:])
+def test_a_page_is_not_given_the_pictures_of_a_store_that_came_after_it(client, path):
+    assert client.get(API + path).status_code == 200
+    refused = client.get(f"{API}{path}{'&' if '?' in path else '?'}v=000000000000")
+    assert refused.status_code == 409
+    assert "the store store has been replaced since v=000000000000" in refused.json()["detail"]
+    assert "immutable" not in refused.headers.get("cache-control", "")
 
 
 @pytest.mark.parametrize(
