@@ -1,5 +1,6 @@
 """`unitscope serve STORE…`: the query service and its pages."""
 
+import gc
 from argparse import Namespace
 from contextlib import suppress
 
@@ -9,7 +10,11 @@ from .verb import Verb, argument
 
 def run(arguments: Namespace) -> int:
     """Serves until it is stopped; Ctrl-C is the ordinary way to stop it."""
-    from ..service.server import serve
+    gc.disable()  # what is imported stays: to look for garbage in it is a tenth of the start
+    try:
+        from ..service.server import serve
+    finally:
+        gc.enable()
 
     with suppress(KeyboardInterrupt):
         serve(
