@@ -55,7 +55,7 @@ class Service(FastAPI):
 
 
 LIVE = LiveOptions()
-HEAD_START = 0.5
+HEAD_START = 0.75
 """Seconds before the first request: in them all is warm in most stores; in one of any size it takes no longer."""
 
 
