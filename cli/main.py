@@ -5,7 +5,6 @@ Nothing heavy is imported here or at the top of a verb's file: `unitscope --help
 Exit codes: 0 done, 1 failed, 2 wrong usage, 130 stopped with Ctrl-C, 143 ended with SIGTERM.
 """
 
-import os
 import shlex
 import signal
 import sys
@@ -20,6 +19,7 @@ from typing import Any, NoReturn
 from ..common.errors import UnitscopeError
 from . import atlas, demo, index, layers, neighbors, serve, sweep, top, verify
 from .output import ReaderGoneError, flush
+from .stdout import answers_alone, drop_answers
 from .verb import Verb
 
 VERBS: tuple[Verb, ...] = (
@@ -57,9 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = parser().parse_args(words)
     verb: Verb = parsed.verb
     try:
-        with _ending_on_sigterm():
+        with answers_alone(for_good=arguments is None), _ending_on_sigterm():
             code = verb.run(parsed)
-        flush()
+            flush()
     except UnitscopeError as error:
         _say(f"unitscope {verb.name}: {error}")
         return error.exit_code
@@ -132,8 +132,7 @@ def _interrupted(verb: Verb, words: Sequence[str]) -> int:
 
 def _reader_gone() -> int:
     """Whoever read the answer had enough of it (`unitscope top … | head`): no failure."""
-    # The interpreter flushes stdout when it ends; without this it would complain about the pipe then.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    drop_answers()
     return 0
 
 

@@ -7,11 +7,12 @@ gets the same columns as aligned plain text.
 import dataclasses
 import json
 import math
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
+
+from .stdout import answers
 
 NOTHING = "–"
 """A cell without a value."""
@@ -45,7 +46,7 @@ def print_lines(*lines: str) -> None:
 def print_table(columns: Sequence[Column], rows: Iterable[Sequence[object]]) -> None:
     """A table; cells are written by `cell`. A table without rows prints its titles only."""
     cells = [[cell(value) for value in row] for row in rows]
-    _write(_drawn(columns, cells) if sys.stdout.isatty() else _aligned(columns, cells))
+    _write(_drawn(columns, cells) if answers().isatty() else _aligned(columns, cells))
 
 
 def cell(value: object) -> str:
@@ -178,7 +179,7 @@ def _drawn(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> str:
         table.add_column(Text(column.title), justify="right" if column.right else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(text) for text in row))
-    console = Console(highlight=False)
+    console = Console(highlight=False, file=answers())
     with console.capture() as captured:
         console.print(table)
     return captured.get()
@@ -190,12 +191,12 @@ def flush() -> None:
 
 
 def _write(text: str) -> None:
+    stream = answers()
     try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        stream.write(text)
+        stream.flush()
     except BrokenPipeError as error:
         raise ReaderGoneError from error
     except UnicodeEncodeError:
-        encoding = sys.stdout.encoding
-        sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
-        sys.stdout.flush()
+        stream.write(text.encode(stream.encoding, "replace").decode(stream.encoding))
+        stream.flush()

@@ -4,6 +4,7 @@ For what must not share a process: torch and FAISS, or a service and the trainin
 """
 
 import multiprocessing
+import sys
 import traceback
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
@@ -11,6 +12,7 @@ from itertools import count
 from typing import Any, Protocol
 
 from ..common.errors import UnitscopeError
+from ..common.private_stdout import STDERR, give_stdout
 from ..common.progress import Progress, Stage
 
 
@@ -46,6 +48,8 @@ def run_in_child(function: Callable[..., Any], *arguments: Any, progress: Progre
 
 
 def _child(pipe: Pipe, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    give_stdout(STDERR)  # whatever a user's network prints is no answer of the parent's
+    sys.stdout = sys.stderr
     try:
         result = function(*arguments, progress=_SentProgress(pipe))
     except UnitscopeError as error:

@@ -40,11 +40,18 @@ def feature_of_file(store: Store, path: str) -> np.ndarray:
     }
     command = [sys.executable, "-P", "-m", "unitscope.jobs.feature_process"]
     done = subprocess.run(
-        command, input=json.dumps(request).encode(), capture_output=True, timeout=TIMEOUT, check=False
+        command, input=json.dumps(request).encode(), stdout=subprocess.PIPE, timeout=TIMEOUT, check=False
     )
-    if done.returncode:
-        told = done.stderr.decode(errors="replace").strip().splitlines()
+    return _read_answer(done.stdout, path, done.returncode)
+
+
+def _read_answer(answer: bytes, path: str, code: int) -> np.ndarray:
+    """What the process answered. Raises UnitscopeError where it did not, or says why there is no feature."""
+    head, newline, body = answer.partition(b"\n")
+    if not newline:
         raise UnitscopeError(
-            f"the feature of {path} could not be made: {told[-1] if told else 'the process died'}"
+            f"the feature of {path} could not be made: its process ended without an answer (exit code {code})"
         )
-    return np.frombuffer(done.stdout, np.float32)
+    if error := json.loads(head).get("error"):
+        raise UnitscopeError(f"the feature of {path} could not be made: {error}")
+    return np.frombuffer(body, np.float32)

@@ -17,14 +17,15 @@ RUN = [sys.executable, "-P", "-m", "unitscope.cli.main"]
 LONG = """
 import time
 from unitscope.cli import main as command
+from unitscope.cli.output import print_lines
 from unitscope.cli.verb import Verb
 
 def run(arguments):
     try:
-        print("running", flush=True)
+        print_lines("running")
         time.sleep(60)
     finally:
-        print("let go", flush=True)
+        print_lines("let go")
     return 0
 
 command.VERBS = (Verb("sweep", "", "", (), run, resume="Finished shards are kept:"),)
