@@ -3,13 +3,13 @@
 The same arithmetic as `Frame.to_original`, which says what a box is: half-open, rounded outwards, clipped, never empty.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pyarrow as pa
 
 from ..common.frame import Frame
-from .schema import LayerRow
+from .schema import Geometry, LayerRow
 
 
 @dataclass(frozen=True)
@@ -27,20 +27,68 @@ class Patches:
 
 
 def patches(
-    positions: np.ndarray, layer: LayerRow, frame: Frame, widths: np.ndarray, heights: np.ndarray
+    positions: np.ndarray,
+    layer: LayerRow,
+    frame: Frame,
+    widths: np.ndarray,
+    heights: np.ndarray,
+    *,
+    units: np.ndarray | None = None,
 ) -> Patches:
-    """Where the patches at these positions are.
+    """Return where the patches at these positions are.
 
     positions: (patches,) integer, flat y * width + x; widths, heights: (patches,) integer, of the original images.
+    units: (patches,) integer, the unit of each patch, whose branch says what it sees; without it a patch is what any
+    unit of the layer sees.
     """
     y, x = np.divmod(positions.astype(np.int64), max(1, layer.width))
     images = _Images.of(frame, widths, heights)
-    fields = _windows(y, x, layer, images, size=(layer.rf_height, layer.rf_width))
     if layer.has_positions:
-        seen = _windows(y, x, layer, images, size=(layer.view_height, layer.view_width))
+        boxes, views = _by_branch(y, x, layer, images, units)
     else:
-        seen = fields
-    return Patches(y.astype(np.int32), x.astype(np.int32), fields, seen)
+        boxes = views = images.boxes(*images.whole)
+    return Patches(y.astype(np.int32), x.astype(np.int32), boxes, views)
+
+
+def _by_branch(
+    y: np.ndarray, x: np.ndarray, layer: LayerRow, images: "_Images", units: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """(patches, 4) int32 twice: the receptive fields and the views, of the branch of each patch's unit."""
+    if units is None or not layer.branches:
+        return _of_geometry(y, x, layer.geometry, images)
+    branch = np.zeros(layer.units, np.int64)
+    for number, one in enumerate(layer.branches):
+        branch[list(one.units)] = number
+    boxes, views = (np.empty((len(y), 4), np.int32) for _ in range(2))
+    of_patch = branch[units]
+    for number in np.unique(of_patch):
+        rows = np.flatnonzero(of_patch == number)
+        boxes[rows], views[rows] = _of_geometry(y[rows], x[rows], layer.branches[number], images.take(rows))
+    return boxes, views
+
+
+def _of_geometry(
+    y: np.ndarray, x: np.ndarray, geometry: Geometry, images: "_Images"
+) -> tuple[np.ndarray, np.ndarray]:
+    """(patches, 4) int32 twice: the receptive fields and the views of positions. A view is never beyond the field."""
+    this = geometry
+    top, left = this.start_y + y * this.stride_y, this.start_x + x * this.stride_x
+    bottom, right = top + this.rf_height, left + this.rf_width
+    if this.view_y0 and this.view_x0:
+        view_y0, view_x0 = np.array(this.view_y0, np.int64)[y], np.array(this.view_x0, np.int64)[x]
+    else:  # an odd difference leaves the extra pixel below and to the right
+        view_y0, view_x0 = (
+            top + (this.rf_height - this.view_height) // 2,
+            left + (this.rf_width - this.view_width) // 2,
+        )
+    view_y1, view_x1 = view_y0 + this.view_height, view_x0 + this.view_width
+    views = images.boxes(
+        np.clip(view_x0, left, right - 1),
+        np.clip(view_y0, top, bottom - 1),
+        np.clip(view_x1, left + 1, right),
+        np.clip(view_y1, top + 1, bottom),
+    )
+    return images.boxes(left, top, right, bottom), views
 
 
 @dataclass(frozen=True)
@@ -72,25 +120,21 @@ class _Images:
             )
         return _Images(*rows[:, encoded.indices.to_numpy()])
 
+    def take(self, rows: np.ndarray) -> "_Images":
+        """Return some of the patches' images."""
+        return _Images(*(getattr(self, column.name)[rows] for column in fields(self)))
 
-def _windows(
-    y: np.ndarray, x: np.ndarray, layer: LayerRow, images: _Images, *, size: tuple[int, int]
-) -> np.ndarray:
-    """(patches, 4) int32: windows of `size` (height, width) of the model's input around the receptive fields' centres,
-    in the image; for layers without positions the whole input.
+    @property
+    def whole(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """The box of the whole input of each, in its own pixels."""
+        zero = np.zeros(len(self.width), np.int64)
+        return zero, zero, self.input_width, self.input_height
 
-    An odd difference leaves the extra pixel below and to the right.
-    """
-    if layer.has_positions:
-        y0 = layer.start_y + y * layer.stride_y + (layer.rf_height - size[0]) // 2
-        x0 = layer.start_x + x * layer.stride_x + (layer.rf_width - size[1]) // 2
-        y1, x1 = y0 + size[0], x0 + size[1]
-    else:
-        y0 = x0 = np.zeros(len(y), np.int64)
-        y1, x1 = images.input_height, images.input_width
-    left, right = _stretch(x0 + images.left, x1 + images.left, images.width, images.resized_width)
-    top, bottom = _stretch(y0 + images.top, y1 + images.top, images.height, images.resized_height)
-    return np.stack([left, top, right, bottom], axis=1).astype(np.int32)
+    def boxes(self, x0: np.ndarray, y0: np.ndarray, x1: np.ndarray, y1: np.ndarray) -> np.ndarray:
+        """(patches, 4) int32, (x0, y0, x1, y1): boxes of the input in the original images."""
+        left, right = _stretch(x0 + self.left, x1 + self.left, self.width, self.resized_width)
+        top, bottom = _stretch(y0 + self.top, y1 + self.top, self.height, self.resized_height)
+        return np.stack([left, top, right, bottom], axis=1).astype(np.int32)
 
 
 def _stretch(

@@ -4,7 +4,8 @@ The order and the types of the columns are the format: docs/store.md explains th
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 import pyarrow as pa
 
@@ -38,10 +39,51 @@ _INT32 = pa.int32()
 
 
 @dataclass(frozen=True)
-class LayerRow:
-    """One row of layers.parquet. Lengths are pixels of the model's input.
+class Geometry:
+    """What the positions of a grid see. Lengths are pixels of the model's input.
 
-    Position (y, x) sees rows start_y + y * stride_y … + rf_height - 1, and columns alike, not clipped.
+    Position (y, x) can see rows start_y + y * stride_y … + rf_height - 1, and columns alike, not clipped. It does see
+    the view: rows view_y0[y] … + view_height - 1 and columns view_x0[x] … + view_width - 1. Stores of older releases,
+    and vectors, have no view_y0 and view_x0: there the view lies around the centre of what a position can see.
+    """
+
+    rf_height: int
+    rf_width: int
+    stride_y: int
+    stride_x: int
+    start_y: int
+    start_x: int
+    local_rf_height: int
+    local_rf_width: int
+    view_height: int
+    view_width: int
+    view_y0: tuple[int, ...] = field(default=(), kw_only=True)
+    view_x0: tuple[int, ...] = field(default=(), kw_only=True)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "view_y0", tuple(self.view_y0 or ()))
+        object.__setattr__(self, "view_x0", tuple(self.view_x0 or ()))
+
+
+@dataclass(frozen=True)
+class Branch(Geometry):
+    """What some units of a layer see, where the layer concatenates branches that see different things.
+
+    units: the units' numbers, ascending.
+    """
+
+    units: tuple[int, ...] = field(kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "units", tuple(self.units))
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """One row of layers.parquet: see `Geometry` for what its positions see.
+
+    branches: of a layer whose units see different things, what each sees, every unit in one of them; else empty.
     """
 
     layer: str
@@ -59,6 +101,21 @@ class LayerRow:
     local_rf_width: int
     view_height: int
     view_width: int
+    view_y0: tuple[int, ...] = ()
+    view_x0: tuple[int, ...] = ()
+    branches: tuple[Branch, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "view_y0", tuple(self.view_y0 or ()))
+        object.__setattr__(self, "view_x0", tuple(self.view_x0 or ()))
+        given: Any = self.branches or ()  # as read from a file, dicts
+        made = tuple(Branch(**one) if isinstance(one, dict) else one for one in given)
+        object.__setattr__(self, "branches", made)
+
+    @property
+    def geometry(self) -> Geometry:
+        """Return what the layer's positions see, all units together."""
+        return Geometry(**{column.name: getattr(self, column.name) for column in fields(Geometry)})
 
     @property
     def has_positions(self) -> bool:
@@ -70,10 +127,21 @@ class LayerRow:
         return pa.uint16() if self.height * self.width <= 2**16 else pa.uint32()
 
 
+_INT32_LIST = pa.list_(_INT32)
+_LIST_COLUMNS = ("view_y0", "view_x0", "units")
+
+
+def _geometry_field(name: str) -> pa.Field:
+    return pa.field(name, _INT32_LIST if name in _LIST_COLUMNS else _INT32, nullable=False)
+
+
+BRANCH_TYPE = pa.struct([_geometry_field(column.name) for column in fields(Branch)])
 LAYERS_SCHEMA = pa.schema(
     [
-        pa.field(column.name, pa.string() if column.name in ("layer", "kind") else _INT32, nullable=False)
-        for column in fields(LayerRow)
+        *(pa.field(name, pa.string(), nullable=False) for name in ("layer", "kind")),
+        *(pa.field(name, _INT32, nullable=False) for name in ("units", "height", "width")),
+        *(_geometry_field(column.name) for column in fields(Geometry)),
+        pa.field("branches", pa.list_(BRANCH_TYPE), nullable=False),
     ]
 )
 

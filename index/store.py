@@ -122,7 +122,7 @@ class Store:
         """As `top`, always from the maxima."""
         number = self._layers.with_unit(layer, unit)
         mask = None if where is None else self.mask(where)
-        return self._patches_of(number, self._maxima_reader(number).strongest(unit, k, mask))
+        return self._patches_of(number, [unit], self._maxima_reader(number).strongest(unit, k, mask))
 
     def patches_at(self, layer: str, unit: int, image_ids: Sequence[int]) -> list[Patch]:
         """Where a unit has its maximum in each of some images, in the order given.
@@ -131,7 +131,7 @@ class Store:
         """
         number = self._layers.with_unit(layer, unit)
         ids = np.array([self._images.checked(image_id) for image_id in image_ids], np.int64)
-        return self._patches_of(number, self._maxima_reader(number).at(unit, ids))
+        return self._patches_of(number, [unit], self._maxima_reader(number).at(unit, ids))
 
     def patches_in(
         self, layer: str, units: Sequence[int], image_id: int, *, ranked: bool = False
@@ -147,7 +147,7 @@ class Store:
         reader = self._maxima_reader(number)
         top, ranks = reader.in_image(units, self._images.checked(image_id), ranked=ranked)
         given = [None] * len(units) if ranks is None else ranks.tolist()
-        return list(zip(self._patches_of(number, top), given, strict=True))
+        return list(zip(self._patches_of(number, units, top), given, strict=True))
 
     def maxima(self, layer: str, unit: int) -> np.ndarray:
         """(images,) float32: the maximum of each image; NaN where an image failed. Raises LayerError."""
@@ -291,8 +291,10 @@ class Store:
 
     # Within
 
-    def _patches_of(self, number: int, found: TopK) -> list[Patch]:
-        column = top_column(found, self.layers[number], self.manifest.preprocessing, self._images.columns)
+    def _patches_of(self, number: int, units: Sequence[int], found: TopK) -> list[Patch]:
+        """The patches of `found`, which has a row for each of `units`."""
+        layer, frame = self.layers[number], self.manifest.preprocessing
+        column = top_column(found, layer, frame, self._images.columns, units=np.array(units, np.int64))
         return patches_of(column.values)
 
     def _maxima_reader(self, number: int) -> MaximaReader:

@@ -5,7 +5,7 @@ needs to be there first, its docstring says. The same shards give the same bytes
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import astuple
+from dataclasses import asdict
 
 import numpy as np
 import pyarrow as pa
@@ -152,8 +152,7 @@ def write_layers(folder: Folder, layers: Sequence[LayerRow]) -> Merged:
 
 
 def _write_layers(folder: Folder, layers: Sequence[LayerRow]) -> Merged:
-    columns = list(zip(*(astuple(layer) for layer in layers), strict=True)) or [()] * len(LAYERS_SCHEMA)
-    arrays = [pa.array(column, field.type) for column, field in zip(columns, LAYERS_SCHEMA, strict=True)]
+    rows = [asdict(layer) for layer in layers]
     with table_file(folder, LAYERS, LAYERS_SCHEMA, text_settings()) as table:
-        table.write(pa.Table.from_arrays(arrays, schema=LAYERS_SCHEMA))
+        table.write(pa.Table.from_pylist(rows, schema=LAYERS_SCHEMA))
     return Merged(table.record)

@@ -59,7 +59,7 @@ def _rows(
         for note in part_notes(folder, parts, layers, number):
             top, measured = topk.merge(top, note.top, k), statistics.merge(measured, note.statistics)
         columns = _statistics(layer, measured)
-        columns["top"] = top_column(top, layer, frame, images)
+        columns["top"] = top_column(top, layer, frame, images, units=np.arange(layer.units))
         yield pa.record_batch([columns[name] for name in UNITS_SCHEMA.names], schema=UNITS_SCHEMA)
 
 
@@ -78,12 +78,17 @@ def _statistics(layer: LayerRow, measured: Statistics) -> dict[str, pa.Array]:
     }
 
 
-def top_column(top: TopK, layer: LayerRow, frame: Frame, images: Columns) -> pa.ListArray:
-    """(units,) list<PATCH_TYPE>: the patches of a selection, with their boxes in the original images."""
+def top_column(
+    top: TopK, layer: LayerRow, frame: Frame, images: Columns, *, units: np.ndarray
+) -> pa.ListArray:
+    """(rows,) list<PATCH_TYPE>: the patches of a selection, with their boxes in the original images.
+
+    units: (rows,) integer, the unit of each row of `top`.
+    """
     there = top.image_ids >= 0
     ids, flat = top.image_ids[there], top.positions[there]
     widths, heights = _sizes(ids, images, layer)
-    where = patches(flat, layer, frame, widths, heights)
+    where = patches(flat, layer, frame, widths, heights, units=units[np.nonzero(there)[0]])
     columns = [top.values[there], ids, where.y, where.x, *where.boxes.T, *where.views.T]
     structs = pa.StructArray.from_arrays(
         [pa.array(np.ascontiguousarray(column)) for column in columns], fields=list(PATCH_TYPE)

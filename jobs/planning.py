@@ -20,16 +20,17 @@ from ..index.dataset.kinds import ALLOWED
 from ..index.dataset.open import Dataset
 from ..index.files import Folder
 from ..index.labels import LabelMap, resolve_labels
-from ..index.schema import SHARDS, WORK, LayerRow, shard_path
+from ..index.schema import SHARDS, WORK, shard_path
 from ..index.storage_errors import translate
 from ..model.default_layers import default_layers
 from ..model.feature import Feature, feature_named, find_feature
 from ..model.independence import check_independence
 from ..model.layers import Layer, LayerList, list_layers, select_layers
 from ..model.load import LoadedModel
-from ..model.receptive_field import ReceptiveField, receptive_fields
+from ..model.receptive_field import unit_fields
 from ..model.spec import parse_spec
 from .config import SweepConfig
+from .layer_rows import layer_row
 from .pictures import WORK_OUTPUTS
 from .plan import PLAN_FILE, Plan, regroup, shard_size, write_images
 from .sweep import read_rows
@@ -108,7 +109,7 @@ def make_plan(
     committed.
     """
     with progress.stage("receptive fields", len(subject.layers), "layers"):
-        fields = receptive_fields(model.network, subject.layers, model.input_size)
+        fields = unit_fields(model.network, subject.layers, model.input_size)
     labels = labels_of(config, dataset, model, subject.outputs)
     with progress.stage("listing the dataset", None, "images") as stage:
         images, size, fingerprint = _list_images(
@@ -125,13 +126,14 @@ def make_plan(
         outputs=subject.outputs,
         settings=settings(config, dataset, model, labels, fingerprint),
         averaged=subject.averaged,
-        guessed={name: field.guessed for name, field in fields.items() if field.guessed},
+        guessed={name: field.whole.guessed for name, field in fields.items() if field.whole.guessed},
     )
     with progress.stage("measuring views", len(subject.layers), "layers") as stage:
         images_seen = view_sample(folder, plan, dataset, model, config.view_samples)
         views = parallel_views(model, subject.layers, fields, images_seen, advance=stage.advance)
     plan = replace(
-        plan, layers=tuple(_row(layer, fields[layer.name], views[layer.name]) for layer in subject.layers)
+        plan,
+        layers=tuple(layer_row(layer, fields[layer.name], views[layer.name]) for layer in subject.layers),
     )
     folder.publish(PLAN_FILE, plan.to_json().encode())
     return plan
@@ -273,23 +275,3 @@ def discard_changed(folder: Folder, previous: Plan, rows: Iterator[pa.RecordBatc
 
 def _insert(batch: pa.RecordBatch, name: str, column: pa.Array, *, after: str) -> pa.RecordBatch:
     return batch.add_column(batch.schema.get_field_index(after) + 1, name, column)
-
-
-def _row(layer: Layer, field: ReceptiveField, view: tuple[int, int]) -> LayerRow:
-    return LayerRow(
-        layer=layer.name,
-        kind=layer.kind,
-        units=layer.units,
-        height=layer.height,
-        width=layer.width,
-        rf_height=field.height,
-        rf_width=field.width,
-        stride_y=field.stride_y,
-        stride_x=field.stride_x,
-        start_y=field.start_y,
-        start_x=field.start_x,
-        local_rf_height=field.local_height,
-        local_rf_width=field.local_width,
-        view_height=view[0],
-        view_width=view[1],
-    )

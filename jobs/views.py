@@ -15,9 +15,9 @@ from ..index.dataset.open import Dataset
 from ..index.files import Folder
 from ..model.layers import Layer
 from ..model.load import LoadedModel
-from ..model.receptive_field import ReceptiveField
+from ..model.receptive_field import UnitFields
 from ..model.replica import replica
-from ..model.view import measure_views
+from ..model.view import LayerViews, measure_views
 from .cores import cores
 from .pixels import sample
 from .plan import Plan
@@ -28,7 +28,7 @@ BATCH = 8
 LAYERS_AT_ONCE = 6
 """Layers that share a forward pass."""
 
-Views = dict[str, tuple[int, int]]
+Views = dict[str, LayerViews]
 
 
 def view_sample(folder: Folder, plan: Plan, dataset: Dataset, model: LoadedModel, count: int) -> torch.Tensor:
@@ -59,12 +59,12 @@ def view_sample(folder: Folder, plan: Plan, dataset: Dataset, model: LoadedModel
 def parallel_views(
     model: LoadedModel,
     layers: Sequence[Layer],
-    fields: dict[str, ReceptiveField],
+    fields: dict[str, UnitFields],
     images: torch.Tensor,
     *,
     advance: Callable[[int], None],
 ) -> Views:
-    """The view (height, width) of each layer, in model-input pixels. `images`: as `view_sample` gives them."""
+    """Return the views of each layer, in model-input pixels. `images`: as `view_sample` gives them."""
     blocks = [layers[start : start + LAYERS_AT_ONCE] for start in range(0, len(layers), LAYERS_AT_ONCE)]
     views: Views = {}
     threads = min(cores(), len(blocks)) if _replica(model, images) is not None else 1
@@ -81,7 +81,7 @@ def _replica(model: LoadedModel, images: torch.Tensor) -> nn.Module | None:
 
 
 def _measure(
-    model: LoadedModel, layers: Sequence[Layer], fields: dict[str, ReceptiveField], images: torch.Tensor
+    model: LoadedModel, layers: Sequence[Layer], fields: dict[str, UnitFields], images: torch.Tensor
 ) -> Views:
     """On a replica of the network, for hooks are seen by every thread that runs it."""
     torch.set_num_threads(1)

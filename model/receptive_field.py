@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..common.errors import LayerError
@@ -59,6 +60,67 @@ def receptive_fields(
     """
     boxes = layer_boxes(network, layers, input_size)
     return {layer.name: _field(layer, boxes[layer.name], input_size) for layer in layers}
+
+
+@dataclass(frozen=True)
+class UnitFields:
+    """What the units of a layer see.
+
+    whole: all units together. branch: (units,) int64, for each unit the number of its field in `branches`; both are
+    None and empty where all units see the same, and for vectors.
+    """
+
+    whole: ReceptiveField
+    branch: NDArray[np.int64] | None = None
+    branches: tuple[ReceptiveField, ...] = ()
+
+
+def unit_fields(
+    network: nn.Module, layers: Sequence[Layer], input_size: tuple[int, int]
+) -> dict[str, UnitFields]:
+    """Return the receptive fields of each layer's units, by the layer's name.
+
+    Units differ where a layer concatenates branches (inception, fire, dense blocks). Raises as `receptive_fields`.
+    """
+    boxes = layer_boxes(network, layers, input_size)
+    return {layer.name: _unit_fields(layer, boxes[layer.name], input_size) for layer in layers}
+
+
+def _unit_fields(layer: Layer, boxes: Boxes, input_size: tuple[int, int]) -> UnitFields:
+    whole = _field(layer, boxes, input_size)
+    branch = None if layer.kind == "vector" else _branch_of_units(layer, boxes)
+    if branch is None:
+        return UnitFields(whole)
+    fields = [
+        _field(layer, _of_units(layer, boxes, np.flatnonzero(branch == number)), input_size)
+        for number in range(int(branch.max()) + 1)
+    ]
+    distinct = list(dict.fromkeys(fields))
+    if len(distinct) == 1:
+        return UnitFields(whole)
+    merged = np.array([distinct.index(field) for field in fields], np.int64)
+    return UnitFields(whole, merged[branch], tuple(distinct))
+
+
+def _branch_of_units(layer: Layer, boxes: Boxes) -> NDArray[np.int64] | None:
+    """(units,) int64: units with the same number have the same boxes everywhere; None where all have."""
+    axis = layer.unit_axis % len(boxes.shape)
+    varying = [edge for edge in boxes.edges if edge.shape[axis] > 1]
+    if not varying:
+        return None
+    rows = torch.cat([edge.movedim(axis, 0).flatten(1) for edge in varying], dim=1).numpy()
+    _, first, inverse = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+    order = np.argsort(np.argsort(first))  # numbered in the order of the units
+    return order[inverse.reshape(-1)].astype(np.int64)
+
+
+def _of_units(layer: Layer, boxes: Boxes, units: NDArray[np.int64]) -> Boxes:
+    """The boxes of some units of a layer."""
+    axis = layer.unit_axis % len(boxes.shape)
+    chosen = torch.from_numpy(units)
+    edges = tuple(edge.index_select(axis, chosen) if edge.shape[axis] > 1 else edge for edge in boxes.edges)
+    shape = torch.Size([len(units) if at == axis else size for at, size in enumerate(boxes.shape)])
+    return Boxes(edges, shape, boxes.steps, boxes.guessed)
 
 
 def layer_boxes(network: nn.Module, layers: Sequence[Layer], input_size: tuple[int, int]) -> dict[str, Boxes]:

@@ -1,8 +1,8 @@
-"""The view of a layer: the centred window that holds 90 % of the input-gradient energy over a sample of images."""
+"""The view of a layer: the window that holds 90 % of the input-gradient energy, measured over a sample of images."""
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from zlib import crc32
 
 import numpy as np
@@ -12,140 +12,151 @@ from torch import Tensor, nn
 
 from ..common.errors import SweepError
 from .layers import Layer, as_grid
-from .receptive_field import ReceptiveField, each_output
+from .receptive_field import ReceptiveField, UnitFields, each_output
 from .trace import every_module_runs
+from .view_windows import WHOLE, Centres, Energy, Sample, View, Windows, choose_centres
 
-SHARE = 0.9
 IMAGES_AT_ONCE = 8
+KEPT = 64 * 224 * 224
+"""Pixels of the samples that are kept of each layer, to learn from where the windows lie."""
+LEAST = 8
+"""Samples that a branch needs for a window of its own size."""
+
+
+@dataclass(frozen=True)
+class LayerViews:
+    """The views of a layer's units. whole: all units together. branches: one for each of `UnitFields.branches`."""
+
+    whole: View
+    branches: tuple[View, ...] = ()
 
 
 def measure_views(
     network: nn.Module,
     layers: Sequence[Layer],
-    fields: dict[str, ReceptiveField],
+    fields: dict[str, UnitFields],
     batches: Iterable[Tensor],
     *,
     samples: int = 128,
     seed: int = 0,
-) -> dict[str, tuple[int, int]]:
-    """(view height, view width) of each layer, by name, in pixels of the model's input.
+) -> dict[str, LayerViews]:
+    """Return the views of each layer, by name, in pixels of the model's input.
 
-    network: in evaluation mode. fields: of `receptive_fields`. batches: normalised images (N, 3, height, width)
+    network: in evaluation mode. fields: of `unit_fields`. batches: normalised images (N, 3, height, width)
     float32; the first `samples` of them are used.
 
     For each image one unit of the layer is drawn, and the gradient of its maximum (at the first position) is taken with
     respect to the image. Energy is the squared gradient, summed over channels; each image counts the same, and images
-    without gradient (a dead unit) do not count. The view is the smallest window of the family below that holds on
-    average 90 % of the energy.
-
-    A window of `size` rows lies around the centre of the position's receptive field: its first row is the field's first
-    row plus (height - size) // 2, and so for columns; `Windows` has the family of sizes.
+    without gradient (a dead unit) do not count. The view is the smallest window that holds on average 90 % of the
+    energy (the effective receptive field of Luo et al. 2016), around centres that follow the energy where it is not in
+    the middle of the receptive field: see `choose_centres`. A window that covers more than half of the input is the
+    whole input. Where units see different things (`UnitFields.branches`) they are drawn from all branches alike, and
+    each branch has a view of its own.
 
     Raises SweepError if there are no images. On a CPU the same arguments always give the same result (one intra-op
     thread is used), and a layer's result does not depend on which other layers are measured with it.
     """
-    units = {layer.name: _units(layer, samples, seed) for layer in layers}
-    energies: dict[str, Energy] = {}
+    units = {layer.name: _units(layer, fields[layer.name], samples, seed) for layer in layers}
+    measures: dict[str, _Measure] = {}
     done = 0
     with _one_thread():
         for images in _chunks(batches, samples):
             drawn = {name: order[done : done + len(images)] for name, order in units.items()}
-            for name, sample in _gradients(network, layers, images, drawn):
-                if name not in energies:
-                    energies[name] = Energy(Windows(fields[name], tuple(images.shape[2:])))
-                energies[name].add(sample)
+            for layer, unit, sample in _gradients(network, layers, images, drawn):
+                if layer.name not in measures:
+                    height, width = images.shape[2:]
+                    measures[layer.name] = _Measure(layer, fields[layer.name], (height, width))
+                measures[layer.name].add(unit, sample)
             done += len(images)
     if not done:
         raise SweepError("no image to measure the view on: give at least one that can be read")
-    return {layer.name: energies[layer.name].view() for layer in layers}
+    return {layer.name: measures[layer.name].views() for layer in layers}
 
 
-@dataclass(frozen=True)
-class Windows:
-    """Sizes of windows, from one pixel to the whole receptive field, with the field's aspect.
+class _Measure:
+    """The samples of one layer, of all units and of each branch."""
 
-    input_size: (height, width). Window t, from 0, has t + 1 pixels along the longer side of the field clipped to the
-    input's size, and as many along the other as the aspect of that clipped field says, rounded up; neither is larger
-    than the field. heights, widths: (windows,) int64.
-    """
+    def __init__(self, layer: Layer, fields: UnitFields, input_size: tuple[int, int]) -> None:
+        grid = (layer.height, layer.width)
+        self._branch = fields.branch
+        self._whole = _Samples(fields.whole, grid, input_size)
+        self._branches = [_Samples(field, grid, input_size) for field in fields.branches]
 
-    receptive_field: ReceptiveField
-    input_size: tuple[int, ...]
-    heights: NDArray[np.int64] = field(init=False)
-    widths: NDArray[np.int64] = field(init=False)
+    def add(self, unit: int, sample: Sample) -> None:
+        self._whole.add(sample)
+        if self._branch is not None:
+            self._branches[self._branch[unit]].add(sample)
 
-    def __post_init__(self) -> None:
-        full = (self.receptive_field.height, self.receptive_field.width)
-        aspect = [min(size, length) for size, length in zip(full, self.input_size, strict=True)]
-        longer = max(aspect)
-        steps = max(-(-size * longer // side) for size, side in zip(full, aspect, strict=True))
-        counts = np.arange(1, steps + 1, dtype=np.int64)
-        heights, widths = (
-            np.minimum(-(-counts * side // longer), size) for side, size in zip(aspect, full, strict=True)
-        )
-        object.__setattr__(self, "heights", heights)
-        object.__setattr__(self, "widths", widths)
-
-    def first(self, position: tuple[int, int]) -> NDArray[np.int64]:
-        """(height, width) int64: for each pixel of the input the smallest window around the position that holds it.
-
-        Pixels outside the receptive field, which have no energy, get the largest.
-        """
-        this = self.receptive_field
-        top, left = this.start_y + position[0] * this.stride_y, this.start_x + position[1] * this.stride_x
-        rows = _first_along(np.arange(self.input_size[0]) - top, self.heights, this.height)
-        columns = _first_along(np.arange(self.input_size[1]) - left, self.widths, this.width)
-        return np.minimum(np.maximum(rows[:, None], columns[None, :]), len(self.heights) - 1)
+    def views(self) -> LayerViews:
+        whole = self._whole.view()
+        return LayerViews(whole, tuple(branch.view(usual=whole) for branch in self._branches))
 
 
-def _first_along(offsets: NDArray[np.int64], sizes: NDArray[np.int64], full: int) -> NDArray[np.int64]:
-    """(pixels,) int64: the first size whose centred interval holds each offset from the field's first pixel."""
-    low = (full - sizes) // 2
-    reach_down = np.searchsorted(-low, -offsets)
-    reach_up = np.searchsorted(low + sizes - 1, offsets)
-    return np.maximum(reach_down, reach_up)
+class _Samples:
+    """Samples of units that see the same: the first ones say where the windows lie, all of them how large one is."""
 
-
-@dataclass(frozen=True)
-class Sample:
-    """One image's gradient. energy: (height, width) float64, not normalised. position: the unit's first maximum."""
-
-    energy: NDArray[np.float64]
-    position: tuple[int, int]
-
-
-class Energy:
-    """How much of the energy each window of a family holds; a sum over samples."""
-
-    def __init__(self, windows: Windows) -> None:
-        self.windows = windows
-        self.counted = 0
-        self._added = np.zeros(len(windows.heights))
+    def __init__(self, field: ReceptiveField, grid: tuple[int, int], input_size: tuple[int, int]) -> None:
+        self._field, self._grid, self._input_size = field, grid, input_size
+        self._kept: list[Sample] = []
+        self._limit = max(IMAGES_AT_ONCE, KEPT // (input_size[0] * input_size[1]))
+        self._energy: Energy | None = None
 
     def add(self, sample: Sample) -> None:
-        """One more sample; one without energy, or with one that is not finite, does not count."""
-        total = sample.energy.sum()
-        if not (np.isfinite(total) and total > 0):
+        if self._energy is not None:
+            self._energy.add(sample)
             return
-        first = self.windows.first(sample.position)
-        self._added += np.bincount(first.ravel(), (sample.energy / total).ravel(), minlength=len(self._added))
-        self.counted += 1
+        self._kept.append(Sample(sample.energy.astype(np.float32), sample.position))
+        if len(self._kept) == self._limit:
+            self._settle()
 
-    def shares(self) -> NDArray[np.float64]:
-        """(windows,) float64: the mean share of the energy that each window holds."""
-        return np.cumsum(self._added) / max(self.counted, 1)
+    def _settle(self) -> Energy:
+        """The energy in windows around the centres that the kept samples say."""
+        if self._energy is None:
+            centres = choose_centres(self._field, self._grid, self._input_size, self._kept)
+            self._energy = Energy(Windows(self._field, self._input_size, centres))
+            for sample in self._kept:
+                self._energy.add(sample)
+            self._kept = []
+        return self._energy
 
-    def view(self) -> tuple[int, int]:
-        """(height, width) of the smallest window that holds enough; the largest if there was no energy at all."""
-        enough = self.shares() >= SHARE
-        chosen = int(enough.argmax()) if enough.any() else -1
-        return int(self.windows.heights[chosen]), int(self.windows.widths[chosen])
+    def view(self, *, usual: View | None = None) -> View:
+        """Return the view; `usual` says the size where there are too few samples to tell one."""
+        energy = self._settle()
+        if energy.counted < (LEAST if usual else 1):
+            field = self._field
+            height, width = (usual.height, usual.width) if usual else (field.height, field.width)
+            return self._around(min(height, field.height), min(width, field.width))
+        if energy.area() > WHOLE * self._input_size[0] * self._input_size[1]:
+            return self._everything()
+        return energy.windows.view(energy.smallest())
+
+    def _around(self, height: int, width: int) -> View:
+        """A window of this size around the centre of each position's field."""
+        centres = Centres.nominal(self._field, self._grid)
+        rows, columns = (centres.rows - height + 1) // 2, (centres.columns - width + 1) // 2
+        view = View(height, width, tuple(rows.tolist()), tuple(columns.tolist()))
+        rows_held, columns_held = (min(s, n) for s, n in zip((height, width), self._input_size, strict=True))
+        covers = rows_held * columns_held > WHOLE * self._input_size[0] * self._input_size[1]
+        return self._everything() if covers else view
+
+    def _everything(self) -> View:
+        height, width = self._input_size
+        return View(height, width, (0,) * self._grid[0], (0,) * self._grid[1])
 
 
-def _units(layer: Layer, samples: int, seed: int) -> NDArray[np.int64]:
-    """(samples,) int64: units in an order drawn for this layer; none comes again before all have come."""
+def _units(layer: Layer, fields: UnitFields, samples: int, seed: int) -> NDArray[np.int64]:
+    """(samples,) int64: units in an order drawn for this layer, from its branches in turn.
+
+    No unit of a branch comes again before all of it have come.
+    """
     order = np.random.default_rng([seed, crc32(layer.name.encode())]).permutation(layer.units)
-    return np.resize(order, samples)
+    if fields.branch is None:
+        return np.resize(order, samples)
+    turns = -(-samples // len(fields.branches))
+    of_branch = [
+        np.resize(order[fields.branch[order] == number], turns) for number in range(len(fields.branches))
+    ]
+    return np.stack(of_branch, axis=1).reshape(-1)[:samples]
 
 
 def _chunks(batches: Iterable[Tensor], samples: int) -> Iterator[Tensor]:
@@ -168,8 +179,8 @@ class _Peaks:
 
 def _gradients(
     network: nn.Module, layers: Sequence[Layer], images: Tensor, drawn: dict[str, NDArray[np.int64]]
-) -> Iterator[tuple[str, Sample]]:
-    """(layer's name, sample) for each layer and image: one forward pass, and one backward pass for each layer."""
+) -> Iterator[tuple[Layer, int, Sample]]:
+    """(layer, unit, sample) for each layer and image: one forward pass, and one backward pass for each layer."""
     with torch.inference_mode(False), torch.enable_grad():
         state = _usable_state(network)
         example = next((tensor for tensor in network.parameters() if tensor.is_floating_point()), images)
@@ -190,8 +201,8 @@ def _gradients(
                 total = peak.values.sum()
                 (gradient,) = torch.autograd.grad(total, leaf, retain_graph=more, materialize_grads=True)
                 energy = gradient.double().square().sum(1).cpu().numpy()
-            for each, position in zip(energy, peak.positions, strict=True):
-                yield layer.name, Sample(each, position)
+            for unit, each, position in zip(drawn[layer.name], energy, peak.positions, strict=True):
+                yield layer, int(unit), Sample(each, position)
 
 
 def _usable_state(network: nn.Module) -> dict[str, Tensor]:

@@ -71,14 +71,9 @@ class StoresAnswer(Table):
     stores: list[StoreAnswer]
 
 
-class LayerAnswer(BaseModel):
-    """One row of layers.parquet; lengths are pixels of the model's input."""
+class GeometryAnswer(BaseModel):
+    """What the positions of a grid can see, and do see (the view); lengths are pixels of the model's input."""
 
-    layer: str
-    kind: str
-    units: int
-    height: int
-    width: int
     rf_height: int
     rf_width: int
     stride_y: int
@@ -89,6 +84,25 @@ class LayerAnswer(BaseModel):
     local_rf_width: int
     view_height: int
     view_width: int
+    view_y0: list[int]
+    view_x0: list[int]
+
+
+class BranchAnswer(GeometryAnswer):
+    """What some units of a layer see, where units see different things."""
+
+    units: list[int]
+
+
+class LayerAnswer(GeometryAnswer):
+    """One row of layers.parquet."""
+
+    layer: str
+    kind: str
+    units: int
+    height: int
+    width: int
+    branches: list[BranchAnswer]
 
 
 class LayersAnswer(FromStore, Table):

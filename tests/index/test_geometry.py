@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from unitscope.common.frame import Frame
 from unitscope.index.geometry import patches
+from unitscope.index.schema import Branch
 
 FRAMES = [
     Frame(None, None),
@@ -66,3 +67,20 @@ def test_no_positions_give_no_boxes(synthetic):
     none = np.zeros(0, np.int64)
     got = patches(none, synthetic.layer_row("l", "map", 3, 5, 6), FRAMES[1], none, none)
     assert got.boxes.shape == got.views.shape == (0, 4)
+
+
+def test_views_at_given_places_and_of_branches(synthetic):
+    """A view lies where the table of its axis says, inside the field; a unit's patch is what its own branch sees."""
+    frame = Frame(None, None)
+    nine = {"rf_height": 9, "rf_width": 9, "stride_y": 4, "stride_x": 4, "start_y": -2, "start_x": -2}
+    local = {"local_rf_height": 9, "local_rf_width": 9}
+    there = {"view_height": 5, "view_width": 4, "view_y0": (0, 3, 8), "view_x0": (-2, 1, 30)}
+    small = Branch(1, 1, 4, 4, 2, 2, 1, 1, 1, 1, view_y0=(2, 6, 10), view_x0=(2, 6, 10), units=(0, 2))
+    other = Branch(**nine, **local, **there, units=(1,))
+    layer = synthetic.layer_row("l", "map", 3, 3, 3, **nine, **local, **there, branches=(small, other))
+    sizes = np.full(4, 40), np.full(4, 40)
+    positions = np.array([0, 4, 4, 8])
+    got = patches(positions, layer, frame, *sizes, units=np.array([1, 1, 2, 1]))
+    assert got.views.tolist() == [[0, 0, 2, 5], [2, 3, 5, 8], [6, 6, 7, 7], [14, 8, 15, 13]]
+    assert got.boxes.tolist() == [[0, 0, 7, 7], [2, 2, 11, 11], [6, 6, 7, 7], [6, 6, 15, 15]]
+    assert (patches(positions, layer, frame, *sizes).boxes[2] == [2, 2, 11, 11]).all()

@@ -13,8 +13,9 @@ import torchvision
 from PIL import Image
 from torch import nn
 from unitscope.model.layers import list_layers, select_layers
-from unitscope.model.receptive_field import ReceptiveField, receptive_fields
-from unitscope.model.view import Windows, measure_views
+from unitscope.model.receptive_field import ReceptiveField, unit_fields
+from unitscope.model.view import measure_views
+from unitscope.model.view_windows import Centres, Energy, Sample, Windows, choose_centres
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +52,7 @@ def cifar(real, trained):
 
 def measured(network, images, patterns=("*",), **options):
     layers = select_layers(list_layers(network, tuple(images.shape[2:])), patterns)
-    fields = receptive_fields(network, layers, tuple(images.shape[2:]))
+    fields = unit_fields(network, layers, tuple(images.shape[2:]))
     return layers, fields, measure_views(network, layers, fields, images.split(16), **options)
 
 
@@ -71,22 +72,20 @@ def energy_of(network, layer, image, unit):
     return torch.autograd.grad(value, pixels)[0][0].double().square().sum(0), position
 
 
-def share_of(energy, position, field, view):
-    """How much of the energy the window holds."""
-    top = field.start_y + position[0] * field.stride_y + (field.height - view[0]) // 2
-    left = field.start_x + position[1] * field.stride_x + (field.width - view[1]) // 2
-    inside = energy[max(top, 0) : max(top + view[0], 0), max(left, 0) : max(left + view[1], 0)]
+def share_of(energy, position, view, less=0):
+    """How much of the energy the window holds; `less`: so many pixels smaller, around the same centre."""
+    top, left = view.rows[position[0]] + less // 2, view.columns[position[1]] + less // 2
+    bottom, right = top + max(view.height - less, 1), left + max(view.width - less, 1)
+    inside = energy[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
     return float(inside.sum() / energy.sum())
 
 
 def check_other_half(network, images, patterns):
     half = len(images) // 2
-    layers, fields, views = measured(network, images[:half], patterns, samples=half)
+    layers, _, views = measured(network, images[:half], patterns, samples=half)
     large = {}
     for layer in layers:
-        field, view = fields[layer.name], views[layer.name]
-        assert 1 <= view[0] <= field.height
-        assert 1 <= view[1] <= field.width
+        view = views[layer.name].whole
         units = np.random.default_rng(5).permutation(layer.units)
         pairs = zip(images[half:], np.resize(units, half), strict=True)
         energies = [
@@ -94,12 +93,12 @@ def check_other_half(network, images, patterns):
             for energy, at in (energy_of(network, layer, *pair) for pair in pairs)
             if energy.sum()
         ]
-        share = np.mean([share_of(*sample, field, view) for sample in energies])
+        share = np.mean([share_of(*sample, view) for sample in energies])
         assert share >= 0.86, (layer.name, share)
         # One pixel less holds too little: the jump of a small field past 0.93 is no fault.
-        smaller = max(view[0] - 1, 1), max(view[1] - 1, 1)
-        assert np.mean([share_of(*sample, field, smaller) for sample in energies]) < 0.93, layer.name
-        if view[0] >= 8:
+        is_whole = (view.height, view.width) == tuple(images.shape[2:])
+        assert is_whole or np.mean([share_of(*sample, view, 1) for sample in energies]) < 0.93, layer.name
+        if view.height >= 8 and not is_whole:
             large[layer.name] = share
     near = sum(abs(share - 0.90) <= 0.03 for share in large.values())
     assert large
@@ -126,21 +125,20 @@ def test_the_view_of_a_residual_network_on_photographs(real):
 @pytest.mark.data
 def test_a_trained_view_is_smaller_than_the_field(trained, cifar):
     _, fields, views = measured(trained[0], cifar, ["features.10"], samples=32)
-    assert fields["features.10"].height == 36
-    assert 12 <= views["features.10"][0] <= 30
+    assert fields["features.10"].whole.height == 36
+    assert 12 <= views["features.10"].whole.height <= 30
 
 
 # ---- the family of windows
 
 
 def brute_force_first(windows, position):
-    field, (rows, columns) = windows.receptive_field, windows.input_size
-    first = np.full((rows, columns), len(windows.heights) - 1)
-    for number in reversed(range(len(windows.heights))):
-        height, width = int(windows.heights[number]), int(windows.widths[number])
-        top = field.start_y + position[0] * field.stride_y + (field.height - height) // 2
-        left = field.start_x + position[1] * field.stride_x + (field.width - width) // 2
-        first[max(top, 0) : max(top + height, 0), max(left, 0) : max(left + width, 0)] = number
+    rows, columns = windows.input_size
+    first = np.full((rows, columns), len(windows.sizes[0]) - 1)
+    for number in reversed(range(len(windows.sizes[0]))):
+        view = windows.view(number)
+        top, left = view.rows[position[0]], view.columns[position[1]]
+        first[max(top, 0) : max(top + view.height, 0), max(left, 0) : max(left + view.width, 0)] = number
     return first
 
 
@@ -154,14 +152,70 @@ def brute_force_first(windows, position):
         ReceptiveField(1, 1, 1, 1, 0, 0, 1, 1),
     ],
 )
-def test_windows_grow_from_one_pixel_to_the_field(field):
-    windows = Windows(field, (20, 30))
-    assert (windows.heights[-1], windows.widths[-1]) == (field.height, field.width)
-    assert (np.diff(windows.heights) >= 0).all()
-    assert (np.diff(windows.widths) >= 0).all()
-    assert min(windows.heights[0], windows.widths[0]) == 1
+def test_windows_grow_from_one_pixel_to_the_input(field):
+    windows = Windows(field, (20, 30), Centres.nominal(field, (5, 7)))
+    heights, widths = windows.sizes
+    assert (np.diff(heights) >= 0).all()
+    assert (np.diff(widths) >= 0).all()
+    assert min(heights[0], widths[0]) == 1
     for position in [(0, 0), (2, 3), (4, 6)]:
         assert (windows.first(position) == brute_force_first(windows, position)).all()
+        last = windows.view(len(heights) - 1)
+        assert last.rows[position[0]] <= 0
+        assert last.rows[position[0]] + last.height >= 20
+        assert last.columns[position[1]] <= 0
+        assert last.columns[position[1]] + last.width >= 30
+
+
+def samples_at(places, size, reach, positions):
+    """Samples whose energy is a square of `reach` pixels around a place for each position."""
+    made = []
+    for position, (y, x) in zip(positions, places, strict=True):
+        energy = np.zeros(size)
+        energy[max(y - reach, 0) : y + reach + 1, max(x - reach, 0) : x + reach + 1] = 1.0
+        made.append(Sample(energy, position))
+    return made
+
+
+def smallest(field, size, centres, samples):
+    energy = Energy(Windows(field, size, centres))
+    for sample in samples:
+        energy.add(sample)
+    return energy.windows.view(energy.smallest())
+
+
+@pytest.mark.parametrize(
+    ("grid", "place_of"),
+    [
+        ((1, 1), lambda y, x: (20, 11)),  # one position, far from the nominal centre
+        ((2, 2), lambda y, x: (9 + 12 * y, 10 + 11 * x)),  # nearer together than the stride says
+        ((4, 4), lambda y, x: (5 + 7 * y, 6 + 7 * x)),
+        ((3, 3), lambda y, x: ([8, 12, 23][y], [7, 18, 22][x])),  # on no line
+        ((16, 16), lambda y, x: (2 * y + 3, 2 * x + 3)),  # moved by three pixels
+    ],
+)
+def test_centres_follow_the_energy(grid, place_of):
+    """The window is as small as if the places had been known."""
+    stride = 32 // grid[0]
+    field = ReceptiveField(95, 95, stride, stride, -47, -47, 95, 95)
+    positions = [(i % grid[0], (i // grid[0]) % grid[1]) for i in range(64)]
+    places = [place_of(*position) for position in positions]
+    samples = samples_at(places, (32, 32), 2, positions)
+    view = smallest(field, (32, 32), choose_centres(field, grid, (32, 32), samples), samples)
+    assert max(view.height, view.width) <= 6
+    for (y, x), (row, column) in zip(positions, places, strict=True):
+        assert view.rows[y] <= row < view.rows[y] + view.height
+        assert view.columns[x] <= column < view.columns[x] + view.width
+
+
+def test_centres_stay_nominal_where_the_energy_is_there():
+    field = ReceptiveField(9, 9, 4, 4, -2, -2, 9, 9)
+    positions = [(i % 8, i // 8) for i in range(64)]
+    samples = samples_at([(4 * y + 2, 4 * x + 2) for y, x in positions], (32, 32), 3, positions)
+    centres = choose_centres(field, (8, 8), (32, 32), samples)
+    nominal = Centres.nominal(field, (8, 8))
+    assert (centres.rows == nominal.rows).all()
+    assert (centres.columns == nominal.columns).all()
 
 
 # ---- networks whose views are known
@@ -186,7 +240,9 @@ def test_the_view_of_a_filter_with_a_small_heart(reach, expected):
     weights[4 - reach : 5 + reach, 4 - reach : 5 + reach] = 1.0
     images = torch.rand(8, 3, 24, 40)
     _, _, views = measured(Spots(weights), images)
-    assert views["filter"] == (expected, expected)
+    view = views["filter"].whole
+    assert (view.height, view.width) == (expected, expected)
+    assert view.rows[:2] == (-(expected // 2), 1 - expected // 2)
 
 
 def small_network(inplace):
@@ -242,8 +298,10 @@ def test_a_dead_layer_has_its_field_for_a_view():
     network = small_network(True)
     network[1].bias.data.fill_(-100)
     _, fields, views = measured(network, torch.randn(4, 3, 16, 24), ["1", "2"])
-    assert views["2"] == (fields["2"].height, fields["2"].width)
-    assert views["1"][0] <= 3
+    view, field = views["2"].whole, fields["2"].whole
+    assert (view.height, view.width) == (field.height, field.width)
+    assert view.rows[0] == field.start_y
+    assert views["1"].whole.height <= 3
 
 
 def test_tokens_look_at_their_own_patch():
@@ -252,8 +310,68 @@ def test_tokens_look_at_their_own_patch():
     _, fields, views = measured(
         network, torch.randn(6, 3, 64, 64), ["blocks.0", "blocks.0:cls", "patch_embed", "head"]
     )
-    assert fields["blocks.0"].height > 64
-    assert views["blocks.0"][0] <= 24
-    assert views["patch_embed"][0] <= 16
-    assert max(views["head"]) <= 64
-    assert min(views["blocks.0:cls"]) > 16
+    height = {name: view.whole.height for name, view in views.items()}
+    assert fields["blocks.0"].whole.height > 64
+    assert height["blocks.0"] <= 24
+    assert height["patch_embed"] <= 16
+    assert height["head"] <= 64
+    assert height["blocks.0:cls"] > 16
+
+
+def test_a_large_window_is_the_whole_input():
+    """One position on a small input: the window would be most of it."""
+    torch.manual_seed(0)
+    network = torchvision.models.resnet18(weights=None).eval()
+    _, _, views = measured(network, torch.randn(16, 3, 32, 32), ["layer4.1"])
+    assert views["layer4.1"].whole.rows == (0,)
+    assert (views["layer4.1"].whole.height, views["layer4.1"].whole.width) == (32, 32)
+
+
+class Corner(nn.Module):
+    """One position that looks at the lower right corner alone, though its field is the whole input."""
+
+    def __init__(self):
+        super().__init__()
+        self.filter = nn.Conv2d(3, 4, 24, bias=False)
+        self.filter.weight.data[:, :, :16] *= 1e-4
+        self.filter.weight.data[:, :, :, :16] *= 1e-4
+
+    def forward(self, images):
+        return self.filter(images)
+
+
+def test_a_single_position_sees_where_its_energy_is():
+    torch.manual_seed(0)
+    _, fields, views = measured(Corner(), torch.rand(8, 3, 24, 24), ["filter"])
+    view = views["filter"].whole
+    assert fields["filter"].whole.height == 24
+    assert (view.height, view.rows, view.columns) == (8, (16,), (16,))
+
+
+class Branches(nn.Module):
+    """Concatenated, as in inception: 1x1, 5x5, and 5x5 that in truth is 3x3."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.five, self.three = (
+            nn.Conv2d(3, 6, 1),
+            nn.Conv2d(3, 4, 5, padding=2),
+            nn.Conv2d(3, 2, 5, padding=2),
+        )
+        kept = self.three.weight.data[:, :, 1:4, 1:4].clone()
+        self.three.weight.data.zero_()
+        self.three.weight.data[:, :, 1:4, 1:4] = kept
+
+    def forward(self, images):
+        return torch.cat([self.one(images), self.five(images), self.three(images)], 1)
+
+
+def test_branches_have_views_of_their_own():
+    torch.manual_seed(0)
+    network = nn.Sequential(Branches(), nn.ReLU()).eval()
+    _, fields, views = measured(network, torch.randn(32, 3, 20, 20), ["0", "1"], samples=32)
+    for name in ("0", "1"):
+        assert fields[name].branch.tolist() == [0] * 6 + [1] * 6
+        assert [field.height for field in fields[name].branches] == [1, 5]
+        assert [view.height for view in views[name].branches] == [1, 5]
+        assert [view.rows[3] for view in views[name].branches] == [3, 1]
