@@ -3,7 +3,6 @@
 Random weights are never loaded by accident: a spec that names no weights and gets no checkpoint is an error.
 """
 
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from .fingerprint import check_values, fingerprint
 from .preprocess import Preprocess
 from .sources import Built, Request, seeded
 from .spec import OWN, RANDOM, ModelSpec, parse_spec
-from .user_code import importable
 
 
 @dataclass(frozen=True)
@@ -108,8 +106,7 @@ def _count_outputs(
     """How many logits an image has; None where the output is something else and `required` is False."""
     height, width = built.preprocess.input_size
     images = torch.zeros((1, 3, height, width), device=device)
-    neighbours = importable(built.folder) if built.folder else nullcontext()
-    with neighbours, seeded(), torch.inference_mode():
+    with seeded(), torch.inference_mode():
         try:
             output: object = network(images.contiguous(memory_format=torch.channels_last))
         except Exception as error:

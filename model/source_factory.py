@@ -15,7 +15,7 @@ from .preprocess import IMAGENET, Preprocess
 from .sources import RANDOM_SEED, RANDOM_WEIGHTS, Built, Request, listed, seeded, suggest
 from .spec import OWN, RANDOM, ModelSpec
 from .unwrap import plain_network
-from .user_code import import_file, import_module, importable, run
+from .user_code import UserImports, import_file, import_module, run
 
 
 def build(request: Request) -> Built:
@@ -24,7 +24,7 @@ def build(request: Request) -> Built:
     Without PREPROCESS there is no network, except where only the architecture matters: then ImageNet's is assumed.
     """
     spec = request.spec
-    folder, module = _import(spec)
+    imports, module = _import(spec)
     factory = _find_factory(module, spec)
     if request.need_weights and request.checkpoint is None and spec.weights is None:
         raise ModelSpecError(
@@ -35,10 +35,10 @@ def build(request: Request) -> Built:
         check_checkpoint(request.checkpoint)
     preprocess, stated = _preprocess(module, spec, required=request.need_weights)
     classes = _classes(module)
-    with importable(folder):
+    with imports.active():
         network, weights = _make(factory, request)
-    is_random = weights == RANDOM_WEIGHTS
-    return Built(network, preprocess, stated, classes, weights, is_random, folder=folder)
+    imports.watch(network)
+    return Built(network, preprocess, stated, classes, weights, random=weights == RANDOM_WEIGHTS)
 
 
 def _make(factory: Callable[[], nn.Module], request: Request) -> tuple[nn.Module, str]:
@@ -93,16 +93,18 @@ def _check_parameters(factory: Callable[[], nn.Module], spec: ModelSpec) -> None
         ) from error
 
 
-def _import(spec: ModelSpec) -> tuple[Path, ModuleType]:
-    """The folder from which the module's neighbours are imported, and the module."""
+def _import(spec: ModelSpec) -> tuple[UserImports, ModuleType]:
+    """What the module may import, and the module."""
     if spec.source == "module":
-        return Path.cwd(), import_module(spec.place)
+        imports = UserImports(Path.cwd())
+        return imports, import_module(spec.place, imports)
     path = Path(spec.place).expanduser().resolve()
     if not path.is_file():
         near = [str(found) for found in sorted(path.parent.glob("*.py"))] if path.parent.is_dir() else []
         beside = f"; beside it: {listed(near, 5)}" if near else ""
         raise ModelSpecError(f"{spec}: there is no file {path}{beside}")
-    return path.parent, import_file(path)
+    imports = UserImports(path.parent)
+    return imports, import_file(path, imports)
 
 
 def _find_factory(module: ModuleType, spec: ModelSpec) -> Callable[[], nn.Module]:

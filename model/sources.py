@@ -37,8 +37,7 @@ class Built:
 
     preprocess_source: who says what the preprocessing is. classes: one name for each logit, or None.
     weights: the tag, the checkpoint's file name, "own", or "random, seed 0". logits: False where the
-    network's output is features by construction. folder: modules there may be imported while the network
-    runs.
+    network's output is features by construction.
     """
 
     network: nn.Module
@@ -48,7 +47,6 @@ class Built:
     weights: str
     random: bool
     logits: bool = True
-    folder: Path | None = None
 
 
 @contextmanager
