@@ -31,7 +31,7 @@ def _sweep(config: "SweepConfig", arguments: Namespace) -> int:
 
     with show_progress() as progress:
         report = sweep(config, progress=progress)
-    manifest = Manifest.read(Folder(report.store))
+    manifest = Manifest.read(Folder.confined(report.store))
     if arguments.json:
         print_json({**vars(report), **provenance(manifest)})
     else:

@@ -6,7 +6,6 @@ of the pack is a *sample*, and its number is what the atlas over it shows.
 """
 
 import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,7 +18,8 @@ import pyarrow.parquet as pq
 from ..common.errors import StoreDamagedError, StoreNotFoundError
 from .features import FeatureBlock
 from .files import Folder, MissingFileError
-from .mapped_pack import MappedPack
+from .open_pack import OpenPack
+from .sealed import sealed, unsealed
 
 VERSION = 1
 MANIFEST, TABLE, PATCHES = "sample.json", "sample.parquet", "patches"
@@ -63,13 +63,9 @@ class ActivationSample:
         """
         try:
             data = folder.read(MANIFEST)
-            facts = json.loads(data)
         except MissingFileError:
             raise StoreNotFoundError(f"{folder.url} has no sample of activations") from None
-        except ValueError as error:
-            raise StoreDamagedError(
-                f"{folder.path(MANIFEST)} is damaged ({error}); delete it and run `unitscope atlas` again."
-            ) from error
+        facts = unsealed(data, folder.path(MANIFEST), "delete it and run `unitscope atlas` again")
         for name, value in {"version": VERSION, **wanted}.items():
             if facts.get(name) != value:
                 raise StoreNotFoundError(
@@ -107,9 +103,9 @@ class ActivationSample:
             return table.read(columns=_PLACES).combine_chunks()
 
     @cached_property
-    def pictures(self) -> MappedPack:
+    def pictures(self) -> OpenPack:
         """The view of each row. Raises StoreDamagedError."""
-        return MappedPack(self.folder, PATCHES, 0)
+        return OpenPack(self.folder, PATCHES, 0)
 
     def _check_current(self) -> None:
         """The table is read when it is asked for: it must still be this sample's."""
@@ -134,4 +130,4 @@ class ActivationSample:
 
 def publish_sample(folder: Folder, facts: dict[str, Any]) -> None:
     """Writes the manifest: from here on the sample is there. facts: `store`, `layer`, `positions`, `seed`, `rows`, …"""
-    folder.publish(MANIFEST, json.dumps({"version": VERSION} | facts, indent=1).encode())
+    folder.publish(MANIFEST, sealed({"version": VERSION} | facts))

@@ -1,21 +1,24 @@
 """The approximate index over the features.
 
-`ann/` holds the features as raw float32 (memory-mapped), their lengths, the FAISS index (none where exact search is
+`ann/` holds the features as raw float32, their lengths, the FAISS index (none where exact search is
 fast enough) and a manifest, published last. Deleting the folder loses nothing.
 """
 
-import json
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from ..common.errors import StoreDamagedError, StoreError, StoreNotFoundError, UsageError
+from ..common.errors import StoreError, StoreNotFoundError, UsageError
 from .ann_tune import OperatingPoint
+from .damaged import reading
 from .exact import RESIDENT, Metric, Vectors, nearest, nearest_of
 from .files import Folder, MissingFileError
 from .ivf import IvfIndex, squared_gaps
 from .mapped import map_array
+from .row_file import RowFile
+from .sealed import unsealed
+from .watched_file import WatchedFile, record_of
 
 VERSION = 2
 MANIFEST, FEATURES, LENGTHS, INDEX = "ann/ann.json", "ann/features.f32", "ann/lengths.f64", "ann/index.faiss"
@@ -26,10 +29,9 @@ _ALL_NUMBERS = 32 << 20
 _WIDER, _WIDE_CANDIDATES = 8, 1024
 """Beyond it where there are more: so many times the usual candidates, and at least so many."""
 _IN_MEMORY = 128 << 20
-"""As many mapped numbers (512 MiB) are taken to be in memory."""
-_PAGE = 1024
-"""Numbers of a page of memory."""
+"""As many numbers (512 MiB) are held in memory."""
 _BLOCK = 1024
+_AGAIN = "run `unitscope index STORE` again"
 
 How = Literal["exact", "index", "graph", "wide"]
 """exact: every image was compared. index: the lists nearest to the query, with a measured recall. graph: so before the
@@ -60,33 +62,32 @@ class Ann:
     manifest: dict[str, Any]
 
     @staticmethod
-    def open(folder: Folder, *, store: str | None = None, resident: int = RESIDENT) -> "Ann":
-        """Opens what the build wrote; maps the features into memory where the folder is local.
+    def open(
+        folder: Folder, *, store: str | None = None, resident: int = RESIDENT, serving: bool = False
+    ) -> "Ann":
+        """Opens what the build wrote, each file compared with its SHA-256 before it is used.
+
+        Features of up to 512 MiB are read into memory. More of them are mapped (of a bucket, a copy), or, when
+        `serving`, read by position from the disk, so that a file that is truncated meanwhile is an error and no end of
+        the process; they are compared in the background then, and asking for one waits for that.
 
         store: the hash of the store's manifest, if the index must belong to it. resident: bytes of the mapped features
-        that may stay in memory, where they are more than 512 MiB.
+        that may stay in memory.
         raises: StoreNotFoundError without an index; StoreError for one of another sweep or format;
         StoreDamagedError.
         """
-        manifest = _read_manifest(folder, store)
-        images, width = int(manifest["images"]), int(manifest["width"])
-        for name, size in ((FEATURES, images * width * 4), (LENGTHS, images * 8)):
-            if folder.size(name) != size:
-                where = folder.path(name)
-                raise StoreDamagedError(f"{where} has not the size that {MANIFEST} says; run `index` again.")
-        features = map_array(folder, FEATURES, np.float32, (images, width))
-        lengths = np.frombuffer(folder.read(LENGTHS), np.float64)
-        index = None
-        if manifest["type"] != "flat":
-            try:
-                with folder.open(INDEX) as file:
-                    index = IvfIndex.read(file)
-            except RuntimeError as error:
-                where = folder.path(INDEX)
-                raise StoreDamagedError(f"{where} cannot be read ({error}); run `index` again.") from error
+        with reading(folder.path(MANIFEST), _AGAIN):
+            return Ann._open(folder, _read_manifest(folder, store), resident, serving=serving)
+
+    @staticmethod
+    def _open(folder: Folder, manifest: dict[str, Any], resident: int, *, serving: bool) -> "Ann":
+        images, width = _checked_shape(manifest)
+        lengths = _verified(folder, manifest, LENGTHS).whole(
+            (images,), np.float64, _sha256(manifest, LENGTHS)
+        )
+        features = _open_features(folder, manifest, (images, width), serving=serving)
+        index = _read_index(folder, manifest) if manifest["type"] != "flat" else None
         points = tuple(OperatingPoint(**point) for point in manifest["points"])
-        if features.size <= _IN_MEMORY:
-            resident = max(resident, features.nbytes)
         vectors = Vectors(features, lengths, np.isfinite(lengths), resident)
         return Ann(vectors, manifest["metric"], index, points, manifest)
 
@@ -97,13 +98,8 @@ class Ann:
 
     @property
     def in_memory(self) -> bool:
-        """Whether the features are taken to be in memory: no search waits for the disk."""
+        """Whether the features are in memory: no search waits for the disk."""
         return self.vectors.features.size <= _IN_MEMORY
-
-    def read_ahead(self) -> None:
-        """Brings the features into memory where they are taken to be there, so that no first search waits for them."""
-        if self.in_memory:
-            self.vectors.features.ravel()[::_PAGE].max(initial=0)
 
     def search(
         self,
@@ -284,13 +280,9 @@ class Ann:
 
 def _read_manifest(folder: Folder, store: str | None) -> dict[str, Any]:
     try:
-        manifest = json.loads(folder.read(MANIFEST))
+        manifest = unsealed(folder.read(MANIFEST), folder.path(MANIFEST), _AGAIN)
     except MissingFileError:
         raise StoreNotFoundError(f"{folder.url} has no index yet; make it with `unitscope index`.") from None
-    except ValueError as error:
-        raise StoreDamagedError(
-            f"{folder.path(MANIFEST)} is not JSON ({error}); run `index` again."
-        ) from error
     if manifest.get("version") != VERSION:
         found = manifest.get("version")
         raise StoreError(f"{folder.path(MANIFEST)} has version {found!r}, not {VERSION}; run `index` again.")
@@ -299,3 +291,51 @@ def _read_manifest(folder: Folder, store: str | None) -> dict[str, Any]:
             f"The index in {folder.url} was made from another sweep; run `unitscope index` again."
         )
     return manifest
+
+
+def _checked_shape(manifest: dict[str, Any]) -> tuple[int, int]:
+    """(images, width). Raises ValueError for settings that no build writes."""
+    images, width = int(manifest["images"]), int(manifest["width"])
+    if images < 0 or width < 1 or manifest["metric"] not in ("l2", "cosine"):
+        raise ValueError(f"{images} images of {width} numbers, metric {manifest['metric']!r}")
+    return images, width
+
+
+def _open_features(
+    folder: Folder, manifest: dict[str, Any], shape: tuple[int, int], *, serving: bool
+) -> "np.ndarray | RowFile":
+    file, sha256 = _verified(folder, manifest, FEATURES), _sha256(manifest, FEATURES)
+    if shape[0] * shape[1] <= _IN_MEMORY:
+        return file.whole(shape, np.float32, sha256)
+    if serving:
+        return RowFile(file, shape, sha256)
+    file.check(sha256, size=shape[0] * shape[1] * 4)
+    return map_array(folder, FEATURES, np.float32, shape)
+
+
+def _read_index(folder: Folder, manifest: dict[str, Any]) -> IvfIndex:
+    """FAISS reads only what has the SHA-256 that was noted: its reader trusts the file."""
+    file = _verified(folder, manifest, INDEX)
+    file.check(_sha256(manifest, INDEX))
+    with reading(folder.path(INDEX), _AGAIN):
+        try:
+            index = IvfIndex.read(file.reader())
+        except RuntimeError as error:
+            raise file.damaged(str(error)) from error
+    file.check_unchanged()
+    if index.rows != int(manifest["rows"]):
+        raise file.damaged(f"it holds {index.rows:,} images, not {manifest['rows']}")
+    return index
+
+
+def _verified(folder: Folder, manifest: dict[str, Any], name: str) -> WatchedFile:
+    """The open file, of the size that the manifest notes."""
+    file = WatchedFile(folder, name, _AGAIN)
+    size, _ = record_of(manifest, name, folder.path(MANIFEST))
+    if size is not None and size != file.size:
+        raise file.damaged(f"it has not its size: {file.size:,} bytes, not {size:,}")
+    return file
+
+
+def _sha256(manifest: dict[str, Any], name: str) -> str:
+    return record_of(manifest, name, MANIFEST)[1]

@@ -1,7 +1,6 @@
 """Builds the approximate index: copies the features, chooses, trains and tunes it, and measures what it answers."""
 
 import hashlib
-import json
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -27,6 +26,7 @@ from .features import FeatureBlock
 from .files import Folder
 from .ivf import FAISS_VERSION, IvfIndex
 from .pca import fit_projection
+from .sealed import sealed
 
 _MOST_QUERIES = 512
 _FEWEST_QUERIES = 64
@@ -113,7 +113,7 @@ def build(
     manifest |= builder.measure(Ann(vectors, metric, index, tuple(points), manifest))
     seconds = time.perf_counter() - began
     manifest["seconds"] = round(seconds, 3)
-    folder.publish(MANIFEST, json.dumps(manifest, indent=1).encode())
+    folder.publish(MANIFEST, sealed(manifest))
     recall, queries = float(manifest["recall_at_10"]), int(manifest["queries"])
     return AnnReport(
         manifest["type"], len(vectors.features), rows, recall, queries, left_out, seconds, manifest

@@ -7,7 +7,6 @@ written last.
 `tiles/`: all views as deep-zoom images (tiles.py).
 """
 
-import json
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,12 +14,14 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from ..common.errors import NotFoundError, StoreDamagedError, StoreError, StoreNotFoundError, UsageError
-from .files import Folder, MissingFileError
+from ..common.errors import NotFoundError, StoreError, StoreNotFoundError, UsageError
+from .damaged import reading
+from .files import Folder
 from .grid import nearest_cells
 from .scatter import Scatter
+from .sealed import unsealed
+from .small_table import read_whole
 from .tiles import Pyramid, Tiles
 
 VERSION = 2
@@ -49,6 +50,9 @@ SCATTER = pa.schema(
         pa.field("level", pa.int8(), nullable=False),
     ]
 )
+_AGAIN = "run `unitscope atlas STORE` again"
+_CELLS_OF_AN_IMAGE, _FEWEST_CELLS = 64, 1 << 16
+"""More cells than these no writer makes."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
@@ -102,18 +106,20 @@ class Atlas:
         raises: StoreNotFoundError naming the atlases there are; StoreError for one of another sweep or format;
         StoreDamagedError for a file that is missing or cannot be read.
         """
-        manifest = _read_manifest(folder, name, store)
-        try:
-            with folder.open(atlas_path(name, "coordinates.parquet")) as file:
-                points = pq.read_table(file)
-            with folder.open(atlas_path(name, "grid.parquet")) as file:
-                cells = pq.read_table(file)
-            scatter = _read_scatter(folder, name, manifest)
-        except (MissingFileError, pa.ArrowInvalid) as error:
-            raise StoreDamagedError(
-                f"Atlas {name!r} in {folder.url} is damaged ({error}); make it again."
-            ) from error
+        with reading(folder.path(atlas_path(name, "")), _AGAIN):
+            return Atlas._open(folder, name, _read_manifest(folder, name, store))
+
+    @staticmethod
+    def _open(folder: Folder, name: str, manifest: dict[str, Any]) -> "Atlas":
+        points, cells = (
+            read_whole(folder, atlas_path(name, file), schema, manifest, atlas_path(name, "atlas.json"))
+            for file, schema in (("coordinates.parquet", COORDINATES), ("grid.parquet", GRID))
+        )
+        scatter = _read_scatter(folder, name, manifest)
         side = int(manifest["side"])
+        if not np.isfinite(numbers(points, "x")).all() or not np.isfinite(numbers(points, "y")).all():
+            raise ValueError("its coordinates are no finite numbers")
+        _check_cells(numbers(points, "row"), numbers(points, "column"))
         shape = (side, side)
         return Atlas(
             name,
@@ -160,12 +166,8 @@ def _read_manifest(folder: Folder, name: str, store: str | None) -> dict[str, An
         raise StoreNotFoundError(
             f"{folder.url} has no atlas {name!r}; {have}. Make one with `unitscope atlas`."
         )
-    try:
-        manifest = json.loads(folder.read(atlas_path(name, "atlas.json")))
-    except ValueError as error:
-        raise StoreDamagedError(
-            f"Atlas {name!r} in {folder.url} is damaged ({error}); make it again."
-        ) from error
+    path = atlas_path(name, "atlas.json")
+    manifest = unsealed(folder.read(path), folder.path(path), _AGAIN)
     if manifest.get("version") != VERSION:
         raise StoreError(
             f"Atlas {name!r} has version {manifest.get('version')!r}, not {VERSION}; make it again."
@@ -179,11 +181,20 @@ def _read_scatter(folder: Folder, name: str, manifest: dict[str, Any]) -> Scatte
     if not manifest.get("tiles"):
         return None
     facts = manifest["tiles"]["views"]["scatter"]
-    with folder.open(atlas_path(name, "scatter.parquet")) as file:
-        rows = pq.read_table(file)
+    said_by = atlas_path(name, "atlas.json")
+    rows = read_whole(folder, atlas_path(name, "scatter.parquet"), SCATTER, manifest, said_by)
     pyramid = Pyramid(int(facts["rows"]), int(facts["columns"]), int(facts["cell"]))
     x, y, first = (numbers(rows, column) for column in ("x", "y", "level"))
     return Scatter(x, y, first, pyramid, int(facts["moved"]), float(facts["furthest"]))
+
+
+def _check_cells(rows: np.ndarray, columns: np.ndarray) -> None:
+    """Raises ValueError for cells that no assigned grid of so many images has: it is held in memory."""
+    if not len(rows):
+        return
+    cells = (int(rows.max()) + 1) * (int(columns.max()) + 1)
+    if min(rows.min(), columns.min()) < 0 or cells > _CELLS_OF_AN_IMAGE * len(rows) + _FEWEST_CELLS:
+        raise ValueError(f"it has {cells:,} cells for {len(rows):,} images")
 
 
 def atlas_path(name: str, file: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..common.errors import StoreDamagedError
 from ..common.progress import Progress
 from .files import Folder, MissingFileError
 from .manifest import PartRecord
@@ -109,7 +110,7 @@ def kept(folder: Folder, path: str, region: Region, known: dict[str, PartRecord]
         found = [
             PartRecord(file, rows, folder.size(file), folder.sha256(file)) for file in pack_files(table, 0)
         ]
-    except (MissingFileError, ValueError):  # ValueError: a damaged Arrow file
+    except (MissingFileError, StoreDamagedError):
         return []
     ends = offsets["offset"].fill_null(found[0].bytes + 1).to_numpy() + offsets["length"].to_numpy(False)
     whole = offsets.num_rows == rows and int(ends.max()) == found[0].bytes

@@ -1,6 +1,5 @@
 """Writes an atlas: coordinates, grids, scatter and tiles, and last its manifest (atlas.py reads them)."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ..common.errors import UsageError
+from ..common.errors import StoreDamagedError, UsageError
 from ..common.progress import SILENT, Progress
 from .atlas import COORDINATES, GRID, SCATTER, VERSION, assigned_cells, atlas_path, check_name, numbers
 from .atlas_tiles import Draw, draw_here, make_tiles, remove_other_tiles
@@ -16,6 +15,7 @@ from .files import Folder, MissingFileError
 from .grid import assigned_grid, nearest_grid
 from .manifest import PartRecord
 from .parquet_files import table_file, text_settings
+from .sealed import sealed, unsealed
 from .tile_writer import Thumb
 from .tiles import packs_of
 
@@ -88,7 +88,7 @@ def write_atlas(
     folder.remove(atlas_path(name, "atlas.json"))
     files += [_write(folder, atlas_path(name, f"{table}.parquet"), rows) for table, rows in tables.items()]
     manifest["files"] = {record.path: asdict(record) for record in [*files, *beside]}
-    folder.publish(atlas_path(name, "atlas.json"), json.dumps(manifest, indent=1).encode())
+    folder.publish(atlas_path(name, "atlas.json"), sealed(manifest))
     _remove_others(folder, name, manifest, before)
     return manifest
 
@@ -96,10 +96,10 @@ def write_atlas(
 def _facts_before(folder: Folder, name: str) -> dict[str, Any]:
     """The manifest of the atlas as it is; nothing where there is none, or one of another version."""
     try:
-        found = json.loads(folder.read(atlas_path(name, "atlas.json")))
-    except (MissingFileError, ValueError):
+        found = unsealed(folder.read(atlas_path(name, "atlas.json")), atlas_path(name, "atlas.json"))
+    except (MissingFileError, StoreDamagedError):
         return {}
-    return found if isinstance(found, dict) and found.get("version") == VERSION else {}
+    return found if found.get("version") == VERSION else {}
 
 
 def _remove_others(folder: Folder, name: str, now: dict[str, Any], before: dict[str, Any]) -> None:

@@ -38,6 +38,11 @@ class BucketFiles:
         del name
         return None
 
+    def refused(self, name: str) -> str | None:
+        """None: a bucket has no links."""
+        del name
+        return None
+
     def read(self, name: str, offset: int, length: int | None) -> bytes:
         if length == 0:
             return b""

@@ -14,9 +14,9 @@ KINDS = (UNITS, ACTIVATIONS)
 
 def layer_folder(folder: Folder, layer: str) -> Folder:
     """Where what is built for a layer lies. A layer's name never holds '/'."""
-    return Folder(f"{folder.url}/{FOLDER}/{layer}")
+    return folder.below(f"{FOLDER}/{layer}")
 
 
 def sample_folder(folder: Folder, layer: str) -> Folder:
     """Where the sample of a layer's activations lies, with its own `ann/` and `knn/`."""
-    return Folder(f"{layer_folder(folder, layer).url}/{ACTIVATIONS}")
+    return layer_folder(folder, layer).below(ACTIVATIONS)

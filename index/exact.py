@@ -10,9 +10,11 @@ from typing import Literal
 import numpy as np
 
 from .mapped import Pages
+from .row_file import RowFile
 
 Metric = Literal["l2", "cosine"]
 
+_NOTHING = np.empty((0, 1), np.float32)
 _CHUNK_BYTES = 16 << 20
 RESIDENT = 256 << 20
 """Bytes of mapped features that a search leaves in memory, unless it is told another number."""
@@ -26,19 +28,21 @@ _QUERIES = 256
 class Vectors:
     """The features of a store.
 
-    features: (images, width) float32, row = image_id. lengths: (images,) float64, the rows' L2 norms.
+    features: (images, width) float32, row = image_id, in memory, mapped, or read from the disk.
+    lengths: (images,) float64, the rows' L2 norms.
     valid: (images,) bool; the other images have no feature and are never returned. resident: bytes of mapped features
     that may stay in memory. pages: who reads rows says so here.
     """
 
-    features: np.ndarray
+    features: np.ndarray | RowFile
     lengths: np.ndarray
     valid: np.ndarray
     resident: int = RESIDENT
     pages: Pages = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "pages", Pages(self.features, self.resident))
+        mapped = self.features if isinstance(self.features, np.ndarray) else _NOTHING
+        object.__setattr__(self, "pages", Pages(mapped, self.resident))
 
     @classmethod
     def of(cls, features: np.ndarray, valid: np.ndarray | None = None) -> "Vectors":

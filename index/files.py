@@ -14,11 +14,12 @@ from typing import BinaryIO, TypeVar
 
 import pyarrow as pa
 
-from ..common.errors import StorageError, UsageError
+from ..common.errors import StorageError, StoreDamagedError, UsageError
 from .bucket_files import BucketFiles
 from .local_files import LocalFiles
 from .storage_errors import MissingFileError, NoAccessError, attempt, storage_failures, translate
 from .stored_file import Entry
+from .stored_names import is_inside
 
 __all__ = ["Entry", "Folder", "MissingFileError", "NoAccessError"]
 
@@ -31,19 +32,34 @@ class Folder:
     """A local folder (a path or `file://` URL) or a bucket prefix (`s3://bucket/prefix`, any fsspec URL).
 
     It need not exist: the first write makes it. Can be pickled, and used by several threads.
+
+    root: the folder that no symbolic link may lead out of, whatever is read or written; None where links may lead
+    anywhere, as in a dataset. A store is always opened by `Folder.confined`.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, root: str | None = None) -> None:
         """raises: UsageError for a URL whose library is unknown or not installed."""
         if "\0" in url or not url:
             raise UsageError(f"{url!r} is no folder: give a path, or a URL such as s3://bucket/prefix.")
         is_bucket = "://" in url and not url.startswith("file://")
-        self._files = BucketFiles(url) if is_bucket else LocalFiles(url.removeprefix("file://"))
+        self._files = BucketFiles(url) if is_bucket else LocalFiles(url.removeprefix("file://"), root)
         self.url: str = self._files.url
         self.is_local: bool = not is_bucket
+        self._root = root
 
-    def __reduce__(self) -> tuple[type["Folder"], tuple[str]]:
-        return Folder, (self.url,)
+    @classmethod
+    def confined(cls, url: str) -> "Folder":
+        """Return a folder whose files all lie in it: StoreDamagedError where a symbolic link leads out of it."""
+        if "\0" in url or not url or ("://" in url and not url.startswith("file://")):
+            return cls(url)
+        return cls(url, root=str(Path(url.removeprefix("file://")).absolute()))
+
+    def below(self, name: str) -> "Folder":
+        """Return the folder `name` in this one, confined as this one is."""
+        return Folder(self.path(_checked(name)), root=self._root)
+
+    def __reduce__(self) -> tuple[Callable[[str, str | None], "Folder"], tuple[str, str | None]]:
+        return _restored, (self.url, self._root)
 
     def __repr__(self) -> str:
         return f"Folder({self.url!r})"
@@ -60,19 +76,19 @@ class Folder:
 
     def read(self, name: str) -> bytes:
         """The whole file."""
-        return self.attempt(name, lambda: self._files.read(_checked(name), 0, None))
+        return self.attempt(name, lambda: self._files.read(self._name(name), 0, None))
 
     def read_range(self, name: str, offset: int, length: int) -> bytes:
         """`length` bytes from `offset`; fewer where the file ends before."""
-        return self.attempt(name, lambda: self._files.read(_checked(name), offset, length))
+        return self.attempt(name, lambda: self._files.read(self._name(name), offset, length))
 
     def open(self, name: str) -> pa.NativeFile:
         """The file, seekable and read-only, for pyarrow; it works as a Python file too."""
-        return self.attempt(name, lambda: self._files.open(_checked(name)))
+        return self.attempt(name, lambda: self._files.open(self._name(name)))
 
     def local_path(self, name: str) -> Path | None:
         """Where the file is on the local disk (for a memory map), or None in a bucket."""
-        return self._files.local_path(_checked(name))
+        return self._files.local_path(self._name(name))
 
     def exists(self, name: str) -> bool:
         """Whether there is such a file (not a folder)."""
@@ -89,14 +105,14 @@ class Folder:
 
     def entry(self, name: str) -> Entry:
         """The file's size and etag."""
-        return self.attempt(name, lambda: self._files.entry(_checked(name)))
+        return self.attempt(name, lambda: self._files.entry(self._name(name)))
 
     def sha256(self, name: str) -> str:
         """The hexadecimal SHA-256 of the file, read in pieces."""
 
         def digest() -> str:
             sha256 = hashlib.sha256()
-            with self._files.open(_checked(name)) as file:
+            with self._files.open(self._name(name)) as file:
                 while piece := file.read(_CHUNK):
                     sha256.update(piece)
             return sha256.hexdigest()
@@ -125,7 +141,7 @@ class Folder:
 
         On an exception nothing appears. A bucket gets the file at the exit.
         """
-        _checked(name)
+        self._name(name)
         with self._failing_as(name), self._files.aside(name) as aside:
             with aside.open("w+b") as file:
                 yield file
@@ -134,19 +150,19 @@ class Folder:
 
     def publish(self, name: str, data: bytes) -> None:
         """Puts `data` under `name` in one atomic step, replacing what was there."""
-        self.attempt(name, lambda: self._publish(_checked(name), data, new=False))
+        self.attempt(name, lambda: self._publish(self._name(name), data, new=False))
 
     def publish_new(self, name: str, data: bytes) -> bool:
         """As `publish`, but only where nothing has this name; False where something has."""
-        return self.attempt(name, lambda: self._publish(_checked(name), data, new=True))
+        return self.attempt(name, lambda: self._publish(self._name(name), data, new=True))
 
     def remove(self, name: str) -> None:
         """Removes the file; no error where it is missing."""
-        self.attempt(name, lambda: self._files.remove(_checked(name)))
+        self.attempt(name, lambda: self._files.remove(self._name(name)))
 
     def remove_tree(self, prefix: str) -> None:
         """Removes the folder `prefix` and all in it; no error where it is missing."""
-        self.attempt(prefix, lambda: self._files.remove_tree(_checked(prefix.removesuffix("/"))))
+        self.attempt(prefix, lambda: self._files.remove_tree(self._name(prefix.removesuffix("/"))))
 
     def clean_temporary(self, *, living: bool = False) -> None:
         """Removes what killed writers left half written; with `living`, also what live ones are writing now.
@@ -162,6 +178,16 @@ class Folder:
                 file.write(data)
                 self._files.flush(file)
             return self._files.commit(aside, name, new=new)
+
+    def _name(self, name: str) -> str:
+        """The name itself. Raises UsageError as `_checked`, StoreDamagedError where a link leads out of the root."""
+        why = self._files.refused(_checked(name))
+        if why is not None:
+            raise StoreDamagedError(
+                f"store damaged: {self.path(name)} {why}: nothing outside a store is read or written. If you trust "
+                "it, put the file itself there"
+            )
+        return name
 
     @contextmanager
     def _failing_as(self, name: str) -> Generator[None]:
@@ -179,8 +205,13 @@ def _checked(name: str) -> str:
 
     raises: UsageError unless it is a relative POSIX path without `.`, `..` and empty components.
     """
-    if "\0" in name or any(component in {"", ".", ".."} for component in name.split("/")):
+    if not is_inside(name):
         raise UsageError(
             f"{name!r} is no name of a file in the folder: give a relative path without '..', such as 'a/b'."
         )
     return name
+
+
+def _restored(url: str, root: str | None) -> Folder:
+    """A folder that was pickled."""
+    return Folder(url, root=root)

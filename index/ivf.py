@@ -6,6 +6,7 @@ import faiss as _faiss
 import numpy as np
 
 from .pca import Projection
+from .row_file import RowFile
 
 faiss: Any = _faiss  # its Python names are added at import, where no type checker sees them
 
@@ -99,11 +100,15 @@ class IvfIndex:
         return cls(faiss.read_index(faiss.PyCallbackIOReader(file.read)))
 
 
-def squared_gaps(features: np.ndarray, queries: np.ndarray, ids: np.ndarray) -> np.ndarray:
+def squared_gaps(features: np.ndarray | RowFile, queries: np.ndarray, ids: np.ndarray) -> np.ndarray:
     """(queries, m) float32: squared L2 distances of each query to its own m images, inf for an id of -1.
 
     features: (images, width), queries: (queries, width), float32; ids: (queries, m) int64. Computed in float32.
     """
+    if isinstance(features, RowFile):
+        rows = features.take(np.maximum(ids, 0))
+        rows -= queries[:, None]
+        return np.where(ids < 0, np.float32(np.inf), np.einsum("qmw,qmw->qm", rows, rows))
     gaps = np.empty(ids.shape, np.float32)
     arrays = [np.ascontiguousarray(queries, np.float32), features, np.ascontiguousarray(ids, np.int64)]
     with _Threads(1):

@@ -8,9 +8,13 @@ from typing import Any
 import numpy as np
 
 from ..common.errors import StoreDamagedError, StoreNotFoundError
+from .damaged import damaged
 from .files import Folder, MissingFileError
+from .sealed import unsealed
 
 VERSION = 1
+AGAIN = "delete knn/ and run `unitscope index STORE`"
+"""What to do where the graph is damaged."""
 MANIFEST, NEIGHBOURS_FILE, DISTANCES_FILE = "knn/knn.json", "knn/neighbours.i32", "knn/distances.f32"
 _FIELDS = {"store": str, "index": str, "k": int, "recall": int | float, "files": dict}
 """What a manifest of this version says, of which type."""
@@ -20,17 +24,15 @@ DTYPES = {NEIGHBOURS_FILE: np.int32, DISTANCES_FILE: np.float32}
 def read_manifest(folder: Folder) -> dict[str, Any]:
     """`knn/knn.json`. Raises StoreNotFoundError where there is none, or one of another format; StoreDamagedError."""
     try:
-        manifest = json.loads(folder.read(MANIFEST))
-        found = manifest["version"]
+        manifest = unsealed(folder.read(MANIFEST), folder.path(MANIFEST), AGAIN)
     except MissingFileError:
         raise StoreNotFoundError(f"{folder.url} has no graph of neighbours; run `unitscope index`.") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise StoreDamagedError(f"cannot be read ({error!r})") from error
+    found = manifest.get("version")
     if found != VERSION:
         raise StoreNotFoundError(f"{folder.path(MANIFEST)} has version {found!r}, not {VERSION}")
     missing = [name for name, kind in _FIELDS.items() if not isinstance(manifest.get(name), kind)]
     if missing:
-        raise StoreDamagedError(f"does not say `{missing[0]}` as it should")
+        raise damaged(folder.path(MANIFEST), f"it does not say `{missing[0]}` as it should", AGAIN)
     return manifest
 
 

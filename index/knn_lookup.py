@@ -1,39 +1,34 @@
 """The nearest images of an image, looked up in the stored graph instead of searched for."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
-from ..common.errors import StoreDamagedError
 from .ann import Ann, Found
+from .damaged import reading
 from .exact import distances, rank
 from .files import Folder
-from .knn_files import DTYPES, MANIFEST, check_origin, read_manifest
-from .mapped import Pages, map_array
+from .knn_files import AGAIN, DTYPES, MANIFEST, check_origin, read_manifest
+from .watched_file import WatchedFile, record_of
 
 _SPARE = 6
 """Neighbours beyond those asked for that are ranked anew, where the order is float32's."""
-_RESIDENT = 64 << 20
-"""Bytes of each mapped file that stay in memory."""
 
 
 @dataclass(frozen=True)
 class KnnLookup:
-    """The mapped graph of the index `ann`; threads may share it.
+    """The graph of the index `ann`, read from the disk a row at a time; threads may share it.
 
-    ids: (images, k) int32, nearest first, -1 for none. gaps: (images, k) float32, their distances. ranked: of so many
-    both are as `Ann.find` gives them. recall: of all k.
+    ids, gaps: files of (images, k) int32, nearest first, -1 for none, and float32, their distances; compared with their
+    SHA-256 when they were opened. ranked: of so many both are as `Ann.find` gives them. recall: of all k.
     """
 
     ann: Ann
-    ids: np.ndarray
-    gaps: np.ndarray
+    ids: WatchedFile
+    gaps: WatchedFile
+    k: int
     ranked: int
     recall: float
-    pages: tuple[Pages, Pages] = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "pages", tuple(Pages(array, _RESIDENT) for array in (self.ids, self.gaps)))
 
     @staticmethod
     def open(folder: Folder, ann: Ann, *, store: str) -> "KnnLookup":
@@ -43,18 +38,14 @@ class KnnLookup:
         """
         manifest = read_manifest(folder)
         check_origin(folder, manifest, ann.manifest, store=store)
-        shape = (ann.images, int(manifest["k"]))
-        for name in DTYPES:
-            if folder.size(name) != 4 * shape[0] * shape[1]:
-                where = folder.path(name)
-                raise StoreDamagedError(f"{where} has not the size that {MANIFEST} says; run `index` again.")
-        ids, gaps = (map_array(folder, name, dtype, shape) for name, dtype in DTYPES.items())
-        return KnnLookup(ann, ids, gaps, int(manifest.get("ranked", 0)), float(manifest["recall"]))
-
-    @property
-    def k(self) -> int:
-        """How many neighbours of each image are known."""
-        return self.ids.shape[1]
+        with reading(folder.path(MANIFEST), AGAIN):
+            k, ranked, recall = int(manifest["k"]), int(manifest.get("ranked", 0)), float(manifest["recall"])
+            if not 0 <= k < max(1, ann.images) or not 0 <= recall <= 1:
+                raise ValueError(f"it has k {k} and a recall of {recall} for {ann.images:,} images")
+        ids, gaps = (WatchedFile(folder, name, AGAIN) for name in DTYPES)
+        for name, file in zip(DTYPES, (ids, gaps), strict=True):
+            file.check(record_of(manifest, name, MANIFEST)[1], size=4 * ann.images * k)
+        return KnnLookup(ann, ids, gaps, k, min(ranked, k), recall)
 
     def at_hand(self, k: int) -> bool:
         """Whether `find` reads no features, or only such as are taken to be in memory."""
@@ -67,15 +58,17 @@ class KnnLookup:
         """
         if k > self.k or self.ann.is_exact(k):
             return None
-        for pages in self.pages:
-            pages.read(1)
-        ids = self.ids[image_id, : k if k <= self.ranked else k + _SPARE].astype(np.int64)
+        ids = self._row(self.ids, image_id, k if k <= self.ranked else k + _SPARE).astype(np.int64)
         known = ids.tolist()
         if min(known) < 0 or max(known) >= self.ann.images:
-            return None  # the file is damaged
+            return None  # fewer are known
         if k <= self.ranked:
-            return Found(self.gaps[image_id, :k], ids, "graph")
+            return Found(self._row(self.gaps, image_id, k).view(np.float32), ids, "graph")
         vectors = self.ann.vectors
         gaps = distances(vectors, vectors.features[image_id], ids, self.ann.metric)
         vectors.pages.read(len(ids))
         return Found(*rank(gaps, ids, k), "graph")
+
+    def _row(self, file: WatchedFile, image_id: int, count: int) -> np.ndarray:
+        """(count or fewer,) int32: the first numbers of an image's row."""
+        return np.frombuffer(file.read(4 * self.k * image_id, 4 * min(count, self.k)), np.int32)

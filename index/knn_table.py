@@ -5,7 +5,6 @@ for each image of the store, row = image_id, nearest first. Deleting the folder 
 """
 
 import hashlib
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,6 +26,7 @@ from .knn_files import (
     read_manifest,
 )
 from .mapped import map_array
+from .sealed import sealed
 
 _BLOCK = 65_536
 
@@ -87,7 +87,7 @@ def _write(folder: Folder, graph: KnnGraph, ann: Ann, store: str) -> None:
         "recall": graph.recall,
         "files": files,
     }
-    folder.publish(MANIFEST, json.dumps(manifest, indent=1).encode())
+    folder.publish(MANIFEST, sealed(manifest))
 
 
 def _dense(graph: KnnGraph, images: int, name: str) -> Iterator[np.ndarray]:

@@ -8,7 +8,7 @@ import shutil
 import socket
 import stat
 import zlib
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
@@ -28,10 +28,39 @@ _log = logging.getLogger(__name__)
 
 
 class LocalFiles:
-    """One local folder."""
+    """One local folder. root: the folder, this one or one around it, that no link may lead out of; None for any."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, root: str | None = None) -> None:
         self.url = str(Path(path).absolute())
+        self._root = root
+        self._within = "" if root is None else self.url.removeprefix(root).strip("/")
+
+    def refused(self, name: str) -> str | None:
+        """Why a file under the root must not be touched: a link leads out of it, or it is no file; None if it may be.
+
+        Only links below the root are looked at, so that the root itself may be one.
+        """
+        if self._root is None:
+            return None
+        path, mode = self._root, 0
+        for component in f"{self._within}/{name}".strip("/").split("/"):
+            path = f"{path}/{component}"
+            try:
+                mode = os.lstat(path).st_mode
+            except OSError:
+                return None  # nothing is there, and what is to be made there is inside
+            if stat.S_ISLNK(mode):
+                return self._led_out(name)
+        if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+            return None
+        return "is neither a file nor a folder"
+
+    def _led_out(self, name: str) -> str | None:
+        """Where the links on the way to a file lead, if that is outside the root; None where they stay inside."""
+        root, target = os.path.realpath(str(self._root)).rstrip("/"), os.path.realpath(self._path(name))
+        if target == root or target.startswith(f"{root}/"):
+            return None
+        return f"is a link, or lies behind one, that leads out of the store's folder, to {target}"
 
     def _path(self, name: str) -> str:
         return f"{self.url}/{name}"
@@ -59,8 +88,11 @@ class LocalFiles:
 
     def entries(self, prefix: str, *, hidden: bool) -> Iterator[Entry]:
         start, wanted = os.fsencode(prefix.rpartition("/")[0]), os.fsencode(prefix)
-        for name in _walk(os.fsencode(self.url), start, wanted, hidden):
+        for name in _walk(os.fsencode(self.url), start, wanted, hidden, self._leads_out):
             yield Entry(os.fsdecode(name), _regular_size(os.fsencode(self.url) + b"/" + name))
+
+    def _leads_out(self, name: bytes) -> bool:
+        return self.refused(os.fsdecode(name)) is not None
 
     @contextmanager
     def aside(self, name: str) -> Generator[Path]:
@@ -185,12 +217,18 @@ def _regular_size(path: bytes) -> int | None:
     return status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
-def _walk(root: bytes, start: bytes, wanted: bytes, hidden: bool) -> Iterator[bytes]:
+def _walk(
+    root: bytes, start: bytes, wanted: bytes, hidden: bool, leads_out: Callable[[bytes], bool]
+) -> Iterator[bytes]:
     """Relative names of the files under `start`, in byte order of the whole path.
+
+    leads_out: whether a folder is a link to one outside; it is named, and not looked into.
 
     A folder sorts as its name with a slash: `a.b` comes before `a/b`, and `a/b` before `a0`.
     """
     first = root + b"/" + start if start else root
+    if start and leads_out(start):
+        return
     stack = [(start, frozenset[tuple[int, int]](), iter(_names(first, missing_ok=True)))]
     while stack:
         folder, ancestors, names = stack[-1]
@@ -204,6 +242,9 @@ def _walk(root: bytes, start: bytes, wanted: bytes, hidden: bool) -> Iterator[by
         if not name.endswith(b"/"):
             if relative.startswith(wanted):
                 yield relative
+        elif leads_out(relative[:-1]):
+            if relative.startswith(wanted):
+                yield relative[:-1]
         elif _may_hold(relative, wanted):
             below, path = relative[:-1], root + b"/" + relative[:-1]
             identity = _identity(path)

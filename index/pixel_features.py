@@ -23,7 +23,7 @@ _ROWS = 4096
 
 def pixel_folder(folder: Folder) -> Folder:
     """Where a store's index over pixels lies."""
-    return Folder(f"{folder.url}/{FOLDER}")
+    return folder.below(FOLDER)
 
 
 def pixel_feature(jpeg: bytes) -> np.ndarray:

@@ -64,7 +64,7 @@ class Store:
         self._units = UnitReader(self._columns([manifest.files[UNITS]]), self.layers)
         self._summary = SummaryReader(manifest, self._columns, self.layers)
         self._maxima: dict[str, MaximaReader] = {}
-        self._thumbs, self._patches = Packs(folder, THUMBS), Packs(folder, PATCHES)
+        self._thumbs, self._patches = (Packs(folder, table, manifest.files) for table in (THUMBS, PATCHES))
 
     @staticmethod
     def open(path: str, *, dataset: str | None = None) -> "Store":
@@ -73,7 +73,7 @@ class Store:
         Raises StoreNotFoundError where there is none or its sweep is unfinished, StoreError for a newer format,
         StoreDamagedError where its manifest or layers cannot be read.
         """
-        folder = Folder(path)
+        folder = Folder.confined(path)
         return Store(folder, Manifest.read(folder), dataset)
 
     def cache_reads(self) -> dict[str, tuple[int, int]]:

@@ -7,12 +7,12 @@ from types import TracebackType
 import numpy as np
 
 from .files import Folder
-from .mapped_pack import MappedPack
+from .open_pack import OpenPack
 from .schema import THUMBS
 
 
 class Thumbs:
-    """Any threads may share it. Packs of a local store are mapped; those of a bucket are copied to a temporary file
+    """Any threads may share it. Packs of a local store are held open; those of a bucket are copied to a temporary file
     each when they are first asked for, since a request for each image would take hours. Use it in a `with`.
 
     parts: the rows of each part of the images.
@@ -21,7 +21,7 @@ class Thumbs:
     def __init__(self, folder: Folder, parts: Sequence[int]) -> None:
         self._folder = folder
         self._firsts = np.cumsum([0, *parts])
-        self._packs: dict[int, MappedPack] = {}
+        self._packs: dict[int, OpenPack] = {}
         self._lock = Lock()
 
     def __enter__(self) -> "Thumbs":
@@ -38,5 +38,5 @@ class Thumbs:
         part = int(np.searchsorted(self._firsts, image_id, side="right")) - 1
         with self._lock:
             if part not in self._packs:
-                self._packs[part] = MappedPack(self._folder, THUMBS, part)
+                self._packs[part] = OpenPack(self._folder, THUMBS, part)
         return self._packs[part].get(image_id - int(self._firsts[part]))

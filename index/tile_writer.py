@@ -15,7 +15,7 @@ from PIL import Image, ImageOps
 from ..common.errors import StoreDamagedError
 from .files import Folder
 from .manifest import PartRecord
-from .mapped_pack import MappedPack
+from .open_pack import OpenPack
 from .packs import PackWriter, pack_writer
 from .tile_regions import GROUND, QUALITY, GridRegion, GridTop, Region, ScatterRegion
 from .tiles import TILE, Level, pack_path
@@ -104,7 +104,7 @@ def _part_rows(folder: Folder, path: str, top: GridTop) -> Iterator[np.ndarray]:
     for row in top.parts:
         tiles: list[np.ndarray] = []
         for key in row:
-            pack = MappedPack(folder, pack_path(path, key), 0)
+            pack = OpenPack(folder, pack_path(path, key), 0)
             jpeg = pack.get(0)
             pack.close()
             if jpeg is None:

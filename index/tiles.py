@@ -13,8 +13,9 @@ from typing import Any
 
 from ..common.errors import NotFoundError, StoreDamagedError
 from .files import Folder, MissingFileError
-from .mapped_pack import MappedPack
+from .open_pack import OpenPack
 from .packs import Packs
+from .stored_names import check_stored_name
 
 TILE = 256
 """Pixels of a tile's sides; those at the right and lower edge may be smaller."""
@@ -25,6 +26,7 @@ VIEWS = (*GRIDS, "scatter")
 _REGION = 8
 """Tiles of a region's sides, at least."""
 _REGIONS = 64
+_LARGEST_CELL, _MOST_CELLS = 1 << 12, 1 << 24
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ class Pyramid:
 
 
 class Tiles:
-    """The tiles of an atlas; any threads may share it. Those of a local store are mapped, so they can be read for as
+    """The tiles of an atlas; any threads may share it. Those of a local store are held open, so they can be read for as
     long as this is held, also once the atlas has been made again.
 
     path: the atlas's folder within the store. facts: `tiles` of its manifest. Raises StoreDamagedError.
@@ -123,10 +125,13 @@ class Tiles:
         self._keys: dict[str, list[str]] = {
             name: [*view["regions"], *view["top"]] for name, view in views.items()
         }
-        self._packs: dict[str, MappedPack | Packs] = {}
+        for name, keys in self._keys.items():
+            _check(self.pyramids[name], keys)
+        self._packs: dict[str, OpenPack | Packs] = {}
         for key in packs_of(facts):
+            check_stored_name(key, folder.path(path))
             table = pack_path(path, key)
-            self._packs[key] = MappedPack(folder, table, 0) if folder.is_local else Packs(folder, table)
+            self._packs[key] = OpenPack(folder, table, 0) if folder.is_local else Packs(folder, table)
 
     def get(self, view: str, level: int, column: int, row: int) -> bytes:
         """The JPEG of a tile. Raises NotFoundError for a tile that is none, StoreDamagedError for one that is lost."""
@@ -142,12 +147,23 @@ class Tiles:
         region, place = pyramid.place(level, column, row)
         pack = self._packs[self._keys[view][region]]
         try:
-            jpeg = pack.get(place) if isinstance(pack, MappedPack) else pack.get(0, place)
+            jpeg = pack.get(place) if isinstance(pack, OpenPack) else pack.get(0, place)
         except MissingFileError as error:
             raise StoreDamagedError(f"The tiles of the atlas are gone ({error}); make it again.") from error
         if jpeg is None:
             raise StoreDamagedError(f"Tile {column}_{row} of level {level} is missing; make the atlas again.")
         return jpeg
+
+
+def _check(pyramid: Pyramid, keys: list[str]) -> None:
+    """Raises ValueError for a shape that no atlas has, or fewer packs than it needs."""
+    if min(pyramid.rows, pyramid.columns) < 0 or not 1 <= pyramid.cell <= _LARGEST_CELL:
+        raise ValueError(f"{pyramid} has not the shape of a view")
+    if max(pyramid.rows, pyramid.columns) > _MOST_CELLS:
+        raise ValueError(f"{pyramid} is larger than any view")
+    needed = pyramid.regions[0] * pyramid.regions[1] + (pyramid.cut > 0)
+    if len(keys) < needed:
+        raise ValueError(f"it has {len(keys)} packs of tiles, and needs {needed}")
 
 
 def packs_of(facts: dict[str, Any]) -> set[str]:

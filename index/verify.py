@@ -64,7 +64,7 @@ def verify(path: str, progress: Callable[[int], None] = lambda read: None) -> Re
 
     progress is told the bytes of each file. Raises StoreNotFoundError, StoreError as `Store.open` does.
     """
-    folder = Folder(path)
+    folder = Folder.confined(path)
     manifest = Manifest.read(folder)
     problems: list[Problem] = []
     for record in manifest.files.values():

@@ -4,18 +4,21 @@ Each names its files in a manifest of its own, which is written last. Where ther
 killed run left; where there is one, every file must be as it says.
 """
 
-import json
 import shlex
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from ..common.errors import StorageError, StoreDamagedError
 from .activation_sample import MANIFEST as SAMPLE
 from .atlas import atlas_path, list_atlases
 from .by_layer import ACTIVATIONS, KINDS, layer_folder, sample_folder
 from .by_layer import FOLDER as BY_LAYER
+from .damaged import NONSENSE, describe
 from .files import Folder, MissingFileError
 from .knn_files import MANIFEST as GRAPH
 from .pixel_features import pixel_folder
+from .sealed import unsealed
+from .stored_names import check_stored_name
 
 INDEX = "ann/ann.json"  # as ann.py, which loads FAISS, has it
 _OPTIONS = ("method", "seed", "layer")
@@ -32,11 +35,15 @@ class Checked(NamedTuple):
 
 
 class _Part(NamedTuple):
-    """folder: what the paths of the manifest are relative to. remedy: where a file of it is damaged."""
+    """folder: what the paths of the manifest are relative to. remedy: where a file of it is damaged.
+
+    of_store: whether its manifest names the store that it was made from, not a sample.
+    """
 
     folder: Folder
     manifest: str
     remedy: str
+    of_store: bool = True
 
 
 def check_built(folder: Folder, store: str) -> Iterator[Checked]:
@@ -58,6 +65,8 @@ def differs(
         return None if folder.sha256(path) == sha256 else f"has another SHA-256 than {said_by} says"
     except MissingFileError:
         return "is missing"
+    except (StoreDamagedError, StorageError) as error:
+        return str(error).removeprefix("store damaged: ")
 
 
 def _parts(folder: Folder) -> Iterator[_Part]:
@@ -78,7 +87,8 @@ def _parts_of_layer(folder: Folder, layer: str) -> Iterator[_Part]:
         yield _Part(own, manifest, remedy)
     again = _command("atlas", folder, f"--{ACTIVATIONS}", layer)
     for manifest in (SAMPLE, INDEX, GRAPH):
-        yield _Part(sample, manifest, f"delete {within}/{ACTIVATIONS}/ and run `{again}`")
+        remedy = f"delete {within}/{ACTIVATIONS}/ and run `{again}`"
+        yield _Part(sample, manifest, remedy, of_store=manifest == SAMPLE)
     for name in KINDS:
         yield _atlas(folder, own, name, [f"--{name}", layer])
 
@@ -86,10 +96,10 @@ def _parts_of_layer(folder: Folder, layer: str) -> Iterator[_Part]:
 def _atlas(store: Folder, folder: Folder, name: str, options: list[str]) -> _Part:
     manifest = atlas_path(name, "atlas.json")
     try:
-        settings: dict[str, Any] = json.loads(folder.read(manifest))["settings"]
+        settings: dict[str, Any] = unsealed(folder.read(manifest), manifest)["settings"]
         known = [(f"--{key}", str(settings[key])) for key in _OPTIONS if key in settings]
         fast = ["--fast"] if settings.get("fast") else []
-    except (MissingFileError, ValueError, KeyError, TypeError):
+    except (MissingFileError, StoreDamagedError, *NONSENSE):
         known, fast = [], []
     given = [word for key, value in known if key != "--layer" or folder is store for word in (key, value)]
     return _Part(folder, manifest, f"run `{_command('atlas', store, *given, *fast, *options)}`")
@@ -103,13 +113,16 @@ def _compared(part: _Part, store: str) -> Iterator[tuple[str, int, str | None]]:
     """(file, its bytes, what is wrong with it), the file relative to the part's folder."""
     try:
         data = part.folder.read(part.manifest)
-        manifest = json.loads(data)
+        manifest = unsealed(data, part.manifest)
         files = [_record(name, record) for name, record in manifest["files"].items()]
-        own = "/atlas/" not in f"/{part.manifest}" or manifest["store"] == store
+        own = not part.of_store or manifest["store"] == store
     except MissingFileError:
         return
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        yield part.manifest, 0, f"cannot be read ({error!r})"
+    except StoreDamagedError as error:
+        yield part.manifest, 0, str(error).removeprefix("store damaged: ")
+        return
+    except NONSENSE as error:
+        yield part.manifest, 0, f"cannot be read ({describe(error)})"
         return
     yield part.manifest, len(data), None if own else "was made from another sweep"
     for path, size, sha256 in files:
@@ -118,6 +131,7 @@ def _compared(part: _Part, store: str) -> Iterator[tuple[str, int, str | None]]:
 
 def _record(path: str, record: dict[str, Any] | str) -> tuple[str, int | None, str]:
     """(path, bytes, SHA-256); the manifest of a sample has no bytes."""
+    check_stored_name(path, "its manifest")
     if isinstance(record, str):
         return path, None, record
     return path, int(record.get("bytes", record.get("size"))), str(record["sha256"])  # pyright: ignore[reportArgumentType]

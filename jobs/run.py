@@ -51,7 +51,7 @@ def sweep(config: SweepConfig, *, progress: Progress = SILENT) -> SweepReport:
     past the error budget or on NaN, StorageError where the disk fails.
     """
     config = absolute(config)
-    folder = Folder(config.store)
+    folder = Folder.confined(config.store)
     check_place(config, folder)
     if config.workers == 0:
         check_device(config.device)

@@ -32,10 +32,10 @@ def draw_on_ray(store: str, parts: Sequence[int], *, workers: int, address: str 
 
 
 def _draw(store: str, parts: tuple[int, ...], path: str, region: Region) -> tuple[str, list[PartRecord]]:
-    return region.key, draw(Folder(store), path, region, _thumbs(store, parts).get)
+    return region.key, draw(Folder.confined(store), path, region, _thumbs(store, parts).get)
 
 
 @cache
 def _thumbs(store: str, parts: tuple[int, ...]) -> Thumbs:
     """Once in each worker; a bucket's are copied to it, so it should not be for every region."""
-    return Thumbs(Folder(store), parts)
+    return Thumbs(Folder.confined(store), parts)

@@ -35,7 +35,7 @@ class Worker:
         self._turns = threading.BoundedSemaphore(lanes)
         self._config = config
         self._model = model
-        self._folder = Folder(config.store)
+        self._folder = Folder.confined(config.store)
         self._lock = threading.Lock()
         self._open = ExitStack()
         self._sweeper: Sweeper | None = None

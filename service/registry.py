@@ -162,7 +162,7 @@ class ServedStore:
 
     def _open_ann(self, folder: Folder) -> Ann:
         try:
-            return Ann.open(folder, store=self.hash)
+            return Ann.open(folder, store=self.hash, serving=True)
         except _NONSENSE as error:
             raise self._damaged("index", error) from error
 
@@ -219,7 +219,7 @@ class Registry:
             raise UsageError("name at least one finished store to serve")
         self._stores: dict[str, Fresh[ServedStore]] = {}
         for path in paths:
-            folder = Folder(path)
+            folder = Folder.confined(path)
             name = self._free_name(PurePosixPath(posixpath.normpath(folder.url)).name or "store")
             fresh = Fresh(folder, MANIFEST, _opener(name, path), keeps=False)
             fresh.get()

@@ -1,8 +1,10 @@
 """Starts the service in this process: the `serve` verb."""
 
+import resource
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 import uvicorn
 from threadpoolctl import threadpool_limits
@@ -12,6 +14,8 @@ from .app import create_app
 from .http import logs
 from .http.guard import LOOPBACK
 from .live.options import LiveOptions
+
+_OPEN_FILES = 65_536
 
 
 def serve(
@@ -27,6 +31,7 @@ def serve(
     port: 0 takes a free one. live_threads: that the model worker computes with; None for no worker.
     """
     logs.configure(log)
+    allow_open_files()
     local = host in LOOPBACK or host == "::1"
     live = None if live_threads is None else LiveOptions(threads=live_threads)
     app = create_app(stores, hosts=LOOPBACK if local else None, live=live, warm=True)
@@ -67,6 +72,15 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             self._announce()
+
+
+def allow_open_files() -> None:
+    """Raise the limit of open files as far as this user may: a store's packs stay open while they are served."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def free_port(port: int) -> int:

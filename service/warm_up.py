@@ -57,7 +57,7 @@ def _addresses(served: ServedStore) -> Iterator[str]:
     if image is not None:
         yield from (image_url(name, image), thumb_address(served, image))
         if served.has_index:
-            served.ann().value.read_ahead()
+            served.near()
             yield from (neighbors_url(name, image=image), f"{address(served)}/neighbors?image={image}")
     yield from (f"{store_url(name)}/{page}" for page in ("images", "classes", "live"))
     classes = served.facts.classes.rows()

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...common.errors import UsageError
+from ...common.errors import StoreDamagedError, UsageError
 from ...index.ann import Ann, Found
 from ...index.pixel_features import pixel_feature
 from ..answers.draft import Draft
@@ -34,7 +34,7 @@ def neighbors_of_image(
 ) -> Draft[NeighborsAnswer]:
     """The images nearest to an image, itself left out. Raises NotFoundError, and UsageError for one that failed."""
     check_image(served.store, image_id)
-    vectors = near.ann.vectors  # the features again, mapped: no row group is read for one of them
+    vectors = near.ann.vectors  # the features again: no row group is read for one of them
     if not vectors.valid[image_id]:
         return neighbors(served, near.ann, served.store.feature(image_id), search, image_id=image_id)
     found = _known(near, image_id, search)
@@ -97,7 +97,12 @@ def neighbors_at_hand(
 def _known(near: Near, image_id: int, search: Search) -> Found | None:
     """What the graph knows of an image that has a feature; None where that is not what is asked."""
     plain = not search.where and not search.exact and search.metric in (None, near.ann.metric)
-    return near.graph.find(image_id, search.k) if plain and near.graph is not None else None
+    if not plain or near.graph is None:
+        return None
+    try:
+        return near.graph.find(image_id, search.k)
+    except StoreDamagedError:
+        return None  # the graph was changed while it was open: the index is searched
 
 
 def _ids(found: Found) -> list[int]:

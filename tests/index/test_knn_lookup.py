@@ -15,6 +15,7 @@ from unitscope.index.knn import NEIGHBOURS, RANKED
 from unitscope.index.knn_files import DISTANCES_FILE, MANIFEST, NEIGHBOURS_FILE
 from unitscope.index.knn_lookup import KnnLookup
 from unitscope.index.knn_table import stored_graph
+from unitscope.index.sealed import sealed, unsealed
 
 RANDOM = np.random.default_rng(5)
 FEATURES = (RANDOM.normal(size=(1500, 24)) + 4 * np.eye(24)[RANDOM.integers(0, 24, 1500)]).astype(np.float32)
@@ -92,6 +93,11 @@ def test_ids_that_are_none_are_not_given(tmp_path):
     ids = np.frombuffer(folder.read(NEIGHBOURS_FILE), np.int32).copy()
     ids[3] = 10**6
     folder.publish(NEIGHBOURS_FILE, ids.tobytes())
+    with pytest.raises(StoreDamagedError, match="SHA-256"):
+        KnnLookup.open(folder, ann, store="abc")
+    manifest = unsealed(folder.read(MANIFEST), MANIFEST)
+    manifest["files"][NEIGHBOURS_FILE]["sha256"] = folder.sha256(NEIGHBOURS_FILE)  # as whoever made it would
+    folder.publish(MANIFEST, sealed(manifest))
     graph = KnnLookup.open(folder, ann, store="abc")
     assert graph.find(0, 10) is None and graph.find(0, 3) is not None and graph.find(1, 10) is not None
 
@@ -99,9 +105,11 @@ def test_ids_that_are_none_are_not_given(tmp_path):
 def test_a_graph_that_does_not_say_how_far_its_order_is_exact_is_ranked_anew(tmp_path):
     folder, ann = made(tmp_path)
     expected = KnnLookup.open(folder, ann, store="abc").find(7, 10)
-    manifest = json.loads(folder.read(MANIFEST))
+    manifest = unsealed(folder.read(MANIFEST), MANIFEST)
     del manifest["ranked"]
-    folder.publish(MANIFEST, json.dumps(manifest).encode())
+    folder.publish(
+        MANIFEST, json.dumps(manifest).encode()
+    )  # as an earlier release wrote it, without a digest
     graph = KnnLookup.open(folder, ann, store="abc")
     found = graph.find(7, 10)
     assert graph.ranked == 0

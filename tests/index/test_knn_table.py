@@ -11,6 +11,7 @@ from unitscope.index.files import Folder
 from unitscope.index.knn import NEIGHBOURS, knn_graph
 from unitscope.index.knn_files import DISTANCES_FILE, MANIFEST, NEIGHBOURS_FILE
 from unitscope.index.knn_table import read_graph, stored_graph
+from unitscope.index.store import Store
 from unitscope.index.verify import verify
 
 RANDOM = np.random.default_rng(3)
@@ -63,16 +64,16 @@ def test_the_graph_is_used_again_until_the_store_or_the_index_is_another(tmp_pat
 @pytest.mark.parametrize("file", [MANIFEST, NEIGHBOURS_FILE, DISTANCES_FILE])
 def test_damage_is_found_and_mended(file, synthetic, tmp_path):
     store = synthetic.make_store(tmp_path / "store")
-    folder = store.folder
-    build(blocks_of(store.feature, ~store.failed), store.feature.shape[1], folder, store="abc")
-    graph = stored_graph(folder, Ann.open(folder), store="abc")
+    folder, of = store.folder, Store.open(store.url).manifest.hash
+    build(blocks_of(store.feature, ~store.failed), store.feature.shape[1], folder, store=of)
+    graph = stored_graph(folder, Ann.open(folder), store=of)
     assert verify(store.url).ok
     data = folder.read(file)
     folder.publish(file, data[: len(data) // 2])
     assert [problem.path for problem in verify(store.url).problems] == [file]
     with pytest.raises(StoreDamagedError):
-        read_graph(folder, Ann.open(folder), store="abc")
-    assert same(stored_graph(folder, Ann.open(folder), store="abc"), graph)
+        read_graph(folder, Ann.open(folder), store=of)
+    assert same(stored_graph(folder, Ann.open(folder), store=of), graph)
     assert folder.read(file) == data
     folder.publish(file, bytes([data[0] ^ 1]) + data[1:])
     assert [problem.path for problem in verify(store.url).problems] == [file]
