@@ -82,8 +82,14 @@ def _build(arguments: Namespace, options: "MapOptions", progress: Progress) -> "
 
 
 def _place(arguments: Namespace, name: str) -> str:
+    from ..index.names import folder_name
+
     own = arguments.units or arguments.activations
-    return f"{arguments.store}/by_layer/{own}/atlas/{name}" if own else f"{arguments.store}/atlas/{name}"
+    return (
+        f"{arguments.store}/by_layer/{folder_name(own)}/atlas/{name}"
+        if own
+        else f"{arguments.store}/atlas/{name}"
+    )
 
 
 def _made(settings: dict[str, Any], items: str) -> list[str]:

@@ -5,6 +5,7 @@
 """
 
 from .files import Folder
+from .names import folder_name
 
 FOLDER = "by_layer"
 UNITS, ACTIVATIONS = "units", "activations"
@@ -13,8 +14,8 @@ KINDS = (UNITS, ACTIVATIONS)
 
 
 def layer_folder(folder: Folder, layer: str) -> Folder:
-    """Where what is built for a layer lies. A layer's name never holds '/'."""
-    return folder.below(f"{FOLDER}/{layer}")
+    """Return the folder of what is built for a layer."""
+    return folder.below(f"{FOLDER}/{folder_name(layer)}")
 
 
 def sample_folder(folder: Folder, layer: str) -> Folder:

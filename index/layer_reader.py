@@ -29,7 +29,7 @@ class LayerReader:
             close = difflib.get_close_matches(name[:200], self._numbers, n=3, cutoff=0.4)
             shown = ", ".join(close or list(self._numbers)[:20])
             raise LayerError(
-                f"no layer {name!r} in this store; {'did you mean' if close else 'there are'} {shown}"
+                f"no layer {name[:200]!r} in this store; {'did you mean' if close else 'there are'} {shown}"
             )
         return self._numbers[name]
 

@@ -12,6 +12,7 @@ from typing import Any, cast
 from ..common.errors import StoreDamagedError, StoreError, StoreNotFoundError
 from ..common.frame import Frame
 from .files import Folder, MissingFileError
+from .names import folder_name
 from .schema import FORMAT_VERSION, MANIFEST, WORK
 
 Json = dict[str, Any]
@@ -85,6 +86,13 @@ class Manifest:
         return sorted(
             (one for one in records if one.path.count("/") == table.count("/") + 1), key=lambda one: one.path
         )
+
+    def parts_of_layer(self, table: str, layer: str) -> list[PartRecord]:
+        """Return the records of a layer's files in the table `maxima` or `layer_features`, in order.
+
+        Older releases put a layer whose name holds slashes into folders within each other.
+        """
+        return self.parts(f"{table}/{folder_name(layer)}") or self.parts(f"{table}/{layer}")
 
     def to_bytes(self) -> bytes:
         """The file's content: the same manifest gives the same bytes."""

@@ -9,6 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from .names import folder_name
+
 FORMAT_VERSION = 1
 
 MANIFEST = "manifest.json"
@@ -333,10 +335,10 @@ def shard_path(number: int) -> str:
 
 
 def maxima_table(layer: str) -> str:
-    """The folder of a layer's maxima. A layer's name never holds '/'; ':' is fine on POSIX and in buckets."""
-    return f"{MAXIMA}/{layer}"
+    """The folder of a layer's maxima."""
+    return f"{MAXIMA}/{folder_name(layer)}"
 
 
 def layer_features_table(layer: str) -> str:
     """The folder of the features that are a layer's mean over positions; its columns are those of `features/`."""
-    return f"{LAYER_FEATURES}/{layer}"
+    return f"{LAYER_FEATURES}/{folder_name(layer)}"

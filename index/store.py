@@ -25,13 +25,13 @@ from .schema import (
     ERRORS_SCHEMA,
     FEATURES,
     IMAGES,
+    LAYER_FEATURES,
+    MAXIMA,
     PATCHES,
     PLAN,
     THUMBS,
     UNITS,
     LayerRow,
-    layer_features_table,
-    maxima_table,
 )
 from .strongest import MaximaReader
 from .summary_reader import StrongUnit, SummaryReader
@@ -265,7 +265,7 @@ class Store:
                 f"no features of layer {layer[:200]!r} in this store; {have}. `unitscope sweep --atlas-layers NAMES` "
                 "keeps them, in a new store"
             )
-        return FeatureReader(self._table(layer_features_table(layer)))
+        return FeatureReader(self._columns(self.manifest.parts_of_layer(LAYER_FEATURES, layer)))
 
     def feature(self, image_id: int) -> np.ndarray:
         """(width,) float32. Raises UsageError for an id that is none and for an image that failed."""
@@ -300,7 +300,9 @@ class Store:
     def _maxima_reader(self, number: int) -> MaximaReader:
         layer = self.layers[number]
         if layer.layer not in self._maxima:
-            self._maxima[layer.layer] = MaximaReader(self._table(maxima_table(layer.layer)), layer)
+            self._maxima[layer.layer] = MaximaReader(
+                self._columns(self.manifest.parts_of_layer(MAXIMA, layer.layer)), layer
+            )
         return self._maxima[layer.layer]
 
     def _table(self, table: str) -> Columns:

@@ -15,8 +15,10 @@ from .schema import (
     ERRORS,
     FEATURES,
     IMAGES,
+    LAYER_FEATURES,
     LAYERS,
     MANIFEST,
+    MAXIMA,
     SELECTIVITY,
     STRONGEST,
     UNITS,
@@ -107,11 +109,15 @@ def _check_rows(store: Store) -> Iterator[Problem]:
                 rows = pq.read_metadata(source).num_rows
             if rows != record.rows:
                 yield Problem(record.path, f"has {rows:,} rows, not {record.rows:,}")
-    tables = [IMAGES, FEATURES, *(maxima_table(layer.layer) for layer in store.layers)]
-    tables += [layer_features_table(layer) for layer in store.averaged_layers]
-    tables += [STRONGEST] if manifest.parts(STRONGEST) else []  # older releases made none
-    for table in tables:
-        rows = sum(record.rows for record in manifest.parts(table))
+    tables = {table: manifest.parts(table) for table in (IMAGES, FEATURES, STRONGEST)}
+    if not tables[STRONGEST]:  # older releases made none
+        del tables[STRONGEST]
+    for layer in store.layers:
+        tables[maxima_table(layer.layer)] = manifest.parts_of_layer(MAXIMA, layer.layer)
+    for name in store.averaged_layers:
+        tables[layer_features_table(name)] = manifest.parts_of_layer(LAYER_FEATURES, name)
+    for table, parts in tables.items():
+        rows = sum(record.rows for record in parts)
         if rows != store.images_count:
             yield Problem(table, f"has {rows:,} rows for {store.images_count:,} images")
     units = sum(layer.units for layer in store.layers)

@@ -16,6 +16,8 @@ from .by_layer import FOLDER as BY_LAYER
 from .damaged import NONSENSE, describe
 from .files import Folder, MissingFileError
 from .knn_files import MANIFEST as GRAPH
+from .layer_reader import LayerReader
+from .names import folder_name, layer_name
 from .pixel_features import pixel_folder
 from .sealed import unsealed
 from .stored_names import check_stored_name
@@ -76,12 +78,22 @@ def _parts(folder: Folder) -> Iterator[_Part]:
     yield _Part(folder, GRAPH, index)
     for name in list_atlases(folder):
         yield _atlas(folder, folder, name, ["--name", name])
-    for layer in sorted({name.split("/")[1] for name in folder.list(f"{BY_LAYER}/")}):
-        yield from _parts_of_layer(folder, layer)
+    names = _layers(folder)
+    for name in sorted({name.split("/")[1] for name in folder.list(f"{BY_LAYER}/")}):
+        yield from _parts_of_layer(folder, names.get(name) or layer_name(name))
+
+
+def _layers(folder: Folder) -> dict[str, str]:
+    """The name of each layer's folder → the layer; none where the store's layers cannot be read."""
+    try:
+        return {folder_name(row.layer): row.layer for row in LayerReader(folder).rows}
+    except StoreDamagedError:
+        return {}
 
 
 def _parts_of_layer(folder: Folder, layer: str) -> Iterator[_Part]:
-    own, sample, within = layer_folder(folder, layer), sample_folder(folder, layer), f"{BY_LAYER}/{layer}"
+    own, sample = layer_folder(folder, layer), sample_folder(folder, layer)
+    within = f"{BY_LAYER}/{folder_name(layer)}"
     for manifest in (INDEX, GRAPH):
         remedy = f"delete {within}/{manifest.split('/')[0]}/ and run `{_command('atlas', folder, '--layer', layer)}`"
         yield _Part(own, manifest, remedy)

@@ -10,7 +10,7 @@ from ..common.progress import SILENT, Progress
 from ..index.dataset.open import Dataset, open_dataset
 from ..index.label_numbers import LABELS_LIMIT
 from ..index.packs import PATCHES_PER_UNIT
-from ..index.schema import layer_features_table
+from ..index.schema import layer_features_table, maxima_table
 from ..index.strongest_table import STRONGEST_OF_LAYER
 from ..model.load import LoadedModel, load_model
 from .config import SweepConfig
@@ -105,7 +105,7 @@ def _tables(config: SweepConfig, subject: Subject, images: int, labels: int) -> 
     value = 2 if config.maxima_dtype == "float16" else 4
     units = sum(layer.units for layer in subject.layers)
     tables = {
-        f"maxima/{layer.name}": images
+        maxima_table(layer.name): images
         * (8 + layer.units * (value + _position_bytes(layer.kind, layer.height * layer.width)))
         for layer in subject.layers
     }

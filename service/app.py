@@ -24,6 +24,7 @@ from .api import units as api_units
 from .api.shortcuts import SHORTCUTS
 from .http import health, metrics
 from .http.guard import Guard
+from .http.layer_paths import LayerPaths
 from .http.metrics import Metrics
 from .http.observe import NoteRoute, Observe
 from .http.openapi import complete
@@ -44,7 +45,7 @@ class Service(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         """What counts and logs, and what guards, are around what answers failures, too."""
         self.state.routes = super().build_middleware_stack()
-        inner = Quick(self.state.routes, SHORTCUTS)
+        inner = LayerPaths(Quick(self.state.routes, SHORTCUTS))
         return Observe(Guard(inner, self.state.hosts), self.state.metrics)
 
     def openapi(self) -> dict[str, Any]:

@@ -42,7 +42,7 @@ def list_classes(
     )
 
 
-@router.get("/{store}/classes/{label:path}", response_model=OneClassAnswer, responses=TABLE)
+@router.get("/{store}/classes/{label:label}", response_model=OneClassAnswer, responses=TABLE)
 def one_class(
     request: Request,
     store: StoreName,

@@ -11,7 +11,7 @@ from ..http.answering import answer
 from ..http.strict import StrictRoute
 from ..questions import ask
 from ..questions import images as image_questions
-from .parameters import TABLE, Cursor, Limit, Number, Order, StoreName, Where, is_descending
+from .parameters import MAX_LAYER, TABLE, Cursor, Limit, Number, Order, StoreName, Where, is_descending
 
 router = APIRouter(prefix="/api/v1/stores", route_class=StrictRoute)
 
@@ -51,7 +51,7 @@ def image_units(
     store: StoreName,
     image_id: Number,
     *,
-    layer: Annotated[str | None, Query(max_length=300, description="default: each")] = None,
+    layer: Annotated[str | None, Query(max_length=MAX_LAYER, description="default: each")] = None,
     k: Annotated[int, Query(ge=1, le=8, description="units of a layer")] = 4,
 ) -> Response:
     """The units that an image fires most, by layer, and where in the image they do."""

@@ -12,7 +12,7 @@ from .atlas_parameters import AskedLayerAtlas, AskedSpot, AskedTile, AtlasVersio
 from .parameters import TABLE, ImageId, LayerName, Number, StoreName
 from .parameters import pictures as described
 
-router = APIRouter(prefix="/api/v1/stores/{store}/layers/{layer}/atlases", route_class=StrictRoute)
+router = APIRouter(prefix="/api/v1/stores/{store}/layers/{layer:layer}/atlases", route_class=StrictRoute)
 
 
 @router.get("/{kind}", response_model=LayerAtlasAnswer, responses=TABLE)

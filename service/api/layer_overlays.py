@@ -30,7 +30,7 @@ from .parameters import TABLE, Cursor, K, LayerName, Limit, Number, StoreName
 from .parameters import pictures as described
 from .regions import GridOfRegion, Region, WhereOfItems
 
-router = APIRouter(prefix="/api/v1/stores/{store}/layers/{layer}/atlases", route_class=StrictRoute)
+router = APIRouter(prefix="/api/v1/stores/{store}/layers/{layer:layer}/atlases", route_class=StrictRoute)
 
 
 @router.get("/{kind}/overlays", response_model=OverlaysAnswer, responses=TABLE)

@@ -37,7 +37,7 @@ from .live_parameters import (
     Wanted,
     Zoom,
 )
-from .parameters import TABLE, LayerName, Number, PictureVersion, StoreName, problems
+from .parameters import MAX_LAYER, TABLE, LayerName, Number, PictureVersion, StoreName, problems
 from .parameters import pictures as described
 
 router = APIRouter(prefix="/api/v1/stores", route_class=StrictRoute)
@@ -55,7 +55,7 @@ def live_status(request: Request, store: StoreName) -> Response:
 
 
 @router.get(
-    "/{store}/images/{image_id}/maps/{layer}",
+    "/{store}/images/{image_id}/maps/{layer:layer}",
     responses=described("image/png", codes=_FROM_DATASET),
     response_class=Response,
 )
@@ -73,7 +73,7 @@ def activation_maps(
     return picture(request, store, lambda served: live.maps(served, image_id, shown.of(layer)))
 
 
-@router.get("/{store}/images/{image_id}/maps/{layer}/facts", response_model=MapsAnswer, responses=TABLE)
+@router.get("/{store}/images/{image_id}/maps/{layer:layer}/facts", response_model=MapsAnswer, responses=TABLE)
 def activation_map_facts(
     request: Request,
     store: StoreName,
@@ -90,7 +90,7 @@ def activation_map_facts(
 
 
 @router.get(
-    "/{store}/images/{image_id}/maps/{layer}/array",
+    "/{store}/images/{image_id}/maps/{layer:layer}/array",
     responses=described("application/octet-stream", codes=_FROM_DATASET),
     response_class=Response,
 )
@@ -156,7 +156,7 @@ def frame_maps(
     store: StoreName,
     data: Posted,
     *,
-    layer: Annotated[str, Query(max_length=300, description="a dotted module path: features.10")],
+    layer: Annotated[str, Query(max_length=MAX_LAYER, description="a dotted module path: features.10")],
     shown: View,
     live: LiveAfter,
 ) -> Response:
@@ -172,7 +172,9 @@ def frame_maps(
     )
 
 
-@router.get("/{store}/layers/{layer}/filters", responses=described("image/png"), response_class=Response)
+@router.get(
+    "/{store}/layers/{layer:layer}/filters", responses=described("image/png"), response_class=Response
+)
 def layer_filters(
     request: Request,
     store: StoreName,
@@ -193,7 +195,7 @@ def layer_filters(
     )
 
 
-@router.get("/{store}/layers/{layer}/filters/facts", response_model=FiltersAnswer, responses=TABLE)
+@router.get("/{store}/layers/{layer:layer}/filters/facts", response_model=FiltersAnswer, responses=TABLE)
 def layer_filter_facts(
     request: Request,
     store: StoreName,

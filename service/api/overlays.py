@@ -25,7 +25,7 @@ from ..questions.regions import Drawn
 from ..questions.tiles import TilePlace
 from ..registry import Registry, ServedStore
 from .atlas_parameters import Asked, AskedLayerMap, AskedMap, Place, View
-from .parameters import TABLE, Number, Where
+from .parameters import MAX_LAYER, TABLE, Number, Where
 from .parameters import pictures as described
 from .regions import Region
 
@@ -53,7 +53,7 @@ async def _asked(
         str | None, Query(max_length=300, description="with by=column: one of `overlays`; default: label")
     ] = None,
     unit_layer: Annotated[
-        str | None, Query(alias="layer", max_length=300, description="with by=unit")
+        str | None, Query(alias="layer", max_length=MAX_LAYER, description="with by=unit")
     ] = None,
     unit: Annotated[int | None, Query(ge=0, le=2**31, description="with by=unit")] = None,
     where: Where = None,

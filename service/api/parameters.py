@@ -5,10 +5,11 @@ from typing import Annotated, Any, Literal
 from fastapi import Path, Query
 
 from ..answers.stores import Metric
+from ..http.layer_paths import MAX_LAYER
 from ..questions.cursors import CURSOR_PATTERN
 
 StoreName = Annotated[str, Path(max_length=300, description="as /api/v1/stores lists them")]
-LayerName = Annotated[str, Path(max_length=300, description="a dotted module path: features.10")]
+LayerName = Annotated[str, Path(max_length=MAX_LAYER, description="a dotted module path: features.10")]
 LARGEST_NUMBER = 2**53
 Number = Annotated[int, Path(ge=0, le=LARGEST_NUMBER)]
 AtlasName = Annotated[str, Path(max_length=100)]

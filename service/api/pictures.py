@@ -19,7 +19,9 @@ _OWN = ("image/jpeg", "image/png", "image/gif", "image/bmp", "image/webp", "appl
 router = APIRouter(prefix="/api/v1/stores", route_class=StrictRoute, default_response_class=Response)
 
 
-@router.get("/{store}/layers/{layer}/units/{unit}/patches/{rank}/picture", responses=described("image/jpeg"))
+@router.get(
+    "/{store}/layers/{layer:layer}/units/{unit}/patches/{rank}/picture", responses=described("image/jpeg")
+)
 def patch_picture(
     request: Request,
     store: StoreName,

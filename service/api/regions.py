@@ -22,7 +22,7 @@ from ..questions.maps import ShownMap
 from ..questions.regions import REGION_PATTERN, Drawn
 from ..registry import Registry, ServedStore
 from .atlas_parameters import Asked, AskedMap
-from .parameters import TABLE, Cursor, K, Limit, Number, StoreName
+from .parameters import MAX_LAYER, TABLE, Cursor, K, Limit, Number, StoreName
 
 router = APIRouter(prefix="/api/v1/stores", route_class=StrictRoute)
 
@@ -76,7 +76,7 @@ def region_images(asked: AskedRegion, *, cursor: Cursor = None, limit: Limit = 1
 def region_units(
     asked: AskedRegion,
     *,
-    layer: Annotated[str | None, Query(max_length=300, description="default: all layers")] = None,
+    layer: Annotated[str | None, Query(max_length=MAX_LAYER, description="default: all layers")] = None,
     k: K = 20,
 ) -> Response:
     """The units whose maxima in a region stand out most from those of all other images."""

@@ -27,7 +27,7 @@ Quantile = Annotated[
 ]
 
 
-@router.get("/{store}/layers/{layer}/units", response_model=UnitsAnswer, responses=TABLE)
+@router.get("/{store}/layers/{layer:layer}/units", response_model=UnitsAnswer, responses=TABLE)
 def list_units(
     request: Request,
     store: StoreName,
@@ -58,13 +58,15 @@ def list_units(
     )
 
 
-@router.get("/{store}/layers/{layer}/units/{unit}", response_model=OneUnitAnswer, responses=TABLE)
+@router.get("/{store}/layers/{layer:layer}/units/{unit}", response_model=OneUnitAnswer, responses=TABLE)
 def one_unit(request: Request, store: StoreName, layer: LayerName, unit: Number) -> Response:
     """One unit: statistics with their ranks in the layer, a histogram and quantiles of its maxima."""
     return answer(request, store, lambda served: unit_questions.unit(served, layer, unit))
 
 
-@router.get("/{store}/layers/{layer}/units/{unit}/patches", response_model=PatchesAnswer, responses=TABLE)
+@router.get(
+    "/{store}/layers/{layer:layer}/units/{unit}/patches", response_model=PatchesAnswer, responses=TABLE
+)
 def unit_patches(
     request: Request,
     store: StoreName,
@@ -83,7 +85,9 @@ def unit_patches(
     )
 
 
-@router.get("/{store}/layers/{layer}/units/{unit}/classes", response_model=UnitClassesAnswer, responses=TABLE)
+@router.get(
+    "/{store}/layers/{layer:layer}/units/{unit}/classes", response_model=UnitClassesAnswer, responses=TABLE
+)
 def unit_classes(
     request: Request,
     store: StoreName,
@@ -102,7 +106,7 @@ def unit_classes(
 
 
 @router.get(
-    "/{store}/layers/{layer}/units/{unit}/similar", response_model=SimilarUnitsAnswer, responses=TABLE
+    "/{store}/layers/{layer:layer}/units/{unit}/similar", response_model=SimilarUnitsAnswer, responses=TABLE
 )
 def similar_units(
     request: Request, store: StoreName, layer: LayerName, unit: Number, *, k: K = 10

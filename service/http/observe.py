@@ -10,6 +10,7 @@ from typing import Literal
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import logs, metrics
+from .layer_paths import template
 from .metrics import Metrics
 
 Search = Literal["exact", "ann"]
@@ -145,4 +146,4 @@ def _route(scope: Scope) -> str:
     """The template of the address that was asked for; of a mounted folder of files its own address."""
     path = getattr(scope.get("route"), "path", None)
     mounted = scope.get("root_path", "").removeprefix(scope.get("app_root_path", ""))
-    return path or mounted or metrics.OTHER
+    return template(path) if path else mounted or metrics.OTHER

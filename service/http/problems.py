@@ -16,6 +16,7 @@ from ..answers.stores import StoreAnswer
 from ..pages.addresses import images_url, layer_url, store_url
 from ..pages.look import page
 from ..questions.ask import describe
+from .layer_paths import plain_path
 from .observe import current_id
 from .problem_kinds import MEDIA_TYPE, PREFIX, ModelUnavailableError, Problem, status_of
 
@@ -74,7 +75,7 @@ def add_handlers(app: FastAPI) -> None:
             headers["Allow"] = ", ".join(_allowed(app, request))
             detail = f"{request.method} is not possible here; {headers['Allow']} is"
         elif error.status_code == HTTPStatus.NOT_FOUND:
-            detail = f"nothing has the address {request.url.path[:200]}; /openapi.json lists what there is"
+            detail = f"nothing has the address {plain_path(request.url.path)[:200]}; /openapi.json lists what there is"
         title = HTTPStatus(error.status_code).phrase
         return respond(
             request, error.status_code, title.lower().replace(" ", "-"), title, detail, headers=headers

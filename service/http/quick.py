@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from .layer_paths import plain_name
 from .observe import note_route
 
 _PARAMETER = re.compile(r"([a-z_]{1,20})=([A-Za-z0-9_.]{1,100})")
@@ -59,7 +60,8 @@ class Quick:
             if found is None or query is None or not shortcut.parameters.issuperset(query):
                 continue
             try:
-                response = shortcut.make(Request(scope), found.groupdict(), query)
+                named = {key: plain_name(value) for key, value in found.groupdict().items()}
+                response = shortcut.make(Request(scope), named, query)
             except Exception:  # noqa: BLE001 - the route fails in the same way, and says so
                 return None
             note_route(shortcut.route)

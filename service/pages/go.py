@@ -1,6 +1,7 @@
 """What a person types into the header of a page, as the address of a page: a unit, an image, a class, a layer."""
 
 import re
+from collections.abc import Mapping
 
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
@@ -13,6 +14,7 @@ from .parts import given
 
 _IMAGE = re.compile(r"(?:image|img|#)\s*#?([0-9]{1,16})", re.IGNORECASE)
 _NUMBER = re.compile(r"[0-9]{1,9}")
+_SEPARATORS = re.compile(r"[\s/,]+")
 _FILLERS = frozenset({"unit", "of", "layer", "in"})
 _OFFERED = 40
 
@@ -53,18 +55,27 @@ def _image(served: ServedStore, typed: str) -> str | None:
 def _unit(served: ServedStore, typed: str, at: str | None) -> str | None:
     """A layer and a number, a number in the layer at hand, or a layer."""
     units = {row.layer: row.units for row in served.store.layers}
-    words = [word for word in re.split(r"[\s/,]+", typed) if word and word.lower() not in _FILLERS]
-    names = [word for word in words if word in units]
-    rest = [word for word in words if _NUMBER.fullmatch(word)]
-    if names:
-        if names[0] in rest:
-            rest.remove(names[0])  # a layer may be called `0`
-        if not rest and len(words) == 1:
-            return layer_url(served.name, names[0])
-    layer = names[0] if names else at
-    if len(rest) != 1 or len(words) != len(names[:1]) + 1 or layer not in units:
+    named, rest = _named_layer(typed, units)
+    words = [word for word in _SEPARATORS.split(rest) if word and word.lower() not in _FILLERS]
+    if named is not None and not words:
+        return layer_url(served.name, named)
+    layer = at if named is None else named
+    if len(words) != 1 or not _NUMBER.fullmatch(words[0]) or layer not in units:
         return None
-    return unit_url(served.name, layer, int(rest[0])) if names or int(rest[0]) < units[layer] else None
+    number = int(words[0])
+    return unit_url(served.name, layer, number) if named is not None or number < units[layer] else None
+
+
+def _named_layer(typed: str, units: Mapping[str, int]) -> tuple[str | None, str]:
+    """The layer that the text names, the one with the longest name, and the rest of the text.
+
+    A layer may be called `0`, and a name may hold spaces and slashes.
+    """
+    for name in sorted(units, key=len, reverse=True):
+        found = re.search(rf"(?:^|[\s/,]){re.escape(name)}(?=$|[\s/,])", typed)
+        if found:
+            return name, f"{typed[: found.start()]} {typed[found.end() :]}"
+    return None, typed
 
 
 def _class(served: ServedStore, typed: str) -> str | None:
@@ -91,5 +102,5 @@ def _file(served: ServedStore, typed: str) -> str | None:
 
 def _number(typed: str) -> int | None:
     """Of "unit 17" or "17"."""
-    words = [word for word in re.split(r"[\s/,]+", typed) if word.lower() not in _FILLERS]
+    words = [word for word in _SEPARATORS.split(typed) if word.lower() not in _FILLERS]
     return int(words[0]) if len(words) == 1 and _NUMBER.fullmatch(words[0]) else None

@@ -85,7 +85,7 @@ def classes_page(
     )
 
 
-@router.get("/stores/{store}/classes/{label:path}")
+@router.get("/stores/{store}/classes/{label:label}")
 def class_page(
     request: Request,
     store: StoreName,

@@ -26,13 +26,13 @@ from .strict import StrictPage
 router = APIRouter(include_in_schema=False, default_response_class=Response, route_class=StrictPage)
 
 
-@router.get("/stores/{store}/layers/{layer}/atlas/{kind}")
+@router.get("/stores/{store}/layers/{layer:layer}/atlas/{kind}")
 def layer_atlas_page(request: Request, store: StoreName, layer: LayerName, kind: Kind) -> Response:
     """How do the units of a layer fire together? What does it tell apart?"""
     return consistent(request, store, lambda served: views.layer_atlas(request, served, layer, kind))
 
 
-@router.get("/stores/{store}/layers/{layer}/atlas/{kind}/at")
+@router.get("/stores/{store}/layers/{layer:layer}/atlas/{kind}/at")
 def layer_atlas_panel(
     request: Request,
     store: StoreName,
@@ -52,7 +52,7 @@ def layer_atlas_panel(
     return consistent(request, store, make)
 
 
-@router.get("/stores/{store}/layers/{layer}/atlas/{kind}/region")
+@router.get("/stores/{store}/layers/{layer:layer}/atlas/{kind}/region")
 def layer_region_page(
     request: Request,
     store: StoreName,
@@ -75,7 +75,7 @@ def layer_region_page(
     return consistent(request, store, make)
 
 
-@router.get("/stores/{store}/layers/{layer}/atlas/{kind}/legend")
+@router.get("/stores/{store}/layers/{layer:layer}/atlas/{kind}/legend")
 def layer_legend(
     request: Request,
     store: StoreName,

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from ...index.unit_order import UnitQuery, UnitSort
-from ..api.parameters import LayerName, Order, StoreName, is_descending
+from ..api.parameters import MAX_LAYER, LayerName, Order, StoreName, is_descending
 from ..http.answering import consistent
 from ..registry import Registry
 from . import atlas_routes, layer_atlas_routes
@@ -53,13 +53,13 @@ def go(
     request: Request,
     store: StoreName,
     q: Typed = "",
-    at: Annotated[str | None, Query(max_length=300, description="the layer at hand")] = None,
+    at: Annotated[str | None, Query(max_length=MAX_LAYER, description="the layer at hand")] = None,
 ) -> Response:
     """The page that was meant by what was typed."""
     return consistent(request, store, lambda served: views_go.go(request, served, q, at))
 
 
-@router.get("/stores/{store}/layers/{layer}")
+@router.get("/stores/{store}/layers/{layer:layer}")
 def layer_page(
     request: Request,
     store: StoreName,
@@ -98,7 +98,7 @@ def layer_page(
     )
 
 
-@router.get("/stores/{store}/units/{layer}/{unit}")
+@router.get("/stores/{store}/units/{layer:layer}/{unit}")
 def unit_page(
     request: Request,
     store: StoreName,
@@ -119,7 +119,7 @@ def unit_page(
 
 @router.get("/stores/{store}/live")
 def live_page(
-    request: Request, store: StoreName, layer: Annotated[str | None, Query(max_length=300)] = None
+    request: Request, store: StoreName, layer: Annotated[str | None, Query(max_length=MAX_LAYER)] = None
 ) -> Response:
     """What does the network see in front of the camera?"""
     return consistent(request, store, lambda served: views_live.live(request, served, layer))

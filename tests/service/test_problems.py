@@ -39,7 +39,7 @@ PATHS = {
         f"{API}/images/{2**53 + 1}",
         f"{API}/images/1e3",
         f"{API}/images/%EF%BC%91",
-        f"{API}/layers/{'x' * 301}/units",
+        f"{API}/layers/{'x' * 2001}/units",
         f"{API}/layers/features.0/units/-1",
         f"{API}/layers/features.0/units?cursor=-1",
         f"{API}/layers/features.0/units?limit=0",
