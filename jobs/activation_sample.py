@@ -33,9 +33,9 @@ from ..index.pixels import crop_jpeg
 from ..index.store import Store
 from ..model.capture import Capture
 from ..model.layers import Layer, as_grid, list_layers
+from ..model.layout import use_channels_last
 from ..model.load import LoadedModel
 from ..model.reduce import Reduction
-from ..model.replica import use_channels_last
 from .config import MIN_BATCH
 from .cores import cores
 from .forward import use_exact_arithmetic

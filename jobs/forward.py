@@ -13,8 +13,8 @@ from ..common.errors import SweepError, UsageError
 from ..model.capture import Capture
 from ..model.feature import Feature
 from ..model.layers import Layer
+from ..model.layout import use_channels_last
 from ..model.load import LoadedModel
-from ..model.replica import use_channels_last
 from .config import MIN_BATCH
 from .thread_networks import ThreadNetworks
 

@@ -11,9 +11,12 @@ from torch import Tensor, nn
 
 from ..common.errors import ModelSpecError, UsageError
 from .fingerprint import check_values, fingerprint
+from .layout import settle_layout, takes_channels_last
 from .preprocess import Preprocess
 from .sources import Built, Request, seeded
 from .spec import OWN, RANDOM, ModelSpec, parse_spec
+
+CONTIGUOUS = "The network fails on images with their channels last in memory; it runs on contiguous ones."
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,7 @@ class LoadedModel:
     checkpoint's file name, "own" (the factory's), or "random, seed 0". fingerprint: SHA-256 of the state dict.
     input_size: (height, width). preprocess_source: who says what the preprocessing is.
     outputs: how many logits there are, or None where the network gives none.
+    notes: sentences about the network and its weights that a person should read.
     """
 
     network: nn.Module
@@ -36,6 +40,7 @@ class LoadedModel:
     input_size: tuple[int, int]
     preprocess_source: str
     outputs: int | None
+    notes: tuple[str, ...] = ()
 
 
 def load_model(
@@ -74,6 +79,7 @@ def load_model(
         input_size=built.preprocess.input_size,
         preprocess_source=built.preprocess_source,
         outputs=outputs,
+        notes=built.notes + (() if takes_channels_last(network) else (CONTIGUOUS,)),
     )
 
 
@@ -108,7 +114,7 @@ def _count_outputs(
     images = torch.zeros((1, 3, height, width), device=device)
     with seeded(), torch.inference_mode():
         try:
-            output: object = network(images.contiguous(memory_format=torch.channels_last))
+            output = settle_layout(network, images)
         except Exception as error:
             raise ModelSpecError(
                 f"{spec}: the network fails on an image of its input size, {height}x{width}, RGB, float32 "

@@ -11,9 +11,9 @@ from ..common.errors import UnitscopeError
 from .capture import Capture
 from .feature import Feature
 from .layers import Layer, as_grid
+from .layout import use_channels_last
 from .load import LoadedModel
 from .reduce import Reduction
-from .replica import use_channels_last
 
 SWEPT_BATCH = 16
 """A batch of at least so many images gives each the same bits as any other such batch; a sweep has no smaller ones."""

@@ -39,12 +39,3 @@ def _tensors(module: nn.Module) -> list[Tensor]:
     own = vars(module)
     held = [*own.values(), *module.parameters(recurse=False), *module.buffers(recurse=False)]
     return [value for value in held if isinstance(value, Tensor)]
-
-
-def use_channels_last(network: nn.Module) -> nn.Module:
-    """The network itself, its four-dimensional weights with the channels last; other ranks have no such layout."""
-    return network._apply(_channels_last)  # pyright: ignore[reportPrivateUsage]  # `to` fails on a Conv3d
-
-
-def _channels_last(tensor: Tensor) -> Tensor:
-    return tensor.to(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor

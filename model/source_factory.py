@@ -77,7 +77,8 @@ def _call(factory: Callable[[], nn.Module], spec: ModelSpec, seed: int = RANDOM_
         network = cast("object", run(f"calling {spec.name}()", factory))
     if not isinstance(network, nn.Module):
         kind = type(network).__name__
-        raise ModelSpecError(f"{spec.name}() returned a {kind}; it must return a torch.nn.Module")
+        more = ": the network that was exported, not the program" if kind == "ExportedProgram" else ""
+        raise ModelSpecError(f"{spec.name}() returned a {kind}; it must return a torch.nn.Module{more}")
     return plain_network(network, spec.name)
 
 

@@ -37,7 +37,7 @@ class Built:
 
     preprocess_source: who says what the preprocessing is. classes: one name for each logit, or None.
     weights: the tag, the checkpoint's file name, "own", or "random, seed 0". logits: False where the
-    network's output is features by construction.
+    network's output is features by construction. notes: sentences that a person should read.
     """
 
     network: nn.Module
@@ -47,6 +47,7 @@ class Built:
     weights: str
     random: bool
     logits: bool = True
+    notes: tuple[str, ...] = ()
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..common.errors import LayerError
+from .checkpointing import no_checkpointing
 
 Key = tuple[str, int]
 """A module's dotted path and which call of it."""
@@ -166,7 +167,7 @@ _fastpath_users = [0, True]
 
 @contextmanager
 def every_module_runs() -> Generator[None]:
-    """Switch off the fused attention layers that pass by their own modules, hooked or not.
+    """Switch off what passes by modules or runs them twice: fused attention layers and activation checkpointing.
 
     PyTorch leaves the fast path of a `TransformerEncoderLayer` where something in it is hooked, and there alone, so
     the choice of layers would change the numbers of the network.
@@ -177,7 +178,8 @@ def every_module_runs() -> Generator[None]:
             torch.backends.mha.set_fastpath_enabled(False)
         _fastpath_users[0] += 1
     try:
-        yield
+        with no_checkpointing():
+            yield
     finally:
         with _fastpath_lock:
             _fastpath_users[0] -= 1

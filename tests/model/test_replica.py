@@ -4,7 +4,7 @@ import threading
 
 import torch
 from torch import nn
-from unitscope.model.replica import replica, use_channels_last
+from unitscope.model.replica import replica
 
 
 def test_a_replica_has_its_own_modules_and_the_same_tensors():
@@ -43,9 +43,3 @@ def test_a_network_that_fails_has_no_replica():
     network = nn.Linear(3, 2)
     assert replica(network, torch.zeros(2, 4)) is None
     assert not network._forward_pre_hooks
-
-
-def test_channels_last_is_for_four_dimensions():
-    network = use_channels_last(nn.ModuleList([nn.Conv2d(3, 4, 3), nn.Conv3d(1, 2, 3), nn.Linear(2, 2)]))
-    assert network[0].weight.is_contiguous(memory_format=torch.channels_last)
-    assert network[1].weight.is_contiguous()
