@@ -3,6 +3,7 @@
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
+from ..common.task_names import FORMS, TASKS
 from . import values
 from .layers import MODEL_FORMS
 from .notes import print_notes, provenance
@@ -78,6 +79,7 @@ def _print_estimate(found: "Estimate") -> None:
     print_lines(
         found.dataset,
         f"labels: {found.labels}",
+        f"output: {found.output}",
         "",
         f"{count(found.images, 'images')} in {count(found.shards, 'shards')}, {count(found.layers, 'layers')}, "
         f"{count(found.units, 'units')}",
@@ -153,6 +155,16 @@ ARGUMENTS = (
         help="the model's class for each label, where the dataset's labels are not its classes",
     ),
     argument(
+        "--task",
+        choices=TASKS,
+        help="what the network's output predicts (default: as the factory's TASK says, or found out)",
+    ),
+    argument(
+        "--output",
+        choices=FORMS,
+        help="whether the output is probabilities already (default: as the factory's OUTPUT says, or found out)",
+    ),
+    argument(
         "--maxima-dtype",
         choices=_DTYPES,
         default="float32",
@@ -204,6 +216,8 @@ _SETTINGS = (
     "device",
     "precision",
     "ray_address",
+    "task",
+    "output",
 )
 """The arguments that are fields of SweepConfig."""
 

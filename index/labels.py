@@ -1,6 +1,6 @@
 """`LabelMap`: the dataset's labels as the model's classes, by rules that never count folders.
 
-The rules, in this order; the first that applies is the only one, but for the last two, which go together:
+The rules, in this order; the first that applies is the only one, but for 5 and 6, which go together:
 
 1. `--classes FILE`: what the file says, and nothing else.
 2. A Hugging Face ClassLabel whose names are the model's classes (in any order): by name.
@@ -9,6 +9,8 @@ The rules, in this order; the first that applies is the only one, but for the la
 4. A ClassLabel with as many names as the model has outputs, where the model has no class names: by its index.
 5. A label that is the name of exactly one of the model's classes: that class.
 6. A label that is the WordNet id of an ImageNet class, where the model has ImageNet's 1,000 outputs: that class.
+7. Where all labels are integers that can be numbers of the model's classes, and no class has such a name: those numbers
+   (a Parquet column of integers, WebDataset's `.cls`).
 """
 
 import json
@@ -20,6 +22,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from ..common.errors import UsageError
+from .label_facts import LabelFacts
 
 IMAGENET_CLASSES = 1000
 
@@ -62,11 +65,13 @@ def resolve_labels(
     model_classes: Sequence[str] | None,
     classes_file: str | None,
     outputs: int | None,
+    facts: LabelFacts | None = None,
 ) -> LabelMap:
     """The label map for a dataset and a model.
 
     class_names: the names of the dataset's ClassLabel; model_classes: the model's own, in its order;
     classes_file: the path of `--classes`; outputs: how many classes the model scores; each None where there is none.
+    facts: of the dataset's labels, where they are known.
 
     raises: UsageError for a file that cannot be read, or does not fit the model.
     """
@@ -79,6 +84,12 @@ def resolve_labels(
         found = _by_class_label(class_names, model_classes, outputs)
         if found is not None:
             return found
+    if facts is not None and outputs is not None and facts.integers_below(outputs):
+        numbers = {str(index): index for index in range(outputs)}
+        if not numbers.keys() & set(model_classes or ()):
+            return LabelMap(
+                numbers, f"labels that are integers, as the numbers of the model's {outputs} classes."
+            )
     return _by_name(model_classes, outputs)
 
 

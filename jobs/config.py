@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..common.errors import UsageError
+from ..common.task_names import FORMS, TASKS, Form, Task
 
 MIN_BATCH = 16
 """Below this many images a batch, the kernels of linear layers change and with them the last bits of the values."""
@@ -17,6 +18,7 @@ class SweepConfig:
     `workers`: Ray workers; 0 sweeps in this process without Ray; None is one for each core of the cluster or machine.
     `max_error_rate`: the share of images that may fail before the run does; not part of the plan, so that it can be
     raised when a run is resumed. `shard_size`: images a shard, a multiple of `batch_size`; None chooses.
+    `task`, `output`: what the network's output predicts, and the form of its numbers; None finds out.
     `atlas_layers`: names and globs of layers whose mean over positions is kept as a further feature of each image.
     """
 
@@ -39,6 +41,8 @@ class SweepConfig:
     device: str = "cpu"
     precision: Literal["exact", "tf32"] = "exact"
     ray_address: str | None = None
+    task: Task | None = None
+    output: Form | None = None
     view_samples: int = 64
 
     def __post_init__(self) -> None:
@@ -60,5 +64,8 @@ class SweepConfig:
             )
         if not re.fullmatch(r"cpu|cuda(:\d+)?", self.device):
             raise UsageError(f"--device {self.device}: must be cpu, cuda or cuda:NUMBER")
+        for name, value, allowed in (("--task", self.task, TASKS), ("--output", self.output, FORMS)):
+            if value is not None and value not in allowed:
+                raise UsageError(f"{name} {value}: must be one of {', '.join(allowed)}")
         if self.view_samples < 1:
             raise UsageError(f"--view-samples {self.view_samples}: must be at least 1")

@@ -8,6 +8,7 @@ import torch
 
 from ..common.progress import SILENT, Progress
 from ..index.dataset.open import Dataset, open_dataset
+from ..index.label_facts import LabelCounter
 from ..index.label_numbers import LABELS_LIMIT
 from ..index.packs import PATCHES_PER_UNIT
 from ..index.schema import layer_features_table, maxima_table
@@ -16,9 +17,11 @@ from ..model.load import LoadedModel, load_model
 from .config import SweepConfig
 from .cores import cores
 from .forward import Forward, check_device
+from .listing import no_images
+from .outputs import decide_output
 from .pixels import sample
 from .plan import shard_size
-from .planning import Subject, choose_subject, labels_of, no_images
+from .planning import Subject, choose_subject, labels_of
 
 MEASURED_SECONDS = 8.0
 JPEG_BYTES = 3_000
@@ -41,6 +44,7 @@ class Estimate:
     rate: float
     seconds: float
     labels: str
+    output: str
     dataset: str
 
 
@@ -53,16 +57,17 @@ def estimate(config: SweepConfig, *, progress: Progress = SILENT) -> Estimate:
     dataset = open_dataset(config.data)
     model = load_model(config.model, weights=config.weights)
     subject = choose_subject(config, model, progress)
-    labels = labels_of(config, dataset, model, subject.outputs)
     with progress.stage("listing the dataset", None, "images") as stage:
-        images = 0
-        distinct: set[str | None] = set()
+        counter = LabelCounter()
         for batch in dataset.batches():
-            images += batch.num_rows
-            distinct.update(batch["label"].unique().drop_null().to_pylist())
+            counter.add(batch)
             stage.advance(batch.num_rows)
+    facts = counter.facts()
+    images = facts.images
     if not images:
         raise no_images(config, dataset)
+    labels = labels_of(config, dataset, model, facts)
+    kind = decide_output(config, model, facts, dataset.class_names)
     with progress.stage("measuring", None, "images"):
         rate = _rate(config, dataset, model, subject) * min(config.workers or cores(), cores())
     size = config.shard_size or shard_size(images, config.batch_size, subject.bytes_per_image)
@@ -71,10 +76,11 @@ def estimate(config: SweepConfig, *, progress: Progress = SILENT) -> Estimate:
         shards=-(-images // size),
         layers=len(subject.layers),
         units=sum(layer.units for layer in subject.layers),
-        tables=_tables(config, subject, images, len(distinct)),
+        tables=_tables(config, subject, images, facts.distinct),
         rate=rate,
         seconds=images / rate,
         labels=labels.source,
+        output=f"{kind.task}: {kind.why}",
         dataset=dataset.describe(),
     )
 

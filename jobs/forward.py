@@ -15,6 +15,7 @@ from ..model.feature import Feature
 from ..model.layers import Layer
 from ..model.layout import use_channels_last
 from ..model.load import LoadedModel
+from ..model.outputs import read_output
 from .config import MIN_BATCH
 from .thread_networks import ThreadNetworks
 
@@ -76,7 +77,9 @@ class Forward:
         with torch.inference_mode():
             batch = self._model.preprocess.normalise(self._upload(pixels), out=self._buffer(pixels.shape))
             output, captured = self._networks.run(batch)
-            logits = output if isinstance(output, Tensor) and output.ndim == 2 else None
+            logits = read_output(output)
+            if logits is not None and len(logits) != len(batch):
+                logits = None
             reductions = [captured.reductions[layer.name] for layer in self._layers]
             if captured.feature is None:
                 raise SweepError("the network gave no feature")

@@ -18,6 +18,7 @@ from ..index.files import Folder
 from ..index.schema import PART_IMAGES, PLAN, LayerRow, part_path
 from ..model.feature import Feature
 from ..model.layers import Layer
+from ..model.outputs import OutputKind
 
 
 class Digest(Protocol):
@@ -55,6 +56,13 @@ class Plan:
     settings: dict[str, Any]
     averaged: tuple[Layer, ...] = ()
     guessed: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
+
+    @property
+    def output(self) -> OutputKind:
+        """What the network's output is; plans of older releases took logits for granted."""
+        return OutputKind(
+            **self.settings["model"].get("output", {"task": "classification" if self.outputs else "none"})
+        )
 
     @property
     def shards(self) -> int:

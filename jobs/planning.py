@@ -3,37 +3,33 @@
 import hashlib
 import json
 import platform
-import tempfile
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-import pyarrow as pa
 import torch
 
-from ..common.errors import DatasetError, UnitscopeError, UsageError
+from ..common.errors import UsageError
 from ..common.progress import SILENT, Progress
-from ..index.dataset.kinds import ALLOWED
 from ..index.dataset.open import Dataset
 from ..index.files import Folder
+from ..index.label_facts import LabelFacts
 from ..index.labels import LabelMap, resolve_labels
-from ..index.schema import SHARDS, WORK, shard_path
-from ..index.storage_errors import translate
+from ..index.schema import WORK
 from ..model.default_layers import default_layers
 from ..model.feature import Feature, feature_named, find_feature
 from ..model.independence import check_independence
 from ..model.layers import Layer, LayerList, list_layers, select_layers
 from ..model.load import LoadedModel
+from ..model.outputs import OutputKind
 from ..model.receptive_field import unit_fields
 from ..model.spec import parse_spec
 from .config import SweepConfig
 from .layer_rows import layer_row
-from .pictures import WORK_OUTPUTS
-from .plan import PLAN_FILE, Plan, regroup, shard_size, write_images
-from .sweep import read_rows
+from .listing import discard_changed, list_images, replay, temporary_file
+from .outputs import decide_output
+from .plan import PLAN_FILE, Plan, shard_size, write_images
 from .views import parallel_views, view_sample
 
 
@@ -43,7 +39,6 @@ class Subject:
 
     layers: tuple[Layer, ...]
     feature: Feature
-    outputs: int | None
     averaged: tuple[Layer, ...] = ()
 
     @property
@@ -65,7 +60,7 @@ def choose_subject(config: SweepConfig, model: LoadedModel, progress: Progress =
             feature = feature_named(model.network, model.input_size, config.feature)
         check_independence(model.network, chosen, feature, model.input_size)
         stage.note(f"{len(chosen)} layers, {sum(layer.units for layer in chosen):,} units")
-    return Subject(chosen, feature, model.outputs, averaged)
+    return Subject(chosen, feature, averaged)
 
 
 def _defaults(model: LoadedModel, listed: LayerList) -> tuple[Layer, ...]:
@@ -78,14 +73,26 @@ def _defaults(model: LoadedModel, listed: LayerList) -> tuple[Layer, ...]:
     return chosen
 
 
-def labels_of(config: SweepConfig, dataset: Dataset, model: LoadedModel, outputs: int | None) -> LabelMap:
-    """How the dataset's labels become the model's classes (design: never by the folder's rank)."""
+def labels_of(
+    config: SweepConfig, dataset: Dataset, model: LoadedModel, facts: LabelFacts | None
+) -> LabelMap:
+    """How the dataset's labels become the model's classes (design: never by the folder's rank).
+
+    facts: of the labels, None where a release that did not gather them made the plan or the store.
+    """
     return resolve_labels(
         class_names=dataset.class_names,
         model_classes=model.classes,
         classes_file=config.classes,
-        outputs=outputs,
+        outputs=2 if model.outputs == 1 else model.outputs,
+        facts=facts,
     )
+
+
+def facts_of(settings: dict[str, Any]) -> LabelFacts | None:
+    """The facts of the labels in a plan's settings or in a manifest's `dataset`."""
+    read = settings.get("labels_read")
+    return None if read is None else LabelFacts(**read)
 
 
 def labels_fingerprint(labels: LabelMap) -> str:
@@ -110,12 +117,21 @@ def make_plan(
     """
     with progress.stage("receptive fields", len(subject.layers), "layers"):
         fields = unit_fields(model.network, subject.layers, model.input_size)
-    labels = labels_of(config, dataset, model, subject.outputs)
-    with progress.stage("listing the dataset", None, "images") as stage:
-        images, size, fingerprint = _list_images(
-            config, folder, dataset, labels=labels, subject=subject, previous=previous, advance=stage.advance
-        )
-        stage.note(f"{images:,} images; labels: {labels.source}")
+    with temporary_file() as held:
+        with progress.stage("listing the dataset", None, "images") as stage:
+            listing = list_images(config, dataset, held, advance=stage.advance)
+            labels = labels_of(config, dataset, model, listing.facts)
+            stage.note(f"{listing.facts.images:,} images; {listing.describe_labels(labels)}")
+        with progress.stage("the output of the network", None, "outputs") as stage:
+            kind = decide_output(config, model, listing.facts, dataset.class_names)
+            stage.note(f"{kind.task}: {kind.why}")
+        images = listing.facts.images
+        size = config.shard_size or shard_size(images, config.batch_size, subject.bytes_per_image)
+        if previous is None:  # nothing there can be told to be of this plan
+            folder.remove_tree(WORK)
+        else:
+            discard_changed(folder, previous, replay(held, labels), size)
+        fingerprint = write_images(folder, replay(held, labels), images, size)
     plan = Plan(
         images=images,
         shard_size=size,
@@ -123,8 +139,8 @@ def make_plan(
         layers=(),
         captured=subject.layers,
         feature=subject.feature,
-        outputs=subject.outputs,
-        settings=settings(config, dataset, model, labels, fingerprint),
+        outputs=model.outputs if kind.predicts else None,
+        settings=settings(config, dataset, model, labels, fingerprint, facts=listing.facts, kind=kind),
         averaged=subject.averaged,
         guessed={name: field.whole.guessed for name, field in fields.items() if field.whole.guessed},
     )
@@ -140,7 +156,14 @@ def make_plan(
 
 
 def settings(
-    config: SweepConfig, dataset: Dataset, model: LoadedModel, labels: LabelMap, dataset_fingerprint: str
+    config: SweepConfig,
+    dataset: Dataset,
+    model: LoadedModel,
+    labels: LabelMap,
+    dataset_fingerprint: str,
+    *,
+    facts: LabelFacts,
+    kind: OutputKind,
 ) -> dict[str, Any]:
     """All that changes a byte of the store, as JSON; the manifest repeats it."""
     return {
@@ -159,8 +182,9 @@ def settings(
             "classes": list(model.classes) if model.classes is not None else None,
             "preprocess": model.preprocess.to_dict(),
             "input_size": list(model.input_size),
+            "output": asdict(kind),
         },
-        "dataset": {"path": dataset.path, "kind": dataset.kind},
+        "dataset": {"path": dataset.path, "kind": dataset.kind, "labels_read": asdict(facts)},
         "labels": labels.source,
         "options": asked(config),
         "software": {
@@ -182,7 +206,8 @@ def absolute_spec(spec: str) -> str:
 
 def asked(config: SweepConfig) -> dict[str, Any]:
     """The options that change what the store holds; those that later releases brought only where they are used."""
-    later = {"atlas_layers": list(config.atlas_layers)} if config.atlas_layers else {}
+    later: dict[str, Any] = {"atlas_layers": list(config.atlas_layers)} if config.atlas_layers else {}
+    later |= {name: value for name, value in (("task", config.task), ("output", config.output)) if value}
     return later | {
         "k": config.k,
         "batch_size": config.batch_size,
@@ -195,83 +220,3 @@ def asked(config: SweepConfig) -> dict[str, Any]:
         "precision": config.precision,
         "view_samples": config.view_samples,
     }
-
-
-def no_images(config: SweepConfig, dataset: Dataset) -> DatasetError:
-    """The error for a dataset of the right kind without an image in it."""
-    return DatasetError(f"{config.data} holds no images. {ALLOWED} It was read as: {dataset.describe()}")
-
-
-def _list_images(
-    config: SweepConfig,
-    folder: Folder,
-    dataset: Dataset,
-    *,
-    labels: LabelMap,
-    subject: Subject,
-    previous: Plan | None,
-    advance: Callable[[int], None],
-) -> tuple[int, int, str]:
-    """Writes the plan's images; gives (images, shard size, dataset fingerprint).
-
-    The shard size depends on the number of images, so the listing waits in a file, not in memory.
-    """
-    with _temporary_file() as held:
-        images = 0
-        writer: pa.ipc.RecordBatchStreamWriter | None = None
-        for batch in dataset.batches():
-            index = [labels.index(label) for label in batch["label"].to_pylist()]
-            labelled = _insert(batch, "label_index", pa.array(index, pa.int32()), after="label")
-            writer = writer or pa.ipc.new_stream(held, labelled.schema)
-            writer.write_batch(labelled)
-            images += batch.num_rows
-            advance(batch.num_rows)
-        if writer is None or not images:
-            raise no_images(config, dataset)
-        writer.close()
-        size = config.shard_size or shard_size(images, config.batch_size, subject.bytes_per_image)
-        if previous is None:  # nothing there can be told to be of this plan
-            folder.remove_tree(WORK)
-        else:
-            discard_changed(folder, previous, _replay(held), size)
-        fingerprint = write_images(folder, _replay(held), images, size)
-    return images, size, fingerprint
-
-
-@contextmanager
-def _temporary_file() -> Generator[IO[bytes]]:
-    """Raises StorageError where the disk of temporary files fails."""
-    try:
-        with tempfile.TemporaryFile() as held:
-            yield held
-    except UnitscopeError:
-        raise
-    except OSError as error:
-        where = f"a temporary file in {tempfile.gettempdir()} (TMPDIR names another folder)"
-        raise translate(where, error) from error
-
-
-def _replay(held: IO[bytes]) -> Iterator[pa.RecordBatch]:
-    held.seek(0)
-    return iter(pa.ipc.open_stream(held))
-
-
-def discard_changed(folder: Folder, previous: Plan, rows: Iterator[pa.RecordBatch], size: int) -> None:
-    """Removes the shard files whose images are no longer those of the plan, and all that was merged."""
-    for tree in WORK_OUTPUTS:
-        folder.remove_tree(tree)
-    if size != previous.shard_size:
-        folder.remove_tree(SHARDS)
-        return
-    shards = 0
-    for shard, now in enumerate(regroup(rows, size)):
-        shards += 1
-        if shard < previous.shards and now.equals(read_rows(folder, previous, shard, now.column_names)):
-            continue
-        folder.remove(shard_path(shard))
-    for shard in range(shards, previous.shards):
-        folder.remove(shard_path(shard))
-
-
-def _insert(batch: pa.RecordBatch, name: str, column: pa.Array, *, after: str) -> pa.RecordBatch:
-    return batch.add_column(batch.schema.get_field_index(after) + 1, name, column)

@@ -1,15 +1,18 @@
-"""From logits to the predicted class, its probability and the cross-entropy."""
+"""From a network's scores to the predicted class, its probability and the loss."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from ..model.outputs import OutputKind
+
 
 @dataclass(frozen=True)
 class Predictions:
-    """predicted: (n,) int32, the first of the largest logits. probability: (n,) float32, its softmax.
+    """predicted: (n,) int32, the most probable class, of equal ones the first. probability: (n,) float32, its own.
 
-    loss: (n,) float32, the cross-entropy in nats against the label, NaN where the label is unknown.
+    loss: (n,) float32, in nats: the cross-entropy against the label; where each class has a probability of its own, the
+    mean of the binary cross-entropies. NaN where the label is unknown.
     """
 
     predicted: np.ndarray
@@ -17,15 +20,32 @@ class Predictions:
     loss: np.ndarray
 
 
-def predict(logits: np.ndarray, labels: np.ndarray) -> Predictions:
-    """logits: (n, classes) float32; labels: (n,) int, -1 where unknown or outside the classes. In float64 inside."""
-    wide = logits.astype(np.float64)
-    rows = np.arange(len(wide))
-    predicted = wide.argmax(axis=1)
-    with np.errstate(invalid="ignore", over="ignore"):
-        shifted = wide - wide.max(axis=1, keepdims=True)
-        log_total = np.log(np.exp(shifted).sum(axis=1))
-        known = (labels >= 0) & (labels < wide.shape[1])
-        loss = np.where(known, log_total - shifted[rows, np.where(known, labels, 0)], np.nan)
-        probability = np.exp(shifted[rows, predicted] - log_total)
-    return Predictions(predicted.astype(np.int32), probability.astype(np.float32), loss.astype(np.float32))
+def predict(scores: np.ndarray, labels: np.ndarray, kind: OutputKind) -> Predictions:
+    """Return what scores predict. In float64 inside.
+
+    scores: (n, outputs) float32; labels: (n,) int, -1 where unknown or outside the classes. kind: one that predicts one
+    class of an image.
+    """
+    shares = kind.probabilities(scores)
+    rows = np.arange(len(shares))
+    with np.errstate(invalid="ignore"):
+        # By the scores themselves: probabilities of large ones may be equal.
+        predicted = (
+            shares.argmax(axis=1) if kind.task == "binary" else scores.astype(np.float64).argmax(axis=1)
+        )
+    known = (labels >= 0) & (labels < shares.shape[1])
+    loss = np.where(known, _loss(scores, np.where(known, labels, 0), kind), np.nan)
+    return Predictions(
+        predicted.astype(np.int32), shares[rows, predicted].astype(np.float32), loss.astype(np.float32)
+    )
+
+
+def _loss(scores: np.ndarray, labels: np.ndarray, kind: OutputKind) -> np.ndarray:
+    """(n,) float64. labels: (n,) int, each one of the classes."""
+    for_it, against = kind.log_probabilities(scores)
+    rows = np.arange(len(scores))
+    if kind.task == "binary":
+        return -np.where(labels == 1, for_it[:, 0], against[:, 0])
+    if not kind.alone:
+        return -for_it[rows, labels]
+    return -(against.sum(axis=1) - against[rows, labels] + for_it[rows, labels]) / scores.shape[1]

@@ -6,13 +6,12 @@ from typing import Any
 from ..common.errors import StoreError, UsageError
 from ..index.dataset.open import Dataset
 from ..index.files import Folder
-from ..index.labels import LabelMap
 from ..index.schema import MANIFEST, PLAN
 from ..model.load import LoadedModel
 from .config import SweepConfig
 from .log import LOG_FILE
 from .plan import PLAN_FILE
-from .planning import asked, labels_fingerprint
+from .planning import asked, facts_of, labels_fingerprint, labels_of
 
 
 def check_place(config: SweepConfig, folder: Folder) -> None:
@@ -50,14 +49,13 @@ def _within(outer: str, inner: str) -> tuple[str, ...] | None:
     return second[len(first) :] if second[: len(first)] == first else None
 
 
-def check_same(
-    config: SweepConfig, planned: dict[str, Any], model: LoadedModel, dataset: Dataset, labels: LabelMap
-) -> None:
+def check_same(config: SweepConfig, planned: dict[str, Any], model: LoadedModel, dataset: Dataset) -> None:
     """Raises StoreError where the sweep in the store is another than the one asked for.
 
     `planned`: the plan's settings, or the same entries of a manifest.
     """
     fingerprints = planned["fingerprints"]
+    labels = labels_of(config, dataset, model, facts_of(planned["dataset"]))
     mine: list[tuple[str, Any, Any]] = [
         ("dataset", planned["dataset"]["path"], dataset.path),
         ("weights", fingerprints["weights"], model.fingerprint),

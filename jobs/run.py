@@ -12,7 +12,6 @@ from ..common.errors import StoreError
 from ..common.progress import SILENT, Progress
 from ..index.dataset.open import Dataset, open_dataset
 from ..index.files import Folder
-from ..index.labels import LabelMap
 from ..index.manifest import Manifest
 from ..index.schema import MANIFEST, SHARDS, WORK, shard_path
 from ..model.load import LoadedModel, load_model
@@ -26,7 +25,7 @@ from .log import Log
 from .merge import merge_tasks, note_labels, summary_tasks
 from .pictures import WORK_OUTPUTS, choose_views, pack_tasks
 from .plan import PLAN_FILE, Plan, dataset_fingerprint, load_plan
-from .planning import absolute_spec, choose_subject, labels_of, make_plan
+from .planning import absolute_spec, choose_subject, make_plan
 from .pool import LocalPool, Pool
 from .refusals import check_place, check_same
 
@@ -57,15 +56,14 @@ def sweep(config: SweepConfig, *, progress: Progress = SILENT) -> SweepReport:
         check_device(config.device)
     dataset = open_dataset(config.data)
     model = load_model(config.model, weights=config.weights)
-    labels = labels_of(config, dataset, model, model.outputs)
     known = folder.exists(MANIFEST) or folder.exists(PLAN_FILE)
     subject = None if known else choose_subject(config, model, progress)
     with writing(folder):  # from here on something is written
         if folder.exists(MANIFEST):
-            return _already_finished(config, folder, dataset, model=model, labels=labels)
+            return _already_finished(config, folder, dataset, model=model)
         plan = load_plan(folder)
         if plan is not None:
-            check_same(config, plan.settings, model, dataset, labels)
+            check_same(config, plan.settings, model, dataset)
         if plan is None or is_changed(plan.settings, dataset):
             subject = subject or choose_subject(config, model, progress)
             plan = make_plan(
@@ -119,11 +117,11 @@ def _pool(config: SweepConfig, model: LoadedModel) -> Generator[Pool]:
 
 
 def _already_finished(
-    config: SweepConfig, folder: Folder, dataset: Dataset, *, model: LoadedModel, labels: LabelMap
+    config: SweepConfig, folder: Folder, dataset: Dataset, *, model: LoadedModel
 ) -> SweepReport:
     manifest = Manifest.read(folder)
     begun = {"options": manifest.options, "fingerprints": manifest.fingerprints, "dataset": manifest.dataset}
-    check_same(config, begun, model, dataset, labels)
+    check_same(config, begun, model, dataset)
     if is_changed(begun, dataset):
         raise StoreError(
             f"{config.store} is finished, and images of {config.data} were added, removed or changed since: "

@@ -134,6 +134,7 @@ class _Held:
     def __init__(self, plan: Plan, rows: pa.Table, maxima_dtype: np.dtype, feature_dtype: np.dtype) -> None:
         count = rows.num_rows
         self._plan = plan
+        self._kind = plan.output
         self._ids = rows["image_id"]
         self._uris = rows["uri"]
         self._labels = rows["label_index"].fill_null(-1).to_numpy()
@@ -165,8 +166,8 @@ class _Held:
             self._feature[rows] = result.feature
             for kept, means in zip(self._means, result.means, strict=True):
                 kept[rows] = means
-        if result.logits is not None:
-            predictions = predict(result.logits, self._labels[rows])
+        if result.logits is not None and self._kind.predicts:
+            predictions = predict(result.logits, self._labels[rows], self._kind)
             self._predicted[rows] = predictions.predicted
             self._probability[rows] = predictions.probability
             self._loss[rows] = predictions.loss

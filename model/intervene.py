@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from ..common.errors import LayerError
+from .outputs import read_output
 from .trace import Key, Probes, first_tensor, random_images
 
 Inputs = dict[Key, Tensor]
@@ -144,7 +145,9 @@ class Interventions:
                 hooks.callback(
                     module.register_forward_hook(lambda _, __, out, name=name: after(name, out)).remove
                 )
-            output = first_tensor(functional_call(self._network, self._weights, (images,)))
+            returned: object = functional_call(self._network, self._weights, (images,))
+        scores = read_output(returned)
+        output = first_tensor(returned) if scores is None else scores
         if output is None:
             raise LayerError(
                 "the feature cannot be told: the network returns no tensor; wrap it in one that does"

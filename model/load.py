@@ -10,8 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from ..common.errors import ModelSpecError, UsageError
+from ..common.task_names import PREDICTING, Form, Task
 from .fingerprint import check_values, fingerprint
 from .layout import settle_layout, takes_channels_last
+from .outputs import Values, describe_values, noise_images, read_output
 from .preprocess import Preprocess
 from .sources import Built, Request, seeded
 from .spec import OWN, RANDOM, ModelSpec, parse_spec
@@ -26,7 +28,8 @@ class LoadedModel:
     classes: one name for each logit, or None. spec: as it was given. weights: for the manifest: the tag, the
     checkpoint's file name, "own" (the factory's), or "random, seed 0". fingerprint: SHA-256 of the state dict.
     input_size: (height, width). preprocess_source: who says what the preprocessing is.
-    outputs: how many logits there are, or None where the network gives none.
+    outputs: how many scores an image has, or None where the network gives none. values: what they look like for noise.
+    is_classifier: by construction, as libraries' models are. task, output_form: what the factory's file names.
     notes: sentences about the network and its weights that a person should read.
     """
 
@@ -41,6 +44,10 @@ class LoadedModel:
     preprocess_source: str
     outputs: int | None
     notes: tuple[str, ...] = ()
+    values: Values = "scores"
+    is_classifier: bool = False
+    task: Task | None = None
+    output_form: Form | None = None
 
 
 def load_model(
@@ -49,7 +56,7 @@ def load_model(
     """The network that `spec` names (see `spec.py`), with the checkpoint in the file `weights` if one is given.
 
     need_weights: False where only the architecture matters: nothing is downloaded, weights are random unless
-    `weights` gives them, and what is no classifier is allowed. The network runs once, on zeros, to see what it gives.
+    `weights` gives them, and what is no classifier is allowed. The network runs once, on noise, to see what it gives.
 
     Raises ModelSpecError for whatever cannot be found or loaded as it was named, UsageError for the device.
     """
@@ -63,15 +70,21 @@ def load_model(
     network = built.network.eval().requires_grad_(requires_grad=False)
     digest = fingerprint(network)
     network = network.to(target)
-    outputs = _count_outputs(built, network, spec, target, required=need_weights)
-    if built.classes is not None and outputs is not None and len(built.classes) != outputs:
+    scores = _scores(built, network, spec, target, required=need_weights)
+    outputs = None if scores is None else scores.shape[1]
+    classes = built.classes
+    if (
+        classes is not None and outputs == 1 and len(classes) <= 2
+    ):  # one score: the second class, or its opposite
+        classes = classes if len(classes) == 2 else (f"not {next(iter(classes))}", *classes)
+    elif classes is not None and outputs is not None and len(classes) != outputs:
         raise ModelSpecError(
-            f"{spec}: CLASSES has {len(built.classes)} names, but the network gives {outputs} outputs"
+            f"{spec}: CLASSES has {len(classes)} names, but the network gives {outputs} outputs"
         )
     return LoadedModel(
         network=network,
         preprocess=built.preprocess,
-        classes=built.classes,
+        classes=classes,
         spec=spec,
         weights=built.weights,
         random=built.random,
@@ -80,6 +93,10 @@ def load_model(
         preprocess_source=built.preprocess_source,
         outputs=outputs,
         notes=built.notes + (() if takes_channels_last(network) else (CONTIGUOUS,)),
+        values="scores" if scores is None else describe_values(scores),
+        is_classifier=built.classifier,
+        task=built.task,
+        output_form=built.output,
     )
 
 
@@ -106,28 +123,31 @@ def _find_device(name: str) -> torch.device:
     return device
 
 
-def _count_outputs(
+def _scores(
     built: Built, network: nn.Module, spec: str, device: torch.device, *, required: bool
-) -> int | None:
-    """How many logits an image has; None where the output is something else and `required` is False."""
+) -> Tensor | None:
+    """(images, outputs), what the network gives for noise; None where it gives something else, and is no classifier by
+    what its file says, or `required` is False."""
     height, width = built.preprocess.input_size
-    images = torch.zeros((1, 3, height, width), device=device)
+    images = noise_images((height, width), device)
     with seeded(), torch.inference_mode():
         try:
             output = settle_layout(network, images)
         except Exception as error:
             raise ModelSpecError(
-                f"{spec}: the network fails on an image of its input size, {height}x{width}, RGB, float32 "
+                f"{spec}: the network fails on images of its input size, {height}x{width}, RGB, float32 "
                 f"({built.preprocess_source}): {type(error).__name__}: {error}{_advice(network)}"
             ) from error
-    if isinstance(output, Tensor) and output.ndim == 2 and output.shape[0] == 1:
-        return output.shape[1] if built.logits else None
-    if not required:
+    scores = read_output(output)
+    if scores is not None and len(scores) == len(images):
+        return scores if built.logits else None
+    if not required or (built.task is not None and built.task not in PREDICTING):
         return None
     given = f"a tensor {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
     raise ModelSpecError(
-        f"{spec}: the network returns {given} for one image; it must return logits, a tensor (images, classes). "
-        f"Wrap it in a factory that does"
+        f"{spec}: the network returns {given} for {len(images)} images; it must return scores, a tensor (images, "
+        "classes), or an object with such `logits`. Wrap it in a factory that does; where it predicts no classes, "
+        'write TASK = "none" beside the factory'
     )
 
 

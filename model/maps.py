@@ -13,6 +13,7 @@ from .feature import Feature
 from .layers import Layer, as_grid
 from .layout import use_channels_last
 from .load import LoadedModel
+from .outputs import read_output
 from .reduce import Reduction
 
 SWEPT_BATCH = 16
@@ -67,6 +68,7 @@ def observe(
             raise UnitscopeError(f"the network failed on a batch of shape {shape}: {error}") from error
         found = capture.take().feature
         logits = None
-        if isinstance(output, Tensor) and output.ndim == 2 and len(output) == len(batch):
-            logits = output[:count].float().numpy()
+        scores = read_output(output)
+        if scores is not None and len(scores) == len(batch):
+            logits = scores[:count].float().numpy()
     return Observed(kept, None if found is None else found[:count].numpy(), logits)

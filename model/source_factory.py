@@ -1,14 +1,15 @@
-"""Networks of a user's own: a factory in a Python file or module, with PREPROCESS and CLASSES beside it."""
+"""Networks of a user's own: a factory in a Python file or module, and what is declared beside it."""
 
 import inspect
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from torch import nn
 
 from ..common.errors import ModelSpecError
+from ..common.task_names import FORMS, TASKS, Form, Task
 from .checkpoint import check_checkpoint, fill, read_checkpoint
 from .fingerprint import check_values, digests
 from .preprocess import IMAGENET, Preprocess
@@ -16,6 +17,8 @@ from .sources import RANDOM_SEED, RANDOM_WEIGHTS, Built, Request, listed, seeded
 from .spec import OWN, RANDOM, ModelSpec
 from .unwrap import plain_network
 from .user_code import UserImports, import_file, import_module, run
+
+Word = TypeVar("Word", Task, Form)
 
 
 def build(request: Request) -> Built:
@@ -35,10 +38,13 @@ def build(request: Request) -> Built:
         check_checkpoint(request.checkpoint)
     preprocess, stated = _preprocess(module, spec, required=request.need_weights)
     classes = _classes(module)
+    task = _one_of(module, "TASK", TASKS)
+    output = _one_of(module, "OUTPUT", FORMS)
     with imports.active():
         network, weights = _make(factory, request)
     imports.watch(network)
-    return Built(network, preprocess, stated, classes, weights, random=weights == RANDOM_WEIGHTS)
+    is_random = weights == RANDOM_WEIGHTS
+    return Built(network, preprocess, stated, classes, weights, is_random, task=task, output=output)
 
 
 def _make(factory: Callable[[], nn.Module], request: Request) -> tuple[nn.Module, str]:
@@ -147,3 +153,14 @@ def _classes(module: ModuleType) -> tuple[str, ...] | None:
     if not names or not all(isinstance(name, str) for name in names):
         raise ModelSpecError(f"CLASSES is {declared!r}; it must be a list of names (str), one for each logit")
     return tuple(map(str, names))
+
+
+def _one_of(module: ModuleType, name: str, allowed: tuple[Word, ...]) -> Word | None:
+    """What the module declares under this name. Raises ModelSpecError where it is none of what is allowed."""
+    declared: object = getattr(module, name, None)
+    if declared is None:
+        return None
+    found = next((word for word in allowed if word == declared), None)
+    if found is None:
+        raise ModelSpecError(f"{name} is {declared!r}; allowed: {', '.join(map(str, allowed))}")
+    return found

@@ -59,7 +59,16 @@ def _describe(network: nn.Module, weights: str, *, is_random: bool = False, same
     outputs = cast("int", getattr(network, "num_classes", 0))
     source = f"timm's for {_tag(network) or 'the architecture'}"
     classes = _classes(outputs) if same_head or outputs == 1000 else None
-    return Built(network, _preprocess(network), source, classes, weights, is_random, logits=outputs > 0)
+    return Built(
+        network,
+        _preprocess(network),
+        source,
+        classes,
+        weights,
+        is_random,
+        logits=outputs > 0,
+        classifier=True,
+    )
 
 
 def _create(name: str, *, pretrained: bool, **options: Any) -> nn.Module:

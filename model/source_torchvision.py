@@ -81,7 +81,7 @@ def _describe(
         network.aux_logits = False  # pyright: ignore[reportArgumentType] - a plain attribute, not a module
     categories = _categories(preset)
     classes = categories if outputs in (None, len(categories)) else None
-    return Built(network, _preprocess(preset), stated, classes, weights, is_random)
+    return Built(network, _preprocess(preset), stated, classes, weights, is_random, classifier=True)
 
 
 def _stated(preset: WeightsEnum, named: WeightsEnum | None) -> str:

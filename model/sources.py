@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..common.task_names import Form, Task
 from .preprocess import Preprocess
 from .spec import ModelSpec
 
@@ -37,7 +38,8 @@ class Built:
 
     preprocess_source: who says what the preprocessing is. classes: one name for each logit, or None.
     weights: the tag, the checkpoint's file name, "own", or "random, seed 0". logits: False where the
-    network's output is features by construction. notes: sentences that a person should read.
+    network's output is features by construction. classifier: it is a classifier by construction, as libraries' models
+    are. task, output: what the factory's file names (TASK, OUTPUT). notes: sentences that a person should read.
     """
 
     network: nn.Module
@@ -47,6 +49,9 @@ class Built:
     weights: str
     random: bool
     logits: bool = True
+    classifier: bool = False
+    task: Task | None = None
+    output: Form | None = None
     notes: tuple[str, ...] = ()
 
 

@@ -15,7 +15,7 @@ SAME = (
 
 
 class ClassShare(BaseModel):
-    """One class and its probability by softmax."""
+    """One class and its probability."""
 
     class_index: int
     class_name: str | None

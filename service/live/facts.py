@@ -27,6 +27,7 @@ def _model_facts(manifest: Manifest) -> Head:
         "weights_fingerprint": manifest.fingerprints["weights"],
         "preprocessing_fingerprint": manifest.fingerprints["preprocessing"],
         "feature": model["feature"],
+        "output": model.get("output"),
         "swept_by": {
             "device": manifest.options.get("device"),
             "precision": manifest.options.get("precision"),

@@ -27,6 +27,7 @@ from ...model.filters import filters_of
 from ...model.layers import Layer, list_layers
 from ...model.load import load_model
 from ...model.maps import Observed, observe
+from ...model.outputs import output_kind
 from . import pictures
 from .protocol import CHANGED, IMAGE, REFUSED, REQUEST, UNAVAILABLE, Head, Message
 
@@ -65,6 +66,7 @@ class _Network:
                 )
         feature = facts["feature"]
         self.feature = Feature(**feature | {"layer": Layer(**feature["layer"])})
+        self.output = output_kind(facts.get("output"), self.model.outputs)
         self.same_arithmetic = facts["swept_by"] == _this_machine(facts["swept_by"])
 
     @cached_property
@@ -256,13 +258,9 @@ def _map(network: _Network, head: Head, body: bytes) -> tuple[Observed, np.ndarr
 
 def _top(network: _Network, found: Observed) -> list[tuple[int, float]]:
     """The most probable classes, (index, probability); equal ones by index. Empty where the network has no classes."""
-    if network.model.outputs is None or found.logits is None:
+    if not network.output.predicts or found.logits is None or not np.isfinite(found.logits).all():
         return []
-    logits = found.logits[0].astype(np.float64)
-    if not np.isfinite(logits).all():
-        return []
-    shares = np.exp(logits - logits.max())
-    shares /= shares.sum()
+    shares = network.output.probabilities(found.logits)[0]
     best = np.argsort(-shares, kind="stable")[:TOP_CLASSES]
     return [(int(index), float(shares[index])) for index in best]
 

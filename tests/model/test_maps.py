@@ -167,7 +167,7 @@ def test_logits_are_none_where_the_network_gives_no_matrix(tmp_path):
             self.inner = inner
 
         def forward(self, x):
-            return (self.inner(x),)
+            return {"boxes": self.inner(x)}
 
     from dataclasses import replace
 

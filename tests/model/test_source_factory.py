@@ -223,10 +223,10 @@ def test_what_is_printed_does_not_reach_stdout(write, capsys):
         ("needs", "missing a required argument: 'width'"),
         ("fails", "ZeroDivisionError: division by zero ("),
         ("exits", "SystemExit: 3"),
-        ("pairs", "returns a tensor (1, 2, 3, 3) for one image; it must return logits"),
-        ("dicts", "returns dict for one image; it must return logits"),
+        ("pairs", "returns a tensor (8, 2, 3, 3) for 8 images; it must return scores"),
+        ("dicts", "returns dict for 8 images; it must return scores"),
         ("wide", "CLASSES has 3 names, but the network gives 5 outputs"),
-        ("misfit", "fails on an image of its input size, 8x10"),
+        ("misfit", "fails on images of its input size, 8x10"),
         ("lazy", "2 tensors have no values (1.weight, 1.bias)"),
     ],
 )

@@ -1,0 +1,109 @@
+"""Lists a dataset for a plan: held in a file, since what its labels mean and how it is cut depends on all of it."""
+
+import tempfile
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO
+
+import pyarrow as pa
+
+from ..common.errors import DatasetError, UnitscopeError
+from ..index.dataset.kinds import ALLOWED
+from ..index.dataset.open import Dataset
+from ..index.files import Folder
+from ..index.label_facts import COUNTED, LabelCounter, LabelFacts
+from ..index.labels import LabelMap
+from ..index.schema import SHARDS, shard_path
+from ..index.storage_errors import translate
+from .config import SweepConfig
+from .pictures import WORK_OUTPUTS
+from .plan import Plan, regroup
+from .sweep import read_rows
+
+
+def no_images(config: SweepConfig, dataset: Dataset) -> DatasetError:
+    """The error for a dataset of the right kind without an image in it."""
+    return DatasetError(f"{config.data} holds no images. {ALLOWED} It was read as: {dataset.describe()}")
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What listing a dataset found. labels: the distinct ones that were counted."""
+
+    facts: LabelFacts
+    labels: frozenset[str]
+
+    def describe_labels(self, found: LabelMap) -> str:
+        """Say how many of the labels are classes of the model, and by which rule."""
+        facts = self.facts
+        if not facts.labelled:
+            return "none of them has a label"
+        known = sum(label in found.indices for label in self.labels)
+        some = "" if facts.labelled == facts.images else f"{facts.labelled:,} of them labelled; "
+        more = "more than " if facts.distinct > COUNTED else ""
+        count = f"{more}{min(facts.distinct, COUNTED):,}"
+        return f"{some}{known:,} of {count} labels are classes of the model: {found.source}"
+
+
+def list_images(
+    config: SweepConfig, dataset: Dataset, held: IO[bytes], *, advance: Callable[[int], None]
+) -> Listing:
+    """Writes the batches of the dataset to `held`: how they are cut, and what the labels mean, depends on all of them.
+
+    Raises DatasetError for an empty dataset.
+    """
+    counter = LabelCounter()
+    writer: pa.ipc.RecordBatchStreamWriter | None = None
+    for batch in dataset.batches():
+        counter.add(batch)
+        writer = writer or pa.ipc.new_stream(held, batch.schema)
+        writer.write_batch(batch)
+        advance(batch.num_rows)
+    facts = counter.facts()
+    if writer is None or not facts.images:
+        raise no_images(config, dataset)
+    writer.close()
+    return Listing(facts, frozenset(counter.distinct))
+
+
+@contextmanager
+def temporary_file() -> Generator[IO[bytes]]:
+    """Raises StorageError where the disk of temporary files fails."""
+    try:
+        with tempfile.TemporaryFile() as held:
+            yield held
+    except UnitscopeError:
+        raise
+    except OSError as error:
+        where = f"a temporary file in {tempfile.gettempdir()} (TMPDIR names another folder)"
+        raise translate(where, error) from error
+
+
+def replay(held: IO[bytes], labels: LabelMap) -> Iterator[pa.RecordBatch]:
+    """The batches that were listed, with the model's class of each label."""
+    held.seek(0)
+    for batch in pa.ipc.open_stream(held):
+        index = [labels.index(label) for label in batch["label"].to_pylist()]
+        yield _insert(batch, "label_index", pa.array(index, pa.int32()), after="label")
+
+
+def discard_changed(folder: Folder, previous: Plan, rows: Iterator[pa.RecordBatch], size: int) -> None:
+    """Removes the shard files whose images are no longer those of the plan, and all that was merged."""
+    for tree in WORK_OUTPUTS:
+        folder.remove_tree(tree)
+    if size != previous.shard_size:
+        folder.remove_tree(SHARDS)
+        return
+    shards = 0
+    for shard, now in enumerate(regroup(rows, size)):
+        shards += 1
+        if shard < previous.shards and now.equals(read_rows(folder, previous, shard, now.column_names)):
+            continue
+        folder.remove(shard_path(shard))
+    for shard in range(shards, previous.shards):
+        folder.remove(shard_path(shard))
+
+
+def _insert(batch: pa.RecordBatch, name: str, column: pa.Array, *, after: str) -> pa.RecordBatch:
+    return batch.add_column(batch.schema.get_field_index(after) + 1, name, column)
