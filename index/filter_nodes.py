@@ -6,65 +6,25 @@ SQL's three-valued logic. Columns and literals have passed the parser's type che
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 
-from .filter_tokens import KEYWORDS, Literal
+from .filter_columns import Column, ColumnKind, bools, numbers
+from .filter_numbers import among, compare
+from .filter_times import compare_time, compare_times, nanoseconds
+from .filter_tokens import Literal
 
 pc: Any = pyarrow.compute  # its functions are made at import, where no type checker sees them
 
 Answer = tuple[np.ndarray, np.ndarray]
 
 
-class ColumnKind(StrEnum):
-    """What a column can be compared with; the value is the word used in messages."""
-
-    NUMBER = "a number"
-    TEXT = "text"
-    BOOLEAN = "true or false"
-    TIME = "a date"
-    OTHER = "neither a number, text, true/false nor a date"
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column, or the derived `correct`; `reads` are the columns of the table that it is made from."""
-
-    name: str
-    kind: ColumnKind
-    reads: tuple[str, ...]
-
-    @property
-    def canonical(self) -> str:
-        """The name as it is written in a filter."""
-        if self.name.isidentifier() and self.name.lower() not in KEYWORDS:
-            return self.name
-        return "`" + self.name.replace("`", "``") + "`"
-
-    def load(self, table: pa.Table) -> pa.ChunkedArray:
-        """The column's values, decoded from dictionaries; `correct` is predicted = label_index."""
-        if len(self.reads) == 2:
-            predicted, index = (_plain(table.column(name)) for name in self.reads)
-            return pc.equal(pc.cast(predicted, pa.int64()), pc.cast(index, pa.int64()))
-        return _plain(table.column(self.reads[0]))
-
-
 Operand = Column | Literal
-Comparer = Callable[[Any, Any], Any]
 
-COMPARISONS: dict[str, Comparer] = {
-    "=": np.equal,
-    "!=": np.not_equal,
-    "<": np.less,
-    "<=": np.less_equal,
-    ">": np.greater,
-    ">=": np.greater_equal,
-}
-_ARROW: dict[str, Comparer] = {
+_ARROW: dict[str, Callable[[Any, Any], Any]] = {
     "=": pc.equal,
     "!=": pc.not_equal,
     "<": pc.less,
@@ -72,7 +32,21 @@ _ARROW: dict[str, Comparer] = {
     ">": pc.greater,
     ">=": pc.greater_equal,
 }
+OPERATORS = tuple(_ARROW)
 MIRRORED = {"=": "=", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+
+
+class Node(Protocol):
+    """A condition, or several joined."""
+
+    @property
+    def canonical(self) -> str:
+        """The node as it is written in a filter: it means the same."""
+        ...
+
+    def answer(self, table: pa.Table) -> Answer:
+        """Return where it is true and where false."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -105,7 +79,7 @@ class Truth:
 
     def answer(self, table: pa.Table) -> Answer:
         """The column itself."""
-        return _answer(self.column.load(table))
+        return answer_of(self.column.load(table))
 
 
 @dataclass(frozen=True)
@@ -121,7 +95,7 @@ class IsNull:
 
     def answer(self, table: pa.Table) -> Answer:
         """Never unknown."""
-        null = _bools(pc.is_null(self.column.load(table)))
+        null = bools(pc.is_null(self.column.load(table)))
         return null, ~null
 
 
@@ -142,19 +116,23 @@ class Compare:
         """Unknown where a side is null."""
         values = self.column.load(table)
         other = self.operand.load(table) if isinstance(self.operand, Column) else self.operand
-        if self.column.kind is not ColumnKind.NUMBER:
-            if not isinstance(other, pa.ChunkedArray):
-                other = pa.scalar(other).cast(values.type)
-            return _answer(_ARROW[self.operator](values, other))
-        left, known = _numbers(values)
+        known = bools(pc.is_valid(values))
         if isinstance(other, pa.ChunkedArray):
-            right, right_known = _numbers(other)
-            known = known & right_known
-        else:
-            assert isinstance(other, int | float)
-            right = _at_precision(other, left.dtype)
-        true = COMPARISONS[self.operator](left, right)
+            known &= bools(pc.is_valid(other))
+        true = self._true(values, other)
         return true & known, ~true & known
+
+    def _true(self, values: pa.ChunkedArray, other: Any) -> np.ndarray:
+        """(rows,) bool; anything where a side is null."""
+        if self.column.kind is ColumnKind.NUMBER:
+            right = numbers(other)[0] if isinstance(other, pa.ChunkedArray) else other
+            return compare(numbers(values)[0], self.operator, right)
+        if self.column.kind is ColumnKind.TIME:
+            made = compare_times if isinstance(other, pa.ChunkedArray) else compare_time
+            return made(values, self.operator, other)
+        if not isinstance(other, pa.ChunkedArray):
+            other = pa.scalar(other).cast(values.type)
+        return bools(pc.fill_null(_ARROW[self.operator](values, other), False))
 
 
 @dataclass(frozen=True)
@@ -172,14 +150,16 @@ class Among:
     def answer(self, table: pa.Table) -> Answer:
         """Unknown where the column is null."""
         values = self.column.load(table)
+        known = bools(pc.is_valid(values))
         if self.column.kind is ColumnKind.NUMBER:
-            numbers, known = _numbers(values)
-            true = np.zeros(len(numbers), bool)
-            for group in _by_dtype(self.values, numbers.dtype):
-                true |= np.isin(numbers, group)
+            literals = [value for value in self.values if not isinstance(value, str)]
+            true = among(numbers(values)[0], literals)
+        elif self.column.kind is ColumnKind.TIME:
+            true = np.zeros(len(known), bool)
+            for text in {nanoseconds(str(value), values.type): str(value) for value in self.values}.values():
+                true |= compare_time(values, "=", text)
         else:
-            known = _bools(pc.is_valid(values))
-            true = _bools(pc.is_in(values, value_set=pa.array(list(self.values)).cast(values.type)))
+            true = bools(pc.is_in(values, value_set=pa.array(list(self.values)).cast(values.type)))
         return true & known, ~true & known
 
 
@@ -187,7 +167,7 @@ class Among:
 class Not:
     """`not (…)`: unknown stays unknown."""
 
-    node: "Node"
+    node: Node
 
     @property
     def canonical(self) -> str:
@@ -205,7 +185,7 @@ class Join:
     """`… and …` or `… or …`, of two or more nodes."""
 
     word: str
-    nodes: tuple["Node", ...]
+    nodes: tuple[Node, ...]
 
     @property
     def canonical(self) -> str:
@@ -225,24 +205,6 @@ class Join:
         return true, false
 
 
-Node = Constant | Truth | IsNull | Compare | Among | Not | Join
-
-
-def column_kind(kind: pa.DataType) -> ColumnKind:
-    """What a column of this Arrow type can be compared with."""
-    if pa.types.is_dictionary(kind):
-        return column_kind(kind.value_type)
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        return ColumnKind.NUMBER
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-        return ColumnKind.TEXT
-    if pa.types.is_boolean(kind) or pa.types.is_null(kind):
-        return ColumnKind.BOOLEAN
-    if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
-        return ColumnKind.TIME
-    return ColumnKind.OTHER
-
-
 def canonical_operand(operand: Operand) -> str:
     """An operand as it is written in a filter."""
     if isinstance(operand, Column):
@@ -254,52 +216,8 @@ def canonical_operand(operand: Operand) -> str:
     return repr(operand)
 
 
-def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        return column.cast(kind.value_type)
-    if pa.types.is_null(kind):
-        return column.cast(pa.bool_())
-    if pa.types.is_decimal(kind):
-        return column.cast(pa.float64())
-    if pa.types.is_string_view(kind) or pa.types.is_string(kind):
-        return column.cast(pa.large_string())
-    return column
-
-
-def _bools(values: pa.ChunkedArray) -> np.ndarray:
-    return values.to_numpy().astype(bool, copy=False)
-
-
-def _answer(values: pa.ChunkedArray) -> Answer:
-    known = _bools(pc.is_valid(values))
-    true = _bools(pc.fill_null(values, False))
+def answer_of(values: pa.ChunkedArray) -> Answer:
+    """Return the answer that a true/false column is."""
+    known = bools(pc.is_valid(values))
+    true = bools(pc.fill_null(values, False))
     return true, ~true & known
-
-
-def _numbers(values: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
-    """Values with zeros for nulls, in the column's own dtype, and where they are known."""
-    known = _bools(pc.is_valid(values))
-    zero = pa.scalar(0).cast(values.type)
-    return pc.fill_null(values, zero).to_numpy(), known
-
-
-def _at_precision(number: int | float, dtype: np.dtype[Any]) -> Any:
-    """A literal at the precision of a float column, so that `probability = 0.9` finds float32 0.9.
-
-    Integers compare exactly with integer columns; what a narrow float cannot hold is compared in float64.
-    """
-    if dtype.kind != "f":
-        return number
-    with np.errstate(over="ignore"):
-        narrow = dtype.type(number)
-    return narrow if np.isfinite(narrow) else np.float64(number)
-
-
-def _by_dtype(values: tuple[Literal, ...], dtype: np.dtype[Any]) -> list[np.ndarray]:
-    """The literals that a column of this dtype can hold, at its precision."""
-    if dtype.kind == "f":
-        return [np.array([_at_precision(number, dtype) for number in values if not isinstance(number, str)])]
-    limits = np.iinfo(dtype)
-    whole = [value for value in values if isinstance(value, int) and limits.min <= value <= limits.max]
-    return [np.array(whole, dtype)] if whole else []

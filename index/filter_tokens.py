@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 
 from ..common.errors import FilterError
@@ -9,6 +10,8 @@ from ..common.errors import FilterError
 MAX_LENGTH = 65_536
 """Characters in a filter: room for thousands of ids in one `in (…)`."""
 MAX_NUMBER_LENGTH = 64
+_WHOLE_DIGITS = 20
+"""Of a number such as 1e3, up to which it is read as an integer: more than any column holds."""
 _SHOWN = 60
 """Characters of the filter shown on each side of a caret."""
 
@@ -40,6 +43,10 @@ class Token:
     def is_keyword(self, *words: str) -> bool:
         """Whether it is one of these keywords."""
         return self.kind is TokenKind.KEYWORD and self.value in words
+
+    def is_word(self, *words: str) -> bool:
+        """Whether it is one of these words, which are keywords only after a column."""
+        return self.kind is TokenKind.NAME and str(self.value).lower() in words
 
     def is_symbol(self, *symbols: str) -> bool:
         """Whether it is one of these symbols."""
@@ -89,6 +96,12 @@ def tokenize(text: str) -> list[Token]:
     return tokens
 
 
+def is_number(text: str) -> bool:
+    """Whether a text is a number as a filter may hold it."""
+    found = _PATTERN.fullmatch(text.strip())
+    return found is not None and found.lastgroup == "number" and len(found[0]) <= MAX_NUMBER_LENGTH
+
+
 def _token(text: str, match: re.Match[str]) -> Token:
     position, word = match.start(), match[match.lastgroup or 0]
     match match.lastgroup:
@@ -118,10 +131,11 @@ def _number(text: str, position: int, word: str) -> int | float:
         raise error_at(text, end, f"Unexpected {text[end]!r} after the number {word}.")
     if word.lstrip("+-").isdigit():
         return int(word)
-    number = float(word)
+    number, exact = float(word), Decimal(word)
     if number in (float("inf"), float("-inf")):
         raise error_at(text, position, f"The number {word} is too large.")
-    return int(number) if number.is_integer() and abs(number) < 2**53 else number
+    is_whole = exact.adjusted() < _WHOLE_DIGITS and exact == exact.to_integral_value()
+    return int(exact) if is_whole else number
 
 
 def _unexpected(text: str, position: int) -> FilterError:
@@ -134,5 +148,5 @@ def _unexpected(text: str, position: int) -> FilterError:
         return error_at(text, position, f"Unexpected {text[position : position + 2]!r}; write `and` or `or`.")
     if character == "!":
         return error_at(text, position, "Unexpected '!'; write `not`, or `!=`.")
-    hint = "a name with odd characters is written in `backquotes`"
+    hint = "text is written in 'quotes', the name of a column with such a character in `backquotes`"
     return error_at(text, position, f"Unexpected {character!r} in the filter; {hint}.")

@@ -5,42 +5,40 @@
     not        = { "not" } ( "(" filter ")" | condition )
     condition  = operand ( "=" | "==" | "!=" | "<>" | "<" | "<=" | ">" | ">=" ) operand
                | column [ "not" ] "in" "(" literal { "," literal } ")"
-               | column "is" [ "not" ] "null"
+               | column [ "not" ] "like" text
+               | column [ "not" ] "contains" literal
+               | column "is" [ "not" ] ( "null" | "nan" )
                | column of true/false values | "true" | "false"
     operand    = column | literal
-    literal    = number | 'text' | "text" | true | false
+    literal    = number | text | true | false
+    text       = 'text' | "text"
 
-Keywords may be in any case; a column with odd characters is written in `backquotes`; a quote inside quotes is
-doubled. Columns are those of `images/` and `correct` (predicted = label_index). Logic is SQL's: a comparison
-with a null is unknown, `not` of unknown is unknown, and only what is true is kept. A date is compared with
-text ('2024-01-31'). A number is compared with a float column at that column's precision.
+Keywords may be in any case; a column with odd characters is written in `backquotes`; a quote inside quotes is doubled.
+Columns are those of `images/` and `correct` (predicted = label_index). Logic is SQL's: a comparison with a null is
+unknown, `not` of unknown is unknown, and only what is true is kept.
+
+- Text is compared as it is, letters in capitals apart from small ones. `like` has `%` for any text and `_` for one
+  character, `\\` before them for the sign itself. `contains` finds a part of text, or an element of a list.
+- `predicted` and `label_index` are numbers of the model's classes; `= 'cat'` is the class of that name, or of that
+  label. `predicted != label` compares classes: unknown where the label is none of the model's.
+- Numbers are compared exactly, whatever their types; but one with a fraction takes a float column's precision. NaN is
+  unequal to everything, and found by `is nan`.
+- Dates and times are compared with text: '2024-01-31', '2024-01-31 12:30:00'; with a time zone, as in
+  '2024-01-31T12:30:00Z', where the column has one; text without is then in the column's zone.
 """
 
-import difflib
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
 from ..common.errors import FilterError
-from .filter_nodes import (
-    COMPARISONS,
-    MIRRORED,
-    Among,
-    Column,
-    ColumnKind,
-    Compare,
-    Constant,
-    IsNull,
-    Join,
-    Node,
-    Not,
-    Operand,
-    Truth,
-    column_kind,
-)
-from .filter_tokens import Literal, Token, TokenKind, error_at, tokenize
+from .filter_checks import Checks
+from .filter_columns import ClassNames, Column, ColumnKind
+from .filter_nodes import MIRRORED, OPERATORS, Constant, IsNull, Join, Node, Not, Operand, Truth
+from .filter_tokens import Token, TokenKind, error_at, tokenize
 
+NO_NAMES = ClassNames()
 MAX_DEPTH = 50
 """Parentheses within parentheses."""
 MAX_CONDITIONS = 500
@@ -66,28 +64,26 @@ class Filter:
         return self.node.answer(table)[0]
 
 
-def parse(text: str, schema: pa.Schema) -> Filter:
-    """The filter that `text` says, over the columns of `schema`.
+def parse(text: str, schema: pa.Schema, classes: ClassNames = NO_NAMES) -> Filter:
+    """Return the filter that `text` is, over the columns of `schema`. classes: of the model, by their names.
 
     Raises FilterError, which shows the position, for bad syntax, an unknown column, a comparison of unlike
     types, or a filter that is too long or too deeply nested.
     """
-    parser = _Parser(text, schema)
+    parser = _Parser(text, schema, classes)
     node = parser.parse()
-    return Filter(text=text, canonical=node.canonical, columns=frozenset(parser.reads), node=node)
+    return Filter(text=text, canonical=node.canonical, columns=frozenset(parser.checks.reads), node=node)
 
 
 class _Parser:
     """Recursive descent, one method for each rule of the grammar; the depth is bounded."""
 
-    def __init__(self, text: str, schema: pa.Schema) -> None:
+    def __init__(self, text: str, schema: pa.Schema, classes: ClassNames) -> None:
         self.text = text
-        self.columns = _columns(schema)
-        self.types: dict[str, pa.DataType] = dict(zip(schema.names, schema.types, strict=True))
+        self.checks = Checks(text, schema, classes)
         self.tokens = tokenize(text)
         self.next = 0
         self.conditions = 0
-        self.reads: set[str] = set()
 
     @property
     def token(self) -> Token:
@@ -147,9 +143,9 @@ class _Parser:
             raise error_at(self.text, self.token.position, f"More than {MAX_CONDITIONS} conditions; {hint}.")
         start = self.token
         left = self.operand()
-        if self.token.is_symbol(*COMPARISONS):
+        if self.token.is_symbol(*OPERATORS):
             return self.comparison(start, left)
-        if self.token.is_keyword("in", "is", "not"):
+        if self.token.is_keyword("in", "is", "not") or self.token.is_word("like", "contains"):
             if not isinstance(left, Column):
                 raise error_at(
                     self.text, start.position, f"A column is expected before `{self.token.value}`."
@@ -162,19 +158,18 @@ class _Parser:
         if isinstance(left, Column) and self.token.kind in (TokenKind.END, TokenKind.KEYWORD):
             message = f"{left.canonical} is {left.kind} and cannot stand alone; compare it with something."
             raise error_at(self.text, start.position, message)
-        raise self.error_here("expected a comparison such as `=`, `<`, `in (…)` or `is null`")
+        raise self.error_here("expected a comparison such as `=`, `<`, `in (…)`, `like '…'` or `is null`")
 
     def comparison(self, start: Token, left: Operand) -> Node:
         operator, second = self.take(), self.token
         right = self.operand()
-        if self.token.is_symbol(*COMPARISONS):
+        if self.token.is_symbol(*OPERATORS):
             raise self.error_here("comparisons cannot be chained; join two with `and`")
         word = str(operator.value)
         if isinstance(left, Column):
-            return Compare(left, word, self.checked(left, word, operator, right, second))
+            return self.checks.comparison(left, word, operator, right, second)
         if isinstance(right, Column):
-            mirrored = MIRRORED[word]
-            return Compare(right, mirrored, self.checked(right, mirrored, operator, left, start))
+            return self.checks.comparison(right, MIRRORED[word], operator, left, start)
         raise error_at(self.text, start.position, "A comparison needs a column on at least one side.")
 
     def is_null(self, column: Column) -> Node:
@@ -182,38 +177,47 @@ class _Parser:
         negated = self.token.is_keyword("not")
         if negated:
             self.take()
-        if not self.token.is_keyword("null"):
-            raise self.error_here("expected `null` (`is null` or `is not null`)")
-        self.take()
-        return _negate(IsNull(column)) if negated else IsNull(column)
+        if self.token.is_word("nan"):
+            node = self.checks.is_nan(column, self.take())
+        elif self.token.is_keyword("null"):
+            self.take()
+            node = IsNull(column)
+        else:
+            raise self.error_here("expected `null` or `nan` (`is null`, `is not null`, `is nan`)")
+        return _negate(node) if negated else node
 
     def among(self, column: Column) -> Node:
         negated = self.token.is_keyword("not")
         if negated:
             self.take()
-        if not self.token.is_keyword("in"):
-            raise self.error_here("expected `in (…)`")
+        if self.token.is_word("like", "contains"):
+            operator, start = self.take(), self.token
+            check = self.checks.like if str(operator.value).lower() == "like" else self.checks.contains
+            node = check(column, operator, self.operand(), start)
+        elif self.token.is_keyword("in"):
+            node = self.listed(column)
+        else:
+            raise self.error_here("expected `in (…)`, `like '…'` or `contains '…'`")
+        return _negate(node) if negated else node
+
+    def listed(self, column: Column) -> Node:
         operator = self.take()
         if not self.token.is_symbol("("):
             raise self.error_here("expected `(` and a list of values")
-        values: list[Literal] = []
+        values: list[tuple[Operand, Token]] = []
         while not values or self.token.is_symbol(","):
             self.take()
             start = self.token
-            value = self.checked(column, "in", operator, self.operand(), start)
-            if isinstance(value, Column):
-                raise error_at(self.text, start.position, "A list holds values; text is written in quotes.")
-            values.append(value)
+            values.append((self.operand(), start))
         if not self.token.is_symbol(")"):
             raise self.error_here("expected `,` or `)`")
         self.take()
-        node = Among(column, tuple(sorted(set(values))))  # the check left one type, so they can be sorted
-        return _negate(node) if negated else node
+        return self.checks.among(column, operator, values)
 
     def operand(self) -> Operand:
         token = self.token
         if token.kind is TokenKind.NAME:
-            return self.column(self.take())
+            return self.checks.column(self.take())
         if token.kind in (TokenKind.NUMBER, TokenKind.STRING):
             return self.take().value
         if token.is_keyword("true", "false"):
@@ -222,83 +226,12 @@ class _Parser:
             raise self.error_here(_NULL_HINT)
         raise self.error_here("expected a column or a value")
 
-    def column(self, token: Token) -> Column:
-        name = str(token.value)
-        column = self.columns.get(name)
-        if column is None:
-            lowered = {known.lower(): known for known in self.columns}
-            close = difflib.get_close_matches(name[:100].lower(), lowered, n=3, cutoff=0.6)
-            shown = [lowered[match] for match in close] or sorted(self.columns)
-            does = "Did you mean" if close else "There are"
-            end = "?" if close else "; text is written in quotes."
-            names = ", ".join(self.columns[known].canonical for known in shown[:30])
-            raise error_at(self.text, token.position, f"No column {name[:100]!r}. {does} {names}{end}")
-        self.reads.update(column.reads)
-        return column
-
-    def checked(self, column: Column, word: str, operator: Token, operand: Operand, start: Token) -> Operand:
-        """`operand`, if `column word operand` compares like with like."""
-        if column.kind is ColumnKind.OTHER:
-            message = f"{column.canonical} is {column.kind}; only `is null` can be asked of it."
-            raise error_at(self.text, operator.position, message)
-        if isinstance(operand, Column):
-            same_time = column.kind is not ColumnKind.TIME or self.type_of(column) == self.type_of(operand)
-            if operand.kind is not column.kind or not same_time:
-                names = f"{column.canonical} is {column.kind} and {operand.canonical} is {operand.kind}"
-                raise error_at(self.text, operator.position, f"These cannot be compared: {names}.")
-        elif column.kind is ColumnKind.TIME and isinstance(operand, str):
-            self.check_time(column, operand, start)
-        elif _literal_kind(operand) is not column.kind:
-            raise error_at(self.text, start.position, _mismatch(column, operand))
-        if column.kind is ColumnKind.BOOLEAN and word not in ("=", "!=", "in"):
-            raise error_at(
-                self.text, operator.position, f"{column.canonical} is true or false; use `=` or `!=`."
-            )
-        return operand
-
-    def check_time(self, column: Column, text: str, start: Token) -> None:
-        try:
-            pa.scalar(text).cast(self.type_of(column))
-        except pa.ArrowInvalid:
-            what = f"{column.canonical} is a {self.type_of(column)}, which {text!r} is not"
-            hint = "write '2024-01-31' or '2024-01-31 12:30:00'"
-            raise error_at(self.text, start.position, f"{what}; {hint}.") from None
-
-    def type_of(self, column: Column) -> pa.DataType:
-        kind = self.types[column.reads[0]]
-        return kind.value_type if pa.types.is_dictionary(kind) else kind
-
     def error_here(self, expected: str) -> FilterError:
         token = self.token
         what = "The filter ends too early" if self.at_end else f"Unexpected {token.kind}"
         return error_at(self.text, token.position, f"{what}: {expected}.")
 
 
-def _columns(schema: pa.Schema) -> dict[str, Column]:
-    """The columns that a filter may name; `correct` is derived where the columns it needs are there."""
-    names: list[str] = schema.names
-    columns = {name: Column(name, column_kind(schema.field(name).type), (name,)) for name in names}
-    if "predicted" in columns and "label_index" in columns:
-        columns["correct"] = Column("correct", ColumnKind.BOOLEAN, ("predicted", "label_index"))
-    return columns
-
-
 def _negate(node: Node) -> Node:
     """`not node`, without piling up double negations."""
     return node.node if isinstance(node, Not) else Not(node)
-
-
-def _literal_kind(literal: Literal) -> ColumnKind:
-    if isinstance(literal, bool):
-        return ColumnKind.BOOLEAN
-    return ColumnKind.TEXT if isinstance(literal, str) else ColumnKind.NUMBER
-
-
-def _mismatch(column: Column, literal: Literal) -> str:
-    what = _literal_kind(literal)
-    hint = ""
-    if column.kind is ColumnKind.TEXT:
-        hint = f" Write the value in quotes: '{literal}'."
-    elif what is ColumnKind.TEXT:
-        hint = " Leave out the quotes, or name another column."
-    return f"{column.canonical} is {column.kind}, which cannot be compared with {what}.{hint}"

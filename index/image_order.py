@@ -6,7 +6,6 @@ from typing import Literal
 import numpy as np
 
 from .distribution import strongest_first
-from .filters import parse
 from .image_columns import ImageColumns
 from .once import OnceCache
 from .store import Store
@@ -25,7 +24,7 @@ class ImageOrder:
 
         Those without a value stand last; equal ones by image_id.
         """
-        kept = parse(where, self._store.images_schema) if where else None
+        kept = self._store.parse_filter(where) if where else None
         key = ("images", kept and kept.canonical, sort, descending)
 
         def make() -> np.ndarray:

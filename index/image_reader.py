@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from ..common.errors import UsageError
 from .cache import ByteCache
 from .columns import Columns
-from .filters import Filter, parse
+from .filters import NO_NAMES, ClassNames, Filter, parse
 
 _MASK_BYTES = 64 * 2**20
 _KEPT_IMAGES = 4 * 2**20
@@ -20,9 +20,9 @@ _KEPT_IMAGES = 4 * 2**20
 class ImageReader:
     """The images of one store. Any threads may share it."""
 
-    def __init__(self, columns: Columns, count: int) -> None:
-        """columns: of images/. count: of the images."""
-        self.columns, self.count = columns, count
+    def __init__(self, columns: Columns, count: int, classes: ClassNames = NO_NAMES) -> None:
+        """columns: of images/. count: of the images. classes: of the model, by their names."""
+        self.columns, self.count, self.classes = columns, count, classes
         self._masks = ByteCache(_MASK_BYTES)
 
     @property
@@ -68,9 +68,13 @@ class ImageReader:
                 return group.first + int(place)
         return None
 
+    def parse(self, where: str) -> Filter:
+        """Return the filter over the columns of images/. Raises FilterError."""
+        return parse(where, self.columns.schema, self.classes)
+
     def mask(self, where: Filter | str) -> np.ndarray:
         """(images,) bool, not to be written to: where the filter is true. Raises FilterError."""
-        parsed = parse(where, self.columns.schema) if isinstance(where, str) else where
+        parsed = self.parse(where) if isinstance(where, str) else where
         return self._masks.get(parsed.canonical, lambda: self._mask(parsed), lambda mask: mask.nbytes)
 
     def _mask(self, where: Filter) -> np.ndarray:

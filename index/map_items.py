@@ -106,7 +106,7 @@ class ImageItems:
 
     def mask(self, where: str) -> np.ndarray:
         """A filter over `images/`."""
-        return self.store.mask(parse(where, self.store.images_schema))
+        return self.store.mask(where)
 
     def labels(self) -> Labels:
         """Their own."""

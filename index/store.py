@@ -15,7 +15,7 @@ from .columns import Columns
 from .features import FeatureReader
 from .file_cache import FileCache
 from .files import Folder
-from .filters import Filter
+from .filters import ClassNames, Filter
 from .image_reader import ImageReader
 from .layer_reader import LayerReader
 from .manifest import Manifest, PartRecord
@@ -59,7 +59,8 @@ class Store:
         self.classes: tuple[str, ...] | None = None if classes is None else tuple(classes)
         self.images_count = int(manifest.counts["images"])
         self._files = FileCache(folder, footer_bytes=_FOOTER_BYTES, column_bytes=_COLUMN_BYTES)
-        self._images = ImageReader(self._table(IMAGES), self.images_count)
+        names = ClassNames(self.classes or (), self._labelled)
+        self._images = ImageReader(self._table(IMAGES), self.images_count, names)
         self._pixels = SweptPixels(dataset or str(manifest.dataset["path"]), self._table(PLAN), self._images)
         self._units = UnitReader(self._columns([manifest.files[UNITS]]), self.layers)
         self._summary = SummaryReader(manifest, self._columns, self.layers)
@@ -229,6 +230,10 @@ class Store:
                 break
         return rows
 
+    def parse_filter(self, where: str) -> Filter:
+        """Return the filter that a text is, over the columns of images/ and the classes' names. Raises FilterError."""
+        return self._images.parse(where)
+
     def mask(self, where: Filter | str) -> np.ndarray:
         """(images,) bool, not to be written to: where the filter is true. Raises FilterError."""
         return self._images.mask(where)
@@ -290,6 +295,12 @@ class Store:
         return self._patches.get(number, unit * PATCHES_PER_UNIT + rank)
 
     # Within
+
+    def _labelled(self) -> dict[str, int]:
+        """The labels that are classes of the model → their numbers."""
+        table = self._summary.classes()
+        rows = [] if table is None else table.select(["label", "label_index"]).to_pylist()
+        return {row["label"]: row["label_index"] for row in rows if row["label_index"] is not None}
 
     def _patches_of(self, number: int, units: Sequence[int], found: TopK) -> list[Patch]:
         """The patches of `found`, which has a row for each of `units`."""
