@@ -2,7 +2,6 @@
 
 import shlex
 from argparse import Namespace
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from .output import print_lines
@@ -27,8 +26,7 @@ def run(arguments: Namespace) -> int:
     if arguments.no_serve:
         print_lines("", f"Serve it with: unitscope serve {shlex.quote(str(report.store))} --port {port}")
         return 0
-    with suppress(KeyboardInterrupt):
-        serve([str(report.store)], port=port)
+    serve([str(report.store)], port=port)
     return 0
 
 

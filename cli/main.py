@@ -2,23 +2,21 @@
 
 Nothing heavy is imported here or at the top of a verb's file: `unitscope --help` must answer at once.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 130 stopped with Ctrl-C, 143 ended with SIGTERM.
+Exit codes: 0 done, 1 failed, 2 wrong usage, 130 stopped with Ctrl-C, 143 with SIGTERM, 129 with SIGHUP.
 """
 
 import shlex
-import signal
 import sys
-import threading
 import traceback
 from argparse import Action, ArgumentParser, Namespace, RawDescriptionHelpFormatter
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager, suppress
-from types import FrameType
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, NoReturn
 
 from ..common.errors import UnitscopeError
 from . import atlas, demo, index, layers, neighbors, serve, sweep, top, verify
 from .output import ReaderGoneError, flush
+from .signals import Stopping, end_now, stopping_on_signals
 from .stdout import answers_alone, drop_answers
 from .verb import Verb
 
@@ -42,7 +40,6 @@ EPILOG = "`unitscope VERB --help` explains a verb. New here? `unitscope demo` sh
 FAILED = 1
 WRONG_USAGE = 2
 INTERRUPTED = 130
-TERMINATED = 143
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,20 +53,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return WRONG_USAGE
     parsed = parser().parse_args(words)
     verb: Verb = parsed.verb
+    own = arguments is None
+    stop = _StopMessage(verb, words)
+    with stopping_on_signals(stop.say, for_good=own) as stopping:
+        code = _run(verb, parsed, stopping, own=own)
+        if stopping.code is None:
+            return code
+        stop.say()
+        if own:
+            end_now(stopping.code)
+        return stopping.code
+
+
+def _run(verb: Verb, parsed: Namespace, stopping: Stopping, *, own: bool) -> int:
+    """Run the verb, say what went wrong, and return the exit code."""
     try:
-        with answers_alone(for_good=arguments is None), _ending_on_sigterm():
+        with answers_alone(for_good=own):
             code = verb.run(parsed)
             flush()
-    except UnitscopeError as error:
-        _say(f"unitscope {verb.name}: {error}")
-        return error.exit_code
     except KeyboardInterrupt:
-        return _interrupted(verb, words)
+        stopping.code = stopping.code or INTERRUPTED
     except ReaderGoneError:
         return _reader_gone()
-    except Exception:  # noqa: BLE001 - the last line of defence, which hides nothing
-        return _bug()
-    return code
+    except Exception as error:  # noqa: BLE001 - the last line of defence, which hides nothing
+        if stopping.code is not None:  # the interrupted work has made something else of the signal
+            return stopping.code
+        if not isinstance(error, UnitscopeError):
+            return _bug()
+        _say(f"unitscope {verb.name}: {error}")
+        return error.exit_code
+    else:
+        return code
+    return stopping.code
 
 
 def parser() -> ArgumentParser:
@@ -102,32 +117,21 @@ class _Version(Action):
         parser.exit()
 
 
-@contextmanager
-def _ending_on_sigterm() -> Generator[None]:
-    """SIGTERM unwinds like Ctrl-C, so that locks and workers are let go; a second one ends the process at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
+class _StopMessage:
+    """What a person who stopped a verb should know; said once."""
 
-    def end(_signal: int, _frame: FrameType | None) -> NoReturn:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        raise SystemExit(TERMINATED)
+    def __init__(self, verb: Verb, words: Sequence[str]) -> None:
+        again = shlex.join(["unitscope", *words])
+        self._text = "unitscope: stopped"
+        if verb.resume:
+            self._text = f"unitscope {verb.name}: stopped. {verb.resume}\n  {again}"
+        self._said = False
 
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _interrupted(verb: Verb, words: Sequence[str]) -> int:
-    again = shlex.join(["unitscope", *words])
-    _say(
-        f"\nunitscope {verb.name}: stopped. {verb.resume}\n  {again}"
-        if verb.resume
-        else "\nunitscope: stopped"
-    )
-    return INTERRUPTED
+    def say(self) -> None:
+        """Show it on stderr."""
+        if not self._said:
+            self._said = True
+            _say("\n" * sys.stderr.isatty() + self._text)
 
 
 def _reader_gone() -> int:

@@ -2,7 +2,6 @@
 
 import gc
 from argparse import Namespace
-from contextlib import suppress
 
 from . import values
 from .verb import Verb, argument
@@ -16,14 +15,13 @@ def run(arguments: Namespace) -> int:
     finally:
         gc.enable()
 
-    with suppress(KeyboardInterrupt):
-        serve(
-            arguments.store,
-            host=arguments.host,
-            port=arguments.port,
-            log=arguments.log,
-            live_threads=None if arguments.no_live else arguments.live_threads,
-        )
+    serve(
+        arguments.store,
+        host=arguments.host,
+        port=arguments.port,
+        log=arguments.log,
+        live_threads=None if arguments.no_live else arguments.live_threads,
+    )
     return 0
 
 

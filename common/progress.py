@@ -7,8 +7,16 @@
 Every method may be called from any thread.
 """
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
+
+Note = Callable[[str], None]
+"""Shows one line that a person should read now."""
+
+
+def silent(_: str) -> None:
+    """Show nothing."""
 
 
 class Stage(Protocol):

@@ -93,7 +93,9 @@ def build_atlas(
         parts = [record.rows for record in opened.manifest.parts(IMAGES)]
         draw_all = None
         if workers:
-            draw_all = draw_on_ray(opened.folder.url, parts, workers=workers, address=ray_address)
+            draw_all = draw_on_ray(
+                opened.folder.url, parts, workers=workers, address=ray_address, progress=progress
+            )
         with Thumbs(opened.folder, parts) as thumbs:
             manifest = write_atlas(
                 opened.folder,

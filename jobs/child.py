@@ -4,6 +4,7 @@ For what must not share a process: torch and FAISS, or a service and the trainin
 """
 
 import multiprocessing
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Generator
@@ -14,6 +15,9 @@ from typing import Any, Protocol
 from ..common.errors import UnitscopeError
 from ..common.private_stdout import STDERR, give_stdout
 from ..common.progress import Progress, Stage
+
+END_SECONDS = 5.0
+"""How long a child may take to end after its answer."""
 
 
 class Pipe(Protocol):
@@ -34,22 +38,23 @@ def run_in_child(function: Callable[..., Any], *arguments: Any, progress: Progre
     process.start()
     there.close()
     try:
-        return _follow(here, progress)
+        result = _follow(here, progress)
+        process.join(END_SECONDS)
+        return result
     except EOFError:
         process.join()
         raise UnitscopeError(
             f"{function.__name__} ended without an answer (exit code {process.exitcode})"
         ) from None
     finally:
-        if process.is_alive():
-            process.join(5)
-            process.terminate()
+        process.kill()  # it has answered, or is not wanted any more
         process.join()
 
 
 def _child(pipe: Pipe, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     give_stdout(STDERR)  # whatever a user's network prints is no answer of the parent's
     sys.stdout = sys.stderr
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to both; the parent ends this process
     try:
         result = function(*arguments, progress=_SentProgress(pipe))
     except UnitscopeError as error:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, Protocol
 
+from ..common.progress import Note, silent
 from ..model.load import LoadedModel
 from .config import SweepConfig
 from .cores import cores
@@ -13,12 +14,12 @@ from .worker import Worker
 class Pool(Protocol):
     """Workers, here or on a cluster."""
 
-    def prepare(self) -> None:
-        """Loads the network in every worker, and waits until all have it."""
+    def prepare(self, note: Note = silent) -> None:
+        """Load the network in the workers, and wait until they have it. note: shows what is waited for."""
         ...
 
-    def map(self, step: str, tasks: Sequence[Any]) -> Iterator[Any]:
-        """Runs every task once (again where a worker died) and yields the results as they come.
+    def map(self, step: str, tasks: Sequence[Any], note: Note = silent) -> Iterator[Any]:
+        """Run every task once (again where a worker died) and yield the results as they come.
 
         A task's UnitscopeError is raised here, and the tasks not yet begun are dropped.
         """
@@ -37,15 +38,21 @@ class LocalPool:
         self._worker.__enter__()
         return self
 
-    def __exit__(self, *error: object) -> None:
-        self._executor.shutdown(wait=True, cancel_futures=True)
-        self._worker.__exit__(*error)
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: object
+    ) -> None:
+        stopped = kind is not None and not issubclass(
+            kind, Exception
+        )  # by a signal: nothing waits for a long shard
+        self._executor.shutdown(wait=not stopped, cancel_futures=True)
+        if not stopped:
+            self._worker.__exit__(kind, error, traceback)
 
-    def prepare(self) -> None:
+    def prepare(self, note: Note = silent) -> None:
         """See Pool."""
         self._worker.run("ready", None)
 
-    def map(self, step: str, tasks: Sequence[Any]) -> Iterator[Any]:
+    def map(self, step: str, tasks: Sequence[Any], note: Note = silent) -> Iterator[Any]:
         """See Pool."""
         waiting = iter(tasks)
         running: set[Future[Any]] = set()

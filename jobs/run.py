@@ -3,7 +3,7 @@
 import re
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from ..index.schema import MANIFEST, SHARDS, WORK, shard_path
 from ..model.load import LoadedModel, load_model
 from ..model.preprocess import Preprocess
 from .budget import Budget, failures_of, read_committed, recheck
+from .choose_pool import SMALL_SECONDS, seconds_here, starts_ray
 from .config import SweepConfig
 from .finish import finish
 from .forward import check_device
@@ -27,6 +28,8 @@ from .pictures import WORK_OUTPUTS, choose_views, pack_tasks
 from .plan import PLAN_FILE, Plan, dataset_fingerprint, load_plan
 from .planning import absolute_spec, choose_subject, make_plan
 from .pool import LocalPool, Pool
+from .ray.job import sweep_job
+from .ray.pool import RayPool
 from .refusals import check_place, check_same
 
 
@@ -52,13 +55,17 @@ def sweep(config: SweepConfig, *, progress: Progress = SILENT) -> SweepReport:
     config = absolute(config)
     folder = Folder.confined(config.store)
     check_place(config, folder)
-    if config.workers == 0:
+    if config.ray_address is None:
         check_device(config.device)
     dataset = open_dataset(config.data)
     model = load_model(config.model, weights=config.weights)
     known = folder.exists(MANIFEST) or folder.exists(PLAN_FILE)
     subject = None if known else choose_subject(config, model, progress)
-    with writing(folder):  # from here on something is written
+    with ExitStack() as open_:
+        pool: LocalPool | RayPool | None = None
+        if starts_ray(config) and not folder.exists(MANIFEST):
+            pool = open_.enter_context(RayPool(sweep_job(config)))  # starts while the sweep is planned
+        open_.enter_context(writing(folder))  # from here on something is written
         if folder.exists(MANIFEST):
             return _already_finished(config, folder, dataset, model=model)
         plan = load_plan(folder)
@@ -69,17 +76,23 @@ def sweep(config: SweepConfig, *, progress: Progress = SILENT) -> SweepReport:
             plan = make_plan(
                 config, folder, dataset, model=model, subject=subject, progress=progress, previous=plan
             )
-        with Log(folder) as log, _pool(config, model) as pool:
-            return _Run(
-                config,
-                folder,
-                plan,
-                dataset=dataset,
-                preprocess=model.preprocess,
-                pool=pool,
-                progress=progress,
-                log=log,
-            ).run()
+        log = open_.enter_context(Log(folder))
+        why = ""
+        if pool is None:
+            pool, why = _choose_pool(config, plan, dataset, model)
+            open_.enter_context(pool)
+        log.write("workers", ray=isinstance(pool, RayPool), why=why)
+        return _Run(
+            config,
+            folder,
+            plan,
+            dataset=dataset,
+            preprocess=model.preprocess,
+            pool=pool,
+            why=why,
+            progress=progress,
+            log=log,
+        ).run()
 
 
 def absolute(config: SweepConfig) -> SweepConfig:
@@ -103,17 +116,17 @@ def is_changed(planned: dict[str, Any], dataset: Dataset) -> bool:
     return planned["fingerprints"]["dataset"] != dataset_fingerprint(dataset.batches())
 
 
-@contextmanager
-def _pool(config: SweepConfig, model: LoadedModel) -> Generator[Pool]:
-    """Ray workers, or this process where `workers` is 0."""
+def _choose_pool(
+    config: SweepConfig, plan: Plan, dataset: Dataset, model: LoadedModel
+) -> tuple[LocalPool | RayPool, str]:
+    """Return this process or Ray, and why, as a line for a person."""
     if config.workers == 0:
-        with LocalPool(config, model) as pool:
-            yield pool
-        return
-    from .ray_workers import RayPool
-
-    with RayPool(config, workers=config.workers) as pool:
-        yield pool
+        return LocalPool(config, model), ""
+    seconds = seconds_here(config, plan, dataset, model)
+    if seconds < SMALL_SECONDS:
+        why = f"about {max(1, round(seconds))} s of work: done in this process, without Ray (--workers N starts it)"
+        return LocalPool(config, model), why
+    return RayPool(sweep_job(config)), ""
 
 
 def _already_finished(
@@ -162,6 +175,7 @@ class _Run:
         dataset: Dataset,
         preprocess: Preprocess,
         pool: Pool,
+        why: str,
         progress: Progress,
         log: Log,
     ) -> None:
@@ -171,6 +185,7 @@ class _Run:
         self._dataset = dataset
         self._preprocess = preprocess
         self._pool = pool
+        self._why = why
         self._progress = progress
         self._log = log
         self._seconds: dict[str, float] = {}
@@ -181,8 +196,10 @@ class _Run:
         plan = self._plan
         left = self._left()
         if left:
-            with self._timed("start"), self._progress.stage("starting workers", None, "workers"):
-                self._pool.prepare()
+            with self._timed("start"), self._progress.stage("starting workers", None, "workers") as stage:
+                if self._why:
+                    stage.note(self._why)
+                self._pool.prepare(stage.note)
         with self._timed("sweep"):
             swept = self._sweep(left)
         with self._timed("merge"):
@@ -225,7 +242,7 @@ class _Run:
         with self._progress.stage("sweeping", images, "images") as stage:
             if images < plan.images:
                 stage.note(f"going on: {plan.images - images:,} of {plan.images:,} images were swept before")
-            for record in self._pool.map("sweep", left):
+            for record in self._pool.map("sweep", left, stage.note):
                 self._log.write("committed", shard=record.shard, worker=record.worker)
                 stage.advance(record.images)
                 self._budget.spend(record.failures)
@@ -235,7 +252,7 @@ class _Run:
         """Runs the tasks of a step with progress; gives their results."""
         with self._progress.stage(title, len(tasks), unit) as stage:
             results: list[Any] = []
-            for result in self._pool.map(step, tasks):
+            for result in self._pool.map(step, tasks, stage.note):
                 stage.advance(1)
                 results.append(result)
         return results

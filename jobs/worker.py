@@ -1,6 +1,6 @@
 """One process's share of a sweep: it opens the plan, the dataset and the network once, then runs any step.
 
-Started by `run.py` in the driver's own process, or by `ray_workers.py` in each Ray actor; its lanes call `run`, and one
+Started by `run.py` in the driver's own process, or by `ray/job.py` in each Ray worker; its lanes call `run`, and one
 thread more, so that a core has work while a lane waits for the disk to commit its shard.
 """
 

@@ -26,7 +26,7 @@ NEVER = {
     ),
     "jobs, but for Ray": (
         ("jobs/*",),
-        ("jobs/ray_workers.py",),
+        ("jobs/ray/main.py", "jobs/ray/actors.py", "jobs/ray/cluster.py"),
         {"ray", "fastapi", "uvicorn", "umap", "openTSNE"},
     ),
     "service": (
