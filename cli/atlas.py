@@ -8,7 +8,7 @@ from ..common.progress import Progress
 from .output import count, print_json, print_lines
 from .progress import show_progress
 from .values import named, whole
-from .verb import JSON, Verb, argument
+from .verb import JSON, TRUST_DATA, TRUST_MODEL, Verb, argument
 
 if TYPE_CHECKING:
     from ..index.projection import MapOptions
@@ -62,11 +62,18 @@ def _build(arguments: Namespace, options: "MapOptions", progress: Progress) -> "
 
         return build_units_atlas(arguments.store, arguments.units, options, progress=progress)
     if arguments.activations:
+        from ..index.trust import Trust
         from ..jobs.build_activation_atlas import POSITIONS, build_activation_atlas
 
         positions = arguments.positions or POSITIONS
+        trust = Trust(arguments.trust_model, arguments.trust_data)
         return build_activation_atlas(
-            arguments.store, arguments.activations, options, positions=positions, progress=progress
+            arguments.store,
+            arguments.activations,
+            options,
+            positions=positions,
+            trust=trust,
+            progress=progress,
         )
     from ..jobs.build_atlas import build_atlas
 
@@ -176,6 +183,8 @@ VERB = Verb(
             metavar="N",
             help="for --activations: sample at most N, each in another image (default: 100000)",
         ),
+        TRUST_MODEL,
+        TRUST_DATA,
         argument(
             "--name",
             type=named,

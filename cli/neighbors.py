@@ -8,7 +8,7 @@ from .index import METRIC
 from .notes import print_notes, provenance
 from .output import Column, print_json, print_lines, print_table
 from .top import class_name
-from .verb import JSON, Verb, argument
+from .verb import JSON, TRUST_MODEL, Verb, argument
 
 _IMAGE_COLUMNS = ("uri", "label", "predicted", "probability")
 
@@ -16,9 +16,10 @@ _IMAGE_COLUMNS = ("uri", "label", "predicted", "probability")
 def run(arguments: Namespace) -> int:
     """Prints the neighbours."""
     from ..index.store import Store
+    from ..index.trust import Trust
     from ..jobs.neighbors import neighbors
 
-    store = Store.open(arguments.store)
+    store = Store.open(arguments.store, trust=Trust(model=arguments.trust_model))
     found = neighbors(
         store,
         arguments.image,
@@ -92,6 +93,7 @@ VERB = Verb(
         argument("--where", metavar="FILTER", help="only among the images that it keeps"),
         METRIC,
         argument("--exact", action="store_true", help="compare with every image, without the index"),
+        TRUST_MODEL,
         JSON,
     ),
     run=run,

@@ -4,7 +4,7 @@ import gc
 from argparse import Namespace
 
 from . import values
-from .verb import Verb, argument
+from .verb import TRUST_DATA, TRUST_MODEL, Verb, argument
 
 
 def run(arguments: Namespace) -> int:
@@ -12,6 +12,7 @@ def run(arguments: Namespace) -> int:
     gc.disable()  # what is imported stays: to look for garbage in it is a tenth of the start
     try:
         from ..service.server import serve
+        from ..service.trusted import Trusted
     finally:
         gc.enable()
 
@@ -21,6 +22,14 @@ def run(arguments: Namespace) -> int:
         port=arguments.port,
         log=arguments.log,
         live_threads=None if arguments.no_live else arguments.live_threads,
+        trust=Trusted(
+            arguments.trust_model,
+            arguments.trust_data,
+            arguments.model,
+            arguments.weights,
+            arguments.data,
+            arguments.store,
+        ),
     )
     return 0
 
@@ -35,7 +44,8 @@ VERB = Verb(
     summary="the service and its pages, on the loopback address",
     description=(
         "Answers over HTTP and shows pages, until Ctrl-C.\n"
-        "Only this machine can reach it unless --host says otherwise; there is no login."
+        "Only this machine can reach it unless --host says otherwise; there is no login.\n"
+        "A store of somebody else is data: its code is not run and its dataset not read unless you allow it."
     ),
     arguments=(
         argument("STORE", nargs="+", help="finished stores"),
@@ -51,6 +61,29 @@ VERB = Verb(
         ),
         argument(
             "--no-live", action="store_true", help="never run the network; everything precomputed is answered"
+        ),
+        TRUST_MODEL,
+        TRUST_DATA,
+        argument(
+            "--model",
+            metavar="[STORE=]SPEC",
+            action="append",
+            default=[],
+            help="the network of STORE, in place of the one that it names, as for `sweep`",
+        ),
+        argument(
+            "--weights",
+            metavar="[STORE=]FILE",
+            action="append",
+            default=[],
+            help="its weights, in place of the file that it names",
+        ),
+        argument(
+            "--data",
+            metavar="[STORE=]PATH",
+            action="append",
+            default=[],
+            help="where the images of STORE are now",
         ),
         argument(
             "--log",

@@ -56,3 +56,15 @@ def argument(*names: str, help: str, group: str | None = None, **options: Any) -
 
 JSON = argument("--json", action="store_true", help="print one JSON value for programs instead of tables")
 """Shared by every verb that answers something."""
+
+TRUST_MODEL = argument(
+    "--trust-model",
+    action="store_true",
+    help="run the Python code and load the weights that the store names, though you did not sweep it on this machine",
+)
+TRUST_DATA = argument(
+    "--trust-data",
+    action="store_true",
+    help="read images where the store says that they are, though you did not sweep it on this machine",
+)
+"""Shared by the verbs that may run a store's network or read its dataset."""

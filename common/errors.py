@@ -11,6 +11,8 @@
     ├── StoreError                a store that cannot be used as asked
     │   ├── StoreNotFoundError    nothing there, or no finished store
     │   ├── StoreBusyError        another sweep is writing it
+    │   ├── ModelNotAllowedError  code or weights that only the store names, and nobody allowed
+    │   ├── DatasetNotAllowedError  a dataset that only the store names, and nobody allowed
     │   └── StoreDamagedError     a file that differs from the manifest
     ├── SweepError                a sweep that must stop: NaN, too many bad images, a worker that differs
     └── ImageError                one image that cannot be used; carries its status
@@ -76,6 +78,14 @@ class StoreNotFoundError(StoreError):
 
 class StoreBusyError(StoreError):
     """Another sweep is writing this store."""
+
+
+class ModelNotAllowedError(StoreError):
+    """The store names code or weights that the person who opens it has not allowed."""
+
+
+class DatasetNotAllowedError(StoreError):
+    """The store names a dataset that the person who opens it has not allowed."""
 
 
 class StoreDamagedError(StoreError):

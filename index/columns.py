@@ -12,14 +12,19 @@ import numpy as np
 import pyarrow as pa
 
 from ..common.errors import StoreDamagedError
+from .damaged import damaged
 from .file_cache import FileCache, HeldColumn, RowGroup
 
 
 class Columns:
-    """One table. paths and rows: of its parts, in order."""
+    """One table. paths and rows: of its parts, in order. Raises StoreDamagedError wherever it reads."""
 
-    def __init__(self, cache: FileCache, paths: Sequence[str], rows: Sequence[int]) -> None:
+    def __init__(
+        self, cache: FileCache, paths: Sequence[str], rows: Sequence[int], expected: pa.Schema | None = None
+    ) -> None:
+        """expected: columns whose types are checked where a file has them."""
         self._cache = cache
+        self._expected = expected
         self._paths = tuple(paths)
         self._ends = list(accumulate(map(int, rows), initial=0))
         self._groups: dict[int, tuple[RowGroup, ...]] = {}
@@ -159,11 +164,19 @@ class Columns:
             yield group, order[position:stop]
             position = stop
 
+    def _check_types(self, path: str) -> None:
+        """Raises StoreDamagedError where a column is of another type than its readers take."""
+        schema = self._cache.schema(path)
+        for field in self._expected or ():
+            if field.name in schema.names and not same_type(schema.field(field.name).type, field.type):
+                raise damaged(path, f"its column {field.name} is of the type {schema.field(field.name).type}")
+
     def _part_groups(self, part: int) -> tuple[RowGroup, ...]:
         """The row groups of a part."""
         if part not in self._groups:
             path, first = self._paths[part], self._ends[part]
             metadata = self._cache.open(path).file.metadata
+            self._check_types(path)
             groups: list[RowGroup] = []
             for number in range(metadata.num_row_groups):
                 rows = int(metadata.row_group(number).num_rows)
@@ -171,7 +184,19 @@ class Columns:
                 first += rows
             if first != self._ends[part + 1]:
                 raise StoreDamagedError(
-                    f"{path} has {first - self._ends[part]} rows, not those of the manifest"
+                    f"store damaged: {path} has {first - self._ends[part]} rows, not those of the manifest"
                 )
             self._groups[part] = tuple(groups)
         return self._groups[part]
+
+
+def same_type(found: pa.DataType, expected: pa.DataType) -> bool:
+    """Return whether two types hold the same values; names of lists' elements and nullability aside."""
+    if pa.types.is_list(expected):
+        return pa.types.is_list(found) and same_type(found.value_type, expected.value_type)
+    if pa.types.is_struct(expected):
+        if not pa.types.is_struct(found) or found.num_fields < expected.num_fields:
+            return False
+        fields = zip(expected, found, strict=False)
+        return all(one.name == other.name and same_type(other.type, one.type) for one, other in fields)
+    return found == expected

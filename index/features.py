@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from .columns import Columns
+from .damaged import damaged
 from .file_cache import RowGroup
 
 
@@ -35,7 +36,11 @@ class FeatureReader:
     @property
     def width(self) -> int:
         """Numbers in one feature."""
-        return int(self._columns.schema.field("feature").type.list_size)
+        schema = self._columns.schema
+        kind = schema.field("feature").type if "feature" in schema.names else None
+        if kind is None or not pa.types.is_fixed_size_list(kind) or not pa.types.is_floating(kind.value_type):
+            raise damaged("features/", f"its column `feature` is of the type {kind}")
+        return int(kind.list_size)
 
     def one(self, image_id: int) -> np.ndarray | None:
         """(width,) float32, or None where the image failed. Reads the row group that holds it."""

@@ -9,9 +9,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..common.errors import StoreDamagedError
 from .cache import ByteCache
-from .files import Folder, MissingFileError
+from .damaged import damaged, reading
+from .files import Folder
 from .plain import At, list_reader, reader
 
 _ALL_GROUPS = -1
@@ -55,7 +55,7 @@ class _OpenFile:
         local = folder.local_path(path)
         source = pa.OSFile(str(local)) if local is not None else folder.open(path)
         # read ahead by threads of pyarrow's own, which a near file would only wait for
-        self.file = pq.ParquetFile(source, pre_buffer=local is None)
+        self.file = pq.ParquetFile(source, pre_buffer=local is None, page_checksum_verification=True)
         self.lock = Lock()
 
     @property
@@ -95,13 +95,15 @@ class FileCache:
         return HeldColumn(self.read_new(group, [name])[name].combine_chunks())
 
     def read_new(self, group: RowGroup, names: Sequence[str]) -> pa.Table:
-        """Columns of a row group, read without the cache."""
+        """Columns of a row group, read without the cache. Raises StoreDamagedError."""
         opened = self.open(group.path)
         with opened.lock:
-            return self._guarded(
+            table = self._guarded(
                 group.path,
                 lambda: opened.file.read_row_group(group.number, columns=list(names), use_threads=False),
             )
+        self._check(group.path, table, group.rows, names)
+        return table
 
     def read_whole(self, paths: Sequence[str], name: str) -> pa.Array:
         """A column of all row groups of some files, from the cache where it is there: in a tenth of the time that the
@@ -128,10 +130,12 @@ class FileCache:
         for path in paths:
             opened = self.open(path)
             with opened.lock:
-                parts.append(
-                    self._guarded(path, lambda: opened.file.read(columns=[name], use_threads=False))  # noqa: B023
-                )
-        return HeldColumn(pa.concat_tables(parts)[name].combine_chunks())
+                table = self._guarded(path, lambda: opened.file.read(columns=[name], use_threads=False))  # noqa: B023
+                rows = opened.file.metadata.num_rows
+            self._check(path, table, rows, [name])
+            parts.append(table)
+        with reading(self.folder.path(paths[0])):
+            return HeldColumn(pa.concat_tables(parts)[name].combine_chunks())
 
     def open(self, path: str) -> _OpenFile:
         """The open file."""
@@ -142,17 +146,26 @@ class FileCache:
         )
 
     def schema(self, path: str) -> pa.Schema:
-        """The file's columns."""
-        return self.open(path).file.schema_arrow
+        """The file's columns. Raises StoreDamagedError."""
+        opened = self.open(path)
+        return self._guarded(path, lambda: opened.file.schema_arrow)
+
+    def _check(self, path: str, table: pa.Table, rows: int, names: Sequence[str]) -> None:
+        """Raises StoreDamagedError where a table has not the rows or the columns that it was asked for."""
+        if table.num_rows == rows and all(name in table.column_names for name in names):
+            return
+        missing = [name for name in names if name not in table.column_names]
+        why = f"it has no column {missing[0]!r}" if missing else f"{table.num_rows:,} rows, not {rows:,}"
+        raise damaged(self.folder.path(path), why, self._remedy)
+
+    @property
+    def _remedy(self) -> str:
+        return f"`unitscope verify {self.folder.url}` lists what is damaged"
 
     def _guarded(self, path: str, action: Any) -> Any:
-        try:
+        """What `action` gives, which reads a file; whatever damage makes it raise becomes StoreDamagedError."""
+        with reading(self.folder.path(path), self._remedy):
             return self.folder.attempt(path, action)
-        except (MissingFileError, pa.ArrowInvalid, OSError) as error:
-            raise StoreDamagedError(
-                f"{self.folder.path(path)} cannot be read ({error}); "
-                f"`unitscope verify {self.folder.url}` lists what is damaged"
-            ) from error
 
 
 def _bytes(column: HeldColumn) -> int:

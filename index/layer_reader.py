@@ -1,26 +1,40 @@
 """Reads `layers.parquet`: the layers in the order of the sweep, each with its number, found by its name."""
 
 import difflib
+import hashlib
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..common.errors import LayerError, StoreDamagedError
+from ..common.errors import LayerError
+from .damaged import damaged, reading
 from .files import Folder
-from .schema import LAYERS, LayerRow
+from .manifest import PartRecord
+from .schema import LAYERS, LAYERS_SCHEMA, LayerRow, maxima_table
+from .stored_names import check_stored_name
+
+_MOST = 1 << 24
+"""More units or positions than any layer has."""
 
 
 class LayerReader:
     """The layers of one store. rows: (layers,), by number."""
 
-    def __init__(self, folder: Folder) -> None:
-        """Raises StoreDamagedError."""
-        try:
-            with folder.open(LAYERS) as source:
-                rows = pq.read_table(source).to_pylist()
-            self.rows = tuple(LayerRow(**row) for row in rows)
-        except (pa.ArrowInvalid, FileNotFoundError, TypeError) as error:
-            raise StoreDamagedError(f"{folder.path(LAYERS)} cannot be read: {error}") from error
+    def __init__(self, folder: Folder, record: PartRecord | None = None) -> None:
+        """record: of layers.parquet, in the manifest, where it is to be compared. Raises StoreDamagedError."""
+        where = folder.path(LAYERS)
+        with reading(where):
+            data = folder.read(LAYERS)
+            if record is not None and hashlib.sha256(data).hexdigest() != record.sha256:
+                raise damaged(where, "its SHA-256 is not that of the manifest")
+            table = pq.read_table(pa.BufferReader(data))
+            known = [
+                name for name in table.column_names if name in LAYERS_SCHEMA.names
+            ]  # older stores lack some
+            table = table.select(known).cast(pa.schema([LAYERS_SCHEMA.field(name) for name in known]))
+            self.rows = tuple(_checked(LayerRow(**row)) for row in table.to_pylist())
+            if len({row.layer for row in self.rows}) != len(self.rows):
+                raise ValueError("two layers have one name")
         self._numbers = {layer.layer: number for number, layer in enumerate(self.rows)}
 
     def number(self, name: str) -> int:
@@ -40,3 +54,12 @@ class LayerReader:
         if not 0 <= unit < units:
             raise LayerError(f"no unit {unit} in {name}: it has units 0 to {units - 1}")
         return number
+
+
+def _checked(row: LayerRow) -> LayerRow:
+    """The row itself. Raises StoreDamagedError for a name that leads elsewhere, ValueError for other sizes."""
+    check_stored_name(maxima_table(row.layer), LAYERS)
+    sizes = row.units, row.height, row.width
+    if min(sizes) < 1 or max(sizes) > _MOST or row.height * row.width > _MOST:
+        raise ValueError(f"{row.layer} has {row.units} units at {row.height} x {row.width} positions")
+    return row

@@ -11,7 +11,9 @@ from typing import Any, cast
 
 from ..common.errors import StoreDamagedError, StoreError, StoreNotFoundError
 from ..common.frame import Frame
+from .damaged import NONSENSE, describe
 from .files import Folder, MissingFileError
+from .manifest_checks import check_frame, check_parts
 from .names import folder_name
 from .schema import FORMAT_VERSION, MANIFEST, WORK
 
@@ -126,9 +128,9 @@ class Manifest:
         try:
             content = json.loads(data)
             version = content["format_version"]
-        except (ValueError, KeyError, TypeError) as error:
+        except NONSENSE as error:
             raise StoreDamagedError(
-                f"{where} is no manifest ({error!r}); sweep again into a new folder"
+                f"store damaged: {where} is no manifest ({describe(error)}); sweep again into a new folder"
             ) from error
         if not isinstance(version, int) or version > FORMAT_VERSION:
             raise StoreError(
@@ -136,13 +138,16 @@ class Manifest:
                 "install a newer one"
             )
         try:
+            check_parts(content)
             known = _known(content)
             known["files"] = _files(content["files"])
-            return Manifest(**known)
-        except (KeyError, TypeError, AttributeError) as error:
+            manifest = Manifest(**known)
+            check_frame(manifest.preprocessing)
+        except NONSENSE as error:
             raise StoreDamagedError(
-                f"{where} lacks parts of a manifest ({error}); sweep again into a new folder"
+                f"store damaged: {where} lacks parts of a manifest ({describe(error)}); sweep again into a new folder"
             ) from error
+        return manifest
 
 
 def files_of(records: Iterable[PartRecord]) -> dict[str, PartRecord]:

@@ -1,6 +1,7 @@
 """Writes the store's files, hashed on their way out, and holds the Parquet settings of every table in one place.
 
-The same rows give the same bytes: no times, no names of hosts, one thread's order.
+The same rows give the same bytes: no times, no names of hosts, one thread's order. Every page has a CRC-32, so that a
+flipped byte is found when it is read.
 """
 
 import hashlib
@@ -177,7 +178,7 @@ def table_file(
     with (
         hashed_file(folder, path) as file,
         pa.BufferedOutputStream(pa.PythonFile(file, mode="w"), _BUFFER) as sink,
-        pq.ParquetWriter(sink, schema, version="2.6", **settings) as writer,
+        pq.ParquetWriter(sink, schema, version="2.6", write_page_checksum=True, **settings) as writer,
     ):
         yield TableFile(file, writer)
 

@@ -155,17 +155,7 @@ PATCH_TYPE = pa.struct(
     ]
 )
 
-UNIT_STATISTICS: tuple[str, ...] = (
-    "layer",
-    "unit",
-    "images",
-    "mean",
-    "std",
-    "min",
-    "max",
-    "active",
-    "nonfinite",
-)
+UNIT_STATISTICS: tuple[str, ...] = ("layer", "unit", "images", "mean", "std", "min", "max", "active")
 
 UNITS_SCHEMA = pa.schema(
     [
@@ -178,7 +168,6 @@ UNITS_SCHEMA = pa.schema(
         ("max", pa.float32()),
         ("active", pa.float64()),
         ("top", pa.list_(PATCH_TYPE)),
-        ("nonfinite", pa.int64()),
     ]
 )
 

@@ -4,6 +4,7 @@ It reads files when it is asked and keeps open files, columns and filters' masks
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +13,7 @@ import pyarrow as pa
 
 from ..common.errors import ImageStatus, LayerError, UsageError
 from .columns import Columns
+from .damaged import reading
 from .features import FeatureReader
 from .file_cache import FileCache
 from .files import Folder
@@ -19,29 +21,52 @@ from .filters import ClassNames, Filter
 from .image_reader import ImageReader
 from .layer_reader import LayerReader
 from .manifest import Manifest, PartRecord
+from .manifest_checks import check_model, check_named, check_rows
 from .packs import PATCHES_PER_UNIT, Packs
 from .schema import (
+    CLASSES,
+    CLASSES_SCHEMA,
     ERRORS,
     ERRORS_SCHEMA,
     FEATURES,
     IMAGES,
     LAYER_FEATURES,
+    LAYERS,
+    MANIFEST,
     MAXIMA,
     PATCHES,
     PLAN,
+    SELECTIVITY,
+    SELECTIVITY_SCHEMA,
+    STRONGEST,
+    STRONGEST_SCHEMA,
     THUMBS,
     UNITS,
+    UNITS_SCHEMA,
     LayerRow,
+    images_schema,
+    plan_schema,
 )
 from .strongest import MaximaReader
 from .summary_reader import StrongUnit, SummaryReader
 from .swept_pixels import SweptPixels
 from .topk import TopK
+from .trust import NOTHING, Trust, dataset_path
 from .unit_reader import Patch, UnitReader, UnitRow, patches_of
 from .units_table import top_column
 
 _FOOTER_BYTES = 256 * 2**20
 _COLUMN_BYTES = 256 * 2**20
+_EXPECTED: dict[str, pa.Schema] = {
+    IMAGES: images_schema(),
+    PLAN: plan_schema(),
+    UNITS: UNITS_SCHEMA,
+    CLASSES: CLASSES_SCHEMA,
+    SELECTIVITY: SELECTIVITY_SCHEMA,
+    STRONGEST: STRONGEST_SCHEMA,
+    ERRORS: ERRORS_SCHEMA,
+}
+"""The columns of each table whose types are checked when it is opened."""
 
 
 class Store:
@@ -50,32 +75,38 @@ class Store:
     manifest: what it was made from. layers: in the order of layers.parquet. classes: the model's, or None.
     """
 
-    def __init__(self, folder: Folder, manifest: Manifest, dataset: str | None = None) -> None:
+    def __init__(self, folder: Folder, manifest: Manifest, trust: Trust = NOTHING) -> None:
         self.folder = folder
+        self.trust = trust
         self.manifest = manifest
-        self._layers = LayerReader(folder)
+        with reading(folder.path(MANIFEST)):
+            check_named(manifest.files, (LAYERS, UNITS, ERRORS))
+            check_model(manifest.model)
+            self.images_count = int(manifest.counts["images"])
+        self._layers = LayerReader(folder, manifest.files[LAYERS])
         self.layers: tuple[LayerRow, ...] = self._layers.rows
         classes = manifest.model.get("classes")
         self.classes: tuple[str, ...] | None = None if classes is None else tuple(classes)
-        self.images_count = int(manifest.counts["images"])
         self._files = FileCache(folder, footer_bytes=_FOOTER_BYTES, column_bytes=_COLUMN_BYTES)
         names = ClassNames(self.classes or (), self._labelled)
         self._images = ImageReader(self._table(IMAGES), self.images_count, names)
-        self._pixels = SweptPixels(dataset or str(manifest.dataset["path"]), self._table(PLAN), self._images)
-        self._units = UnitReader(self._columns([manifest.files[UNITS]]), self.layers)
+        self._pixels = SweptPixels(lambda: dataset_path(manifest, trust), self._table(PLAN), self._images)
+        self._units = UnitReader(self._columns([manifest.files[UNITS]]), self.layers, self.images_count)
         self._summary = SummaryReader(manifest, self._columns, self.layers)
         self._maxima: dict[str, MaximaReader] = {}
         self._thumbs, self._patches = (Packs(folder, table, manifest.files) for table in (THUMBS, PATCHES))
 
     @staticmethod
-    def open(path: str, *, dataset: str | None = None) -> "Store":
-        """The store at a local path or bucket URL. dataset: where its images are now, if they have moved.
+    def open(path: str, *, dataset: str | None = None, trust: Trust = NOTHING) -> "Store":
+        """The store at a local path or bucket URL. dataset: where its images are now, if they have moved. trust: what
+        that the store names outside itself may be used; by default what this user swept on this machine.
 
         Raises StoreNotFoundError where there is none or its sweep is unfinished, StoreError for a newer format,
         StoreDamagedError where its manifest or layers cannot be read.
         """
         folder = Folder.confined(path)
-        return Store(folder, Manifest.read(folder), dataset)
+        trust = trust if dataset is None else replace(trust, dataset=dataset)
+        return Store(folder, Manifest.read(folder), trust)
 
     def cache_reads(self) -> dict[str, tuple[int, int]]:
         """How often what was wanted was in memory, and how often not, of each cache by its name."""
@@ -241,7 +272,8 @@ class Store:
     def pixels(self, image_id: int) -> bytes:
         """The image's encoded bytes, from the dataset.
 
-        Raises ImageError where they cannot be read, StoreDamagedError where they are not what was swept.
+        Raises ImageError where they cannot be read, StoreDamagedError where they are not what was swept,
+        DatasetNotAllowedError where nobody allowed to read the dataset that the store names.
         """
         return next(self.pixels_of([image_id]))
 
@@ -270,7 +302,7 @@ class Store:
                 f"no features of layer {layer[:200]!r} in this store; {have}. `unitscope sweep --atlas-layers NAMES` "
                 "keeps them, in a new store"
             )
-        return FeatureReader(self._columns(self.manifest.parts_of_layer(LAYER_FEATURES, layer)))
+        return FeatureReader(self._table(LAYER_FEATURES, layer))
 
     def feature(self, image_id: int) -> np.ndarray:
         """(width,) float32. Raises UsageError for an id that is none and for an image that failed."""
@@ -311,13 +343,18 @@ class Store:
     def _maxima_reader(self, number: int) -> MaximaReader:
         layer = self.layers[number]
         if layer.layer not in self._maxima:
-            self._maxima[layer.layer] = MaximaReader(
-                self._columns(self.manifest.parts_of_layer(MAXIMA, layer.layer)), layer
-            )
+            self._maxima[layer.layer] = MaximaReader(self._table(MAXIMA, layer.layer), layer)
         return self._maxima[layer.layer]
 
-    def _table(self, table: str) -> Columns:
-        return self._columns(self.manifest.parts(table))
+    def _table(self, table: str, layer: str | None = None) -> Columns:
+        """A table, or a layer's part of one, with a row for each image. Raises StoreDamagedError for fewer or more."""
+        manifest = self.manifest
+        parts = manifest.parts(table) if layer is None else manifest.parts_of_layer(table, layer)
+        with reading(self.folder.path(MANIFEST)):
+            check_rows(table, parts, self.images_count)
+        return self._columns(parts)
 
     def _columns(self, records: Sequence[PartRecord]) -> Columns:
-        return Columns(self._files, [one.path for one in records], [one.rows for one in records])
+        table = records[0].path.partition("/")[0] if records else ""
+        expected = _EXPECTED.get(table)
+        return Columns(self._files, [one.path for one in records], [one.rows for one in records], expected)

@@ -8,6 +8,7 @@ import pyarrow as pa
 from ..common.errors import UsageError
 from . import topk
 from .columns import Columns
+from .damaged import damaged
 from .file_cache import RowGroup
 from .schema import LayerRow
 from .topk import TopK
@@ -155,6 +156,8 @@ def _valid(column: pa.Array) -> np.ndarray:
 
 
 def _floats(column: pa.Array) -> np.ndarray:
-    """(rows,) float32; anything where the column is null."""
+    """(rows,) float32; anything where the column is null. Raises StoreDamagedError for a column of no floats."""
+    if not pa.types.is_floating(column.type):
+        raise damaged("maxima/", f"it has a column of the type {column.type}")
     plain = pa.Array.from_buffers(column.type, len(column), [None, column.buffers()[1]], offset=column.offset)
     return plain.to_numpy(zero_copy_only=True).astype(np.float32, copy=False)

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from .columns import Columns
+from .damaged import damaged
 from .manifest import Manifest, PartRecord
 from .schema import CLASSES, CLASSES_SCHEMA, SELECTIVITY, STRONGEST, LayerRow
 
@@ -86,6 +87,8 @@ class SummaryReader:
         if not units.is_valid:
             return found
         columns = [column.to_numpy().tolist() for column in units.values.flatten()]
-        for layer, *entry in zip(*columns, strict=True):
-            found[layer].append(StrongUnit(self._layers[layer].layer, *entry))
+        for layer, unit, *entry in zip(*columns, strict=True):
+            if not (0 <= layer < len(found) and 0 <= unit < self._layers[layer].units):
+                raise damaged(STRONGEST, f"it names unit {unit} of layer number {layer}")
+            found[layer].append(StrongUnit(self._layers[layer].layer, unit, *entry))
         return found

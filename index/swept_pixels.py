@@ -1,7 +1,7 @@
 """The bytes of a store's images: read again from the dataset, by the places that `plan/` knows, and checked."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -10,14 +10,16 @@ import pyarrow as pa
 from ..common.errors import StoreDamagedError
 from .columns import Columns
 from .dataset.open import Dataset, open_dataset
+from .dataset.records import from_uri
 from .image_reader import ImageReader
+from .stored_names import check_stored_name
 
 
 class SweptPixels:
     """The dataset that a store was swept from, opened when it is first asked for."""
 
-    def __init__(self, path: str, plan: Columns, images: ImageReader) -> None:
-        """path: where the dataset is now. plan: the columns of plan/."""
+    def __init__(self, path: Callable[[], str], plan: Columns, images: ImageReader) -> None:
+        """path: says where the dataset is now, and raises where it must not be read. plan: the columns of plan/."""
         self._path, self._plan, self._images = path, plan, images
 
     def read(self, image_ids: Sequence[int]) -> Iterator[bytes]:
@@ -25,10 +27,14 @@ class SweptPixels:
 
         Raises ImageError where they cannot be read, StoreDamagedError where they are not what was swept.
         """
+        dataset = self._dataset
         images = self._images.at(image_ids, ["uri", "sha256"])
         ids, names = np.array(image_ids, np.int64), self._plan.schema.names
         rows = pa.table({name: self._plan.take(name, ids) for name in names})
-        for image_id, image, data in zip(image_ids, images, self._dataset.read(rows), strict=True):
+        for file in rows["file"].to_pylist():
+            if file is not None:
+                check_stored_name(from_uri(file), "plan/")
+        for image_id, image, data in zip(image_ids, images, dataset.read(rows), strict=True):
             if not isinstance(data, bytes):
                 raise data
             if hashlib.sha256(data).hexdigest() != image["sha256"]:
@@ -40,4 +46,4 @@ class SweptPixels:
 
     @cached_property
     def _dataset(self) -> Dataset:
-        return open_dataset(self._path)
+        return open_dataset(self._path())

@@ -10,8 +10,9 @@ import pyarrow as pa
 
 from ..common.frame import Box
 from .columns import Columns
+from .damaged import damaged
 from .file_cache import HeldColumn, RowGroup
-from .schema import UNIT_STATISTICS, LayerRow
+from .schema import UNIT_STATISTICS, UNITS, LayerRow
 
 
 class Patch(NamedTuple):
@@ -27,10 +28,7 @@ class Patch(NamedTuple):
 
 @dataclass(frozen=True)
 class UnitRow:
-    """One row of units.parquet; the statistics are None where no image has a finite value.
-
-    nonfinite: images whose value is NaN or infinite; 0 in stores of releases that did not count them.
-    """
+    """One row of units.parquet; the statistics are None where no image has a value."""
 
     layer: str
     unit: int
@@ -40,25 +38,23 @@ class UnitRow:
     min: float | None
     max: float | None
     active: float | None
-    nonfinite: int
     top: tuple[Patch, ...]
 
 
 class UnitReader:
     """The units of all layers, in the layers' order."""
 
-    def __init__(self, columns: Columns, layers: Sequence[LayerRow]) -> None:
-        self._columns = columns
+    def __init__(self, columns: Columns, layers: Sequence[LayerRow], images: int) -> None:
+        """images: of the store; a patch of another is damage."""
+        self._columns, self._images = columns, images
         self._layers = tuple(layers)
         self._firsts = [0, *accumulate(layer.units for layer in layers)]
 
     def row(self, number: int, unit: int) -> UnitRow:
         """The row of a unit of layer `number`."""
         group, place = self._place(number, unit)
-        names = [name for name in UNIT_STATISTICS if name in self._columns.schema.names]
-        values = {name: self._columns.column(group, name).at([place])[0] for name in names}
-        values.setdefault("nonfinite", 0)
-        return UnitRow(**values, top=tuple(_patches(self._columns.column(group, "top"), place, None)))
+        values = {name: self._columns.column(group, name).at([place])[0] for name in UNIT_STATISTICS}
+        return UnitRow(**values, top=tuple(self._patches(self._columns.column(group, "top"), place, None)))
 
     def top(self, number: int, unit: int, k: int) -> list[Patch] | None:
         """The k strongest patches of a unit of layer `number`, or None where the table does not hold as many.
@@ -66,7 +62,7 @@ class UnitReader:
         It does hold as many where it holds those of all images.
         """
         group, place = self._place(number, unit)
-        return _top(self._columns.column(group, "top"), self._columns.column(group, "images"), place, k)
+        return self._top(self._columns.column(group, "top"), self._columns.column(group, "images"), place, k)
 
     def top_among(self, number: int, unit: int, k: int, mask: np.ndarray) -> list[Patch] | None:
         """The k strongest patches in the images that `mask` ((images,) bool) keeps; None where the table does not tell.
@@ -74,7 +70,7 @@ class UnitReader:
         It tells where as many of the strongest of all are kept, or where it holds those of all images.
         """
         group, place = self._place(number, unit)
-        patches = _patches(self._columns.column(group, "top"), place, None)
+        patches = self._patches(self._columns.column(group, "top"), place, None)
         kept = [patch for patch in patches if mask[patch.image_id]]
         if len(kept) < k and len(patches) < self._columns.column(group, "images").at([place])[0]:
             return None
@@ -84,7 +80,21 @@ class UnitReader:
         """As `top`; None also where something would have to be read."""
         group, place = self._place(number, unit)
         top, images = (self._columns.column_at_hand(group, name) for name in ("top", "images"))
-        return None if top is None or images is None else _top(top, images, place, k)
+        return None if top is None or images is None else self._top(top, images, place, k)
+
+    def _top(self, top: HeldColumn, images: HeldColumn, place: int, k: int) -> list[Patch] | None:
+        patches = self._patches(top, place, k)
+        if len(patches) < k and len(patches) < images.at([place])[0]:
+            return None
+        return patches
+
+    def _patches(self, top: HeldColumn, place: int, k: int | None) -> list[Patch]:
+        """The first k patches of a row, all of them without k. Raises StoreDamagedError for one of no image."""
+        fields = top.first(place, k)
+        ids = fields[1]
+        if ids and not (None not in ids and min(ids) >= 0 and max(ids) < self._images):
+            raise damaged(UNITS, f"it names the images {ids[:9]} of {self._images:,}")
+        return _from_fields(fields)
 
     def _place(self, number: int, unit: int) -> tuple[RowGroup, int]:
         row = self._firsts[number] + unit
@@ -99,10 +109,7 @@ class UnitReader:
         while row < stop:
             group = self._columns.group_of(row)
             end = min(stop, group.first + group.rows)
-            names = [name for name in UNIT_STATISTICS if name in self._columns.schema.names]
-            table = pa.table(self._columns.read(group, names))
-            if "nonfinite" not in names:  # an older release did not count them
-                table = table.append_column("nonfinite", pa.array(np.zeros(len(table), np.int64)))
+            table = pa.table(self._columns.read(group, UNIT_STATISTICS))
             tables.append(table.slice(row - group.first, end - row))
             row = end
         return pa.concat_tables(tables).combine_chunks()
@@ -111,18 +118,6 @@ class UnitReader:
 def patches_of(structs: pa.StructArray) -> list[Patch]:
     """Patches from rows of PATCH_TYPE."""
     return _from_fields([column.to_pylist() for column in structs.flatten()])
-
-
-def _top(top: HeldColumn, images: HeldColumn, place: int, k: int) -> list[Patch] | None:
-    patches = _patches(top, place, k)
-    if len(patches) < k and len(patches) < images.at([place])[0]:
-        return None
-    return patches
-
-
-def _patches(top: HeldColumn, place: int, k: int | None) -> list[Patch]:
-    """The first k patches of a row, all of them without k."""
-    return _from_fields(top.first(place, k))
 
 
 def _from_fields(fields: list[list[Any]]) -> list[Patch]:

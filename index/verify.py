@@ -1,15 +1,17 @@
 """`verify`: every file of a store against its manifest, and the tables against each other."""
 
+import contextlib
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..common.errors import ImageStatus, StoreDamagedError
 from .by_layer import FOLDER as BY_LAYER
-from .files import Folder
+from .damaged import NONSENSE
+from .files import Folder, MissingFileError
 from .manifest import Manifest
 from .schema import (
     ERRORS,
@@ -29,7 +31,8 @@ from .store import Store
 from .verify_built import check_built, differs
 from .verify_summary import check_summary
 
-DERIVED = ("ann/", "knn/", "atlas/", "pixels/", f"{BY_LAYER}/", "log.jsonl")
+LOG = "log.jsonl"
+DERIVED = ("ann/", "knn/", "atlas/", "pixels/", f"{BY_LAYER}/", LOG)
 """What may lie beside the manifest's files: built from the store, or about its making."""
 
 SWEEP_AGAIN = "bring it back from a copy, or sweep again into a new folder"
@@ -74,8 +77,9 @@ def verify(path: str, progress: Callable[[int], None] = lambda read: None) -> Re
         problems += [Problem(record.path, what)] if what else []
         progress(record.bytes)
     problems.extend(_extra_files(folder, manifest))
+    problems.extend(_check_log(folder, manifest))
     if not problems:
-        problems.extend(_check_tables(Store(folder, manifest)))
+        problems.extend(_check_tables(folder, manifest))
     files, size = len(manifest.files), sum(record.bytes for record in manifest.files.values())
     for one in check_built(folder, manifest.hash):
         problems += [Problem(one.path, one.what, one.remedy)] if one.what else []
@@ -84,20 +88,32 @@ def verify(path: str, progress: Callable[[int], None] = lambda read: None) -> Re
     return Report(files, size, tuple(problems))
 
 
+def _check_log(folder: Folder, manifest: Manifest) -> Iterator[Problem]:
+    """The manifest against what the sweep noted of it in its log, where it did."""
+    noted: str | None = None
+    with contextlib.suppress(MissingFileError, StoreDamagedError):
+        for line in folder.read(LOG).splitlines():
+            with contextlib.suppress(*NONSENSE):
+                noted = json.loads(line).get("manifest", noted)
+    if noted is not None and noted != manifest.hash:
+        yield Problem(MANIFEST, f"is not the one that the sweep wrote: {LOG} notes another SHA-256 of it")
+
+
 def _extra_files(folder: Folder, manifest: Manifest) -> Iterator[Problem]:
     for entry in folder.entries(hidden=False):
         if entry.name not in manifest.files and entry.name != MANIFEST and not entry.name.startswith(DERIVED):
             yield Problem(entry.name, "is not in the manifest")
 
 
-def _check_tables(store: Store) -> Iterator[Problem]:
+def _check_tables(folder: Folder, manifest: Manifest) -> Iterator[Problem]:
     """Row counts everywhere; the ids and statuses of images; a few units and images against the maxima."""
     try:
+        store = Store(folder, manifest)
         yield from _check_rows(store)
         yield from _check_images(store)
         yield from _check_units(store)
         yield from (Problem(path, what) for path, what in check_summary(store))
-    except (StoreDamagedError, pa.ArrowException) as error:
+    except (StoreDamagedError, *NONSENSE) as error:
         yield Problem(MANIFEST, f"the tables do not fit together: {error}")
 
 

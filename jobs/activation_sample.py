@@ -31,6 +31,7 @@ from ..index.packs import pack_writer
 from ..index.parquet_files import features_settings, table_file
 from ..index.pixels import crop_jpeg
 from ..index.store import Store
+from ..index.trust import Trust, model_source
 from ..model.capture import Capture
 from ..model.layers import Layer, as_grid, list_layers
 from ..model.layout import use_channels_last
@@ -50,13 +51,13 @@ _BATCH = 64
 
 
 def sample_activations(
-    store: str, layer: str, positions: int, seed: int, *, progress: Progress = SILENT
+    store: str, layer: str, positions: int, seed: int, trust: Trust, *, progress: Progress = SILENT
 ) -> None:
     """Writes the sample of a layer into `by_layer/<layer>/activations/`: at most `positions` images, one position each.
 
     Raises LayerError, UnitscopeError for another network than the swept one, StoreDamagedError for another image.
     """
-    opened = Store.open(store)
+    opened = Store.open(store, trust=trust)
     units = opened.layer(layer).units
     status = opened.images(["status"])["status"].to_numpy()
     ids = choose_images(np.flatnonzero(status == ImageStatus.OK), positions, seed)
@@ -94,9 +95,7 @@ class _Sampler:
         self._store, self._row, self._seed = store, store.layer(layer), seed
         self._frame = manifest.preprocessing
         use_exact_arithmetic("exact")
-        self._model = load_swept(
-            manifest.model["spec"], manifest.model.get("weights_file"), fingerprints=manifest.fingerprints
-        )
+        self._model = load_swept(*model_source(manifest, store.trust), fingerprints=manifest.fingerprints)
         self._wanted = threading.local()
         layers = [_listed(self._model, layer)]
         self._networks = ThreadNetworks(

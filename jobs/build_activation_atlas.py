@@ -19,6 +19,7 @@ from ..index.manifest import PartRecord
 from ..index.projection import MapOptions
 from ..index.quality import measure_quality
 from ..index.store import Store
+from ..index.trust import NOTHING, Trust, dataset_path, model_source
 from .activation_process import sample_in_child
 from .build_atlas import AtlasReport, index_of, left_out
 from .child import run_in_child
@@ -34,18 +35,21 @@ def build_activation_atlas(
     options: MapOptions | None = None,
     *,
     positions: int = POSITIONS,
+    trust: Trust = NOTHING,
     progress: Progress = SILENT,
 ) -> AtlasReport:
     """Writes `by_layer/<layer>/atlas/activations/`, in place of one that is there.
 
     options: its `threads` are replaced by the cores there are; its seed draws the sample too. positions: how many are
-    sampled at most, each in another image. A sample that is there already is taken.
-    Raises LayerError, UsageError, StoreNotFoundError, StoreBusyError, UnitscopeError where the network is another now.
+    sampled at most, each in another image. A sample that is there already is taken. trust: whether the model and the
+    dataset that the store names may be used for a new one.
+    Raises ModelNotAllowedError, DatasetNotAllowedError, LayerError, UsageError, StoreNotFoundError, StoreBusyError,
+    UnitscopeError where the network is another now.
     """
     options = replace(options or MapOptions(), threads=cores())
     if positions < 1:
         raise UsageError(f"--positions {positions}: sample at least 1")
-    opened = Store.open(store)
+    opened = Store.open(store, trust=trust)
     opened.layer(layer)
     with writing(opened.folder):
         sample = _sample(opened, layer, positions, options.seed, progress)
@@ -98,9 +102,13 @@ def _sample(store: Store, layer: str, positions: int, seed: int, progress: Progr
         return ActivationSample.open(folder, **wanted)
     except StoreNotFoundError:
         built = layer_folder(store.folder, layer)
+        model_source(store.manifest, store.trust)  # raises before anything is removed
+        dataset_path(store.manifest, store.trust)
         built.remove(f"atlas/{ACTIVATIONS}/atlas.json")  # it speaks of the sample that now goes
         built.remove_tree(ACTIVATIONS)
-        run_in_child(sample_in_child, store.folder.url, layer, positions, seed, progress=progress)
+        run_in_child(
+            sample_in_child, store.folder.url, layer, positions, seed, store.trust, progress=progress
+        )
     return ActivationSample.open(folder, **wanted)
 
 

@@ -13,12 +13,13 @@ import numpy as np
 from ..common.errors import ImageError, StorageError, UnitscopeError, UsageError
 from ..index.pixels import decode
 from ..index.store import Store
+from ..index.trust import model_source
 
 TIMEOUT = 600
 
 
 def feature_of_file(store: Store, path: str) -> np.ndarray:
-    """(width,) float32. Raises UsageError for no such file or a bad image, UnitscopeError otherwise."""
+    """(width,) float32. Raises UsageError for no such file or a bad image, ModelNotAllowedError, UnitscopeError."""
     file = Path(path)
     if not file.is_file():
         raise UsageError(
@@ -31,10 +32,11 @@ def feature_of_file(store: Store, path: str) -> np.ndarray:
     except OSError as error:
         raise StorageError(f"{path} cannot be read: {error.strerror}") from error
     manifest = store.manifest
+    source = model_source(manifest, store.trust)
     request = {
         "path": str(file.absolute()),
-        "spec": manifest.model["spec"],
-        "weights": manifest.model.get("weights_file"),
+        "spec": source.spec,
+        "weights": source.weights,
         "fingerprints": manifest.fingerprints,
         "feature": manifest.model["feature"],
     }

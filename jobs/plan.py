@@ -157,7 +157,9 @@ def write_images(folder: Folder, batches: Iterator[pa.RecordBatch], images: int,
                 _digest(digest, table)
                 ids = pa.array(range(first, first + table.num_rows), pa.int64())
                 table = table.add_column(0, "image_id", ids)
-                writer = writer or pq.ParquetWriter(sink, table.schema, compression="zstd")
+                writer = writer or pq.ParquetWriter(
+                    sink, table.schema, compression="zstd", write_page_checksum=True
+                )
                 writer.write_table(table, row_group_size=size)
                 first += table.num_rows
             if writer is not None:

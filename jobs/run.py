@@ -31,6 +31,7 @@ from .pool import LocalPool, Pool
 from .ray.job import sweep_job
 from .ray.pool import RayPool
 from .refusals import check_place, check_same
+from .remember_sweep import remember_sweep
 
 
 @dataclass(frozen=True)
@@ -141,6 +142,7 @@ def _already_finished(
             "give another folder for a store of the dataset as it is now"
         )
     folder.remove_tree(WORK)
+    remember_sweep(config, manifest)
     return report(config.store, manifest, swept=0, seconds={})
 
 
@@ -213,7 +215,10 @@ class _Run:
         with self._timed("finish"):
             records = [record for files in made for record in files]
             manifest = finish(self._folder, plan, records, errors=self._budget.by_status(), labels=labels)
-        self._log.write("finished", seconds=self._seconds, images=plan.images, swept=swept)
+            remember_sweep(self._config, manifest)
+        self._log.write(
+            "finished", seconds=self._seconds, images=plan.images, swept=swept, manifest=manifest.hash
+        )
         return report(self._config.store, manifest, swept=swept, seconds=self._seconds)
 
     def _left(self) -> list[int]:

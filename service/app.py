@@ -36,6 +36,7 @@ from .live.options import LiveOptions
 from .pages import routes as pages
 from .pages.look import STATIC, STATIC_VERSION
 from .registry import Registry
+from .trusted import Trusted
 from .warm_up import warm_up
 
 
@@ -80,8 +81,11 @@ def create_app(
     hosts: Iterable[str] | None = None,
     live: LiveOptions | None = LIVE,
     warm: bool = False,
+    trust: Trusted | None = None,
 ) -> Service:
     """The service of finished stores. Raises StoreError for one that cannot be opened.
+
+    trust: what of the model and the dataset that a store names may be used; by default of what this user swept here.
 
     hosts: the host names that requests may be addressed to; None for any. live: of the model worker, which the first
     request that needs it starts; None for none. warm: whether to make the first requests of each kind quick.
@@ -94,7 +98,7 @@ def create_app(
         redoc_url=None,
         lifespan=_life,
     )
-    app.state.registry, app.state.warm = Registry(stores), warm
+    app.state.registry, app.state.warm = Registry(stores, (trust or Trusted()).of), warm
     app.state.live = LiveModel(live)
     app.state.metrics = Metrics(app.state.registry)
     app.state.metrics.watch_live(app.state.live.status)

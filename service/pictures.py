@@ -8,6 +8,7 @@ from threading import BoundedSemaphore
 from PIL import Image
 
 from ..common.errors import (
+    DatasetNotAllowedError,
     ImageError,
     NotFoundError,
     StorageError,
@@ -45,10 +46,13 @@ def own_file(served: ServedStore, image_id: int) -> Picture:
 
 
 def read_pixels(served: ServedStore, image_id: int) -> bytes:
-    """The image's encoded bytes. Raises NotFoundError, ImageChangedError, ImageGoneError, StorageError."""
+    """The image's encoded bytes. Raises NotFoundError, DatasetNotAllowedError, ImageChangedError, ImageGoneError,
+    StorageError."""
     check_image(served.store, image_id)
     try:
         return served.store.pixels(image_id)
+    except DatasetNotAllowedError:
+        raise
     except StoreDamagedError as error:
         raise ImageChangedError(str(error)) from error
     except UnitscopeError as error:

@@ -29,6 +29,7 @@ from ..index.layer_atlas import LayerAtlas
 from ..index.pixel_features import pixel_folder
 from ..index.schema import MANIFEST
 from ..index.store import Store
+from ..index.trust import NOTHING, Trust
 from .fresh import Fresh, Version
 from .near import Near, NearOpener
 
@@ -210,18 +211,26 @@ class ServedStore:
             return self._exact
 
 
+def _untrusting(path: str, name: str) -> Trust:
+    del path, name
+    return NOTHING
+
+
 class Registry:
     """Store name → store. A name is the last part of the store's path; a second one of that name gets `-2`."""
 
-    def __init__(self, paths: list[str]) -> None:
-        """Raises UsageError without paths, StoreError for a store that cannot be opened."""
+    def __init__(self, paths: list[str], trust: Callable[[str, str], Trust] = _untrusting) -> None:
+        """trust: what is allowed of the store with a path and a name.
+
+        Raises UsageError without paths, StoreError for a store that cannot be opened.
+        """
         if not paths:
             raise UsageError("name at least one finished store to serve")
         self._stores: dict[str, Fresh[ServedStore]] = {}
         for path in paths:
             folder = Folder.confined(path)
             name = self._free_name(PurePosixPath(posixpath.normpath(folder.url)).name or "store")
-            fresh = Fresh(folder, MANIFEST, _opener(name, path), keeps=False)
+            fresh = Fresh(folder, MANIFEST, _opener(name, path, trust(path, name)), keeps=False)
             fresh.get()
             self._stores[name] = fresh
 
@@ -254,5 +263,5 @@ class Registry:
             ) from error
 
 
-def _opener(name: str, path: str) -> Callable[[], ServedStore]:
-    return lambda: ServedStore(name, Store.open(path))
+def _opener(name: str, path: str, trust: Trust) -> Callable[[], ServedStore]:
+    return lambda: ServedStore(name, Store.open(path, trust=trust))

@@ -14,6 +14,7 @@ from .app import create_app
 from .http import logs
 from .http.guard import LOOPBACK
 from .live.options import LiveOptions
+from .trusted import Trusted
 
 _OPEN_FILES = 65_536
 
@@ -25,16 +26,18 @@ def serve(
     port: int = 8000,
     log: logs.Form = "off",
     live_threads: int | None = 1,
+    trust: Trusted | None = None,
 ) -> None:
     """Serves until it is interrupted. Raises StoreError, and UsageError for a taken port.
 
     port: 0 takes a free one. live_threads: that the model worker computes with; None for no worker.
+    trust: what of the models and datasets that the stores name may be used.
     """
     logs.configure(log)
     allow_open_files()
     local = host in LOOPBACK or host == "::1"
     live = None if live_threads is None else LiveOptions(threads=live_threads)
-    app = create_app(stores, hosts=LOOPBACK if local else None, live=live, warm=True)
+    app = create_app(stores, hosts=LOOPBACK if local else None, live=live, warm=True, trust=trust)
     listener = _listen(host, port)
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{listener.getsockname()[1]}/"

@@ -6,6 +6,7 @@ set. With UNITSCOPE_REQUIRE_DATA=1 the data is promised, and a skip for want of 
 
 import importlib.util
 import os
+import tempfile
 import uuid
 from collections.abc import Generator
 from pathlib import Path
@@ -20,7 +21,10 @@ Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Stops at once where the promised data is not there."""
+    """Keeps what sweeps remember out of the user's own folder; stops at once where the promised data is not there."""
+    state = tempfile.TemporaryDirectory(prefix="unitscope-state-")
+    config.add_cleanup(state.cleanup)
+    os.environ["XDG_STATE_HOME"] = state.name
     if os.environ.get(REQUIRE) != "1":
         return
     folder = Path(os.environ.get(DATA, ""))

@@ -19,6 +19,7 @@ from unitscope.index import maxima_table, packs, parquet_files, tables
 from unitscope.index.files import Folder
 from unitscope.index.manifest import Manifest, files_of, frame_to_json
 from unitscope.index.parquet_files import record_of
+from unitscope.index.remembered import remember
 from unitscope.index.schema import (
     PATCHES,
     PLAN,
@@ -127,7 +128,9 @@ def make_store(
         records = merge(made)
     records += _write_packs(made, picture)
     records += [record_of(folder, part_path(PLAN, part.number)) for part in made.parts]
-    _manifest(made, records, dataset, maxima_type).write(folder)
+    manifest = _manifest(made, records, dataset, maxima_type)
+    manifest.write(folder)
+    remember(manifest.hash, spec="none@random", weights=None, dataset=str(dataset or "nowhere"))
     if not keep_work:
         folder.remove_tree(".work")
     return made

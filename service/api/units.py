@@ -59,11 +59,9 @@ def list_units(
 
 
 @router.get("/{store}/layers/{layer:layer}/units/{unit}", response_model=OneUnitAnswer, responses=TABLE)
-def one_unit(
-    request: Request, store: StoreName, layer: LayerName, unit: Number, *, where: Where = None
-) -> Response:
+def one_unit(request: Request, store: StoreName, layer: LayerName, unit: Number) -> Response:
     """One unit: statistics with their ranks in the layer, a histogram and quantiles of its maxima."""
-    return answer(request, store, lambda served: unit_questions.unit(served, layer, unit, where))
+    return answer(request, store, lambda served: unit_questions.unit(served, layer, unit))
 
 
 @router.get(
@@ -96,7 +94,6 @@ def unit_classes(
     layer: LayerName,
     unit: Number,
     *,
-    where: Where = None,
     cursor: Cursor = None,
     limit: Limit = 100,
 ) -> Response:
@@ -104,7 +101,7 @@ def unit_classes(
     return answer(
         request,
         store,
-        lambda served: unit_questions.unit_classes(served, layer, unit, where, cursor=cursor, limit=limit),
+        lambda served: unit_questions.unit_classes(served, layer, unit, cursor=cursor, limit=limit),
     )
 
 

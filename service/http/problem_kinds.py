@@ -4,9 +4,11 @@ from pydantic import BaseModel
 
 from ...common.errors import (
     DatasetError,
+    DatasetNotAllowedError,
     FilterError,
     ImageError,
     LayerError,
+    ModelNotAllowedError,
     NotFoundError,
     StorageError,
     StoreDamagedError,
@@ -61,6 +63,8 @@ KINDS: tuple[tuple[type[UnitscopeError], int, str, str], ...] = (
     (ImageError, 422, "image", "The image cannot be decoded"),
     (StoreDamagedError, 503, "store-damaged", "The store is damaged"),
     (StorageError, 503, "storage", "The store cannot be read now"),
+    (ModelNotAllowedError, 409, "model-not-allowed", "The store's model is not run"),
+    (DatasetNotAllowedError, 409, "dataset-not-allowed", "The store's dataset is not read"),
     (ModelChangedError, 409, "model-changed", "The model has changed since the sweep"),
     (ModelUnavailableError, 503, "live-model", "The model cannot be asked now"),
     (UnitscopeError, 409, "store", "The store cannot answer"),

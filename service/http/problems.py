@@ -8,17 +8,18 @@ from http import HTTPStatus
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from pyarrow import ArrowException
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from ...common.errors import UnitscopeError
+from ...common.errors import StoreDamagedError, UnitscopeError
+from ...index.damaged import describe as describe_error
 from ..answers.stores import StoreAnswer
 from ..pages.addresses import images_url, layer_url, store_url
 from ..pages.look import page
 from ..questions.ask import describe
 from .layer_paths import plain_path
 from .observe import current_id
-from .plain_words import plain_words
 from .problem_kinds import MEDIA_TYPE, PREFIX, ModelUnavailableError, Problem, status_of
 
 _METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
@@ -84,8 +85,17 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     def invalid(request: Request, error: RequestValidationError) -> Response:
-        told = "; ".join(f"{_place(one['loc'])}: {plain_words(one)}" for one in error.errors())
+        told = "; ".join(f"{_place(one['loc'])}: {one['msg']}" for one in error.errors())
         return respond(request, 422, "request", "The request cannot be answered", told[:4000])
+
+    @app.exception_handler(ArrowException)
+    def damaged(request: Request, error: ArrowException) -> Response:
+        """Arrow computes from nothing but the files of stores: what it cannot read is damaged."""
+        told = StoreDamagedError(
+            f"store damaged: a table holds what cannot be read ({describe_error(error)}); `unitscope verify STORE` "
+            "lists what is damaged"
+        )
+        return respond(request, *status_of(told), str(told))
 
     @app.exception_handler(Exception)
     def bug(request: Request, error: Exception) -> Response:

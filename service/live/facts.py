@@ -2,16 +2,17 @@
 
 from ...common.errors import StoreDamagedError
 from ...index.manifest import Manifest
+from ...index.trust import NOTHING, ModelSource, Trust, model_source
 from .protocol import Head
 
 
-def model_facts(manifest: Manifest) -> Head:
+def model_facts(manifest: Manifest, trust: Trust = NOTHING) -> Head:
     """What the worker must know of a store to load its model, and to tell whether it is the same and computes alike.
 
-    Raises StoreDamagedError for a manifest that does not say it.
+    Raises ModelNotAllowedError for a model that nobody allowed, StoreDamagedError for a manifest that does not say it.
     """
     try:
-        return _model_facts(manifest)
+        return _model_facts(manifest, model_source(manifest, trust))
     except KeyError as error:
         raise StoreDamagedError(
             f"the manifest of this store does not say {error} of the model, so that the network cannot be asked: it is "
@@ -19,11 +20,11 @@ def model_facts(manifest: Manifest) -> Head:
         ) from error
 
 
-def _model_facts(manifest: Manifest) -> Head:
+def _model_facts(manifest: Manifest, source: ModelSource) -> Head:
     model = manifest.model
     return {
-        "spec": model["spec"],
-        "weights": model.get("weights_file"),
+        "spec": source.spec,
+        "weights": source.weights,
         "weights_fingerprint": manifest.fingerprints["weights"],
         "preprocessing_fingerprint": manifest.fingerprints["preprocessing"],
         "feature": model["feature"],

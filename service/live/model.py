@@ -56,8 +56,16 @@ class Live:
         self._gone = gone
 
     def _ask(self, served: ServedStore, operation: str, body: bytes = b"", **more: Any) -> Message:
-        head: Head = {"op": operation, "model": model_facts(served.store.manifest), **more}
+        head: Head = {
+            "op": operation,
+            "model": model_facts(served.store.manifest, served.store.trust),
+            **more,
+        }
         return self.model.ask(head, body, gone=self._gone)
+
+    def check_allowed(self, served: ServedStore) -> None:
+        """Raise ModelNotAllowedError where the store's network must not be run: before any pixel is read for it."""
+        model_facts(served.store.manifest, served.store.trust)
 
     # Activation maps
 
@@ -99,6 +107,7 @@ class Live:
         """
         check_image(served.store, image_id)
         _checked(served, view)
+        self.check_allowed(served)
         return self._maps(served, read_pixels(served, image_id), view).body, PNG
 
     def array(self, served: ServedStore, image_id: int, layer: str, unit: int | None) -> Picture:
@@ -109,6 +118,7 @@ class Live:
         check_image(served.store, image_id)
         row = served.store.layer(layer)
         check_unit(row, unit)
+        self.check_allowed(served)
         body = read_pixels(served, image_id)
         answer = self._ask(served, "array", body, row=asdict(row), unit=unit, as_swept=True)
         return answer.body, ARRAY
@@ -152,6 +162,7 @@ class Live:
     ) -> RegionNeighborsAnswer:
         """The images nearest to a box of an image, that image itself left out."""
         check_image(served.store, image_id)
+        self.check_allowed(served)
         answer = self._ask(served, "feature", read_pixels(served, image_id), box=box)
         found = neighbors(served, ann, _feature(served, answer), search, image_id=image_id)
         query = Prediction(**_prediction(served, answer))

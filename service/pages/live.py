@@ -6,6 +6,7 @@ from ..addresses import address
 from ..questions import ask
 from ..registry import ServedStore
 from .look import page
+from .parts import attempt, live_of
 
 SCRIPT = "live.js"
 _LEAST, _MOST = 64, 512
@@ -22,6 +23,7 @@ def live(request: Request, served: ServedStore, layer: str | None) -> Response:
         store=ask.describe(served),
         layers=store.layers,
         chosen=chosen.layer,
+        refused=attempt(lambda: live_of(request).check_allowed(served)).problem,
         api=address(served),
         side=min(_MOST, max(_LEAST, 2 * max(store.manifest.model["input_size"]))),
     )

@@ -10,7 +10,12 @@ from typing import Any, Generic, TypeVar
 
 from fastapi import Request
 
-from ...common.errors import StoreNotFoundError, UnitscopeError
+from ...common.errors import (
+    DatasetNotAllowedError,
+    ModelNotAllowedError,
+    StoreNotFoundError,
+    UnitscopeError,
+)
 from ..addresses import version
 from ..http.problems import ModelUnavailableError, status_of
 from ..live.model import Live
@@ -42,11 +47,11 @@ class Tried(Generic[T]):
 def attempt(question: Callable[[], T]) -> Tried[T]:
     """Asks; a section of a page says why it is empty, and the others are shown all the same.
 
-    That something has not been made yet, or that the model cannot be asked now, is no error of the page.
+    That something is not made yet or not allowed, or that the model cannot be asked now, is no error of the page.
     """
     try:
         return Tried(question())
-    except (StoreNotFoundError, ModelUnavailableError) as error:
+    except (StoreNotFoundError, ModelUnavailableError, ModelNotAllowedError, DatasetNotAllowedError) as error:
         return Tried(None, str(error))
     except UnitscopeError as error:
         return Tried(None, str(error), status_of(error)[0])

@@ -40,11 +40,7 @@ def test_the_order_is_that_of_sorting(values):
 def test_a_quantile_is_the_smallest_value_that_the_share_does_not_exceed(values, quantile):
     found, _ = made(values)
     narrow = np.array(values, np.float32)
-    narrow = narrow[np.isfinite(narrow)]
-    if not len(narrow):
-        assert found.quantile(quantile) is None
-        return
-    wanted = Fraction(str(quantile)) * len(narrow)
+    wanted = Fraction(str(quantile)) * len(values)
     expected = min(value for value in narrow if (narrow <= value).sum() >= wanted)
     assert found.quantile(quantile) == expected
 

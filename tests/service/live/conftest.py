@@ -7,6 +7,7 @@ import pytest
 from unitscope.index.store import Store
 from unitscope.service.live.client import LiveModel
 from unitscope.service.live.options import LiveOptions
+from unitscope.service.trusted import Trusted
 
 
 @pytest.fixture(scope="session")
@@ -29,12 +30,15 @@ def worker():
     LiveModel.close(model)
 
 
+TRUSTING = Trusted(model=True, data=True)
+
+
 @pytest.fixture(scope="session")
 def serve(kit, worker):
-    """`serve(*stores)`: a client of a service with that worker."""
+    """`serve(*stores)`: a client of a service with that worker, which may run whatever network a store names."""
 
-    def made(*stores):
-        client = kit.client(*stores, live=None)
+    def made(*stores, trust=TRUSTING):
+        client = kit.client(*stores, live=None, trust=trust)
         client.app.state.live = worker
         return client
 
@@ -43,7 +47,7 @@ def serve(kit, worker):
 
 @pytest.fixture(scope="session")
 def client(swept, serve):
-    with serve(swept) as client:
+    with serve(swept, trust=None) as client:  # it was swept here
         yield client
 
 

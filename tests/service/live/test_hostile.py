@@ -12,6 +12,7 @@ import pytest
 from live_answers import API, is_problem, own_file
 from PIL import Image
 from unitscope.service.live.options import LiveOptions
+from unitscope.service.trusted import Trusted
 
 MAPS = f"{API}/images/1/maps/block"
 
@@ -103,7 +104,7 @@ def test_a_network_whose_file_changes_is_answered_for_as_long_as_it_is_held(alte
         own.write_text(Path(path).read_text())
         content["model"]["spec"] = f"{own}:{factory}"
 
-    with kit.client(altered(alter)) as client:
+    with kit.client(altered(alter), trust=Trusted(model=True, data=True)) as client:
         until_it_runs(client)
         swept = own.read_text()
         own.write_text(swept.replace("0.25, 0.25", "0.2, 0.25"))

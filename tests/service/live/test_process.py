@@ -14,6 +14,7 @@ from contextlib import contextmanager
 import httpx
 import psutil
 import pytest
+from unitscope.service.trusted import Trusted
 
 API = "/api/v1/stores/shapes"
 RECOVERY_SECONDS = 5.0
@@ -216,6 +217,6 @@ def test_what_a_network_prints_is_no_answer(swept, tmp_path, kit):
     )
     content["model"]["spec"] = f"{noisy}:{factory}"
     (folder / "manifest.json").write_text(json.dumps(content))
-    with kit.client(folder) as client:
+    with kit.client(folder, trust=Trusted(model=True, data=True)) as client:
         assert client.get(MAPS).status_code == 200
         assert client.get(f"{API}/images/2/maps/block").status_code == 200

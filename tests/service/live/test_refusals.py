@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from live_answers import API, is_problem, own_file, png
+from unitscope.common.errors import UsageError
+from unitscope.service.trusted import Trusted
 
 # What is not there
 
@@ -172,3 +174,54 @@ def test_a_manifest_that_does_not_name_the_feature_is_a_problem(swept, serve, tm
         said = client.get(f"{API}/images/1/maps/block")
     assert (said.status_code, said.json()["type"]) == (503, "urn:unitscope:store-damaged")
     assert "'feature'" in said.json()["detail"] and "sweep again" in said.json()["detail"]
+
+
+@pytest.mark.parametrize("spec", ["{folder}/evil.py:make", "evil:make", "timm:local-dir:{folder}"])
+def test_code_that_only_a_store_names_is_not_run(altered, serve, tmp_path, monkeypatch, spec):
+    monkeypatch.chdir(tmp_path)
+    ran = tmp_path / "ran"
+    (tmp_path / "evil.py").write_text(f"open({str(ran)!r}, 'w')\ndef make(): ...\n")
+    theirs = altered(lambda content: content["model"].update(spec=spec.format(folder=tmp_path)))
+    with serve(theirs, trust=None) as client:
+        for response in (
+            client.get(f"{API}/images/0/maps/block"),
+            client.get(f"{API}/images/0/maps/block/array"),
+            client.get(f"{API}/layers/stem.0/filters"),
+            client.post(f"{API}/neighbors/upload", content=png(np.zeros((32, 32, 3), np.uint8))),
+        ):
+            problem = is_problem(response, 409, "--trust-model")
+            assert problem is None or problem["type"].endswith("model-not-allowed")
+        for page in ("/stores/shapes", "/stores/shapes/images/0?maps=block", "/stores/shapes/layers/stem.0"):
+            assert client.get(page).status_code == 200, page
+        live = client.get("/stores/shapes/live")
+        assert live.status_code == 200 and "--trust-model" in live.text
+    assert not ran.exists()
+
+
+def test_images_where_only_a_store_says_are_not_read(altered, serve):
+    theirs = altered(lambda content: content["dataset"].update(path="/"))
+    with serve(theirs, trust=None) as client:
+        is_problem(client.get(f"{API}/images/0/pixels"), 409, "--data PATH")
+        page = client.get("/stores/shapes/images/0")
+        assert page.status_code == 200 and "--trust-data" in page.text
+        assert client.get(f"{API}/images/0/thumb").status_code == 200
+
+
+def test_what_the_person_names_takes_its_place(swept, altered, serve):
+    manifest = json.loads((swept / "manifest.json").read_text())
+    spec, data = manifest["model"]["spec"], manifest["dataset"]["path"]
+
+    def forget(content):
+        content["model"]["spec"] = "/nowhere/model.py:net@random"
+        content["dataset"]["path"] = "/nowhere"
+
+    theirs = altered(forget)
+    named = Trusted(models=[f"shapes={spec}"], datasets=[f"{theirs}={data}"], stores=[str(theirs)])
+    with serve(theirs, trust=named) as client:
+        assert client.get(f"{API}/images/0/maps/block").status_code == 200
+
+
+@pytest.mark.parametrize("text", ["net.py:make", "third=net.py:make"])
+def test_a_value_must_say_of_which_store(text):
+    with pytest.raises(UsageError, match="say of which store"):
+        Trusted(models=[text], stores=["/a/one", "/a/two"]).of("/a/one", "one")
