@@ -1,9 +1,14 @@
-"""An image folder of any depth: every file that is not hidden is an image, its first folder is its label."""
+"""An image folder of any depth: its folders say the label and the split of an image (`folder_layout.py`).
+
+Hidden files, and files that are known to hold no image, are passed over.
+"""
 
 import errno
 import stat
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
@@ -12,7 +17,8 @@ import pyarrow as pa
 from ...common.errors import ImageError, StorageError, UsageError
 from ..files import Entry, MissingFileError, NoAccessError
 from ..storage_errors import attempt
-from .kinds import PARQUET, TAR, extension, mixed
+from .folder_layout import FolderLayout, find_layout, first_folders
+from .kinds import PARQUET, TAR, extension, is_no_image, mixed
 from .records import (
     GONE,
     MAX_IMAGE_BYTES,
@@ -43,8 +49,17 @@ class ImageFolder(Dataset):
 
     kind = "folder"
 
+    @property
+    def metadata_schema(self) -> pa.Schema:
+        return pa.schema([] if self._found[0].split is None else [("split", pa.string())])
+
+    @property
+    def passed_over(self) -> Counter[str]:
+        return self._found[1].copy()
+
     def batches(self, rows: int = ROWS) -> Iterator[pa.RecordBatch]:
-        entries = self._entries()
+        entries, layout = self._entries(), self._found[0]
+        schema = pa.schema([*RECORD_SCHEMA, *self.metadata_schema])
         while chunk := list(islice(entries, rows)):
             uris = [to_uri(entry.name) for entry in chunk]
             sizes = [entry.size for entry in chunk]
@@ -52,15 +67,15 @@ class ImageFolder(Dataset):
                 uris,
                 sizes,
                 [entry.etag for entry in chunk],
-                [_label(entry.name) for entry in chunk],
+                [_text(layout.label_of(entry.name)) for entry in chunk],
                 uris,
                 [0] * len(chunk),
                 sizes,
             ]
-            arrays = [
-                pa.array(column, field.type) for column, field in zip(columns, RECORD_SCHEMA, strict=True)
-            ]
-            yield pa.record_batch(arrays, schema=RECORD_SCHEMA)
+            if layout.split is not None:
+                columns.append([_text(layout.split_of(entry.name)) for entry in chunk])
+            arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+            yield pa.record_batch(arrays, schema=schema)
 
     def files(self) -> Iterator[tuple[str, int | None, str | None]]:
         return ((to_uri(entry.name), entry.size, entry.etag) for entry in self._entries())
@@ -77,13 +92,30 @@ class ImageFolder(Dataset):
                 yield from pool.map(self._read_object, names[chunk], lengths[chunk])
 
     def describe(self) -> str:
-        return f"image folder {self.folder.url}; the label of an image is the first folder of its path"
+        lines = [f"image folder {self.folder.url}; {self._found[0].describe()}"]
+        lines += [f"{count:,} {what}" for what, count in sorted(self._found[1].items())]
+        return "\n".join(lines)
 
     def _entries(self) -> Iterator[Entry]:
         for entry in self.folder.entries(hidden=False):
             if extension(entry.name) in PARQUET | TAR:
                 raise mixed(self.folder, entry.name, "image files")
-            yield entry
+            if not is_no_image(entry.name):
+                yield entry
+
+    @cached_property
+    def _found(self) -> tuple[FolderLayout, Counter[str]]:
+        """The layout, and the files that are passed over, by their extension: by one pass over the folder."""
+        folders: Counter[tuple[str, ...]] = Counter()
+        others: Counter[str] = Counter()
+        for entry in self.folder.entries(hidden=False):
+            if is_no_image(entry.name):
+                others[
+                    f"{extension(entry.name) or entry.name.rpartition('/')[2]} files, which hold no images"
+                ] += 1
+            else:
+                folders[first_folders(entry.name)] += 1
+        return find_layout(folders), others
 
     def _read_local(self, name: str) -> bytes | ImageError:
         refused = _refusal(Path(self.folder.path(name)))
@@ -115,10 +147,9 @@ class ImageFolder(Dataset):
             return unreadable(str(error))
 
 
-def _label(name: str) -> str | None:
-    """The first folder of the path; bytes that are no UTF-8 are percent-encoded."""
-    first, slash, _ = name.partition("/")
-    return to_uri(first).removeprefix("./") if slash else None
+def _text(folder: str | None) -> str | None:
+    """The name of a folder; bytes that are no UTF-8 are percent-encoded."""
+    return None if folder is None else to_uri(folder).removeprefix("./")
 
 
 def _refusal(path: Path) -> ImageError | None:

@@ -7,7 +7,8 @@ from pathlib import Path
 from ...common.errors import UsageError
 from ..files import Entry, Folder
 from .folder import ImageFolder
-from .kinds import ALLOWED, IMAGES, OTHERS, PARQUET, TAR, extension, hint, no_images
+from .kinds import ALLOWED, IMAGES, PARQUET, TAR, extension, hint, is_no_image, no_images, stem
+from .options import DEFAULT, DatasetOptions
 from .parquet import ParquetDataset
 from .records import Dataset
 from .webdataset import TarDataset
@@ -16,9 +17,11 @@ __all__ = ["Dataset", "open_dataset"]
 
 _LOOK_AT = 20_000
 """Files that are looked at to find the kind; where none of them tells, all are taken for images."""
+_PARQUET_FILES = 1000
+"""Parquet files without a tar beside them that are looked at: img2dataset's N.parquet comes before its N.tar."""
 
 
-def open_dataset(path: str) -> Dataset:
+def open_dataset(path: str, options: DatasetOptions = DEFAULT) -> Dataset:
     """The image folder, Parquet file or folder, or WebDataset tar(s) at a local path or bucket URL.
 
     A folder is of the kind of its first file that tells; a later file of another kind ends the listing with
@@ -29,12 +32,12 @@ def open_dataset(path: str) -> Dataset:
     """
     single = _single_file(path)
     if single is not None:
-        return _open_file(path, *single)
+        return _open_file(path, *single, options)
     folder = Folder(path)
     if folder.is_local and not Path(folder.url).is_dir():
         raise UsageError(f"{path} does not exist. {ALLOWED}")
     kind = _kind_of(path, folder)
-    return kind(path, folder)
+    return ImageFolder(path, folder, options) if kind is ImageFolder else kind(path, folder, None, options)
 
 
 def _single_file(path: str) -> tuple[Folder, Entry] | None:
@@ -53,28 +56,38 @@ def _single_file(path: str) -> tuple[Folder, Entry] | None:
     return folder, folder.entry(name)
 
 
-def _open_file(path: str, folder: Folder, entry: Entry) -> Dataset:
+def _open_file(path: str, folder: Folder, entry: Entry, options: DatasetOptions) -> Dataset:
     found = extension(entry.name)
     if found in PARQUET:
-        return ParquetDataset(path, folder, entry)
+        return ParquetDataset(path, folder, entry, options)
     if found in TAR:
-        return TarDataset(path, folder, entry)
+        return TarDataset(path, folder, entry, options)
     if found in IMAGES:
         raise UsageError(f"{path} is a single image: give the folder that it lies in. {ALLOWED}")
     raise UsageError(f"{path} is a file of the kind {found or 'without extension'}. {hint([found])}")
 
 
-def _kind_of(path: str, folder: Folder) -> type[Dataset]:
+def _kind_of(path: str, folder: Folder) -> type[ImageFolder] | type[ParquetDataset] | type[TarDataset]:
     found: Counter[str] = Counter()
+    parquet: set[str] = set()
+    others = True
     for entry in islice(folder.entries(hidden=False), _LOOK_AT):
         each = extension(entry.name)
         if each in PARQUET:
-            return ParquetDataset
-        if each in TAR:
+            parquet.add(stem(entry.name))
+            if len(parquet) > _PARQUET_FILES:
+                break
+        elif each in TAR:
+            if parquet and stem(entry.name) not in parquet:
+                break  # the listing ends with an error that names the tar
             return TarDataset
-        if each in IMAGES:
-            return ImageFolder
-        found[each] += 1
-    if found.keys() <= OTHERS:
-        raise no_images(path, found)
-    return ImageFolder
+        elif each in IMAGES:
+            break
+        elif not parquet:
+            others &= is_no_image(entry.name)
+            found[each] += 1
+    else:
+        if not parquet and others:
+            raise no_images(path, found)
+        return ParquetDataset if parquet else ImageFolder
+    return ParquetDataset if parquet else ImageFolder

@@ -10,8 +10,10 @@ import pyarrow as pa
 from ...common.errors import ImageError
 from ..files import Entry, Folder, MissingFileError, NoAccessError
 from .kinds import PARQUET, files_of, no_images
-from .parquet_columns import Columns, find_columns
-from .parquet_rows import RowReader, SharedGroups, guarded, open_parquet
+from .options import DEFAULT, DatasetOptions
+from .parquet_columns import LABELS, Columns, find_columns
+from .parquet_paths import PathImages
+from .parquet_rows import RowReader, SharedGroups, guarded, has_values, leaf_of, open_parquet
 from .records import (
     GONE,
     MAX_IMAGE_BYTES,
@@ -25,27 +27,36 @@ from .records import (
     unreadable,
 )
 
+_OF_A_PROCESS = frozenset({"_threads", "_shared", "_shared_paths"})
+
 
 class ParquetDataset(Dataset):
     """Parquet rows with an image column, the label and further columns beside it."""
 
     kind = "parquet"
 
-    def __init__(self, path: str, folder: Folder, single: Entry | None = None) -> None:
-        """single: the only file, where the path named one. raises: DatasetError for a file without images."""
-        super().__init__(path, folder)
+    def __init__(
+        self, path: str, folder: Folder, single: Entry | None = None, options: DatasetOptions = DEFAULT
+    ) -> None:
+        """single: the only file, where the path named one.
+
+        raises: DatasetError for a file without images, UsageError for columns in the options that it lacks.
+        """
+        super().__init__(path, folder, options)
         self._single = single
+        self._no_labels: Counter[str] = Counter()
         first = next(self._entries(), None)
         if first is None:
             raise no_images(path, Counter())
         self._columns = self._columns_of(first)
+        self._named = self._columns.path is not None and self._has_values(first, self._columns.path)
         self._reset()
 
     def _reset(self) -> None:
-        self._threads, self._shared = local(), SharedGroups()
+        self._threads, self._shared, self._shared_paths = local(), SharedGroups(), SharedGroups()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {key: value for key, value in vars(self).items() if key not in {"_threads", "_shared"}}
+        return {key: value for key, value in vars(self).items() if key not in _OF_A_PROCESS}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
@@ -53,13 +64,29 @@ class ParquetDataset(Dataset):
 
     @property
     def metadata_schema(self) -> pa.Schema:
-        return pa.schema([(column.name, column.type) for column in self._columns.metadata])
+        fields = [(column.name, column.type) for column in self._columns.metadata]
+        several = [(LABELS, pa.list_(pa.string()))] if self._columns.several else []
+        names = [(self._columns.file_name, pa.string())] if self._named else []
+        return pa.schema([*several, *fields, *names])
 
     @property
     def class_names(self) -> tuple[str, ...] | None:
         return self._columns.class_names
 
+    @property
+    def integer_labels(self) -> bool:
+        return self._columns.integers
+
+    @property
+    def prefers_upright(self) -> bool:
+        return True  # the library `datasets` turns an image when it decodes it
+
+    @property
+    def passed_over(self) -> Counter[str]:
+        return self._no_labels.copy()
+
     def batches(self, rows: int = ROWS) -> Iterator[pa.RecordBatch]:
+        self._no_labels = Counter()
         for entry in self._entries():
             found = self._columns_of(entry)
             if found.names != self._columns.names:
@@ -91,11 +118,15 @@ class ParquetDataset(Dataset):
     def _columns_of(self, entry: Entry) -> Columns:
         where = self.folder.path(entry.name)
         schema = guarded(self.folder, entry.name, lambda: open_parquet(self.folder, entry.name).schema_arrow)
-        return find_columns(schema, where)
+        return find_columns(schema, where, self.options)
+
+    def _has_values(self, entry: Entry, column: str) -> bool:
+        metadata = guarded(self.folder, entry.name, lambda: open_parquet(self.folder, entry.name).metadata)
+        return has_values(metadata, column)
 
     def _tables(self, name: str, columns: Columns) -> Iterator[pa.Table]:
         """The label and metadata columns of each row group, and at least its rows."""
-        wanted = columns.beside_image
+        wanted = [*columns.beside_image, *([columns.path] if self._named and columns.path else [])]
         metadata = guarded(self.folder, name, lambda: open_parquet(self.folder, name).metadata)
 
         def read(group: int) -> pa.Table:
@@ -113,29 +144,50 @@ class ParquetDataset(Dataset):
             pa.array([f"{uri}#{row}" for row in rows], pa.string()),
             pa.nulls(count, pa.int64()),
             pa.array([entry.etag] * count, pa.string()),
-            found.labels(table, first),
+            pa.nulls(count, pa.string()) if found.several else found.labels(table, first, self._no_labels),
             pa.array([uri] * count, pa.string()),
             pa.array(rows, pa.int64()),
             pa.nulls(count, pa.int64()),
         ]
+        if found.several:
+            arrays.append(found.label_lists(table, first, self._no_labels))
         for column in self._columns.metadata:
             arrays.append(found.cast(table, column))
+        if self._named:
+            assert found.path is not None  # for the type checker: it agrees with the first file's
+            arrays.append(leaf_of(table.column(found.path.partition(".")[0]), found.path).cast(pa.string()))
         schema = pa.schema([*RECORD_SCHEMA, *self.metadata_schema])
-        return pa.record_batch(arrays, schema=schema)
+        plain = [each.combine_chunks() if isinstance(each, pa.ChunkedArray) else each for each in arrays]
+        return pa.table(plain, schema=schema).combine_chunks().to_batches()[0]
 
     def _read_row(self, name: str, row: int) -> bytes | ImageError:
-        reader: RowReader | None = getattr(self._threads, "reader", None)
-        if reader is None:
-            reader = self._threads.reader = RowReader(self.folder, self._columns.image, self._shared)
         try:
-            data = reader.row(name, row)
+            data = self._value("image", self._columns.image, name, row)
+            path = None if data is not None else self._value("path", self._columns.path, name, row)
         except MissingFileError:
             return unreadable(GONE)
         except NoAccessError:
             return unreadable(NO_PERMISSION)
+        if data is None and path:
+            return self._paths.read(name, path)
         if data is None:
             return unreadable("the row holds no image bytes (the image, or its bytes, are null)")
         return data if len(data) <= MAX_IMAGE_BYTES else too_large(len(data))
+
+    def _value(self, what: str, column: str | None, name: str, row: int) -> Any:
+        """The value of a column, by a reader for each thread; None where there is no such column."""
+        if column is None:
+            return None
+        reader: RowReader | None = getattr(self._threads, what, None)
+        if reader is None:
+            shared = self._shared if what == "image" else self._shared_paths
+            reader = RowReader(self.folder, column, shared)
+            setattr(self._threads, what, reader)
+        return reader.row(name, row)
+
+    @property
+    def _paths(self) -> PathImages:
+        return PathImages(self.folder, self.options.image_root)
 
 
 def _counting(rows: int) -> pa.Table:

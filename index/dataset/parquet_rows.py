@@ -32,7 +32,7 @@ _STREAM_BUFFER = 4 << 20
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """The images of some contiguous rows of a file; `values` holds binary scalars."""
+    """The images of some contiguous rows of a file; `values` holds binary scalars, or text."""
 
     first: int
     values: pa.ChunkedArray
@@ -73,12 +73,12 @@ class RowReader:
     """One thread's place in a dataset: the open file, and the rows held of it."""
 
     def __init__(self, folder: Folder, column: str, shared: SharedGroups) -> None:
-        """column: the Parquet path of the image bytes, such as `image.bytes`."""
+        """column: the Parquet path of what is read of a row, such as `image.bytes`."""
         self._folder, self._column, self._shared = folder, column, shared
         self._forget()
 
-    def row(self, name: str, row: int) -> bytes | None:
-        """The image bytes of a row, None where they are null. raises: as `Folder.read`, and DatasetError."""
+    def row(self, name: str, row: int) -> Any:
+        """The value of a row, None where it is null. raises: as `Folder.read`, and DatasetError."""
         if name != self._name or self._rows is None or row not in self._rows:
             self._rows = guarded(self._folder, name, lambda: self._load(name, row))
         return self._rows.values[row - self._rows.first].as_py()
@@ -126,7 +126,7 @@ class RowReader:
 
     def _whole(self, name: str, group: int, first: int) -> Rows:
         table = open_parquet(self._folder, name, self._metadata).read_row_group(group, columns=[self._column])
-        return Rows(first, _bytes_of(table))
+        return Rows(first, leaf_of(table.column(0), self._column))
 
     def _streamed(self, name: str, group: int, row: int, *, rows: int) -> Rows:
         """The batch that holds the row: the stream goes on, or begins again for an earlier row."""
@@ -145,7 +145,7 @@ class RowReader:
         file = open_parquet(self._folder, name, self._metadata, stream=True)
         first = self._starts[group]
         for batch in file.iter_batches(rows, row_groups=[group], columns=[self._column]):
-            yield Rows(first, _bytes_of(pa.Table.from_batches([batch])))
+            yield Rows(first, leaf_of(pa.Table.from_batches([batch]).column(0), self._column))
             first += batch.num_rows
 
 
@@ -202,7 +202,18 @@ def _stream_rows(rows: int, size: int) -> int:
     return max(1, min(1024, STREAM_BYTES * rows // size))
 
 
-def _bytes_of(table: pa.Table) -> pa.ChunkedArray:
-    """The binary column; a struct that is null has null bytes."""
-    column = table.column(0)
-    return pc.struct_field(column, "bytes") if pa.types.is_struct(column.type) else column
+def leaf_of(column: pa.ChunkedArray, path: str) -> pa.ChunkedArray:
+    """The values at a Parquet path (`image.bytes`) of its column; a struct that is null has null values."""
+    return pc.struct_field(column, path.rpartition(".")[2]) if pa.types.is_struct(column.type) else column
+
+
+def has_values(metadata: pq.FileMetaData, column: str) -> bool:
+    """Whether a column of this Parquet path has a value that is not null, or may have one."""
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        for chunk in (group.column(index) for index in range(group.num_columns)):
+            if chunk.path_in_schema == column:
+                statistics = chunk.statistics
+                nulls = statistics.null_count if statistics and statistics.has_null_count else None
+                if nulls != group.num_rows:
+                    return True
+    return False

@@ -1,7 +1,8 @@
 """What every kind of dataset offers: `Dataset`, and the columns in which it lists its images."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence, Set
 from typing import ClassVar, Literal
 from urllib.parse import quote, unquote_to_bytes
 
@@ -10,6 +11,7 @@ import pyarrow as pa
 from ...common.errors import ImageError, ImageStatus
 from ..files import Folder
 from ..schema import IMAGE_COLUMNS, PLAN_COLUMNS
+from .options import DEFAULT, DatasetOptions
 
 RECORD_SCHEMA = pa.schema(
     [
@@ -44,10 +46,11 @@ class Dataset(ABC):
 
     kind: ClassVar[Kind]
 
-    def __init__(self, path: str, folder: Folder) -> None:
+    def __init__(self, path: str, folder: Folder, options: DatasetOptions = DEFAULT) -> None:
         """path: as it was given to `open_dataset`; folder: where the relative paths begin."""
         self.path = path
         self.folder = folder
+        self.options = options
 
     @property
     def metadata_schema(self) -> pa.Schema:
@@ -58,6 +61,21 @@ class Dataset(ABC):
     def class_names(self) -> tuple[str, ...] | None:
         """The names of a Hugging Face ClassLabel, in its order."""
         return None
+
+    @property
+    def integer_labels(self) -> bool:
+        """Whether labels that are whole numbers were numbers in the dataset, as class indices are."""
+        return False
+
+    @property
+    def prefers_upright(self) -> bool:
+        """Whether those who train with such a dataset see its images turned as their EXIF orientation says."""
+        return False
+
+    @property
+    def passed_over(self) -> Counter[str]:
+        """How many files, samples or labels are not as they are in the dataset, by what is said of them."""
+        return Counter()
 
     @abstractmethod
     def batches(self, rows: int = ROWS) -> Iterator[pa.RecordBatch]:
@@ -126,16 +144,17 @@ def is_text(name: str) -> bool:
     return True
 
 
-def metadata_names(columns: Sequence[str]) -> list[str]:
+def metadata_names(columns: Sequence[str], reserved: Set[str] = frozenset()) -> list[str]:
     """Names for metadata columns: `meta_` before those that the store has itself, whatever their case.
 
-    SQL engines do not tell `Label` from `label`.
+    SQL engines do not tell `Label` from `label`. reserved: further names that are taken.
     """
-    taken = RESERVED_COLUMNS | {column.lower() for column in columns}
+    reserved = RESERVED_COLUMNS | reserved
+    taken = reserved | {column.lower() for column in columns}
     names: list[str] = []
     for column in columns:
         name = column
-        if name.lower() in RESERVED_COLUMNS:
+        if name.lower() in reserved:
             while name.lower() in taken:
                 name = f"meta_{name}"
             taken |= {name.lower()}

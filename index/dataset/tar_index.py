@@ -1,6 +1,7 @@
-"""The index of WebDataset tars: one pass over their headers, spooled to a temporary file of the local disk.
+"""The index of WebDataset tars: one pass over their headers, spooled to temporary files of the local disk.
 
-One pass, because only the last sample settles the types of the metadata, and reading a bucket twice is dear.
+One pass, because only the last sample settles the types of the metadata, and reading a bucket twice is dear. A tar
+whose members cannot be grouped while it is read is read a second time.
 """
 
 import json
@@ -19,9 +20,11 @@ import pyarrow as pa
 from ..files import Entry, Folder
 from ..storage_errors import storage_failures, translate
 from .records import RECORD_SCHEMA, ROWS, metadata_names, to_uri
-from .tar_members import Sample, samples
+from .tar_members import LAST_DOT, RUNS, Grouping, Look, Sample, samples
 
 _SPOOL_SCHEMA = pa.schema([*RECORD_SCHEMA, pa.field("json", pa.string())])
+
+LAST_DOT_TARS = "tars whose names have dots of their own: a sample is what is named alike up to the last dot"
 
 Scalar = str | int | float | bool
 
@@ -35,6 +38,7 @@ class TarIndex:
         self._spool: Path | None = None
         self._fields: dict[str, set[type]] = {}
         self._ignored: Counter[str] = Counter()
+        self._tars = 0
         self._names: dict[str, tuple[str, pa.DataType]] = {}
 
     def made(self, entries: Callable[[], Iterator[Entry]]) -> "TarIndex":
@@ -43,7 +47,7 @@ class TarIndex:
             if self._spool is None:
                 spool = Path(mkdtemp(prefix="unitscope-tar-"))
                 weakref.finalize(self, shutil.rmtree, spool, ignore_errors=True)
-                self._write(spool / "index", entries())
+                self._write(spool, entries())
                 self._names = _column_types(self._fields)
                 self._spool = spool
         return self
@@ -56,13 +60,19 @@ class TarIndex:
     def batches(self, rows: int) -> Iterator[pa.RecordBatch]:
         """As `Dataset.batches`."""
         assert self._spool is not None, "made() comes first"
-        with (
-            pa.OSFile(str(self._spool / "index"), "rb") as file,
-            pa.ipc.open_stream(file) as reader,
-        ):
-            for spooled in reader:
-                for start in range(0, spooled.num_rows, rows):
-                    yield self._with_metadata(spooled.slice(start, rows))
+        for number in range(self._tars):
+            with (
+                pa.OSFile(str(self._spool / str(number)), "rb") as file,
+                pa.ipc.open_stream(file) as reader,
+            ):
+                for spooled in reader:
+                    for start in range(0, spooled.num_rows, rows):
+                        yield self._with_metadata(spooled.slice(start, rows))
+
+    @property
+    def ignored(self) -> Counter[str]:
+        """How many members or samples were passed over or read otherwise, by what they are."""
+        return self._ignored.copy()
 
     def describe(self) -> list[str]:
         """Lines for the log."""
@@ -76,46 +86,42 @@ class TarIndex:
         lines += [f"{count} {what}" for what, count in sorted(self._ignored.items())]
         return lines
 
-    def _write(self, path: Path, entries: Iterator[Entry]) -> None:
-        self._fields, self._ignored = {}, Counter()
-        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, _SPOOL_SCHEMA) as writer:
-            for entry in entries:
-                found = self._samples(entry)
-                while chunk := list(islice(found, ROWS)):
-                    writer.write_batch(self._spooled(entry, chunk))
+    def _write(self, spool: Path, entries: Iterator[Entry]) -> None:
+        self._fields, self._ignored, self._tars = {}, Counter(), 0
+        for entry in entries:
+            path, look = spool / str(self._tars), Look()
+            fields, ignored = self._write_tar(path, entry, RUNS, look)
+            if look.grouping != RUNS:
+                fields, ignored = self._write_tar(path, entry, look.grouping, None)
+                if look.grouping == LAST_DOT:
+                    ignored[LAST_DOT_TARS] += 1
+            for name, types in fields.items():
+                self._fields.setdefault(name, set()).update(types)
+            self._ignored += ignored
+            self._tars += 1
 
-    def _samples(self, entry: Entry) -> Iterator[Sample]:
+    def _write_tar(
+        self, path: Path, entry: Entry, grouping: Grouping, look: Look | None
+    ) -> tuple[dict[str, set[type]], Counter[str]]:
+        """Spool the rows of one tar; gives the types of its metadata fields, and what was passed over."""
+        fields: dict[str, set[type]] = {}
+        ignored: Counter[str] = Counter()
+        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, _SPOOL_SCHEMA) as writer:
+            found = self._samples(entry, ignored, grouping, look)
+            while chunk := list(islice(found, ROWS)):
+                writer.write_batch(_spooled(entry, chunk, fields))
+        return fields, ignored
+
+    def _samples(
+        self, entry: Entry, ignored: Counter[str], grouping: Grouping, look: Look | None
+    ) -> Iterator[Sample]:
         """raises: StorageError, DatasetError naming the tar"""
         where = self._folder.path(entry.name)
         try:
             with self._folder.open(entry.name) as file:
-                yield from samples(file, where, self._ignored)
+                yield from samples(file, where, ignored, grouping=grouping, look=look)
         except storage_failures() as error:
             raise translate(where, error) from error
-
-    def _spooled(self, entry: Entry, chunk: list[Sample]) -> pa.RecordBatch:
-        count = len(chunk)
-        fields = [self._scalars(sample) for sample in chunk]
-        columns: list[list[Any]] = [
-            [to_uri(f"{entry.name}#{sample.member}") for sample in chunk],
-            [sample.size for sample in chunk],
-            [entry.etag] * count,
-            [sample.label for sample in chunk],
-            [to_uri(entry.name)] * count,
-            [sample.offset for sample in chunk],
-            [None if sample.offset is None else sample.size for sample in chunk],
-            [json.dumps(each) if each else None for each in fields],
-        ]
-        arrays = [pa.array(column, field.type) for column, field in zip(columns, _SPOOL_SCHEMA, strict=True)]
-        return pa.record_batch(arrays, schema=_SPOOL_SCHEMA)
-
-    def _scalars(self, sample: Sample) -> dict[str, Scalar]:
-        """The sample's fields that are no null; notes the type of each."""
-        for name, value in sample.fields.items():
-            self._fields.setdefault(name, set()).add(_kind(value))
-        return {
-            name: value for name, value in sample.fields.items() if _kind(value) in {bool, int, float, str}
-        }
 
     def _with_metadata(self, spooled: pa.RecordBatch) -> pa.RecordBatch:
         fields = [json.loads(text) if text else {} for text in spooled.column("json").to_pylist()]
@@ -123,6 +129,31 @@ class TarIndex:
         for old, (_, kind) in self._names.items():
             arrays.append(pa.array([_fitted(each.get(old), kind) for each in fields], kind))
         return pa.record_batch(arrays, schema=pa.schema([*RECORD_SCHEMA, *self.metadata_schema]))
+
+
+def _spooled(entry: Entry, chunk: list[Sample], types: dict[str, set[type]]) -> pa.RecordBatch:
+    """The rows of some samples; notes the types of their metadata fields in `types`."""
+    count = len(chunk)
+    fields = [_scalars(sample, types) for sample in chunk]
+    columns: list[list[Any]] = [
+        [to_uri(f"{entry.name}#{sample.member}") for sample in chunk],
+        [sample.size for sample in chunk],
+        [entry.etag] * count,
+        [sample.label for sample in chunk],
+        [to_uri(entry.name)] * count,
+        [sample.offset for sample in chunk],
+        [None if sample.offset is None else sample.size for sample in chunk],
+        [json.dumps(each) if each else None for each in fields],
+    ]
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, _SPOOL_SCHEMA, strict=True)]
+    return pa.record_batch(arrays, schema=_SPOOL_SCHEMA)
+
+
+def _scalars(sample: Sample, types: dict[str, set[type]]) -> dict[str, Scalar]:
+    """The sample's fields that are no null; notes the type of each."""
+    for name, value in sample.fields.items():
+        types.setdefault(name, set()).add(_kind(value))
+    return {name: value for name, value in sample.fields.items() if _kind(value) in {bool, int, float, str}}
 
 
 def _kind(value: object) -> type:

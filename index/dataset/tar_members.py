@@ -1,13 +1,18 @@
-"""Reads the headers of one tar and groups members into samples, as WebDataset does. Nothing is unpickled."""
+"""Reads the headers of one tar and groups members into samples, as WebDataset does. Nothing is unpickled.
+
+A member's key is its path up to the first dot of its last component, and members of one key side by side are a sample.
+Tars that were made otherwise are read by `WHOLE` (members of one key lie apart) or `LAST_DOT` (the names have dots of
+their own, so that the first dot would make one sample of many images); `Look` tells which of them a tar asks for.
+"""
 
 import json
 import re
 import tarfile
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, Literal, NamedTuple
 
 import pyarrow as pa
 
@@ -17,12 +22,24 @@ from .records import is_text
 
 _KEY = re.compile(r"((?:.*/)?[^/.]+)\.([^/]*)", re.DOTALL)
 """Key and extension: the last component is cut at its first dot."""
+_LAST_DOT_KEY = re.compile(r"((?:.*/)?[^/]+)\.([^/.]*)", re.DOTALL)
+"""The same, cut at its last dot."""
 
+Grouping = Literal["runs", "whole", "last-dot"]
+RUNS: Grouping = "runs"
+"""Members of one key side by side are a sample."""
+WHOLE: Grouping = "whole"
+"""Members of one key are a sample, wherever they lie in the tar."""
+LAST_DOT: Grouping = "last-dot"
+"""As WHOLE, with keys up to the last dot."""
+
+_FEW = 3
 _MAX_LABEL_BYTES = 1 << 12
 _MAX_JSON_BYTES = 16 << 20
 
 NO_IMAGE = "samples without an image member: not listed"
 FURTHER_IMAGES = "further image members of samples that have one: not listed"
+TWICE = "images whose name occurs more than once in its tar: each is listed, with (2), (3) … after its name"
 BAD_JSON = ".json members that are no JSON object: their metadata is null"
 BAD_LABEL = ".cls members that are no short text: their label is null"
 
@@ -52,18 +69,88 @@ class _Member(NamedTuple):
     text: bytes | None
 
 
-def samples(file: pa.NativeFile, where: str, ignored: Counter[str]) -> Iterator[Sample]:
+@dataclass
+class Look:
+    """What tells how a tar is to be grouped, noted while it is read by `RUNS`."""
+
+    _ended: set[int] = field(default_factory=set[int])
+    _apart: bool = False
+    _samples: int = 0
+    _further: Counter[str] = field(default_factory=Counter[str])
+
+    def run(self, members: list["_Member"]) -> None:
+        """Note the members of one key that lie side by side."""
+        key = hash(members[0].key)
+        self._apart |= key in self._ended
+        self._ended.add(key)
+        names = {member.extension for member in members if _is_image(member)}
+        self._samples += bool(names)
+        for extension in sorted(names, key=lambda each: (each.count("."), each))[1:]:
+            self._further[extension] += 1
+
+    @property
+    def grouping(self) -> Grouping:
+        """Return the grouping that loses nothing of this tar.
+
+        Samples of several images (`left.jpg`, `right.jpg`) have the same extensions again and again; where most
+        further extensions occur once, they are parts of names: unless there are only a few of them among many samples.
+        """
+        lost = self._further.total()
+        if 2 * len(self._further) > lost and (lost > _FEW or lost >= self._samples):
+            return LAST_DOT
+        return WHOLE if self._apart else RUNS
+
+
+def samples(
+    file: pa.NativeFile,
+    where: str,
+    ignored: Counter[str],
+    *,
+    grouping: Grouping = RUNS,
+    look: Look | None = None,
+) -> Iterator[Sample]:
     """The samples in the order of the tar; `ignored` counts what is passed over, under the names above.
 
+    Other groupings than RUNS hold the names of the whole tar. look: takes note of what is read, by RUNS.
     raises: DatasetError naming `where` for what is no tar, or is cut off or damaged.
     """
-    for _, group in groupby(_members(file, where), key=lambda member: member.key):
-        sample = _sample(list(group), ignored)
-        if sample is not None:
-            yield sample
+    members = _members(file, where, _LAST_DOT_KEY if grouping == LAST_DOT else _KEY)
+    groups = _runs(members, look) if grouping == RUNS else _by_key(members)
+    names: Counter[str] = Counter()
+    for group in groups:
+        sample = _sample(group, ignored)
+        if sample is None:
+            continue
+        if grouping != RUNS:
+            names[sample.member] += 1
+            if names[sample.member] > 1:
+                ignored[TWICE] += 1
+                sample = replace(sample, member=f"{sample.member} ({names[sample.member]})")
+        yield sample
 
 
-def _members(file: pa.NativeFile, where: str) -> Iterator[_Member]:
+def _runs(members: Iterator["_Member"], look: Look | None) -> Iterator[list["_Member"]]:
+    for _, group in groupby(members, key=lambda member: member.key):
+        run = list(group)
+        if look is not None:
+            look.run(run)
+            if len({member.extension for member in run}) < len(run):
+                look.run(run[:1])  # a name that occurs twice side by side: as if the members lay apart
+        yield run
+
+
+def _by_key(members: Iterator["_Member"]) -> Iterator[list["_Member"]]:
+    """Groups of one key in the order of their first members; an extension that occurs again begins another group."""
+    groups: dict[tuple[str, int], list[_Member]] = {}
+    seen: Counter[tuple[str, str]] = Counter()
+    for member in members:
+        name = (member.key, member.extension)
+        groups.setdefault((member.key, seen[name]), []).append(member)
+        seen[name] += 1
+    yield from groups.values()
+
+
+def _members(file: pa.NativeFile, where: str, keys: re.Pattern[str]) -> Iterator[_Member]:
     try:
         # "r:" refuses a compressed tar, whose members have no offsets.
         with tarfile.open(
@@ -71,7 +158,7 @@ def _members(file: pa.NativeFile, where: str) -> Iterator[_Member]:
         ) as tar:
             while (info := tar.next()) is not None:
                 tar.members.clear()  # pyright: ignore[reportAttributeAccessIssue]  # it would keep every header
-                member = _member(info, file)
+                member = _member(info, file, keys)
                 if member is not None:
                     yield member
             _check_end(file, tar.offset)
@@ -82,9 +169,9 @@ def _members(file: pa.NativeFile, where: str) -> Iterator[_Member]:
         ) from error
 
 
-def _member(info: tarfile.TarInfo, file: pa.NativeFile) -> _Member | None:
+def _member(info: tarfile.TarInfo, file: pa.NativeFile, keys: re.Pattern[str]) -> _Member | None:
     name = info.name.removeprefix("./")
-    found = _KEY.fullmatch(name)
+    found = keys.fullmatch(name)
     if info.isdir() or found is None or _is_hidden(name):
         return None
     extension = found[2].lower()
@@ -111,7 +198,7 @@ def _check_end(file: pa.NativeFile, offset: int) -> None:
 
 
 def _sample(members: list[_Member], ignored: Counter[str]) -> Sample | None:
-    images = [member for member in members if f".{member.extension.rpartition('.')[2]}" in IMAGES]
+    images = [member for member in members if _is_image(member)]
     if not images:
         ignored[NO_IMAGE] += 1
         return None
@@ -122,6 +209,10 @@ def _sample(members: list[_Member], ignored: Counter[str]) -> Sample | None:
         label = _json_label(fields)
     image = next((member for member in images if "." not in member.extension), images[0])
     return Sample(image.name, image.offset, image.size, label, fields)
+
+
+def _is_image(member: _Member) -> bool:
+    return f".{member.extension.rpartition('.')[2]}" in IMAGES
 
 
 def _label(members: list[_Member], ignored: Counter[str]) -> str | None:

@@ -1,5 +1,9 @@
-"""WebDataset tars: one file, or a folder of files; the images are read by their place in the tar."""
+"""WebDataset tars: one file, or a folder of files; the images are read by their place in the tar.
 
+What img2dataset writes is such a folder: the Parquet file beside each tar repeats its metadata, and is passed over.
+"""
+
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,7 +11,8 @@ import pyarrow as pa
 
 from ...common.errors import DatasetError, ImageError
 from ..files import Entry, Folder, MissingFileError, NoAccessError
-from .kinds import TAR, files_of
+from .kinds import PARQUET, TAR, files_of
+from .options import DEFAULT, DatasetOptions
 from .records import (
     GONE,
     MAX_IMAGE_BYTES,
@@ -36,9 +41,11 @@ class TarDataset(Dataset):
 
     kind = "webdataset"
 
-    def __init__(self, path: str, folder: Folder, single: Entry | None = None) -> None:
+    def __init__(
+        self, path: str, folder: Folder, single: Entry | None = None, options: DatasetOptions = DEFAULT
+    ) -> None:
         """single: the only file, where the path named one."""
-        super().__init__(path, folder)
+        super().__init__(path, folder, options)
         self._single = single
         self._index = TarIndex(folder)
 
@@ -52,6 +59,14 @@ class TarDataset(Dataset):
     @property
     def metadata_schema(self) -> pa.Schema:
         return self._index.made(self._entries).metadata_schema
+
+    @property
+    def integer_labels(self) -> bool:
+        return True  # WebDataset's own reader takes a .cls member for a class index
+
+    @property
+    def passed_over(self) -> Counter[str]:
+        return self._index.made(self._entries).ignored
 
     def batches(self, rows: int = ROWS) -> Iterator[pa.RecordBatch]:
         return self._index.made(self._entries).batches(rows)
@@ -74,7 +89,7 @@ class TarDataset(Dataset):
     def _entries(self) -> Iterator[Entry]:
         if self._single is not None:
             return iter([self._single])
-        return files_of(self.folder, TAR, "WebDataset tars")
+        return files_of(self.folder, TAR, "WebDataset tars", sidecars=PARQUET)
 
     def _read_span(self, span: list["Member"]) -> Iterator[bytes | ImageError]:
         file, start, length = span[0]

@@ -242,7 +242,7 @@ def test_difficult_files_have_the_right_pixels_or_a_reason(difficult):
         "a/one.png": _encoded(Image.new("RGB", (1, 1), (7, 8, 9)), "PNG"),
         "a/really.png.JPEG": _encoded(image, "PNG"),
         "a/secret.jpg": _encoded(image, "JPEG"),
-        "a/text.txt": b"these are no pixels\n",
+        "a/text.raw": b"these are no pixels\n",
         "a/truncated.jpg": _encoded(image, "JPEG")[:-200],
     }
     write(difficult, files)
@@ -262,7 +262,7 @@ def test_difficult_files_have_the_right_pixels_or_a_reason(difficult):
 
     assert "truncated" in reason("truncated.jpg", ImageStatus.UNDECODABLE)
     assert reason("empty.jpg", ImageStatus.UNDECODABLE) == "empty file"
-    assert "no image format" in reason("text.txt", ImageStatus.UNDECODABLE)
+    assert "no image format" in reason("text.raw", ImageStatus.UNDECODABLE)
     assert "178,956,970 pixels" in reason("bomb.png", ImageStatus.TOO_LARGE)
     assert "permission" in reason("secret.jpg", ImageStatus.UNREADABLE)
     decoded = {name.removeprefix("a/"): pixels.decode(data) for name, data in found.items()}

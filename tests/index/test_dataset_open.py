@@ -35,7 +35,7 @@ def root(request, tmp_path):
     ("files", "name", "kind", "images"),
     [
         ({"a/x.jpg": b"x"}, "", "folder", 1),
-        ({"a/x.JPEG": b"x", "a/notes.txt": b"t"}, "", "folder", 2),
+        ({"a/x.JPEG": b"x", "a/notes.txt": b"t"}, "", "folder", 1),
         ({"a/0123abcd": b"x"}, "", "folder", 1),
         ({"x.parquet": parquet(), "y.parquet": parquet()}, "x.parquet", "parquet", 1),
         ({"data/x.parquet": parquet(), "data/y.PARQUET": parquet(), "README.md": b"t"}, "", "parquet", 2),

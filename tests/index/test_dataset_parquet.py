@@ -99,7 +99,10 @@ def test_a_single_class_label_of_another_name_is_the_label(tmp_path):
     dataset = open_dataset(
         write(tmp_path / "y.parquet", columns, metadata=hugging_face({"fine": fine, "coarse": fine}))
     )
-    assert listed(dataset)["label"].null_count == 2 and dataset.metadata_schema.names == ["fine", "coarse"]
+    assert listed(dataset)["label"].null_count == 2 and dataset.metadata_schema.names == [
+        "fine", "coarse", "file_name"
+    ]  # fmt: skip
+    assert "there are fine, coarse: --label NAME takes one" in dataset.describe()
 
 
 def test_a_label_beyond_the_names_is_an_error(tmp_path):
@@ -148,7 +151,8 @@ def test_metadata(tmp_path):
     dataset = open_dataset(write(tmp_path / "x.parquet", columns))
     table = listed(dataset)
     assert dataset.metadata_schema.names == [
-        "id", "score", "meta_Width", "meta_meta_status", "meta_status", "good", "when", "split", "nothing"
+        "id", "score", "meta_Width", "meta_meta_status", "meta_status", "good", "when", "split", "nothing",
+        "file_name",
     ]  # fmt: skip
     assert table.schema.names[7:] == dataset.metadata_schema.names
     assert table.schema.field("id").type == pa.int16() and pa.types.is_timestamp(
@@ -178,8 +182,8 @@ def test_files_must_agree(tmp_path):
 def test_files_without_images_say_what_they_have(tmp_path):
     with pytest.raises(DatasetError, match="x: int64"):
         open_dataset(write(tmp_path / "x.parquet", {"x": [1]}))
-    with pytest.raises(DatasetError, match="image: string"):
-        open_dataset(write(tmp_path / "x.parquet", {"image": ["path.jpg"]}))
+    with pytest.raises(DatasetError, match=r"file: string.*--image file"):
+        open_dataset(write(tmp_path / "x.parquet", {"file": ["path.jpg"]}))
 
 
 def test_damaged_files(tmp_path):
