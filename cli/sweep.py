@@ -165,6 +165,21 @@ ARGUMENTS = (
         help="whether the output is probabilities already (default: as the factory's OUTPUT says, or found out)",
     ),
     argument(
+        "--label",
+        metavar="COLUMN",
+        help="the Parquet column of labels (default: label, a list `labels`, or the only ClassLabel)",
+    ),
+    argument(
+        "--image",
+        metavar="COLUMN",
+        help="the Parquet column of images or of their paths (default: image, or the only column of images)",
+    ),
+    argument(
+        "--image-root",
+        metavar="FOLDER",
+        help="where the paths of images given by path begin (default: the folder of the Parquet file)",
+    ),
+    argument(
         "--maxima-dtype",
         choices=_DTYPES,
         default="float32",
@@ -210,6 +225,9 @@ _SETTINGS = (
     "batch_size",
     "max_error_rate",
     "classes",
+    "label",
+    "image",
+    "image_root",
     "maxima_dtype",
     "feature_dtype",
     "allow_nonfinite",

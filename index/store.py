@@ -14,6 +14,7 @@ import pyarrow as pa
 from ..common.errors import ImageStatus, LayerError, UsageError
 from .columns import Columns
 from .damaged import reading
+from .dataset.open import open_dataset
 from .features import FeatureReader
 from .file_cache import FileCache
 from .files import Folder
@@ -51,7 +52,7 @@ from .strongest import MaximaReader
 from .summary_reader import StrongUnit, SummaryReader
 from .swept_pixels import SweptPixels
 from .topk import TopK
-from .trust import NOTHING, Trust, dataset_path
+from .trust import NOTHING, Trust, dataset_options, dataset_path
 from .unit_reader import Patch, UnitReader, UnitRow, patches_of
 from .units_table import top_column
 
@@ -90,7 +91,11 @@ class Store:
         self._files = FileCache(folder, footer_bytes=_FOOTER_BYTES, column_bytes=_COLUMN_BYTES)
         names = ClassNames(self.classes or (), self._labelled)
         self._images = ImageReader(self._table(IMAGES), self.images_count, names)
-        self._pixels = SweptPixels(lambda: dataset_path(manifest, trust), self._table(PLAN), self._images)
+        self._pixels = SweptPixels(
+            lambda: open_dataset(dataset_path(manifest, trust), dataset_options(manifest, trust)),
+            self._table(PLAN),
+            self._images,
+        )
         self._units = UnitReader(self._columns([manifest.files[UNITS]]), self.layers, self.images_count)
         self._summary = SummaryReader(manifest, self._columns, self.layers)
         self._maxima: dict[str, MaximaReader] = {}

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from ..common.errors import StoreDamagedError
 from .columns import Columns
-from .dataset.open import Dataset, open_dataset
+from .dataset.open import Dataset
 from .dataset.records import from_uri
 from .image_reader import ImageReader
 from .stored_names import check_stored_name
@@ -18,9 +18,9 @@ from .stored_names import check_stored_name
 class SweptPixels:
     """The dataset that a store was swept from, opened when it is first asked for."""
 
-    def __init__(self, path: Callable[[], str], plan: Columns, images: ImageReader) -> None:
-        """path: says where the dataset is now, and raises where it must not be read. plan: the columns of plan/."""
-        self._path, self._plan, self._images = path, plan, images
+    def __init__(self, opened: Callable[[], Dataset], plan: Columns, images: ImageReader) -> None:
+        """opened: opens the dataset, and raises where it must not be read. plan: the columns of plan/."""
+        self._opened, self._plan, self._images = opened, plan, images
 
     def read(self, image_ids: Sequence[int]) -> Iterator[bytes]:
         """The encoded bytes of some images, in the order given.
@@ -46,4 +46,4 @@ class SweptPixels:
 
     @cached_property
     def _dataset(self) -> Dataset:
-        return open_dataset(self._path())
+        return self._opened()

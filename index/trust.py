@@ -7,10 +7,11 @@ always allowed: their code is installed here.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from ..common.errors import DatasetNotAllowedError, ModelNotAllowedError, StoreDamagedError
+from .dataset.options import DatasetOptions
 from .manifest import Manifest
 from .remembered import recall
 
@@ -84,6 +85,19 @@ def dataset_path(manifest: Manifest, trust: Trust = NOTHING) -> str:
         "did not sweep the store on this machine. `serve --data PATH` names where they are, --trust-data reads them "
         "where the manifest says; thumbnails and patches are shown from the store"
     )
+
+
+def dataset_options(manifest: Manifest, trust: Trust = NOTHING) -> DatasetOptions:
+    """Return how a store's dataset is read: `image_root`, a folder outside it, only where the manifest is trusted.
+
+    Raises StoreDamagedError.
+    """
+    options = DatasetOptions.from_json(manifest.dataset)
+    if not all(isinstance(each, str | None) for each in options.to_json().values()):
+        raise StoreDamagedError("store damaged: its manifest does not say how the dataset is read")
+    if options.image_root is None or trust.data or recall(manifest.hash) is not None:
+        return options
+    return replace(options, image_root=None)
 
 
 def _said(manifest: Manifest) -> ModelSource:

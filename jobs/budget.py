@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import ceil
 
 from ..common.errors import ImageStatus, StoreDamagedError, SweepError
 from ..index.dataset.open import Dataset
@@ -44,13 +45,15 @@ class Budget:
         lines = [f"  {uri}: {status}: {reason}" for uri, status, reason in self._failures[:SHOWN]]
         if count > SHOWN:
             lines.append(f"  … and {count - SHOWN} more")
-        needed = count / self._images
+        needed = ceil(1000 * count / self._images) / 1000
         return "\n".join(
             [
                 f"{count} of {self._images} images failed so far, more than --max-error-rate {self._rate:g} allows:",
                 *lines,
                 "Mend these files and run the command again, or run it again with a larger --max-error-rate "
-                f"(at least {needed:.2g}) to list them in errors.parquet and go on. Nothing that was swept is lost.",
+                f"(at least {needed:g} for these; more may fail among the images that were not read yet, and "
+                "--max-error-rate 1 stops at none) to list them in errors.parquet and go on. Nothing that was swept is "
+                "lost.",
             ]
         )
 

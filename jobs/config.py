@@ -6,6 +6,7 @@ from typing import Literal
 
 from ..common.errors import UsageError
 from ..common.task_names import FORMS, TASKS, Form, Task
+from ..index.dataset.options import DatasetOptions
 
 MIN_BATCH = 16
 """Below this many images a batch, the kernels of linear layers change and with them the last bits of the values."""
@@ -44,6 +45,14 @@ class SweepConfig:
     task: Task | None = None
     output: Form | None = None
     view_samples: int = 64
+    label: str | None = None
+    image: str | None = None
+    image_root: str | None = None
+
+    @property
+    def dataset_options(self) -> DatasetOptions:
+        """How the dataset is to be read."""
+        return DatasetOptions(label=self.label, image=self.image, image_root=self.image_root)
 
     def __post_init__(self) -> None:
         if self.batch_size < MIN_BATCH:

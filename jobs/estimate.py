@@ -54,7 +54,7 @@ def estimate(config: SweepConfig, *, progress: Progress = SILENT) -> Estimate:
     The time assumes that this machine's cores (or `workers` like it) do the work alike. Raises as `sweep` does.
     """
     check_device(config.device)
-    dataset = open_dataset(config.data)
+    dataset = open_dataset(config.data, config.dataset_options)
     model = load_model(config.model, weights=config.weights)
     subject = choose_subject(config, model, progress)
     with progress.stage("listing the dataset", None, "images") as stage:

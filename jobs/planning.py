@@ -121,7 +121,13 @@ def make_plan(
         with progress.stage("listing the dataset", None, "images") as stage:
             listing = list_images(config, dataset, held, advance=stage.advance)
             labels = labels_of(config, dataset, model, listing.facts)
+            read = dataset.describe().split("\n")
+            for line in read:
+                stage.note(line)
             stage.note(f"{listing.facts.images:,} images; {listing.describe_labels(labels)}")
+            for what, count in sorted(dataset.passed_over.items()):
+                if f"{count} {what}" not in read:
+                    stage.note(f"{count:,} {what}")
         with progress.stage("the output of the network", None, "outputs") as stage:
             kind = decide_output(config, model, listing.facts, dataset.class_names)
             stage.note(f"{kind.task}: {kind.why}")
@@ -166,6 +172,7 @@ def settings(
     kind: OutputKind,
 ) -> dict[str, Any]:
     """All that changes a byte of the store, as JSON; the manifest repeats it."""
+    passed_over = dataset.passed_over
     return {
         "fingerprints": {
             "weights": model.fingerprint,
@@ -184,7 +191,9 @@ def settings(
             "input_size": list(model.input_size),
             "output": asdict(kind),
         },
-        "dataset": {"path": dataset.path, "kind": dataset.kind, "labels_read": asdict(facts)},
+        "dataset": {"path": dataset.path, "kind": dataset.kind, "labels_read": asdict(facts)}
+        | dataset.options.to_json()
+        | ({"passed_over": dict(sorted(passed_over.items()))} if passed_over else {}),
         "labels": labels.source,
         "options": asked(config),
         "software": {
@@ -208,6 +217,7 @@ def asked(config: SweepConfig) -> dict[str, Any]:
     """The options that change what the store holds; those that later releases brought only where they are used."""
     later: dict[str, Any] = {"atlas_layers": list(config.atlas_layers)} if config.atlas_layers else {}
     later |= {name: value for name, value in (("task", config.task), ("output", config.output)) if value}
+    later |= config.dataset_options.to_json()
     return later | {
         "k": config.k,
         "batch_size": config.batch_size,

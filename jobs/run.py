@@ -58,7 +58,7 @@ def sweep(config: SweepConfig, *, progress: Progress = SILENT) -> SweepReport:
     check_place(config, folder)
     if config.ray_address is None:
         check_device(config.device)
-    dataset = open_dataset(config.data)
+    dataset = open_dataset(config.data, config.dataset_options)
     model = load_model(config.model, weights=config.weights)
     known = folder.exists(MANIFEST) or folder.exists(PLAN_FILE)
     subject = None if known else choose_subject(config, model, progress)
@@ -105,6 +105,7 @@ def absolute(config: SweepConfig) -> SweepConfig:
         model=absolute_spec(config.model),
         weights=config.weights and _whole(config.weights),
         classes=config.classes and _whole(config.classes),
+        image_root=config.image_root and _whole(config.image_root),
     )
 
 

@@ -80,7 +80,7 @@ class Worker:
         """The dataset, opened once."""
         with self._lock:
             if self._dataset is None:
-                self._dataset = open_dataset(self._config.data)
+                self._dataset = open_dataset(self._config.data, self._config.dataset_options)
             return self._dataset
 
     def sweeper(self) -> Sweeper:

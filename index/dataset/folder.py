@@ -92,9 +92,7 @@ class ImageFolder(Dataset):
                 yield from pool.map(self._read_object, names[chunk], lengths[chunk])
 
     def describe(self) -> str:
-        lines = [f"image folder {self.folder.url}; {self._found[0].describe()}"]
-        lines += [f"{count:,} {what}" for what, count in sorted(self._found[1].items())]
-        return "\n".join(lines)
+        return f"image folder {self.folder.url}; {self._found[0].describe()}"
 
     def _entries(self) -> Iterator[Entry]:
         for entry in self.folder.entries(hidden=False):

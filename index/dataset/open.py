@@ -37,7 +37,9 @@ def open_dataset(path: str, options: DatasetOptions = DEFAULT) -> Dataset:
     if folder.is_local and not Path(folder.url).is_dir():
         raise UsageError(f"{path} does not exist. {ALLOWED}")
     kind = _kind_of(path, folder)
-    return ImageFolder(path, folder, options) if kind is ImageFolder else kind(path, folder, None, options)
+    if kind is ParquetDataset or kind is TarDataset:
+        return kind(path, folder, None, options)
+    return ImageFolder(path, folder, options)
 
 
 def _single_file(path: str) -> tuple[Folder, Entry] | None:

@@ -10,24 +10,23 @@ class DatasetOptions:
     """label, image: the columns of a Parquet file that hold them; None finds them by their names and types.
 
     image_root: the folder in which the paths of images given by path begin; None is the Parquet file's own.
-    paths: the files or sub-folders that are read, as relative paths; all of them where there are none.
     """
 
     label: str | None = None
     image: str | None = None
     image_root: str | None = None
-    paths: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return what is not the default, for manifests."""
-        found = {name: value for name, value in asdict(self).items() if value}
-        return found | ({"paths": list(self.paths)} if self.paths else {})
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
     @staticmethod
     def from_json(content: Mapping[str, Any]) -> "DatasetOptions":
         """Read what `to_json` gave, from among other keys."""
-        known = {field.name: content[field.name] for field in fields(DatasetOptions) if field.name in content}
-        return DatasetOptions(**known | {"paths": tuple(known.get("paths", ()))})
+        known: dict[str, Any] = {
+            field.name: content[field.name] for field in fields(DatasetOptions) if field.name in content
+        }
+        return DatasetOptions(**known)
 
 
 DEFAULT = DatasetOptions()
