@@ -30,6 +30,7 @@ def run(arguments: Namespace) -> int:
             arguments.data,
             arguments.store,
         ),
+        allowed_hosts=arguments.allowed_host,
     )
     return 0
 
@@ -50,6 +51,13 @@ VERB = Verb(
     arguments=(
         argument("STORE", nargs="+", help="finished stores"),
         argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)"),
+        argument(
+            "--allowed-host",
+            metavar="NAME",
+            action="append",
+            default=[],
+            help="a name that requests may be addressed to, beside localhost and --host; may be repeated",
+        ),
         PORT,
         argument(
             "--live-threads",

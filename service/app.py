@@ -1,7 +1,7 @@
 """The FastAPI application: the API, the pages, health. Made once for a process by `server.py`."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from importlib import metadata
 from typing import Any
@@ -23,11 +23,13 @@ from .api import tiles as api_tiles
 from .api import units as api_units
 from .api.shortcuts import SHORTCUTS
 from .http import health, metrics
+from .http.connections import Connections
 from .http.guard import Guard
 from .http.layer_paths import LayerPaths
 from .http.metrics import Metrics
 from .http.observe import NoteRoute, Observe
 from .http.openapi import complete
+from .http.origins import Hosts
 from .http.problems import add_handlers
 from .http.quick import Quick
 from .http.static import MemoryFiles
@@ -78,7 +80,7 @@ async def _life(app: FastAPI) -> AsyncGenerator[None]:
 def create_app(
     stores: list[str],
     *,
-    hosts: Iterable[str] | None = None,
+    hosts: Hosts | None = None,
     live: LiveOptions | None = LIVE,
     warm: bool = False,
     trust: Trusted | None = None,
@@ -86,8 +88,7 @@ def create_app(
     """The service of finished stores. Raises StoreError for one that cannot be opened.
 
     trust: what of the model and the dataset that a store names may be used; by default of what this user swept here.
-
-    hosts: the host names that requests may be addressed to; None for any. live: of the model worker, which the first
+    hosts: the names that requests may be addressed to; None for any. live: of the model worker, which the first
     request that needs it starts; None for none. warm: whether to make the first requests of each kind quick.
     """
     app = Service(
@@ -100,7 +101,8 @@ def create_app(
     )
     app.state.registry, app.state.warm = Registry(stores, (trust or Trusted()).of), warm
     app.state.live = LiveModel(live)
-    app.state.metrics = Metrics(app.state.registry)
+    app.state.connections = Connections()
+    app.state.metrics = Metrics(app.state.registry, app.state.connections.refused)
     app.state.metrics.watch_live(app.state.live.status)
     add_handlers(app)
     for part in (  # what is asked for most comes first: an address is compared with one route after the other

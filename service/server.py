@@ -3,7 +3,7 @@
 import resource
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import uvicorn
@@ -12,7 +12,8 @@ from threadpoolctl import threadpool_limits
 from ..common.errors import UsageError
 from .app import create_app
 from .http import logs
-from .http.guard import LOOPBACK
+from .http.connections import limited_protocol
+from .http.origins import Hosts
 from .live.options import LiveOptions
 from .trusted import Trusted
 
@@ -26,18 +27,20 @@ def serve(
     port: int = 8000,
     log: logs.Form = "off",
     live_threads: int | None = 1,
+    allowed_hosts: Sequence[str] = (),
     trust: Trusted | None = None,
 ) -> None:
     """Serves until it is interrupted. Raises StoreError, and UsageError for a taken port.
 
-    port: 0 takes a free one. live_threads: that the model worker computes with; None for no worker.
+    port: 0 takes a free one. live_threads: that the model worker computes with; None for no worker. allowed_hosts:
+    names that requests may be addressed to beside those of the address listened on.
     trust: what of the models and datasets that the stores name may be used.
     """
     logs.configure(log)
+    logs.ignore_malformed_requests()
     allow_open_files()
-    local = host in LOOPBACK or host == "::1"
     live = None if live_threads is None else LiveOptions(threads=live_threads)
-    app = create_app(stores, hosts=LOOPBACK if local else None, live=live, warm=True, trust=trust)
+    app = create_app(stores, hosts=Hosts.of(host, allowed_hosts), live=live, warm=True, trust=trust)
     listener = _listen(host, port)
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{listener.getsockname()[1]}/"
@@ -50,6 +53,8 @@ def serve(
 
     config = uvicorn.Config(
         app,
+        http=limited_protocol(app.state.connections),
+        ws="none",
         log_config=None,
         log_level="warning",
         access_log=False,

@@ -1,13 +1,13 @@
-"""ASGI middleware around everything: hosts, the size of bodies, HEAD, and the headers that keep pages to themselves."""
+"""ASGI middleware around everything: hosts, foreign pages, the size of bodies, HEAD, and headers that protect pages."""
 
 import re
-from collections.abc import Iterable
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .origins import Hosts, host_name, is_foreign
 from .problems import problem, respond
 
 BODY_BYTES = 4 << 20
@@ -17,7 +17,13 @@ UPLOAD_BYTES = 20 << 20
 _FORM_BYTES = 64 << 10
 """What a form has around its file."""
 _UPLOADS = re.compile(r"/api/v1/stores/[^/]+/(neighbors/upload|live/maps)/?|/stores/[^/]+/neighbors/?")
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_LIVE = re.compile(
+    r"/api/v1/stores/[^/]+/(images/[^/]+/(maps/|neighbors-of-region)|layers/.+/filters(/|$)|live/|neighbors/upload)"
+)
+"""What makes the model run."""
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
+HELD_BYTES = 128 << 20
+"""Of all bodies that are being received or answered."""
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -34,13 +40,14 @@ _RAW = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items
 class Guard:
     """Pure ASGI, so that nothing is buffered and no task is started for a request.
 
-    hosts: the names that requests may be addressed to, None for any. A service on the loopback address has no login,
-    and a foreign page whose name resolves to it (DNS rebinding) must not read the dataset through the browser.
+    hosts: the names that requests may be addressed to, None for any.
     """
 
-    def __init__(self, app: ASGIApp, hosts: Iterable[str] | None = None) -> None:
+    def __init__(self, app: ASGIApp, hosts: Hosts | None = None) -> None:
         self.app = app
-        self.hosts = None if hosts is None else frozenset(hosts)
+        self.hosts = hosts
+        self.held = 0
+        """Bytes of bodies now."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers a request."""
@@ -56,39 +63,56 @@ class Guard:
             return
         if scope["method"] == "HEAD":  # the server leaves out the body
             scope = {**scope, "method": "GET"}
-        await self.app(scope, _limited(receive, limit), guarded)
+        body = _Body(self, receive, limit)
+        try:
+            await self.app(scope, body.receive, guarded)
+        finally:
+            self.held -= body.seen
 
     def _refusal(self, scope: Scope, limit: int) -> ASGIApp | None:
         headers = Headers(scope=scope)
         named = headers.getlist("host")
         if len(named) > 1:  # RFC 9112 §3.2: who is in between may read the other one
             return problem(400, "host", "Two hosts", "a request names one host")
-        host = _name(named[0] if named else "")
-        if self.hosts is not None and host not in self.hosts:
-            allowed = ", ".join(sorted(self.hosts))
-            told = (
-                f"this service answers as {allowed}, not as {host[:200]!r}; `unitscope serve --host` opens it"
-            )
+        host = host_name(named[0]) if named else None
+        if host is None and (named or scope["http_version"] != "1.0"):
+            return problem(400, "host", "No host", "a request names a host: a name or an address, and a port")
+        if self.hosts is not None and (host is None or not self.hosts.allows(host)):
+            allowed = ", ".join(sorted(self.hosts.names))
+            told = f"this service answers as {allowed}, not as {(host or '')[:200]}; --allowed-host NAME adds a name"
             return problem(403, "host", "Not this host", told)
+        acts = scope["method"] not in _READS or _LIVE.match(scope["path"])
+        if acts and is_foreign(
+            named[0] if named else "", headers.get("origin"), headers.get("sec-fetch-site")
+        ):
+            told = "a page of another origin may not make this service act: open the service's own pages"
+            return problem(403, "foreign-page", "A foreign page", told)
         length = headers.get("content-length", "0")
         if not (length.isascii() and length.isdigit()) or int(length[:20]) > limit:
             return respond(Request(scope), 413, "too-large", "Too large", _too_large(limit))
         return None
 
 
-def _limited(receive: Receive, limit: int) -> Receive:
-    """Counts the body, also where its length was not said."""
-    seen = 0
+class _Body:
+    """Counts one request's body, also where its length was not said. seen: bytes until now."""
 
-    async def counted() -> Message:
-        nonlocal seen
-        message = await receive()
-        seen += len(message.get("body", b""))
-        if seen > limit:
-            raise HTTPException(413, _too_large(limit))
+    def __init__(self, guard: Guard, receive: Receive, limit: int) -> None:
+        self._guard, self._receive, self._limit = guard, receive, limit
+        self.seen = 0
+
+    async def receive(self) -> Message:
+        """The next message. Raises HTTPException where the body, or all bodies together, are too large."""
+        message = await self._receive()
+        size = len(message.get("body", b""))
+        self.seen += size
+        self._guard.held += size
+        if self.seen > self._limit:
+            raise HTTPException(413, _too_large(self._limit))
+        if self._guard.held > HELD_BYTES:
+            raise HTTPException(
+                503, "too many bodies are being received; try again soon", headers={"Retry-After": "2"}
+            )
         return message
-
-    return counted
 
 
 def _with_headers(send: Send) -> Send:
@@ -100,11 +124,6 @@ def _with_headers(send: Send) -> Send:
         await send(message)
 
     return sending
-
-
-def _name(host: str) -> str:
-    """Without the port."""
-    return host.partition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0].lower()
 
 
 def _too_large(limit: int) -> str:

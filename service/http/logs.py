@@ -23,6 +23,7 @@ EVENTS = logging.getLogger("unitscope.service")
 _FIELDS = "unitscope"
 """The attribute of a log record that holds what the event is about."""
 _IDS = random.Random(secrets.randbits(128))
+_MALFORMED = ("Invalid HTTP request", "Unsupported upgrade", "No supported WebSocket")
 _SANE_ID = re.compile(rb"[\w.:+/=@-]{1,128}", re.ASCII)
 
 
@@ -36,6 +37,15 @@ def configure(form: Form) -> None:
     logging.captureWarnings(form == "json")
     REQUESTS.setLevel(logging.ERROR if form == "off" else logging.INFO)
     EVENTS.setLevel(logging.INFO if form == "json" else logging.WARNING)
+
+
+def ignore_malformed_requests() -> None:
+    """Keep what the server writes of each malformed request out of the log: strangers would fill it."""
+    logging.getLogger("uvicorn.error").addFilter(_is_own)
+
+
+def _is_own(record: logging.LogRecord) -> bool:
+    return not record.getMessage().startswith(_MALFORMED)
 
 
 def request_id(headers: list[tuple[bytes, bytes]]) -> str:

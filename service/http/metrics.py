@@ -3,7 +3,7 @@
 Labels hold route templates, never addresses, so the number of series is bounded by the routes.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Protocol
 
@@ -50,10 +50,10 @@ class LiveStatus(Protocol):
 class Metrics:
     """The metrics of one app. Those of the stores' caches and of the model worker are read when they are asked for.
 
-    stores: the app's, none where only requests are counted.
+    stores: the app's, none where only requests are counted. refused: connections that were, by why.
     """
 
-    def __init__(self, stores: Registry | None = None) -> None:
+    def __init__(self, stores: Registry | None = None, refused: Mapping[str, int] | None = None) -> None:
         own = self.registry = CollectorRegistry()
         ProcessCollector(registry=own)
         Gauge("unitscope_info", "1; the release in its label", ["release"], registry=own).labels(RELEASE).set(
@@ -73,6 +73,8 @@ class Metrics:
         own.register(self._live)
         if stores is not None:
             own.register(_Caches(stores))
+        if refused is not None:
+            own.register(_Refused(refused))
         self._children: dict[tuple[str, str, int], Histogram] = {}
         self.running, self.last_answer = 0, float("-inf")
         """Requests without an answer; when (`time.monotonic`) the last one ended. The warm-up makes way for them."""
@@ -88,6 +90,22 @@ class Metrics:
         if child is None:
             child = self._children[key] = self._seconds.labels(*key)
         child.observe(seconds)
+
+
+class _Refused(Collector):
+    """Connections that were closed because their client sent too much, or too slowly, by the reason."""
+
+    def __init__(self, counts: Mapping[str, int]) -> None:
+        self._counts = counts
+
+    def collect(self) -> Iterator[Metric]:
+        """As they are now."""
+        family = CounterMetricFamily(
+            "unitscope_refused_connections", "Connections closed for what their client did", labels=["reason"]
+        )
+        for reason, count in sorted(self._counts.items()):
+            family.add_metric([reason], count)
+        yield family
 
 
 class _Live(Collector):

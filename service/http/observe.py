@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from time import monotonic, perf_counter
 from typing import Literal
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import logs, metrics
@@ -17,6 +18,11 @@ Search = Literal["exact", "ann"]
 
 _WATCHING = frozenset({metrics.PATH, "/livez", "/readyz"})
 """What asks for these watches the process: nobody waits for what follows."""
+
+
+_CLIENT_GONE = 499
+"""In the log and the metrics only: the client went away before it was answered."""
+_PATH_LETTERS = 500
 
 
 class Observed:
@@ -78,6 +84,8 @@ class Observe:
         self.kept.running += visits
         try:
             await self.app(scope, receive, _noting(send, observed))
+        except ClientDisconnect:  # nobody is there to be answered, and it is no failure of the service
+            observed.status = _CLIENT_GONE
         except Exception as error:
             failure = error
             if not observed.complete:
@@ -103,9 +111,9 @@ def _fields(scope: Scope, observed: Observed, seconds: float) -> dict[str, objec
     search = {} if observed.search is None else {"search": observed.search}
     return {
         "request": observed.id,
-        "method": scope["method"],
+        "method": scope["method"][:20],
         "route": observed.route,
-        "path": scope["path"],
+        "path": scope["path"][:_PATH_LETTERS],
         "status": observed.status,
         "ms": round(seconds * 1000, 3),
         **search,

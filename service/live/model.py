@@ -8,9 +8,10 @@ from urllib.parse import quote
 
 import numpy as np
 
-from ...common.errors import LayerError, UnitscopeError, UsageError
+from ...common.errors import ImageError, ImageStatus, LayerError, UnitscopeError, UsageError
 from ...common.frame import Box
 from ...index.ann import Ann
+from ...index.pixels import size
 from ...index.schema import LayerRow
 from ..addresses import address, version
 from ..answers.live import (
@@ -32,6 +33,9 @@ from .client import LiveModel
 from .facts import model_facts
 from .pictures import mosaic_of
 from .protocol import Head, Message
+
+UPLOAD_PIXELS = 64_000_000
+"""Of an image that is sent to the model: decoding more takes seconds, in which nobody else is answered."""
 
 ARRAY = "application/octet-stream"
 Ask = Callable[..., Message]
@@ -126,6 +130,7 @@ class Live:
     def frame(self, served: ServedStore, data: bytes, view: MapView) -> tuple[bytes, FrameFacts]:
         """A PNG of the maps of an image of one's own."""
         row, _ = _checked(served, view)
+        _check_upload(data)
         answer = self._maps(served, data, view)
         facts = FrameFacts(
             **_prediction(served, answer),
@@ -153,6 +158,7 @@ class Live:
         self, served: ServedStore, ann: Ann, data: bytes, search: Search
     ) -> UploadNeighborsAnswer:
         """The images nearest to an image of one's own. Raises ImageError, UsageError, and as `LiveModel.ask`."""
+        _check_upload(data)
         answer = self._ask(served, "feature", data)
         found = neighbors(served, ann, _feature(served, answer), search)
         return UploadNeighborsAnswer(**found.fields, query=Prediction(**_prediction(served, answer)))
@@ -173,6 +179,16 @@ class Live:
     def filters(self, served: ServedStore, layer: str) -> Message:
         """The worker's answer about a layer's filters. Raises LayerError, UnitscopeError for a layer without any."""
         return self._ask(served, "filters", row=asdict(served.store.layer(layer)))
+
+
+def _check_upload(data: bytes) -> None:
+    """Raises ImageError for an upload whose pixels would keep the worker from everybody else for long."""
+    width, height = size(data)
+    if width * height > UPLOAD_PIXELS:
+        raise ImageError(
+            ImageStatus.TOO_LARGE,
+            f"{width} x {height} pixels; an image that is sent may have {UPLOAD_PIXELS:,}: send a smaller one",
+        )
 
 
 def check_unit(row: LayerRow, unit: int | None) -> None:

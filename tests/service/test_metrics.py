@@ -13,6 +13,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 from unitscope.service.http.metrics import Metrics
 from unitscope.service.http.observe import Observe
+from unitscope.service.http.origins import Hosts
 
 API = "/api/v1/stores/store"
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -86,7 +87,7 @@ def test_refused_and_failed_requests_are_counted(made, kit, monkeypatch):
         raise ZeroDivisionError
 
     monkeypatch.setattr(ask, "layers", fail)
-    with kit.client(made.url, hosts=["testserver"]) as client:
+    with kit.client(made.url, hosts=Hosts(frozenset({"testserver"}))) as client:
         assert client.get(f"{API}/layers").status_code == 500
         assert client.get("/livez", headers={"host": "evil.example"}).status_code == 403
         assert requests_in(client) == {
