@@ -60,6 +60,10 @@ def choose_subject(config: SweepConfig, model: LoadedModel, progress: Progress =
             feature = feature_named(model.network, model.input_size, config.feature)
         check_independence(model.network, chosen, feature, model.input_size)
         stage.note(f"{len(chosen)} layers, {sum(layer.units for layer in chosen):,} units")
+        why = feature.note or ("what feeds the classifier" if config.feature is None else "as --feature says")
+        stage.note(f"feature: {feature.name}, {feature.width:,} numbers: {why}")
+        for note in model.notes:
+            stage.note(note)
     return Subject(chosen, feature, averaged)
 
 
@@ -190,7 +194,8 @@ def settings(
             "preprocess": model.preprocess.to_dict(),
             "input_size": list(model.input_size),
             "output": asdict(kind),
-        },
+        }
+        | ({"notes": list(model.notes)} if model.notes else {}),
         "dataset": {"path": dataset.path, "kind": dataset.kind, "labels_read": asdict(facts)}
         | dataset.options.to_json()
         | ({"passed_over": dict(sorted(passed_over.items()))} if passed_over else {}),

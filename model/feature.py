@@ -2,23 +2,30 @@
 
 There is no table of architectures. The layer that makes the logits is the last one with parameters that the output
 depends on, and its input is the feature if the output depends on the image through that input alone: with the input of
-one batch put in place of another's, the first batch's output must come out.
+one batch put in place of another's, the first batch's output must come out. Where the classes are compared in a
+`forward` of somebody's own (zero-shot and cosine heads, prototypes), `comparison.py` finds what is compared.
 """
 
 import difflib
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from ..common.errors import LayerError
+from .comparison import Place, is_compared, is_hidden, places_of_comparison
 from .intervene import Interventions
 from .layers import Layer, as_grid, list_layers, name_of, read_call, tensor_index, tensor_of
+from .op_graph import OpGraph
 from .output_kind import Classifier
 from .trace import Key, Probes, probe, undisturbed
 
 OUTPUT = "output"
 """The name of the network's own output as a feature."""
+
+COMPARED = "the vector that the network compares with its classes"
+EMBEDDING = "the network's own output: vectors of length 1, an embedding and no scores of classes"
 
 LOOK_BACK = 8
 """How many calls before the last are tried as further heads beside it."""
@@ -59,8 +66,14 @@ def find_feature(
     probes = probe(network, input_size, device)
     with undisturbed(network, device):
         runs = Interventions(network, input_size, device)
+        if runs.gives_embeddings():
+            return replace(_feature(network, probes, ("", 0), input_size, source="output"), note=EMBEDDING)
         last = _last_call(probes, runs)
         heads = _heads(probes, runs, last) if last else []
+        graph = runs.operators()
+        places = places_of_comparison(graph) if is_hidden(graph, heads, last) else None
+        if places is not None:
+            return _compared(network, probes, runs, places=places, graph=graph, input_size=input_size)
     if heads:
         note = ""
         if len(heads) > 1:
@@ -156,6 +169,42 @@ def _feature(
         index, reading.batch_axis,
     )  # fmt: skip
     return Feature(*key, source, reading.units, reading.kind != "vector", layer)
+
+
+def _compared(
+    network: nn.Module,
+    probes: Probes,
+    runs: Interventions,
+    *,
+    places: Iterator[Place],
+    graph: OpGraph,
+    input_size: tuple[int, int],
+) -> Feature:
+    """The vector that is compared with the classes. Raises LayerError where no module takes or returns it."""
+    tried: list[str] = []
+    for place in places:
+        try:
+            feature = _feature(network, probes, place.key, input_size, source=place.source)
+        except LayerError:
+            continue
+        tried.append(feature.name)
+        alike = is_compared(graph, runs.read(feature))
+        if alike or (place.exact and feature.width == _compared_width(graph)):
+            return replace(feature, note=COMPARED)
+    nearest = f" Near it are {', '.join(tried[:3])}." if tried else ""
+    raise LayerError(
+        "the feature cannot be told: the network compares images with its classes in a `forward` of its own, and no "
+        f"module takes or returns the vector that it compares.{nearest} Name the feature with --feature: a layer for "
+        f"its output, `input:MODULE` for a module's input, or `{OUTPUT}` for the network's own output"
+    )
+
+
+def _compared_width(graph: OpGraph) -> int | None:
+    comparison = graph.last_comparison()
+    if comparison is None:
+        return None
+    node = graph.nodes[comparison]
+    return node.shapes[0][1 if node.op == "convolution" else -1]
 
 
 def _last_call(probes: Probes, runs: Interventions) -> Key | None:

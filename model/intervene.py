@@ -3,15 +3,19 @@
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
 from ..common.errors import LayerError
+from .op_graph import OpGraph, trace_operators
 from .outputs import read_output
 from .trace import Key, Probes, first_tensor, random_images
+
+if TYPE_CHECKING:
+    from .feature import Feature
 
 Inputs = dict[Key, Tensor]
 
@@ -36,6 +40,26 @@ class Interventions:
                 f"the feature cannot be told: {why}; check the weights, or name the feature (`input:MODULE` or a layer)"
             )
         self.width = self._output.shape[-1] if self._output.ndim == 2 else self._output.shape[1]
+
+    def gives_embeddings(self) -> bool:
+        """Every row of the output has length 1 and some numbers are negative: no network scores classes like that."""
+        rows = self._output.flatten(1)
+        lengths = torch.linalg.vector_norm(rows, dim=1)
+        return rows.shape[1] > 1 and bool((rows < 0).any()) and bool(((lengths - 1).abs() < 1e-3).all())
+
+    def operators(self) -> OpGraph:
+        """What makes the output of the first batch, operator by operator."""
+        return trace_operators(self._network, self._weights, self._one, self.width)
+
+    def read(self, feature: "Feature") -> Tensor:
+        """(images, width): the feature of the first batch."""
+        from .capture import Capture  # which reads features itself
+
+        with Capture(self._network, (), feature) as capture:
+            functional_call(self._network, self._weights, (self._one,))
+            found = capture.take().feature
+        assert found is not None  # the capture raises where the module did not run
+        return found
 
     def parametrised(self, probes: Probes) -> list[Key]:
         """The calls of modules that hold more than a scalar, not counting containers, in order of execution."""

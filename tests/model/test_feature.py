@@ -207,25 +207,6 @@ def test_heads(make, name):
     assert find_feature(network, (16, 16)).name == name
 
 
-def test_a_classifier_that_no_module_runs_is_an_error():
-    """A matrix of the network itself makes the logits: taking the logits for the feature would be wrong silently."""
-
-    class Bare(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.trunk = Trunk()
-            self.matrix = nn.Parameter(torch.randn(8, 5))
-
-        def forward(self, x):
-            return self.trunk(x) @ self.matrix
-
-    network = Bare().eval()
-    with pytest.raises(LayerError, match="matrix"):
-        find_feature(network, (16, 16))
-    assert feature_named(network, (16, 16), "trunk").width == 8
-    assert feature_named(network, (16, 16), "output").width == 5
-
-
 def test_a_constant_network_is_an_error():
     network = Net(nn.Linear(8, 5)).eval()
     with torch.no_grad():
