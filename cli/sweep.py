@@ -180,6 +180,12 @@ ARGUMENTS = (
         help="where the paths of images given by path begin (default: the folder of the Parquet file)",
     ),
     argument(
+        "--exif",
+        choices=("apply", "ignore"),
+        help="turn images as their EXIF orientation says, or not (default: apply for Parquet, as the datasets library "
+        "does, ignore for folders and tars, as torchvision and webdataset do)",
+    ),
+    argument(
         "--maxima-dtype",
         choices=_DTYPES,
         default="float32",
@@ -228,6 +234,7 @@ _SETTINGS = (
     "label",
     "image",
     "image_root",
+    "exif",
     "maxima_dtype",
     "feature_dtype",
     "allow_nonfinite",

@@ -5,8 +5,11 @@ The sizes and offsets are those of torchvision's `Resize` and `CenterCrop`, whic
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 Box = tuple[int, int, int, int]
+Exif = Literal["apply", "ignore"]
+"""Whether images are turned as their EXIF orientation says."""
 
 
 @dataclass(frozen=True)

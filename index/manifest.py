@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, cast
 
 from ..common.errors import StoreDamagedError, StoreError, StoreNotFoundError
-from ..common.frame import Frame
+from ..common.frame import Exif, Frame
 from .damaged import NONSENSE, describe
 from .files import Folder, MissingFileError
 from .manifest_checks import check_frame, check_parts
@@ -62,6 +62,11 @@ class Manifest:
     def errors(self) -> dict[str, int]:
         """The number of images with each status but `ok`."""
         return dict(self.counts.get("errors", {}))
+
+    @property
+    def exif(self) -> Exif:
+        """Whether the sweep turned images as their EXIF orientation says; releases that do not say ignored it."""
+        return "apply" if self.dataset.get("exif") == "apply" else "ignore"
 
     @property
     def averaged_layers(self) -> tuple[str, ...]:

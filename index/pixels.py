@@ -27,6 +27,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from ..common.errors import ImageError, ImageStatus
 from ..common.frame import Box
+from .orientation import Upright, orientation, turned, turned_size
 
 T = TypeVar("T")
 Pixels = npt.NDArray[np.uint8]
@@ -72,12 +73,16 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 def decode(data: bytes) -> Pixels:
     """The pixels, (height, width, 3) uint8 RGB. raises: ImageError (undecodable, too_large)."""
-    return _guarded(data, lambda image: np.array(_rgb(image)))
+    return _guarded(data, lambda image: np.array(_upright(image, data)))
 
 
 def size(data: bytes) -> tuple[int, int]:
     """(width, height) in pixels, from the header alone. raises: as `decode` does for a bad header."""
-    return _guarded(data, lambda image: image.size)
+
+    def of(image: ImageFile.ImageFile) -> tuple[int, int]:
+        return turned_size(image.size, orientation(image) if isinstance(data, Upright) else 1)
+
+    return _guarded(data, of)
 
 
 def thumbnail(data: bytes, side: int) -> bytes:
@@ -87,7 +92,7 @@ def thumbnail(data: bytes, side: int) -> bytes:
         image.draft(
             None, (2 * side, 2 * side)
         )  # a JPEG is decoded at a fraction of its size, still twice too large
-        small = _rgb(image)
+        small = _upright(image, data)
         small.thumbnail((side, side), Image.Resampling.BICUBIC, reducing_gap=2.0)
         return _jpeg(small, THUMBNAIL_QUALITY)
 
@@ -132,6 +137,14 @@ def _check_size(image: Image.Image) -> None:
         raise ImageError(
             ImageStatus.TOO_LARGE, f"{width} x {height} pixels; at most {MAX_PIXELS:,} pixels are decoded"
         )
+
+
+def _upright(image: ImageFile.ImageFile, data: bytes) -> Image.Image:
+    """The first frame as RGB, turned as its EXIF orientation says where `data` is an `Upright`."""
+    pixels = _rgb(image)
+    return (
+        turned(pixels, orientation(image)) if isinstance(data, Upright) else pixels
+    )  # a TIFF is turned already
 
 
 def _rgb(image: ImageFile.ImageFile) -> Image.Image:

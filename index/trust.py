@@ -92,7 +92,7 @@ def dataset_options(manifest: Manifest, trust: Trust = NOTHING) -> DatasetOption
 
     Raises StoreDamagedError.
     """
-    options = DatasetOptions.from_json(manifest.dataset)
+    options = replace(DatasetOptions.from_json(manifest.dataset), exif=manifest.exif)
     if not all(isinstance(each, str | None) for each in options.to_json().values()):
         raise StoreDamagedError("store damaged: its manifest does not say how the dataset is read")
     if options.image_root is None or trust.data or recall(manifest.hash) is not None:

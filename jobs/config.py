@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..common.errors import UsageError
+from ..common.frame import Exif
 from ..common.task_names import FORMS, TASKS, Form, Task
 from ..index.dataset.options import DatasetOptions
 
@@ -48,11 +49,12 @@ class SweepConfig:
     label: str | None = None
     image: str | None = None
     image_root: str | None = None
+    exif: Exif | None = None
 
     @property
     def dataset_options(self) -> DatasetOptions:
         """How the dataset is to be read."""
-        return DatasetOptions(label=self.label, image=self.image, image_root=self.image_root)
+        return DatasetOptions(self.label, self.image, self.image_root, self.exif)
 
     def __post_init__(self) -> None:
         if self.batch_size < MIN_BATCH:

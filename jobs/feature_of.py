@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..common.errors import ImageError, StorageError, UnitscopeError, UsageError
+from ..index.orientation import marked
 from ..index.pixels import decode
 from ..index.store import Store
 from ..index.trust import model_source
@@ -20,13 +21,13 @@ TIMEOUT = 600
 
 def feature_of_file(store: Store, path: str) -> np.ndarray:
     """(width,) float32. Raises UsageError for no such file or a bad image, ModelNotAllowedError, UnitscopeError."""
-    file = Path(path)
+    file, exif = Path(path), store.manifest.exif
     if not file.is_file():
         raise UsageError(
             f"there is no file {path}; give an image file, or an image id from 0 to {store.images_count - 1}"
         )
     try:
-        decode(file.read_bytes())
+        decode(marked(file.read_bytes(), exif))
     except ImageError as error:
         raise UsageError(f"{path} is no image that can be read ({error.status}): {error}") from error
     except OSError as error:
@@ -35,6 +36,7 @@ def feature_of_file(store: Store, path: str) -> np.ndarray:
     source = model_source(manifest, store.trust)
     request = {
         "path": str(file.absolute()),
+        "exif": exif,
         "spec": source.spec,
         "weights": source.weights,
         "fingerprints": manifest.fingerprints,

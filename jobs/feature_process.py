@@ -15,6 +15,7 @@ import torch
 
 from ..common.errors import UnitscopeError
 from ..common.private_stdout import take_stdout
+from ..index.orientation import marked
 from ..model.feature import Feature
 from ..model.layers import Layer
 from .forward import Forward
@@ -39,7 +40,7 @@ def _feature(request: dict[str, Any]) -> np.ndarray:
     """(width,) float32. Raises UnitscopeError."""
     model = load_swept(request["spec"], request["weights"], fingerprints=request["fingerprints"])
     feature = Feature(**request["feature"] | {"layer": Layer(**request["feature"]["layer"])})
-    one = sample(Path(request["path"]).read_bytes(), model.preprocess)
+    one = sample(marked(Path(request["path"]).read_bytes(), request["exif"]), model.preprocess)
     if one.pixels is None:
         raise UnitscopeError(str(one.reason))
     with Forward(model, (), feature) as forward:

@@ -7,8 +7,10 @@ import torch
 import torchvision.transforms.v2  # noqa: F401  # pyright: ignore[reportUnusedImport] - else the first resize would
 
 from ..common.errors import ImageError, ImageStatus
+from ..index.orientation import orientation_of
 from ..index.pixels import decode as decode_reference
 from ..model.decode import decode as decode_fast
+from ..model.decode import turn
 from ..model.preprocess import Preprocess
 
 
@@ -32,8 +34,8 @@ def decode(data: bytes) -> torch.Tensor:
     """uint8 (3, height, width). Raises ImageError."""
     pixels = decode_fast(data)
     if pixels is None:
-        pixels = torch.from_numpy(decode_reference(data)).permute(2, 0, 1)
-    return pixels
+        return torch.from_numpy(decode_reference(data)).permute(2, 0, 1)
+    return turn(pixels, orientation_of(data))
 
 
 def sample(data: bytes | ImageError, preprocess: Preprocess) -> Sample:

@@ -198,6 +198,7 @@ def settings(
         | ({"notes": list(model.notes)} if model.notes else {}),
         "dataset": {"path": dataset.path, "kind": dataset.kind, "labels_read": asdict(facts)}
         | dataset.options.to_json()
+        | {"exif": dataset.exif}
         | ({"passed_over": dict(sorted(passed_over.items()))} if passed_over else {}),
         "labels": labels.source,
         "options": asked(config),

@@ -28,6 +28,16 @@ _EXIF = 0xE1
 _COMMENT = 0xFE
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7]", re.DOTALL)
 """In a scan: what may begin the next marker, neither stuffed (FF 00) nor a restart (FF D0 to D7)."""
+_FLIPS: dict[int, tuple[bool, tuple[int, ...]]] = {
+    2: (False, (2,)),
+    3: (False, (1, 2)),
+    4: (False, (1,)),
+    5: (True, ()),
+    6: (True, (2,)),
+    7: (True, (1, 2)),
+    8: (True, (1,)),
+}
+"""By EXIF orientation: whether rows and columns change places, and then the axes that are turned round."""
 _COMPONENTS = frozenset({1, 3})
 
 
@@ -51,6 +61,15 @@ def decode(data: bytes) -> Tensor | None:
         return decoder(torch.frombuffer(buffer, dtype=torch.uint8))
     except RuntimeError:  # what is wrong with the file is the reference's to say
         return None
+
+
+def turn(pixels: Tensor, orientation: int) -> Tensor:
+    """Return (3, H, W) pixels turned upright from an EXIF orientation, channels last in memory."""
+    if orientation not in _FLIPS:
+        return pixels
+    sideways, flips = _FLIPS[orientation]
+    turned = pixels.transpose(1, 2) if sideways else pixels
+    return turned.flip(flips).permute(1, 2, 0).contiguous().permute(2, 0, 1)
 
 
 def is_available() -> bool:

@@ -80,7 +80,7 @@ class ImageFolder(Dataset):
     def files(self) -> Iterator[tuple[str, int | None, str | None]]:
         return ((to_uri(entry.name), entry.size, entry.etag) for entry in self._entries())
 
-    def read(self, batch: pa.RecordBatch | pa.Table) -> Iterator[bytes | ImageError]:
+    def read_encoded(self, batch: pa.RecordBatch | pa.Table) -> Iterator[bytes | ImageError]:
         names = [from_uri(uri) for uri in batch.column("file").to_pylist()]
         if self.folder.is_local:
             yield from map(self._read_local, names)

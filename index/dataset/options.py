@@ -4,17 +4,21 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from ...common.frame import Exif
+
 
 @dataclass(frozen=True)
 class DatasetOptions:
     """label, image: the columns of a Parquet file that hold them; None finds them by their names and types.
 
+    exif: whether EXIF orientation is applied; None does what is usual for the kind of dataset.
     image_root: the folder in which the paths of images given by path begin; None is the Parquet file's own.
     """
 
     label: str | None = None
     image: str | None = None
     image_root: str | None = None
+    exif: Exif | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return what is not the default, for manifests."""

@@ -100,7 +100,7 @@ class ParquetDataset(Dataset):
     def files(self) -> Iterator[tuple[str, int | None, str | None]]:
         return ((to_uri(entry.name), entry.size, entry.etag) for entry in self._entries())
 
-    def read(self, batch: pa.RecordBatch | pa.Table) -> Iterator[bytes | ImageError]:
+    def read_encoded(self, batch: pa.RecordBatch | pa.Table) -> Iterator[bytes | ImageError]:
         files = batch.column("file").to_pylist()
         rows = batch.column("offset").to_pylist()
         for file, row in zip(files, rows, strict=True):

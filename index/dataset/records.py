@@ -9,7 +9,9 @@ from urllib.parse import quote, unquote_to_bytes
 import pyarrow as pa
 
 from ...common.errors import ImageError, ImageStatus
+from ...common.frame import Exif
 from ..files import Folder
+from ..orientation import marked
 from ..schema import IMAGE_COLUMNS, PLAN_COLUMNS
 from .options import DEFAULT, DatasetOptions
 
@@ -73,6 +75,11 @@ class Dataset(ABC):
         return False
 
     @property
+    def exif(self) -> Exif:
+        """Whether images are turned as their EXIF orientation says: as the options say, or as is usual."""
+        return self.options.exif or ("apply" if self.prefers_upright else "ignore")
+
+    @property
     def passed_over(self) -> Counter[str]:
         """How many files, samples or labels are not as they are in the dataset, by what is said of them."""
         return Counter()
@@ -93,8 +100,13 @@ class Dataset(ABC):
     def files(self) -> Iterator[tuple[str, int | None, str | None]]:
         """(relative path, size in bytes, etag) of every file that images are read from, in order."""
 
-    @abstractmethod
     def read(self, batch: pa.RecordBatch | pa.Table) -> Iterator[bytes | ImageError]:
+        """As `read_encoded`; an `Upright` where EXIF orientation is applied."""
+        for found in self.read_encoded(batch):
+            yield found if isinstance(found, ImageError) else marked(found, self.exif)
+
+    @abstractmethod
+    def read_encoded(self, batch: pa.RecordBatch | pa.Table) -> Iterator[bytes | ImageError]:
         """The encoded bytes of these rows of `batches`, in order, or why there are none.
 
         Needs the columns file, offset and length; contiguous rows are cheap.

@@ -74,7 +74,7 @@ class TarDataset(Dataset):
     def files(self) -> Iterator[tuple[str, int | None, str | None]]:
         return ((to_uri(entry.name), entry.size, entry.etag) for entry in self._entries())
 
-    def read(self, batch: pa.RecordBatch | pa.Table) -> Iterator[bytes | ImageError]:
+    def read_encoded(self, batch: pa.RecordBatch | pa.Table) -> Iterator[bytes | ImageError]:
         columns = [batch.column(name).to_pylist() for name in ("file", "offset", "length")]
         members = list(zip(*columns, strict=True))
         for span in _spans(members):

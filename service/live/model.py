@@ -62,6 +62,7 @@ class Live:
     def _ask(self, served: ServedStore, operation: str, body: bytes = b"", **more: Any) -> Message:
         head: Head = {
             "op": operation,
+            "exif": served.store.manifest.exif,
             "model": model_facts(served.store.manifest, served.store.trust),
             **more,
         }
@@ -183,11 +184,15 @@ class Live:
 
 def _check_upload(data: bytes) -> None:
     """Raises ImageError for an upload whose pixels would keep the worker from everybody else for long."""
-    width, height = size(data)
+    try:
+        width, height = size(data)
+    except ImageError:
+        return  # the worker says what is wrong with it
     if width * height > UPLOAD_PIXELS:
         raise ImageError(
             ImageStatus.TOO_LARGE,
-            f"{width} x {height} pixels; an image that is sent may have {UPLOAD_PIXELS:,}: send a smaller one",
+            f"the image is {ImageStatus.TOO_LARGE}: {width} x {height} pixels; an image that is sent may have "
+            f"{UPLOAD_PIXELS:,}: send a smaller one",
         )
 
 

@@ -19,9 +19,10 @@ from torch import Tensor
 
 from ...common.errors import ImageError, LayerError, UnitscopeError, UsageError
 from ...common.frame import Box
+from ...index.orientation import marked, orientation_of
 from ...index.pixels import decode as decode_reference
 from ...model.decode import decode as decode_fast
-from ...model.decode import is_available
+from ...model.decode import is_available, turn
 from ...model.feature import Feature
 from ...model.filters import filters_of
 from ...model.layers import Layer, list_layers
@@ -156,7 +157,7 @@ class Worker:
 
     def _feature(self, network: _Network, head: Head, body: bytes) -> Message:
         """The feature of an image, or of a box of it."""
-        seen = _see(network, body, head.get("box"))
+        seen = _see(network, marked(body, head["exif"]), head.get("box"))
         found = observe(network.model, seen.pixels[None], (), network.feature)
         assert found.feature is not None
         feature = np.ascontiguousarray(found.feature[0], np.float32)
@@ -238,6 +239,8 @@ def _see(network: _Network, data: bytes, box: Box | None) -> _Seen:
     original = decode_fast(data)
     if original is None:
         original = torch.from_numpy(decode_reference(data)).permute(2, 0, 1)
+    else:
+        original = turn(original, orientation_of(data))
     height, width = int(original.shape[1]), int(original.shape[2])
     x0, y0, x1, y1 = box or (0, 0, width, height)
     clipped = max(x0, 0), max(y0, 0), min(x1, width), min(y1, height)
@@ -251,7 +254,7 @@ def _see(network: _Network, data: bytes, box: Box | None) -> _Seen:
 def _map(network: _Network, head: Head, body: bytes) -> tuple[Observed, np.ndarray, _Seen]:
     """(…, the maps of one layer, (units, height, width) float32, …)."""
     layer = network.layer(head["row"])
-    seen = _see(network, body, None)
+    seen = _see(network, marked(body, head["exif"]), None)
     found = observe(network.model, seen.pixels[None], (layer,), None, as_swept=head["as_swept"])
     return found, found.maps[layer.name][0], seen
 

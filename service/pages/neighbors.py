@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fastapi import Request, Response
 
 from ...common.frame import Box
+from ...index.orientation import marked
 from ..answers.live import RegionNeighborsAnswer, UploadNeighborsAnswer
 from ..answers.stores import ImageAnswer, NeighborsAnswer
 from ..pictures import preview
@@ -76,7 +77,7 @@ def of_upload(request: Request, served: ServedStore, data: bytes, where: str | N
         served,
         tried,
         where,
-        upload=preview(data, UPLOAD_SIDE) if tried.found else None,
+        upload=preview(marked(data, served.store.manifest.exif), UPLOAD_SIDE) if tried.found else None,
         uploaded=True,
     )
 

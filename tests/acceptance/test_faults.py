@@ -231,5 +231,5 @@ def test_a_file_whose_network_has_changed_has_no_neighbours(data, pixel_model, c
     with pytest.raises(UsageError, match=r"mine\.py is no image"):
         neighbors(store, str(network))
     network.write_text(network.read_text().replace('"std": [1, 1, 1]', '"std": [1, 1, 2]'))
-    with pytest.raises(UnitscopeError, match="no longer the network that was swept"):
+    with pytest.raises(UnitscopeError, match="has changed since this user swept the store"):
         neighbors(store, str(image))

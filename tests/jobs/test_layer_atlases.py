@@ -155,7 +155,7 @@ def test_an_atlas_without_its_sample_is_not_shown(store, sample) -> None:
     path = Path(store.folder.url) / "by_layer" / "block" / ACTIVATIONS / "sample.json"
     whole = path.read_text()
     path.write_text(json.dumps(json.loads(whole) | {"seed": 9}))
-    with pytest.raises(StoreError, match="make it again"):
+    with pytest.raises(StoreError, match="delete it and run `unitscope atlas` again"):
         LayerAtlas.open(store.folder, "block", ACTIVATIONS, store=store.manifest.hash)
     path.write_text(whole)
 
@@ -169,7 +169,7 @@ def test_another_network_and_a_sample_of_nothing_are_refused(material, store, tm
         text.replace("nn.Linear(48, 20)", "nn.Linear(48, 21)").replace("nn.Linear(20, 3)", "nn.Linear(21, 3)")
     )
     try:
-        with pytest.raises(UnitscopeError, match="no longer the network that was swept"):
+        with pytest.raises(UnitscopeError, match="has changed since this user swept the store"):
             build_activation_atlas(store.folder.url, "stem.0", PCA, positions=10)
     finally:
         network.write_text(text)
