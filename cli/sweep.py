@@ -101,7 +101,11 @@ ARGUMENTS = (
     ),
     argument("STORE", help="the folder or bucket prefix to fill"),
     argument("--model", metavar="SPEC", required=True, help=MODEL_FORMS),
-    argument("--weights", metavar="FILE", help="a checkpoint: .safetensors, or .pth with tensors only"),
+    argument(
+        "--weights",
+        metavar="FILE",
+        help="a checkpoint: .safetensors, or .pth with tensors only; FILE#NAME for one set in it",
+    ),
     argument(
         "--layers",
         metavar="NAMES",

@@ -4,6 +4,7 @@ import argparse
 import pathlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,37 +16,66 @@ from torch import Tensor, nn
 
 from ..common.errors import ModelSpecError
 from .sources import listed
+from .weight_sets import WRAPPERS, choose_set, holds_tensors, split_key
 
 State = OrderedDict[str, Tensor]
 
 TORCH_SUFFIXES = (".pth", ".pt", ".bin", ".ckpt", ".tar")
 ALLOWED = f"a .safetensors file, or one of torch.save ({', '.join(TORCH_SUFFIXES)})"
 
-# Training scripts keep the state dict under one of these, beside the optimizer's; the first that holds
-# tensors counts.
-_WRAPPERS = ("state_dict", "model_state_dict", "model_state", "model", "network", "net")
 _WRAPPING_MODULES = ("module.", "_orig_mod.")  # of DataParallel and torch.compile
 _CHECK = "Check that the spec names the architecture that was trained"
 _SAVE_HINT = "save the weights alone: torch.save(network.state_dict(), FILE), or safetensors.torch.save_file"
 
 
-def read_checkpoint(path: Path) -> State:
+@dataclass(frozen=True)
+class Checkpoint:
+    """The tensors of a checkpoint by name. weights: for the manifest. note: what a person should know of the choice."""
+
+    state: State
+    weights: str
+    note: str = ""
+
+
+def read_checkpoint(weights: Path) -> Checkpoint:
     """The tensors of a checkpoint by name, out of the usual wrappers, on the CPU.
 
-    `.safetensors` by safetensors, `.pth` and the like by torch with `weights_only=True`. Raises
-    ModelSpecError.
+    weights: a file, or FILE#NAME for the set of that name in it. `.safetensors` by safetensors, `.pth` and the like by
+    torch with `weights_only=True`. Raises ModelSpecError.
     """
-    check_checkpoint(path)
+    check_checkpoint(weights)
+    path, key = split_key(weights)
     content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
+    prefix, note = "", ""
+    if key is not None and _has_prefix(content, key):
+        prefix = f"{key}."
+    else:
+        content, key, note = choose_set(content, path, key)
     state = _unwrap(content, path)
-    for prefix in _WRAPPING_MODULES * 2:  # either may be inside the other
-        if all(name.startswith(prefix) for name in state):
-            state = _strip(state, prefix)
-    return state
+    if prefix:
+        state = _strip(_only(state, prefix), prefix)
+    for wrapping in _WRAPPING_MODULES * 2:  # either may be inside the other
+        if all(name.startswith(wrapping) for name in state):
+            state = _strip(state, wrapping)
+    return Checkpoint(state, f"{path.name}#{key}" if note or prefix else path.name, note)
+
+
+def _has_prefix(content: object, key: str) -> bool:
+    """Whether a flat state dict has tensors of a module of that name."""
+    names = list(cast("Mapping[object, object]", content)) if isinstance(content, Mapping) else []
+    return any(str(name).startswith(f"{key}.") for name in names)
+
+
+def _only(state: State, prefix: str) -> State:
+    kept: State = OrderedDict((name, tensor) for name, tensor in state.items() if name.startswith(prefix))
+    if hasattr(state, "_metadata"):
+        kept._metadata = state._metadata  # pyright: ignore[reportAttributeAccessIssue, reportPrivateUsage]
+    return kept
 
 
 def check_checkpoint(path: Path) -> None:
-    """Raises ModelSpecError unless `path` is a file of a kind that is read."""
+    """Raises ModelSpecError unless `path`, or FILE of FILE#NAME, is a file of a kind that is read."""
+    path, _ = split_key(path)
     if path.is_dir():
         raise ModelSpecError(f"--weights {path} is a folder; it must be {ALLOWED}")
     if not path.exists():
@@ -161,7 +191,7 @@ def _unwrap(content: object, path: Path) -> State:
     """The mapping of names to tensors inside the usual wrappers; what is no tensor is left out."""
     while isinstance(content, Mapping):
         mapping = cast("Mapping[str, object]", content)
-        inner = next((mapping[key] for key in _WRAPPERS if _holds_tensors(mapping.get(key))), None)
+        inner = next((mapping[key] for key in WRAPPERS if holds_tensors(mapping.get(key))), None)
         if inner is None:
             state: State = OrderedDict((k, v) for k, v in mapping.items() if isinstance(v, Tensor))
             if not state:
@@ -178,21 +208,32 @@ def _unwrap(content: object, path: Path) -> State:
     raise ModelSpecError(f"--weights {path} holds no weights by name but {found}; {_SAVE_HINT}")
 
 
-def _holds_tensors(value: object) -> bool:
-    if not isinstance(value, Mapping):
-        return False
-    values = list(cast("Mapping[object, object]", value).values())
-    return any(isinstance(item, Tensor) or _holds_tensors(item) for item in values)
-
-
 def _match_prefix(state: State, expected: set[str]) -> State:
+    """The state without what its names have before the network's own.
+
+    Where the network is one of several modules of what was trained (with a criterion that has buffers, or a second
+    network), it is that module whose names are all of the network's. Raises ModelSpecError where several are.
+    """
     candidate = state
     while set(candidate) - expected:
-        prefixes = {name.partition(".")[0] for name in candidate}
-        if len(prefixes) != 1 or not all("." in name for name in candidate):
-            return state
-        candidate = _strip(candidate, f"{prefixes.pop()}.")
+        prefixes = sorted({name.partition(".")[0] for name in candidate if "." in name})
+        if len(prefixes) == 1 and all("." in name for name in candidate):
+            candidate = _strip(candidate, f"{prefixes[0]}.")
+            continue
+        whole = [prefix for prefix in prefixes if _covers(candidate, f"{prefix}.", expected)]
+        if len(whole) > 1:
+            raise ModelSpecError(
+                f"the checkpoint holds several networks that fit, {listed(whole, 4)}: name one, as FILE#{whole[0]}"
+            )
+        return _strip(_only(candidate, f"{whole[0]}."), f"{whole[0]}.") if whole else state
     return candidate
+
+
+def _covers(state: State, prefix: str, expected: set[str]) -> bool:
+    """Whether the names below a prefix are the network's."""
+    names = {name.removeprefix(prefix) for name in state if name.startswith(prefix)}
+    needed = {name for name in expected if not name.endswith("num_batches_tracked")}
+    return needed <= names <= expected
 
 
 def _strip(state: State, prefix: str) -> State:

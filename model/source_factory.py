@@ -41,22 +41,25 @@ def build(request: Request) -> Built:
     task = _one_of(module, "TASK", TASKS)
     output = _one_of(module, "OUTPUT", FORMS)
     with imports.active():
-        network, weights = _make(factory, request)
+        network, weights, notes = _make(factory, request)
     imports.watch(network)
     is_random = weights == RANDOM_WEIGHTS
-    return Built(network, preprocess, stated, classes, weights, is_random, task=task, output=output)
+    return Built(
+        network, preprocess, stated, classes, weights, is_random, task=task, output=output, notes=notes
+    )
 
 
-def _make(factory: Callable[[], nn.Module], request: Request) -> tuple[nn.Module, str]:
-    """The network, and the description of its weights."""
+def _make(factory: Callable[[], nn.Module], request: Request) -> tuple[nn.Module, str, tuple[str, ...]]:
+    """The network, the description of its weights, and what a person should know of them."""
     spec = request.spec
     if spec.weights == OWN:
-        return (_call_trained(factory, spec) if request.need_weights else _call(factory, spec)), OWN
+        return (_call_trained(factory, spec) if request.need_weights else _call(factory, spec)), OWN, ()
     network = _call(factory, spec)
     if request.checkpoint is None:
-        return network, RANDOM_WEIGHTS
-    fill(network, read_checkpoint(request.checkpoint), f"--weights {request.checkpoint}")
-    return network, request.checkpoint.name
+        return network, RANDOM_WEIGHTS, ()
+    found = read_checkpoint(request.checkpoint)
+    fill(network, found.state, f"--weights {request.checkpoint}")
+    return network, found.weights, (found.note,) if found.note else ()
 
 
 def _call_trained(factory: Callable[[], nn.Module], spec: ModelSpec) -> nn.Module:

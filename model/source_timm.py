@@ -2,6 +2,7 @@
 
 import math
 import sys
+from dataclasses import replace
 from typing import Any, cast
 
 import timm
@@ -44,7 +45,8 @@ def _from_checkpoint(name: str, request: Request) -> Built:
     path = request.checkpoint
     assert path is not None
     check_checkpoint(path)
-    state = read_checkpoint(path)
+    found = read_checkpoint(path)
+    state = found.state
     with seeded():
         network = _create(name, pretrained=False)
         own_outputs = cast("int", getattr(network, "num_classes", 0))
@@ -52,7 +54,8 @@ def _from_checkpoint(name: str, request: Request) -> Built:
         if outputs is not None:
             network = _create(name, pretrained=False, num_classes=outputs)
     fill(network, _convert(network, state), f"--weights {path}")
-    return _describe(network, path.name, same_head=outputs is None)
+    built = _describe(network, found.weights, same_head=outputs is None)
+    return replace(built, notes=(found.note,)) if found.note else built
 
 
 def _describe(network: nn.Module, weights: str, *, is_random: bool = False, same_head: bool = True) -> Built:

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -54,7 +55,8 @@ def _from_checkpoint(name: str, tags: type[WeightsEnum], tag: WeightsEnum | None
     check_checkpoint(path)
     recognised = tag or _recognise(tags, path)
     preset = recognised or _default(tags)
-    state = _rename(name, read_checkpoint(path))
+    found = read_checkpoint(path)
+    state = _rename(name, found.state)
     auxiliary = any(key.startswith(_AUXILIARY) for key in state)
     with seeded():
         network = _untrained(name, preset, auxiliary=auxiliary)
@@ -62,7 +64,8 @@ def _from_checkpoint(name: str, tags: type[WeightsEnum], tag: WeightsEnum | None
         if outputs is not None:
             network = _untrained(name, preset, auxiliary=auxiliary, num_classes=outputs)
     fill(network, state, f"--weights {path}")
-    return _describe(network, preset, _stated(preset, recognised), path.name, outputs=outputs)
+    built = _describe(network, preset, _stated(preset, recognised), found.weights, outputs=outputs)
+    return replace(built, notes=(found.note,)) if found.note else built
 
 
 def _describe(

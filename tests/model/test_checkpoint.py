@@ -51,7 +51,7 @@ def test_usual_wrappers(tmp_path, wrapping, suffix):
     trained, fresh = network(), network()
     path = tmp_path / f"w{suffix}"
     torch.save(WRAPPED[wrapping](trained.state_dict()), path)
-    fill(fresh, read_checkpoint(path), "w")
+    fill(fresh, read_checkpoint(path).state, "w")
     assert fingerprint(fresh) == fingerprint(trained)
 
 
@@ -59,7 +59,7 @@ def test_usual_wrappers(tmp_path, wrapping, suffix):
 def test_safetensors(tmp_path, prefix):
     trained, fresh = network(), network()
     save_file(prefixed(trained.state_dict(), prefix), tmp_path / "w.safetensors")
-    fill(fresh, read_checkpoint(tmp_path / "w.safetensors"), "w")
+    fill(fresh, read_checkpoint(tmp_path / "w.safetensors").state, "w")
     assert fingerprint(fresh) == fingerprint(trained)
 
 
@@ -83,7 +83,7 @@ def test_networks_that_look_at_the_versions_of_their_files(tmp_path, make):
     """safetensors keeps no versions."""
     trained, fresh = make(), make()
     save_file(trained.state_dict(), tmp_path / "w.safetensors")
-    fill(fresh, read_checkpoint(tmp_path / "w.safetensors"), "w")
+    fill(fresh, read_checkpoint(tmp_path / "w.safetensors").state, "w")
     assert fingerprint(fresh) == fingerprint(trained)
 
 
