@@ -81,8 +81,8 @@ def by_values(title: str, column: Any, *, says: str) -> Painted:
     if form == "dates":
         column = column.cast(pa.timestamp("s"), safe=False).cast(pa.int64())
     if form == "decimal":
-        column = column.cast(pa.float64())
-    values = pc.cast(column, pa.float64()).fill_null(np.nan).to_numpy(zero_copy_only=False)
+        column = column.cast(pa.float64(), safe=False)
+    values = pc.cast(column, pa.float64(), safe=False).fill_null(np.nan).to_numpy(zero_copy_only=False)
     return by_numbers(title, values, says=says, dates=form == "dates")
 
 
@@ -95,7 +95,8 @@ def by_numbers(
     title: str, values: np.ndarray, *, says: str, logarithmic: bool = False, dates: bool = False
 ) -> Painted:
     """values: (images,) float, by image_id; what is not finite is missing."""
-    values = np.where(np.isfinite(values), values, np.nan).astype(np.float32)
+    most = np.finfo(np.float32).max
+    values = np.clip(np.where(np.isfinite(values), values, np.nan), -most, most).astype(np.float32)
     there = values[~np.isnan(values)]
     low = high = smallest = largest = 0.0
     if len(there):

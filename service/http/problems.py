@@ -20,6 +20,7 @@ from ..pages.look import page
 from ..questions.ask import describe
 from .layer_paths import plain_path
 from .observe import current_id
+from .plain_words import plain_words
 from .problem_kinds import MEDIA_TYPE, PREFIX, ModelUnavailableError, Problem, status_of
 
 _METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
@@ -85,7 +86,7 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     def invalid(request: Request, error: RequestValidationError) -> Response:
-        told = "; ".join(f"{_place(one['loc'])}: {one['msg']}" for one in error.errors())
+        told = "; ".join(f"{_place(one['loc'])}: {plain_words(one)}" for one in error.errors())
         return respond(request, 422, "request", "The request cannot be answered", told[:4000])
 
     @app.exception_handler(ArrowException)

@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 
 from fastapi import Request, Response
+from fastapi.responses import RedirectResponse
 
 from ...index.class_facts import ClassSort
 from ..answers.classes import ClassesAnswer
 from ..questions import classes as class_questions
 from ..registry import ServedStore
+from .addresses import images_url, label_is
 from .look import page
 from .parts import given, soon
 
@@ -48,8 +50,13 @@ def classes(
 
 
 def one_class(request: Request, served: ServedStore, label: str, *, typical: bool) -> Response:
-    """One class. typical: wait for its most typical images. Raises NotFoundError."""
+    """One class. typical: wait for its most typical images. Raises NotFoundError.
+
+    In a store with too many labels to keep anything by class: the images of the label.
+    """
     facts = served.facts.classes
+    if not facts.rows() and int(served.store.manifest.counts.get("labels", 0)):
+        return RedirectResponse(images_url(served.name, where=label_is(label)), 303)
     facts.find(label)
     found = soon(lambda: facts.typical(label, class_questions.IMAGES), wait=typical)
     answer = class_questions.one_class(served, label, typical=found is not None)
