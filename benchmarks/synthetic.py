@@ -230,11 +230,17 @@ def _note_tops(folder: Folder, parts: list[Part], first: int, layers: list[Layer
         means, least = values.mean(axis=1) / 4, np.zeros(layer.units, np.float32)
         active = np.full(layer.units, size.images // 2)
         measured = Statistics(
-            size.images, means.astype(np.float64), means.astype(np.float64), least, values[:, 0], active
+            size.images,
+            means.astype(np.float64),
+            means.astype(np.float64),
+            least,
+            values[:, 0],
+            active,
+            np.full(layer.units, size.images),
         )
         sums = random.random((layer.units, size.classes)) * size.images / size.classes
         for part in parts:
-            made = Reduced(TopK(values, ids, flat), measured, sums)
+            made = Reduced(TopK(values, ids, flat), measured, sums, np.zeros((layer.units, 0), np.int64))
             reduced = Reduced.empty(layer.units, size.classes) if part.number else made
             folder.publish(note_path(note_name(part, number)), to_bytes(Merged(record, reduced)))
 

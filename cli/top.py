@@ -10,7 +10,7 @@ from .verb import JSON, Verb, argument
 
 if TYPE_CHECKING:
     from ..index.store import Store
-    from ..index.unit_reader import Patch
+    from ..index.unit_reader import Patch, UnitRow
 
 _IMAGE_COLUMNS = ("uri", "width", "height", "label", "label_index", "predicted", "probability", "loss")
 
@@ -73,7 +73,7 @@ _COLUMNS = (
 
 def _print(store: "Store", arguments: Namespace, rows: list[dict[str, Any]]) -> None:
     unit = store.unit(arguments.layer, arguments.unit)
-    print_lines(f"{unit.layer} unit {unit.unit}: {_summary(unit.mean, unit.max, unit.active, unit.images)}")
+    print_lines(f"{unit.layer} unit {unit.unit}: {_summary(unit)}")
     if arguments.where:
         print_lines(f"among the images where {arguments.where}")
     print_notes(store.manifest)
@@ -84,11 +84,18 @@ def _print(store: "Store", arguments: Namespace, rows: list[dict[str, Any]]) -> 
     print_table(_COLUMNS, [_cells(row) for row in rows])
 
 
-def _summary(mean: float | None, largest: float | None, active: float | None, images: int) -> str:
-    if mean is None or largest is None or active is None:
-        return "no image has a value"
+def _summary(unit: "UnitRow") -> str:
+    if unit.mean is None or unit.max is None or unit.active is None:
+        return (
+            f"no finite value in any of {count(unit.images, 'images')}"
+            if unit.images
+            else "no image has a value"
+        )
+    known = unit.images - unit.nonfinite
+    others = f"; {count(unit.nonfinite, 'images')} without a finite value" if unit.nonfinite else ""
     return (
-        f"active in {active:.1%} of {count(images, 'images')}, mean maximum {mean:.4g}, largest {largest:.4g}"
+        f"active in {unit.active:.1%} of {count(known, 'images')}, mean maximum {unit.mean:.4g}, "
+        f"largest {unit.max:.4g}{others}"
     )
 
 

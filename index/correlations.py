@@ -25,8 +25,9 @@ _TILE = 256
 class Correlations:
     """matrix: (units, units) float64, from -1 to 1; 0 where one of the two does not vary.
 
-    varies: (units,) bool: the maxima are finite and not all equal. finite: (units,) bool: all of them are. images: how
-    many were looked at, all that are ok.
+    varies: (units,) bool: the finite maxima are not all equal. finite: (units,) bool: some are finite. images: how many
+    were looked at, all that are ok. A maximum that is not finite counts as the unit's mean: images that two units share
+    decide, and the matrix stays positive semidefinite.
     """
 
     matrix: np.ndarray
@@ -67,17 +68,25 @@ class _Sums:
         units = len(about)
         self._about = about[:, None]
         self._sums, self._products = np.zeros(units), np.zeros((units, units))
-        self._finite = np.ones(units, bool)
+        self._finite = np.zeros(units, bool)
         self._low, self._high = np.full(units, np.inf), np.full(units, -np.inf)
         self._images = 0
         self._threads = threads
 
     def add(self, block: np.ndarray) -> None:
         """block: (units, n) float32."""
-        self._finite &= np.isfinite(block).all(axis=1)
-        self._low = np.minimum(self._low, block.min(axis=1))
-        self._high = np.maximum(self._high, block.max(axis=1))
-        wide = np.where(self._finite[:, None], block, 0).astype(np.float64) - self._about
+        wide = block.astype(np.float64)
+        finite = np.isfinite(block)
+        if finite.all():
+            self._finite[:] = True
+            self._low = np.minimum(self._low, block.min(axis=1))
+            self._high = np.maximum(self._high, block.max(axis=1))
+            wide -= self._about
+        else:
+            self._finite |= finite.any(axis=1)
+            self._low = np.minimum(self._low, np.where(finite, block, np.inf).min(axis=1))
+            self._high = np.maximum(self._high, np.where(finite, block, -np.inf).max(axis=1))
+            wide = np.where(finite, wide, self._about) - self._about
         self._sums += wide.sum(axis=1)
         self._images += block.shape[1]
         starts = range(0, len(wide), _TILE)

@@ -30,7 +30,7 @@ class Histogram:
 class Distribution:
     """values: (images,) float32, descending, NaN last. image_ids: (images,) int64; equal values stand by image_id.
 
-    numbers: how many values are no NaN. finite: how many are neither NaN nor infinite.
+    numbers: how many values are no NaN. finite: how many are neither NaN nor infinite; quantiles are over these.
     """
 
     values: np.ndarray
@@ -52,20 +52,37 @@ class Distribution:
         return self.values.nbytes + self.image_ids.nbytes
 
     def place(self, quantile: float) -> int:
-        """Where the quantile stands: an index into `values`. There must be numbers; 0 <= quantile <= 1."""
-        ascending = max(0, ceil(Fraction(str(quantile)) * self.numbers) - 1)
-        return self.numbers - 1 - ascending
+        """Where the quantile stands: an index into `values`. There must be finite ones; 0 <= quantile <= 1."""
+        ascending = max(0, ceil(Fraction(str(quantile)) * self.finite) - 1)
+        infinite = (
+            int(np.count_nonzero(self.values[: self.numbers] == np.inf)) if self.finite < self.numbers else 0
+        )
+        return infinite + self.finite - 1 - ascending
 
     def quantile(self, quantile: float) -> float | None:
-        """The order statistic; None without numbers."""
-        return float(self.values[self.place(quantile)]) if self.numbers else None
+        """The order statistic; None without finite values."""
+        return float(self.values[self.place(quantile)]) if self.finite else None
 
     def around(self, quantile: float, k: int) -> slice:
         """The k places nearest to the quantile's, itself among them; of two equally near ones the stronger."""
-        if not self.numbers:
+        if not self.finite:
             return slice(0, 0)
         first = min(max(0, self.place(quantile) - k // 2), max(0, self.numbers - k))
         return slice(first, min(first + k, self.numbers))
+
+    @property
+    def statistics(self) -> dict[str, float | None]:
+        """The mean, std, min, max and share above 0 of the finite values; None without any."""
+        known = self.values[np.isfinite(self.values)].astype(np.float64)
+        if not len(known):
+            return dict.fromkeys(("max", "mean", "std", "min", "active"))
+        return {
+            "max": float(known.max()),
+            "mean": float(known.mean()),
+            "std": float(known.std()),
+            "min": float(known.min()),
+            "active": float((known > 0).mean()),
+        }
 
     def histogram(self) -> Histogram:
         """Of the finite values, between the smallest and the largest; one bin where they are all the same.

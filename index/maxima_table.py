@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from ..common.errors import StoreError
-from .class_sums import class_sums
+from .class_sums import class_missing, class_sums
 from .files import Folder
 from .label_numbers import label_numbers
 from .merged import Merged, Part, Reduced, load, resume
@@ -98,6 +98,7 @@ class _Block:
             TopK.of_units(values, ids, positions, k),
             Statistics.of_units(values),
             class_sums(values, labels, count),
+            class_missing(values, labels, count),
         )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from . import statistics, topk
+from .class_sums import add_missing
 from .files import Folder, MissingFileError
 from .manifest import PartRecord
 from .schema import MERGED
@@ -23,8 +24,9 @@ _IMAGES = b"images"
 _PLACES = b"places"
 _LABELS = b"labels"
 _CLASS_SUMS = "class_sums"
+_CLASS_MISSING, _MISSING = "class_missing", b"missing"
 _TOP = ("values", "image_ids", "positions")
-_STATISTICS = ("means", "squares", "minima", "maxima", "active")
+_STATISTICS = ("means", "squares", "minima", "maxima", "active", "finite")
 
 
 @dataclass(frozen=True)
@@ -39,16 +41,21 @@ class Part:
 
 @dataclass(frozen=True)
 class Reduced:
-    """What is made of some images of a layer beside their maxima: class_sums is (units, labels) float64, see there."""
+    """What is made of some images of a layer beside their maxima.
+
+    class_sums: (units, labels) float64; class_missing: (units, labels) int64, or (units, 0) for none (class_sums.py).
+    """
 
     top: TopK
     statistics: Statistics
     class_sums: np.ndarray
+    class_missing: np.ndarray
 
     @staticmethod
     def empty(units: int, labels: int) -> "Reduced":
         """Of no images."""
-        return Reduced(TopK.empty(units), Statistics.empty(units), np.zeros((units, labels)))
+        sums, missing = np.zeros((units, labels)), np.zeros((units, 0), np.int64)
+        return Reduced(TopK.empty(units), Statistics.empty(units), sums, missing)
 
     def add(self, other: "Reduced", k: int) -> "Reduced":
         """Of the images of both; `other` has those that come after."""
@@ -56,6 +63,7 @@ class Reduced:
             topk.merge(self.top, other.top, k),
             statistics.merge(self.statistics, other.statistics),
             self.class_sums + other.class_sums,
+            add_missing(self.class_missing, other.class_missing),
         )
 
 
@@ -101,6 +109,8 @@ def to_bytes(merged: Merged) -> bytes:
         columns |= {name: _lists(getattr(top, name)) for name in _TOP}
         columns |= {name: pa.array(getattr(measured, name)) for name in _STATISTICS}
         columns[_CLASS_SUMS] = _lists(sums)
+        columns[_CLASS_MISSING] = _lists(merged.maxima.class_missing)
+        metadata |= {_MISSING: b"%d" % merged.maxima.class_missing.shape[1]}
     schema = pa.schema([pa.field(name, column.type) for name, column in columns.items()], metadata=metadata)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_file(sink, schema) as writer:
@@ -120,7 +130,11 @@ def from_bytes(data: bytes) -> Merged:
         top = [_matrix(batch, name, places) for name in _TOP]
         measured = [batch[name].to_numpy() for name in _STATISTICS]
         reduced = Statistics(int(metadata[_IMAGES]), *measured)
-        return Merged(record, Reduced(TopK(*top), reduced, _matrix(batch, _CLASS_SUMS, labels)))
+        sums, missing = (
+            _matrix(batch, _CLASS_SUMS, labels),
+            _matrix(batch, _CLASS_MISSING, int(metadata[_MISSING])),
+        )
+        return Merged(record, Reduced(TopK(*top), reduced, sums, missing))
 
 
 def _matrix(batch: pa.RecordBatch, name: str, width: int) -> np.ndarray:

@@ -155,7 +155,17 @@ PATCH_TYPE = pa.struct(
     ]
 )
 
-UNIT_STATISTICS: tuple[str, ...] = ("layer", "unit", "images", "mean", "std", "min", "max", "active")
+UNIT_STATISTICS: tuple[str, ...] = (
+    "layer",
+    "unit",
+    "images",
+    "mean",
+    "std",
+    "min",
+    "max",
+    "active",
+    "nonfinite",
+)
 
 UNITS_SCHEMA = pa.schema(
     [
@@ -168,6 +178,7 @@ UNITS_SCHEMA = pa.schema(
         ("max", pa.float32()),
         ("active", pa.float64()),
         ("top", pa.list_(PATCH_TYPE)),
+        ("nonfinite", pa.int64()),
     ]
 )
 

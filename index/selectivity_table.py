@@ -5,12 +5,12 @@ importance of single directions for generalization" (2018), section 2.3: (m_max 
 """
 
 from collections.abc import Iterator, Sequence
-from functools import reduce
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from .class_sums import add_missing
 from .files import Folder
 from .label_numbers import label_numbers
 from .maxima_table import part_notes
@@ -43,16 +43,20 @@ def _rows(
     folder: Folder, parts: Sequence[Part], layers: Sequence[LayerRow], names: pa.Array, images: np.ndarray
 ) -> Iterator[pa.RecordBatch]:
     for number, layer in enumerate(layers):
-        sums = reduce(np.add, (note.class_sums for note in part_notes(folder, parts, layers, number)))
+        sums, missing = np.zeros((layer.units, len(images))), np.zeros((layer.units, 0), np.int64)
+        for note in part_notes(folder, parts, layers, number):
+            sums += note.class_sums
+            missing = add_missing(missing, note.class_missing)
+        counts = images - missing if missing.shape[1] else np.broadcast_to(images, (layer.units, len(images)))
         with np.errstate(invalid="ignore", divide="ignore"):
-            means = (sums / images).astype(np.float32)
-        preferred, index = selectivity(means, images > 0)
+            means = (sums / counts).astype(np.float32)
+        preferred, index = selectivity(means, counts > 0)
         columns = [
             pa.array([layer.layer] * layer.units, pa.string()),
             pa.array(np.arange(layer.units, dtype=np.int32)),
             names.take(pa.array(preferred, mask=preferred < 0)),
             pa.array(index, mask=np.isnan(index)),
-            _means_column(means, images > 0),
+            _means_column(means, counts > 0),
         ]
         yield pa.record_batch(columns, schema=SELECTIVITY_SCHEMA)
 
@@ -60,13 +64,13 @@ def _rows(
 def selectivity(means: np.ndarray, there: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The label with the largest mean of each unit, and its class selectivity index.
 
-    means: (units, labels) float32, at least 0; there: (labels,) bool, which have images: only those count.
+    means: (units, labels) float32, at least 0; there: (units, labels) bool, which have finite maxima: only those count.
     Gives (units,) int64, -1 where no label is preferred, and (units,) float32, NaN there: fewer than two labels have
-    images, the unit is never above 0, or a mean is no finite number. Of labels with equal means the first is preferred.
+    any, the unit is never above 0, or a mean is no finite number. Of labels with equal means the first is preferred.
     """
-    count = int(there.sum())
-    if count < 2:
+    if not means.shape[1]:
         return np.full(len(means), -1), np.full(len(means), np.nan, np.float32)
+    count = there.sum(axis=1)
     rows = np.arange(len(means))
     rest = np.where(there, means, 0).astype(np.float64)
     preferred = rest.argmax(axis=1)
@@ -75,15 +79,15 @@ def selectivity(means: np.ndarray, there: np.ndarray) -> tuple[np.ndarray, np.nd
     with np.errstate(invalid="ignore", divide="ignore"):
         others = rest.sum(axis=1) / (count - 1)
         index = ((largest - others) / (largest + others)).astype(np.float32)
-    defined = np.isfinite(index) & (largest > 0)
+    defined = np.isfinite(index) & (largest > 0) & (count >= 2)
     return np.where(defined, preferred, -1), np.where(defined, index, np.float32(np.nan))
 
 
 def _means_column(means: np.ndarray, there: np.ndarray) -> pa.Array:
-    """(units,) list<float>, null where there are no labels; a label without images is null within."""
+    """(units,) list<float>, null where there are no labels; a label without finite maxima is null within."""
     units, labels = means.shape
     if not labels:
         return pa.nulls(units, SELECTIVITY_SCHEMA.field("means").type)
-    flat = pa.array(np.ascontiguousarray(means).reshape(-1), mask=np.tile(~there, units))
+    flat = pa.array(np.ascontiguousarray(means).reshape(-1), mask=(~there).reshape(-1))
     offsets = np.arange(units + 1, dtype=np.int32) * np.int32(labels)
     return pa.ListArray.from_arrays(pa.array(offsets), flat)

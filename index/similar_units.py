@@ -61,7 +61,7 @@ class SimilarUnits:
     def of(self, layer: str, unit: int) -> Similar:
         """The units of the layer, itself left out, by correlation, descending, then by number. Raises LayerError.
 
-        Units whose maxima do not differ, or are not all finite, have no correlation and are left out. The first
+        Units whose maxima do not differ, or are never finite, have no correlation and are left out. The first
         question to a layer reads its maxima.
         """
         self._store.check_unit(layer, unit)
@@ -97,9 +97,12 @@ class SimilarUnits:
 def _norms(values: np.ndarray) -> np.ndarray:
     norms = np.zeros(len(values))
     for unit, row in enumerate(values):
-        if not np.isfinite(row).all():
+        known = np.isfinite(row)
+        if not known.all():  # such a value counts as the unit's mean, so others decide; the sample is our own
+            row[~known] = row[known].mean(dtype=np.float64) if known.any() else 0
+        if not known.any():
             norms[unit] = np.nan
-        elif len(row) and row.min() < row.max():
+        elif row.min() < row.max():
             wide = row.astype(np.float64)
             wide -= wide.mean()
             norms[unit] = np.sqrt(np.einsum("i,i->", wide, wide))

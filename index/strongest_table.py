@@ -80,7 +80,7 @@ class Scale:
             distances -= self.means[units]
             distances /= self.std[units]
             scores = distances.astype(np.float32)
-        none = np.isnan(scores)
+        none = ~np.isfinite(scores)
         if none.any():
             scores[none] = 0
         return scores

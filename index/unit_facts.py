@@ -22,13 +22,15 @@ RANKED = ("max", "mean", "std", "min", "active", "selectivity")
 class LayerUnits:
     """All units of a layer.
 
-    images: (units,) int64, with a value. values: name of RANKED → (units,) float64, NaN for none.
+    images: (units,) int64, with a value; nonfinite: (units,) int64, of these NaN or infinite.
+    values: name of RANKED → (units,) float64, NaN for none.
     labels: of each unit the label that it fires most for. ranks: name of RANKED → (units,) int64: 1 + how many of the
     layer's units have a larger value; 0 for none. ranked: name of RANKED → how many units have a value.
     """
 
     layer: str
     images: np.ndarray
+    nonfinite: np.ndarray
     values: dict[str, np.ndarray]
     labels: tuple[str | None, ...]
     ranks: dict[str, np.ndarray]
@@ -71,17 +73,20 @@ class UnitFacts:
         name = self._store.layer(layer).layer
         return self._cache.get(("layer", name), lambda: self._layer(name), lambda units: units.bytes)
 
-    def distribution(self, layer: str, unit: int) -> Distribution:
-        """Of a unit's maxima over all images that did not fail. Raises LayerError."""
-        key = ("distribution", layer, unit)
-        return self._cache.get(key, lambda: self._distribution(layer, unit, None), lambda found: found.bytes)
+    def distribution(self, layer: str, unit: int, where: str | None = None) -> Distribution:
+        """Return that of a unit's maxima over the images that did not fail and that a filter keeps.
+
+        Raises LayerError, FilterError.
+        """
+        key = ("distribution", layer, unit, where or None)
+        return self._cache.get(key, lambda: self._distribution(layer, unit, where), lambda found: found.bytes)
 
     def around(self, layer: str, unit: int, *, quantile: float, k: int, where: str | None) -> Ranked:
         """The k patches around a quantile of the maxima of the images that a filter keeps, strongest first.
 
         Raises LayerError, FilterError.
         """
-        found = self._distribution(layer, unit, where) if where else self.distribution(layer, unit)
+        found = self.distribution(layer, unit, where)
         places = found.around(quantile, k)
         patches = self._store.patches_at(layer, unit, found.image_ids[places].tolist())
         return Ranked(places.start + 1, found.numbers, patches)
@@ -93,11 +98,16 @@ class UnitFacts:
             key, lambda: int(np.count_nonzero(self._mask(where))), lambda _: 200 + len(where or "")
         )
 
-    def classes(self, layer: str, unit: int) -> list[UnitClass]:
-        """What a unit does in the images of each label: by the mean, descending, then by label. Raises LayerError."""
+    def classes(self, layer: str, unit: int, where: str | None = None) -> list[UnitClass]:
+        """What a unit does in the images of each label: by the mean, descending, then by label.
+
+        Over the finite maxima, of the images that a filter keeps. Raises LayerError, FilterError.
+        """
         images = self._images()
         maxima = self._store.maxima(layer, unit)
-        chosen = images.ok & (images.codes >= 0)
+        chosen = images.ok & (images.codes >= 0) & np.isfinite(maxima)
+        if where:
+            chosen &= self._store.mask(where)
         codes, values = images.codes[chosen], maxima[chosen].astype(np.float64)
         labels = len(images.labels)
         counts = np.bincount(codes, minlength=labels)
@@ -127,6 +137,7 @@ class UnitFacts:
         return LayerUnits(
             layer=layer,
             images=table["images"].to_numpy(),
+            nonfinite=table["nonfinite"].to_numpy(),
             values=values,
             labels=tuple(labels),
             ranks=placed,

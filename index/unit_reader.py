@@ -28,7 +28,10 @@ class Patch(NamedTuple):
 
 @dataclass(frozen=True)
 class UnitRow:
-    """One row of units.parquet; the statistics are None where no image has a value."""
+    """One row of units.parquet; the statistics are None where no image has a finite value.
+
+    nonfinite: images whose value is NaN or infinite; 0 in stores of releases that did not count them.
+    """
 
     layer: str
     unit: int
@@ -38,6 +41,7 @@ class UnitRow:
     min: float | None
     max: float | None
     active: float | None
+    nonfinite: int
     top: tuple[Patch, ...]
 
 
@@ -53,7 +57,9 @@ class UnitReader:
     def row(self, number: int, unit: int) -> UnitRow:
         """The row of a unit of layer `number`."""
         group, place = self._place(number, unit)
-        values = {name: self._columns.column(group, name).at([place])[0] for name in UNIT_STATISTICS}
+        names = [name for name in UNIT_STATISTICS if name in self._columns.schema.names]
+        values = {name: self._columns.column(group, name).at([place])[0] for name in names}
+        values.setdefault("nonfinite", 0)
         return UnitRow(**values, top=tuple(self._patches(self._columns.column(group, "top"), place, None)))
 
     def top(self, number: int, unit: int, k: int) -> list[Patch] | None:
@@ -109,7 +115,10 @@ class UnitReader:
         while row < stop:
             group = self._columns.group_of(row)
             end = min(stop, group.first + group.rows)
-            table = pa.table(self._columns.read(group, UNIT_STATISTICS))
+            names = [name for name in UNIT_STATISTICS if name in self._columns.schema.names]
+            table = pa.table(self._columns.read(group, names))
+            if "nonfinite" not in names:  # an older release did not count them
+                table = table.append_column("nonfinite", pa.array(np.zeros(len(table), np.int64)))
             tables.append(table.slice(row - group.first, end - row))
             row = end
         return pa.concat_tables(tables).combine_chunks()

@@ -64,8 +64,8 @@ def _rows(
 
 
 def _statistics(layer: LayerRow, measured: Statistics) -> dict[str, pa.Array]:
-    """All columns but `top`; null where no image has a value."""
-    none = np.full(layer.units, not measured.images)
+    """All columns but `top`; null where no image has a finite value."""
+    none = measured.finite == 0
     return {
         "layer": pa.array([layer.layer] * layer.units, pa.string()),
         "unit": pa.array(np.arange(layer.units, dtype=np.int32)),
@@ -75,6 +75,7 @@ def _statistics(layer: LayerRow, measured: Statistics) -> dict[str, pa.Array]:
         "min": pa.array(measured.minima, mask=none),
         "max": pa.array(measured.maxima, mask=none),
         "active": pa.array(measured.active_share, mask=none),
+        "nonfinite": pa.array(measured.nonfinite),
     }
 
 

@@ -55,7 +55,6 @@ def _check_selectivity(store: Store, labels: list[str]) -> Iterator[tuple[str, s
     numbers = pc.index_in(images["label"], value_set=pa.array(labels, pa.string())).fill_null(-1).to_numpy()
     swept = (numbers >= 0) & pc.equal(images["status"], ImageStatus.OK.value).to_numpy()
     numbers = numbers[swept]
-    counts = np.bincount(numbers, minlength=len(labels))
     for layer in store.layers:
         table = store.selectivity(layer.layer)
         for unit in _spread(layer.units):
@@ -63,7 +62,11 @@ def _check_selectivity(store: Store, labels: list[str]) -> Iterator[tuple[str, s
             assert table is not None, "they are made together"
             assert stored is not None, "they are made together"
             values = np.maximum(store.maxima(layer.layer, unit)[swept], 0)
-            if not _is_mean(stored, values, numbers, counts) or table.slice(unit, 1).to_pylist()[0] != {
+            known = np.isfinite(values)
+            counts = np.bincount(numbers[known], minlength=len(labels))
+            if not _is_mean(stored, values[known], numbers[known], counts) or table.slice(
+                unit, 1
+            ).to_pylist()[0] != {
                 "unit": unit,
                 **_preferred(stored, counts > 0, labels),
             }:
@@ -81,7 +84,7 @@ def _is_mean(stored: np.ndarray, values: np.ndarray, numbers: np.ndarray, counts
 
 def _preferred(means: np.ndarray, there: np.ndarray, labels: list[str]) -> dict[str, Any]:
     """`label` and `selectivity` of a unit with these means."""
-    preferred, index = selectivity(means[None], there)
+    preferred, index = selectivity(means[None], there[None])
     if preferred[0] < 0:
         return {"label": None, "selectivity": None}
     return {"label": labels[preferred[0]], "selectivity": float(index[0])}
@@ -103,7 +106,8 @@ def _is_strong(store: Store, image: int, units: list[StrongUnit]) -> bool:
     best = units[0]
     value = store.maxima(best.layer, best.unit)[image]
     measured = store.unit(best.layer, best.unit)
-    scale = Scale(np.array([measured.mean]), np.array([measured.std or np.inf]))
+    mean = measured.mean if measured.std and measured.mean is not None else 0
+    scale = Scale(np.array([mean]), np.array([measured.std or np.inf]))
     score = scale.scores(np.array([[value]]))[0, 0]
     same = np.array_equal([best.value, best.score], [value, score], equal_nan=True)
     return same and units == sorted(units, key=lambda one: (-one.score, one.unit))

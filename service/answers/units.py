@@ -18,16 +18,19 @@ class UnitRanks(BaseModel):
 
 
 class UnitAnswer(BaseModel):
-    """Statistics of the per-image maxima of one unit; null where no image has a value."""
+    """Statistics of the per-image maxima of one unit, of those that are finite; null where none is."""
 
     layer: str
     unit: int
     images: int
+    nonfinite: int = Field(
+        description="images whose maximum is NaN or infinite: the statistics are of the others"
+    )
     mean: float | None
     std: float | None
     min: float | None
     max: float | None
-    active: float | None = Field(description="share of images with a maximum above 0")
+    active: float | None = Field(description="share of images with a finite maximum whose maximum is above 0")
     selectivity: float | None = Field(
         description="class selectivity index (Morcos et al. 2018), from 0 to 1; null without labels"
     )
@@ -66,7 +69,14 @@ class QuantileAnswer(BaseModel):
 
 
 class OneUnitAnswer(FromStore, UnitAnswer):
-    """One unit, with the distribution of its maxima over the images."""
+    """One unit, with the distribution of its maxima over the images.
+
+    Under a filter everything but `selectivity` and `label`, which are null, is of the images that it keeps; no unit has
+    a rank then.
+    """
+
+    where: str | None
+    of_images: int = Field(description="images that did not fail: the 6,500 of `35 of 6,500 images`")
 
     ranked: UnitRanks = Field(
         description="how many of the layer's units have a rank: the 128 of `3rd of 128`"
@@ -125,7 +135,8 @@ class UnitClassesAnswer(FromStore, Table):
 
     layer: str
     unit: int
-    selectivity: float | None
+    where: str | None
+    selectivity: float | None = Field(description="over all images; null under a filter")
     why_none: str | None = Field(description="why there are no classes; null where there are")
     found: int = Field(description="classes on all pages")
     classes: list[UnitClassAnswer]

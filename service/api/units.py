@@ -59,9 +59,11 @@ def list_units(
 
 
 @router.get("/{store}/layers/{layer:layer}/units/{unit}", response_model=OneUnitAnswer, responses=TABLE)
-def one_unit(request: Request, store: StoreName, layer: LayerName, unit: Number) -> Response:
+def one_unit(
+    request: Request, store: StoreName, layer: LayerName, unit: Number, *, where: Where = None
+) -> Response:
     """One unit: statistics with their ranks in the layer, a histogram and quantiles of its maxima."""
-    return answer(request, store, lambda served: unit_questions.unit(served, layer, unit))
+    return answer(request, store, lambda served: unit_questions.unit(served, layer, unit, where))
 
 
 @router.get(
@@ -94,6 +96,7 @@ def unit_classes(
     layer: LayerName,
     unit: Number,
     *,
+    where: Where = None,
     cursor: Cursor = None,
     limit: Limit = 100,
 ) -> Response:
@@ -101,7 +104,7 @@ def unit_classes(
     return answer(
         request,
         store,
-        lambda served: unit_questions.unit_classes(served, layer, unit, cursor=cursor, limit=limit),
+        lambda served: unit_questions.unit_classes(served, layer, unit, where, cursor=cursor, limit=limit),
     )
 
 

@@ -122,9 +122,9 @@ class StoreQuestions(
         )
 
     @asks
-    def unit(self, layer: str, unit: int) -> Question[OneUnitAnswer]:
+    def unit(self, layer: str, unit: int, *, where: str | None = None) -> Question[OneUnitAnswer]:
         """One unit: statistics with their ranks in the layer, a histogram and quantiles of its maxima."""
-        return one(OneUnitAnswer, self.unit_path(layer, unit))
+        return one(OneUnitAnswer, self.unit_path(layer, unit), where=where)
 
     @asks
     def patches(
@@ -135,9 +135,11 @@ class StoreQuestions(
         return table(PatchesAnswer, address, k=k, where=where, quantile=quantile)
 
     @lists
-    def unit_classes(self, layer: str, unit: int) -> Paged[UnitClassesAnswer, UnitClassAnswer]:
+    def unit_classes(
+        self, layer: str, unit: int, *, where: str | None = None
+    ) -> Paged[UnitClassesAnswer, UnitClassAnswer]:
         """What a unit does in the images of each class, the largest mean first."""
-        return paged(UnitClassesAnswer, f"{self.unit_path(layer, unit)}/classes")
+        return paged(UnitClassesAnswer, f"{self.unit_path(layer, unit)}/classes", where=where)
 
     @asks
     def similar_units(

@@ -77,8 +77,9 @@ def unit(request: Request, served: ServedStore, look: UnitLook) -> Response:
     )
     patches = tried.found.patches if tried.found else []
     blocked = blocked_lately(served, patches[0].image_id) if patches else None
-    answer = unit_questions.unit(served, look.layer, look.unit)
-    classes, chart = _classes(served, look)
+    where = look.where if tried.problem is None else None  # a filter that cannot be read keeps all
+    answer = unit_questions.unit(served, look.layer, look.unit, where)
+    classes, chart = _classes(served, look, where)
     return page(
         request,
         "unit.html",
@@ -110,9 +111,11 @@ def _histogram(answer: OneUnitAnswer) -> Bars | None:
     return bars(made.edges, made.counts) if made.counts else None
 
 
-def _classes(served: ServedStore, look: UnitLook) -> tuple[UnitClassesAnswer, list[tuple[float, float]]]:
+def _classes(
+    served: ServedStore, look: UnitLook, where: str | None
+) -> tuple[UnitClassesAnswer, list[tuple[float, float]]]:
     limit = ALL_CLASSES if look.all_classes else CLASSES
-    answer = unit_questions.unit_classes(served, look.layer, look.unit, limit=limit)
+    answer = unit_questions.unit_classes(served, look.layer, look.unit, where, limit=limit)
     return answer, class_bars([one.mean for one in answer.classes])
 
 

@@ -54,14 +54,19 @@ def some_units(
     return len(chosen), [UnitAnswer(**_row(served, of_layer, unit)) for unit in chosen[start:stop].tolist()]
 
 
-def unit(served: ServedStore, layer: str, number: int) -> OneUnitAnswer:
-    """One unit. Raises LayerError."""
+def unit(served: ServedStore, layer: str, number: int, where: str | None = None) -> OneUnitAnswer:
+    """One unit, over the images that a filter keeps. Raises LayerError, FilterError."""
     served.store.check_unit(layer, number)
     of_layer = served.facts.units.layer(layer)
-    distribution = served.facts.units.distribution(layer, number)
+    distribution = served.facts.units.distribution(layer, number, where)
+    row = _row(served, of_layer, number)
+    if where:
+        row |= _measured(distribution)
     return OneUnitAnswer(
         **said(served),
-        **_row(served, of_layer, number),
+        **row,
+        where=where or None,
+        of_images=int(served.store.manifest.counts["ok"]),
         ranked=_ranked(of_layer),
         histogram=_histogram(distribution),
         quantiles=[
@@ -71,6 +76,19 @@ def unit(served: ServedStore, layer: str, number: int) -> OneUnitAnswer:
     )
 
 
+def _measured(distribution: Distribution) -> dict[str, Any]:
+    """What is other under a filter than over all images."""
+    images = len(distribution.values)
+    return {
+        "images": images,
+        "nonfinite": images - distribution.finite,
+        **finite(distribution.statistics),
+        "selectivity": None,
+        "label": None,
+        "ranks": UnitRanks(**dict.fromkeys(RANKED)),
+    }
+
+
 def unit_row(served: ServedStore, layer: str, number: int) -> UnitAnswer:
     """A unit as lists of units have it. Raises LayerError."""
     served.store.check_unit(layer, number)
@@ -78,11 +96,21 @@ def unit_row(served: ServedStore, layer: str, number: int) -> UnitAnswer:
 
 
 def unit_classes(
-    served: ServedStore, layer: str, number: int, *, cursor: str | None = None, limit: int
+    served: ServedStore,
+    layer: str,
+    number: int,
+    where: str | None = None,
+    *,
+    cursor: str | None = None,
+    limit: int,
 ) -> UnitClassesAnswer:
-    """What a unit does in the images of each class. Raises LayerError, UsageError."""
-    found = served.facts.units.classes(layer, number)
-    page, following = page_of(served, ("classes", layer, number), cursor, limit, len(found))
+    """What a unit does in the images of each class, of those that a filter keeps.
+
+    Raises LayerError, FilterError, UsageError.
+    """
+    found = served.facts.units.classes(layer, number, where)
+    question = ("classes", layer, number, *([where] if where else []))
+    page, following = page_of(served, question, cursor, limit, len(found))
     indices = {row.label: row.label_index for row in served.facts.classes.rows()}
     rows = [
         UnitClassAnswer(
@@ -95,9 +123,10 @@ def unit_classes(
     selectivity = served.facts.units.layer(layer).values["selectivity"][number]
     return UnitClassesAnswer(
         **said(served),
-        **finite({"selectivity": float(selectivity)}),
+        **finite({"selectivity": None if where else float(selectivity)}),
         layer=layer,
         unit=number,
+        where=where or None,
         why_none=served.facts.classes.why_none(),
         found=len(found),
         classes=rows,
@@ -134,6 +163,7 @@ def _row(served: ServedStore, units: LayerUnits, number: int) -> dict[str, Any]:
         "layer": units.layer,
         "unit": number,
         "images": images,
+        "nonfinite": int(units.nonfinite[number]),
         **finite({name: float(units.values[name][number]) for name in RANKED}),
         "label": units.labels[number],
         "ranks": UnitRanks(**{name: int(units.ranks[name][number]) or None for name in RANKED}),

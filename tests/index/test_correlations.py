@@ -20,7 +20,9 @@ def made(synthetic, tmp_path_factory):
 def test_they_are_those_of_numpy(made, layer):
     values = made.values[LAYERS[layer]][~made.failed].astype(np.float64)
     found = correlate(Store.open(made.url), layer)
-    varies = np.isfinite(values).all(axis=0) & (values.std(axis=0) > 0)
+    for column in values.T:  # a value that is none counts as the mean
+        column[~np.isfinite(column)] = column[np.isfinite(column)].mean()
+    varies = values.std(axis=0) > 0
     assert found.images == len(values)
     assert found.varies.tolist() == varies.tolist()
     expected = np.zeros((values.shape[1], values.shape[1]))

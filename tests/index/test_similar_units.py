@@ -38,6 +38,8 @@ def slowly(values, unit):
 @pytest.mark.parametrize("layer", LAYERS)
 def test_similar_units_are_those_of_numpy(similar, made, layer):
     values = made.values[LAYERS[layer]][~made.failed]
+    for column in values.T:  # a value that is none counts as the mean
+        column[~np.isfinite(column)] = column[np.isfinite(column)].mean(dtype=np.float64)
     for unit in range(0, values.shape[1], 2):
         found, expected = similar.of(layer, unit), slowly(values, unit)
         assert found.exact
@@ -68,9 +70,9 @@ def test_units_that_do_not_vary_are_similar_to_nothing(similar):
         assert unit not in similar.of("features.0", 3).units
 
 
-def test_a_unit_with_nan_has_no_correlation(similar):
-    assert len(similar.of("head", 1).units) == 0
-    assert 1 not in similar.of("head", 0).units
+def test_a_unit_with_nan_is_compared_by_the_other_images(similar):
+    assert len(similar.of("head", 1).units) == 3
+    assert 1 in similar.of("head", 0).units
 
 
 def test_a_large_layer_is_sampled_evenly(similar, made, monkeypatch):

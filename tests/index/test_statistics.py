@@ -71,9 +71,32 @@ def test_no_images_are_neutral():
     equal(merge(Statistics.empty(2), some), some)
 
 
-def test_nan_and_inf_stay_visible():
-    values = np.array([[1, 1, 1], [np.nan, np.inf, 2]], np.float32)
-    statistics = merge(Statistics.of(values), Statistics.of(np.ones((1, 3), np.float32)))
-    assert np.isnan(statistics.means[0])
-    assert statistics.maxima[1] == np.inf
-    assert statistics.means[2] == pytest.approx(4 / 3)
+@pytest.mark.parametrize("odd", [(np.nan,), (np.inf,), (-np.inf,), (np.nan, np.inf, -np.inf)])
+@pytest.mark.parametrize("cuts", [(), (10,), (1, 2, 3), (5, 25)])
+def test_statistics_are_over_the_finite_values(odd, cuts):
+    """Whatever is not finite is counted, and counts for nothing else, in whichever piece it is."""
+    rng = np.random.default_rng(1)
+    values = (rng.standard_normal((30, 5)) * 3 - 1).astype(np.float32)
+    values[rng.random((30, 5)) < 0.3] = rng.choice(odd)
+    values[:, 0], values[:, 1], values[:9, 2] = 2, odd[-1], odd[0]
+    merged = Statistics.empty(5)
+    for rows in np.split(values, cuts):
+        merged = merge(merged, Statistics.of(rows))
+    for unit, column in enumerate(values.T):
+        known = column[np.isfinite(column)].astype(np.float64)
+        assert merged.finite[unit] == len(known)
+        assert merged.nonfinite[unit] == 30 - len(known)
+        if not len(known):
+            continue
+        assert merged.means[unit] == pytest.approx(known.mean(), rel=1e-12)
+        assert merged.std[unit] == pytest.approx(known.std(), rel=1e-9, abs=1e-12)
+        assert (merged.minima[unit], merged.maxima[unit]) == (known.min(), known.max())
+        assert merged.active_share[unit] == pytest.approx((known > 0).mean())
+
+
+def test_finite_values_are_measured_as_if_nothing_else_was_there():
+    values = np.random.default_rng(2).standard_normal((700, 4)).astype(np.float32)
+    with_holes = np.vstack([values, np.full((9, 4), np.nan, np.float32)])
+    alone, among = Statistics.of(values), Statistics.of(with_holes)
+    for name in (*FIELDS, "finite"):
+        np.testing.assert_array_equal(getattr(alone, name), getattr(among, name))

@@ -48,7 +48,7 @@ def test_columns_are_those_of_the_format(made, synthetic):
         "layer kind units height width rf_height rf_width stride_y stride_x start_y start_x "
         "local_rf_height local_rf_width view_height view_width view_y0 view_x0 branches"
     )
-    assert UNITS_SCHEMA.names == words("layer unit images mean std min max active top")
+    assert UNITS_SCHEMA.names == words("layer unit images mean std min max active top nonfinite")
     assert [field.name for field in PATCH_TYPE] == words("value image_id y x x0 y0 x1 y1 vx0 vy0 vx1 vy1")
     assert ERRORS_SCHEMA.names == words("image_id uri status reason")
     images = words(

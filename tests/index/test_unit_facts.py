@@ -108,7 +108,7 @@ def test_classes_of_a_unit(units, made, layer):
         values = made.values[LAYERS[layer]][:, unit].astype(np.float64)
         expected = []
         for label in sorted(set(labels)):
-            chosen = values[(labels == label) & ~made.failed]
+            chosen = values[(labels == label) & ~made.failed & np.isfinite(values)]
             expected.append((label, len(chosen), chosen.mean(), (chosen > 0).mean()))
         expected.sort(key=lambda row: (np.isnan(row[2]), -row[2], row[0]))
         found = units.classes(layer, unit)

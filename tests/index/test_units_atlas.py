@@ -57,17 +57,18 @@ def test_units_that_fire_alike_lie_together(store, method):
     assert again.coordinates.tobytes() == found.coordinates.tobytes()
 
 
-def test_units_with_a_maximum_that_is_no_number_are_not_called_constant(synthetic, tmp_path):
+def test_units_are_on_the_map_by_their_finite_maxima(synthetic, tmp_path):
     def holes(made):
         families(made)
         made.values[0][11, [4, 5]] = np.nan, np.inf
+        made.values[0][:, 6] = np.nan
 
     found = lay_out_units(
         Store.open(altered(synthetic, tmp_path / "store", holes).url), "features.0", MapOptions("pca")
     )
-    assert np.flatnonzero(found.apart).tolist() == sorted([*DEAD, *CONSTANT, 4, 5])
+    assert np.flatnonzero(found.apart).tolist() == sorted([*DEAD, *CONSTANT, 6])
     told = {name: found.settings[name] for name in ("dead", "constant", "nonfinite")}
-    assert told == {"dead": 2, "constant": 1, "nonfinite": 2}
+    assert told == {"dead": 2, "constant": 1, "nonfinite": 1}
 
 
 def test_a_layer_whose_units_are_all_dead_is_rows():

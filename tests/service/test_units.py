@@ -237,6 +237,7 @@ def test_infinite_and_nan_maxima_are_counted_apart(synthetic, kit, tmp_path):
         unit = get(client, f"{API}/layers/head/units/1")
         assert unit["histogram"]["not_finite"] == 2
         assert sum(unit["histogram"]["counts"]) == int((~made.failed).sum()) - 2
-        assert unit["quantiles"][-1]["value"] is None  # infinite
-        assert get(client, f"{API}/layers/head/units/1/similar")["similar"] == []
+        assert unit["nonfinite"] == 2
+        assert unit["quantiles"][-1]["value"] == unit["max"]
+        assert len(get(client, f"{API}/layers/head/units/1/similar")["similar"]) == 3
         assert get(client, f"{API}/layers/head/units/1/patches", quantile=0)["patches"]
