@@ -119,6 +119,10 @@ class LayerRow:
         """Return what the layer's positions see, all units together."""
         return Geometry(**{column.name: getattr(self, column.name) for column in fields(Geometry)})
 
+    def geometry_of(self, unit: int) -> Geometry:
+        """Return what the positions of a unit see: of its own branch, where the layer has branches."""
+        return next((branch for branch in self.branches if unit in branch.units), self.geometry)
+
     @property
     def has_positions(self) -> bool:
         return self.kind != VECTOR

@@ -86,6 +86,7 @@ def unit(request: Request, served: ServedStore, look: UnitLook) -> Response:
         status=tried.status,
         **given(served),
         layer=row,
+        seen=row.geometry_of(look.unit),
         look=look,
         asked=look.asked,
         unit=answer,

@@ -84,3 +84,4 @@ def test_views_at_given_places_and_of_branches(synthetic):
     assert got.views.tolist() == [[0, 0, 2, 5], [2, 3, 5, 8], [6, 6, 7, 7], [14, 8, 15, 13]]
     assert got.boxes.tolist() == [[0, 0, 7, 7], [2, 2, 11, 11], [6, 6, 7, 7], [6, 6, 15, 15]]
     assert (patches(positions, layer, frame, *sizes).boxes[2] == [2, 2, 11, 11]).all()
+    assert (layer.geometry_of(2), layer.geometry_of(1)) == (small, other)

@@ -104,7 +104,17 @@ def test_maxima_and_positions(made, store):
 
 def test_units(made, store):
     table = store.units("block.1:0")
-    assert table.column_names == ["layer", "unit", "images", "mean", "std", "min", "max", "active"]
+    assert table.column_names == [
+        "layer",
+        "unit",
+        "images",
+        "mean",
+        "std",
+        "min",
+        "max",
+        "active",
+        "nonfinite",
+    ]
     assert table["unit"].to_pylist() == list(range(17))
     assert set(table["layer"].to_pylist()) == {"block.1:0"}
     assert table["max"].to_pylist() == made.values[1][~made.failed].max(0).tolist()
