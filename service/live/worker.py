@@ -157,7 +157,7 @@ class Worker:
 
     def _feature(self, network: _Network, head: Head, body: bytes) -> Message:
         """The feature of an image, or of a box of it."""
-        seen = _see(network, marked(body, head["exif"]), head.get("box"))
+        seen = _see(network, marked(body, head.get("exif", "ignore")), head.get("box"))
         found = observe(network.model, seen.pixels[None], (), network.feature)
         assert found.feature is not None
         feature = np.ascontiguousarray(found.feature[0], np.float32)
@@ -254,7 +254,7 @@ def _see(network: _Network, data: bytes, box: Box | None) -> _Seen:
 def _map(network: _Network, head: Head, body: bytes) -> tuple[Observed, np.ndarray, _Seen]:
     """(…, the maps of one layer, (units, height, width) float32, …)."""
     layer = network.layer(head["row"])
-    seen = _see(network, marked(body, head["exif"]), None)
+    seen = _see(network, marked(body, head.get("exif", "ignore")), None)
     found = observe(network.model, seen.pixels[None], (layer,), None, as_swept=head["as_swept"])
     return found, found.maps[layer.name][0], seen
 
