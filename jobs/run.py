@@ -58,42 +58,54 @@ def sweep(config: SweepConfig, *, progress: Progress = SILENT) -> SweepReport:
     check_place(config, folder)
     if config.ray_address is None:
         check_device(config.device)
+    with ExitStack() as open_:
+        pool = None
+        if starts_ray(config) and not folder.exists(MANIFEST):  # starts while the sweep is planned
+            pool = open_.enter_context(RayPool(sweep_job(config)))
+        return _sweep(config, folder, pool, open_=open_, progress=progress)
+
+
+def _sweep(
+    config: SweepConfig,
+    folder: Folder,
+    pool: LocalPool | RayPool | None,
+    *,
+    open_: ExitStack,
+    progress: Progress,
+) -> SweepReport:
+    """Plan and run. open_: holds the lock, the log and the workers until the end."""
     dataset = open_dataset(config.data, config.dataset_options)
     model = load_model(config.model, weights=config.weights)
     known = folder.exists(MANIFEST) or folder.exists(PLAN_FILE)
     subject = None if known else choose_subject(config, model, progress)
-    with ExitStack() as open_:
-        pool: LocalPool | RayPool | None = None
-        if starts_ray(config) and not folder.exists(MANIFEST):
-            pool = open_.enter_context(RayPool(sweep_job(config)))  # starts while the sweep is planned
-        open_.enter_context(writing(folder))  # from here on something is written
-        if folder.exists(MANIFEST):
-            return _already_finished(config, folder, dataset, model=model)
-        plan = load_plan(folder)
-        if plan is not None:
-            check_same(config, plan.settings, model, dataset)
-        if plan is None or is_changed(plan.settings, dataset):
-            subject = subject or choose_subject(config, model, progress)
-            plan = make_plan(
-                config, folder, dataset, model=model, subject=subject, progress=progress, previous=plan
-            )
-        log = open_.enter_context(Log(folder))
-        why = ""
-        if pool is None:
-            pool, why = _choose_pool(config, plan, dataset, model)
-            open_.enter_context(pool)
-        log.write("workers", ray=isinstance(pool, RayPool), why=why)
-        return _Run(
-            config,
-            folder,
-            plan,
-            dataset=dataset,
-            preprocess=model.preprocess,
-            pool=pool,
-            why=why,
-            progress=progress,
-            log=log,
-        ).run()
+    open_.enter_context(writing(folder))  # from here on something is written
+    if folder.exists(MANIFEST):
+        return _already_finished(config, folder, dataset, model=model)
+    plan = load_plan(folder)
+    if plan is not None:
+        check_same(config, plan.settings, model, dataset)
+    if plan is None or is_changed(plan.settings, dataset):
+        subject = subject or choose_subject(config, model, progress)
+        plan = make_plan(
+            config, folder, dataset, model=model, subject=subject, progress=progress, previous=plan
+        )
+    log = open_.enter_context(Log(folder))
+    why = ""
+    if pool is None:
+        pool, why = _choose_pool(config, plan, dataset, model)
+        open_.enter_context(pool)
+    log.write("workers", ray=isinstance(pool, RayPool), why=why)
+    return _Run(
+        config,
+        folder,
+        plan,
+        dataset=dataset,
+        preprocess=model.preprocess,
+        pool=pool,
+        why=why,
+        progress=progress,
+        log=log,
+    ).run()
 
 
 def absolute(config: SweepConfig) -> SweepConfig:

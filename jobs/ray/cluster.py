@@ -8,7 +8,6 @@ import time
 from typing import Any
 
 import ray
-from ray.exceptions import AuthenticationError
 
 from ...common.errors import UsageError
 from ..cores import cores
@@ -80,8 +79,6 @@ def start(job: RayJob, folder: str | None) -> None:
         options["address"] = job.address
     try:
         ray.init(**options)
-    except AuthenticationError as error:
-        raise UsageError(_refused_token(job)) from error
     except Exception as error:
         raise _start_error(job, error) from error
 
@@ -99,8 +96,6 @@ def _reach(address: str) -> None:
 
 def _start_error(job: RayJob, error: Exception) -> Exception:
     text = str(error)
-    if "uthenticat" in text or "nvalid auth" in text:
-        return UsageError(_refused_token(job))
     if "Version mismatch" in text:
         told = " ".join(line.strip() for line in text.splitlines() if "Ray:" in line or "Python:" in line)
         python = ".".join(map(str, sys.version_info[:3]))
@@ -108,14 +103,7 @@ def _start_error(job: RayJob, error: Exception) -> Exception:
             f"--ray-address {job.address}: that cluster runs another version ({told or first_line(error)}; here Ray "
             f"{ray.__version__}, Python {python}): install the same Ray and Python on both"
         )
-    return LostError(first_line(error))
-
-
-def _refused_token(job: RayJob) -> str:
-    return (
-        f"--ray-address {job.address}: the cluster refuses this machine's token: put the cluster's own into the "
-        "variable RAY_AUTH_TOKEN, or name its file in RAY_AUTH_TOKEN_PATH (deploy/README.md)"
-    )
+    return LostError(first_line(error).split(". Please")[0].rstrip("."))
 
 
 def check_resources(job: RayJob) -> None:

@@ -15,6 +15,7 @@ from multiprocessing import Pipe
 from pathlib import Path
 from typing import IO, Any
 
+from ...common.errors import UsageError
 from ...common.processes import end_session, in_session, led, process_of
 from .job import RayJob
 from .session import session_folder
@@ -24,14 +25,16 @@ SILENCE = 45.0
 """Seconds without a word from the driver after which it is taken for hung; it sends one each second."""
 START_SECONDS = 120.0
 """The longest that a cluster on this machine may take to start."""
-CONNECT_SECONDS = 14.0
-"""The longest that connecting to a running cluster may take."""
+CONNECT_SECONDS = 10.0
+"""The longest that a running cluster may take to answer, once Ray is imported."""
 END_SECONDS = 5.0
 """How long a driver may take to leave a running cluster in order."""
 HEADS = ("raylet", "gcs_server")
 """The processes without which a cluster on this machine does nothing, by their names."""
 KEPT_LINES = 20
 WORKER_LINE = "(SweepWorker pid="
+_REFUSED = "InvalidAuthToken"
+"""What Ray prints, each second, while a cluster refuses its token."""
 
 
 class DriverLostError(Exception):
@@ -42,6 +45,7 @@ class RayDriver:
     """One driver process. Messages are tuples: a kind, and what belongs to it."""
 
     def __init__(self, job: RayJob) -> None:
+        self._job = job
         self._local = job.address is None
         self._stack = ExitStack()
         folder = self._stack.enter_context(session_folder()) if self._local else None
@@ -66,7 +70,7 @@ class RayDriver:
             stderr=subprocess.STDOUT,
             pass_fds=[there.fileno()],
             start_new_session=True,
-            env=os.environ | {"RAY_COLOR_PREFIX": "0", "PYTHONUNBUFFERED": "1"},
+            env=os.environ | _environment(job),
         )
         led[self._process.pid] = folder
         self._stack.callback(self._end)
@@ -112,9 +116,14 @@ class RayDriver:
         """Raise DriverLostError where a process that is needed has gone, or the driver has been silent for too long."""
         if self._local:
             self._look_at_heads()
+        elif not self._started and any(_REFUSED in line for line in list(self._lines)):
+            raise UsageError(
+                f"--ray-address {self._job.address}: the cluster refuses this token: put the cluster's own into the "
+                "variable RAY_AUTH_TOKEN, or name its file in RAY_AUTH_TOKEN_PATH"
+            )
         silent = time.monotonic() - self._heard
         if silent > self._silence:
-            what = "does not answer" if self._started else "did not start"
+            what = "did not start" if self._local and not self._started else "does not answer"
             raise DriverLostError(f"Ray {what} ({silent:.0f} s)")
 
     def _look_at_heads(self) -> None:
@@ -158,3 +167,16 @@ class RayDriver:
                     sys.stderr.write(line + "\n")
                 else:
                     self._lines.append(line)
+
+
+def _environment(job: RayJob) -> dict[str, str]:
+    """Return the driver's further variables.
+
+    `ray start` uses a token wherever it finds one. Joining a cluster does so only in the mode "token".
+    """
+    variables = {"RAY_COLOR_PREFIX": "0", "PYTHONUNBUFFERED": "1"}
+    named = "RAY_AUTH_TOKEN" in os.environ or "RAY_AUTH_TOKEN_PATH" in os.environ
+    named = named or (Path.home() / ".ray" / "auth_token").exists()
+    if job.address is not None and named and "RAY_AUTH_MODE" not in os.environ:
+        variables["RAY_AUTH_MODE"] = "token"
+    return variables

@@ -69,6 +69,7 @@ def _end_with(folder: str | None) -> None:
 def main() -> None:
     """Serve the command at the other end of the connection whose descriptor is the first argument."""
     connection = Connection(int(sys.argv[1]))
+    connection.send(("alive",))  # Ray is imported
     job, folder = connection.recv()
     threading.Thread(target=_end_with, args=(folder,), daemon=True).start()
     try:

@@ -41,7 +41,10 @@ class RayPool:
                     pass
         except DriverLostError as error:
             self.__exit__()
-            raise SweepError(f"{self._name()} cannot be used: {error}") from error
+            raise SweepError(
+                f"--ray-address {self._job.address} cannot be used: {error}. Is a cluster running there? `ray start "
+                "--head` starts one; without --ray-address one is started for this command"
+            ) from error
         except BaseException:
             self.__exit__()
             raise

@@ -130,7 +130,10 @@ def undisturbed(many, tmp_path_factory) -> dict[str, str]:
 @pytest.mark.parametrize(("victim", "step"), KILLS if ALL else FEW_KILLS)
 def test_a_dead_process_of_ray_is_started_again(many, undisturbed, tmp_path, victim, step) -> None:
     command = Command(many, tmp_path / "store")
-    victims = [] if step == "start" else command.find(VICTIMS[victim])
+    victims = []
+    if step != "start":
+        command.until("starting workers: done")
+        victims = command.find(VICTIMS[victim])
     command.until(STEPS[step])
     killed = 0
     for one in victims or command.find(VICTIMS[victim]):
