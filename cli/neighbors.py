@@ -4,10 +4,10 @@ from argparse import Namespace
 from typing import Any
 
 from . import values
+from .image_rows import image_rows, label_cell, predicted_cell
 from .index import METRIC
 from .notes import print_notes, provenance
 from .output import Column, print_json, print_lines, print_table
-from .top import class_name
 from .verb import JSON, TRUST_MODEL, Verb, argument
 
 _IMAGE_COLUMNS = ("uri", "label", "predicted", "probability")
@@ -28,14 +28,13 @@ def run(arguments: Namespace) -> int:
         where=arguments.where,
         exact=arguments.exact,
     )
-    images = store.images_at(list(found.image_ids), _IMAGE_COLUMNS)
-    rows: list[dict[str, Any]] = []
-    for rank, (image_id, distance, image) in enumerate(
-        zip(found.image_ids, found.distances, images, strict=True), start=1
-    ):
-        row = {"rank": rank, "image_id": image_id, "distance": distance}
-        row |= {name: image[name] for name in _IMAGE_COLUMNS}
-        rows.append(row | {"predicted_class": class_name(store, image["predicted"])})
+    images = image_rows(store, list(found.image_ids), _IMAGE_COLUMNS)
+    rows: list[dict[str, Any]] = [
+        {"rank": rank, "image_id": image_id, "distance": distance, **image}
+        for rank, (image_id, distance, image) in enumerate(
+            zip(found.image_ids, found.distances, images, strict=True), start=1
+        )
+    ]
     if arguments.json:
         print_json(
             {
@@ -72,8 +71,8 @@ def _cells(row: dict[str, Any]) -> list[object]:
         row["rank"],
         float(row["distance"]),
         row["image_id"],
-        row["label"],
-        row["predicted_class"],
+        label_cell(row),
+        predicted_cell(row),
         row["uri"],
     ]
 

@@ -4,6 +4,7 @@ from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
 from . import values
+from .image_rows import image_rows, label_cell, predicted_cell
 from .notes import print_notes, provenance
 from .output import Column, count, print_json, print_lines, print_table
 from .verb import JSON, Verb, argument
@@ -31,21 +32,11 @@ def run(arguments: Namespace) -> int:
 
 def _rows(store: "Store", patches: "list[Patch]") -> list[dict[str, Any]]:
     """Each patch with what is known of its image; boxes are (x0, y0, x1, y1) in the original image's pixels."""
-    images = store.images_at([patch.image_id for patch in patches], _IMAGE_COLUMNS)
-    rows: list[dict[str, Any]] = []
-    for rank, (patch, image) in enumerate(zip(patches, images, strict=True), start=1):
-        known = {name: image[name] for name in _IMAGE_COLUMNS}
-        row = {"rank": rank, **patch._asdict(), **known}
-        row["predicted_class"] = class_name(store, image["predicted"])
-        rows.append(row)
-    return rows
-
-
-def class_name(store: "Store", index: int | None) -> str | None:
-    """The model's name of a class; its number where the model has no names."""
-    if index is None:
-        return None
-    return str(index) if store.classes is None else store.classes[index]
+    images = image_rows(store, [patch.image_id for patch in patches], _IMAGE_COLUMNS)
+    return [
+        {"rank": rank, **patch._asdict(), **image}
+        for rank, (patch, image) in enumerate(zip(patches, images, strict=True), start=1)
+    ]
 
 
 def _json(store: "Store", arguments: Namespace, rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -106,8 +97,8 @@ def _cells(row: dict[str, Any]) -> list[object]:
         row["image_id"],
         f"{row['y']}, {row['x']}",
         ", ".join(map(str, row["view"])),
-        row["label"],
-        row["predicted_class"],
+        label_cell(row),
+        predicted_cell(row),
         row["uri"],
     ]
 

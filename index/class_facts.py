@@ -14,6 +14,7 @@ from ..common.errors import NotFoundError
 from .distribution import strongest_first
 from .exact import chunks
 from .image_columns import ImageColumns
+from .label_lists import CORRECT, has_label_lists
 from .label_numbers import LABELS_LIMIT
 from .once import OnceCache
 from .store import Store
@@ -35,8 +36,8 @@ class Confusion(NamedTuple):
 class ClassRow:
     """One label. images: that did not fail. label_index: the model's class; without it nothing is right or wrong.
 
-    predicted: how many images of the whole dataset were taken for this class. mean_probability: of whatever each image
-    was taken for. confusions: most frequent first, then by class.
+    predicted: of how many images of the whole dataset this class is predicted. mean_probability: of whatever is
+    predicted of each image; by a multi-label model, of this class. confusions: most frequent first, then by class.
     """
 
     label: str
@@ -108,6 +109,16 @@ class ClassFacts:
         values = np.array([np.nan if (v := getattr(row, sort)) is None else v for row in rows], np.float64)
         return [rows[place] for place in np.argsort(-values if descending else values, kind="stable")]
 
+    def accuracy(self) -> float | None:
+        """Return the share of images that are predicted correctly, of those where that is known."""
+        if has_label_lists(self._store.images_schema) or CORRECT in self._store.images_schema.names:
+            right = self._images().right
+            right = right[~np.isnan(right)]
+            return float(right.mean()) if len(right) else None
+        rows = [row for row in self.rows() if row.accuracy is not None]
+        known = sum(row.images for row in rows)
+        return sum(row.correct or 0 for row in rows) / known if known else None
+
     def find(self, label: str) -> ClassRow:
         """Raises NotFoundError."""
         code = self._code(label)
@@ -148,8 +159,11 @@ class ClassFacts:
         return labels.index(label) if label in labels else None
 
     def _members(self, label: str) -> np.ndarray:
-        images = self._images()
-        return np.flatnonzero(images.ok & (images.codes == self._code(label)))
+        images, code = self._images(), self._code(label)
+        if code is None:
+            return np.zeros(0, np.int64)
+        ids = images.codes.items_of(code)
+        return ids[images.ok[ids]]
 
     def _by_loss(self, label: str, losses: np.ndarray) -> list[int]:
         ids = self._members(label)

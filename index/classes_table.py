@@ -1,6 +1,7 @@
-"""Writes `classes.parquet`: how often the images of each label were swept, right, and taken for what."""
+"""Writes `classes.parquet`: how often the images of each label were swept, predicted correctly, and as what else."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -8,7 +9,9 @@ import pyarrow.parquet as pq
 
 from ..common.errors import ImageStatus
 from .files import Folder
-from .label_numbers import NO_LABEL, LabelNumbers, label_numbers
+from .label_codes import LabelCodes
+from .label_lists import LABEL_INDICES, LABEL_PROBABILITIES, LIST_COLUMNS, PREDICTED_CLASSES, list_pairs
+from .label_numbers import LabelNumbers, label_numbers
 from .merged import Merged, Part, resume
 from .parquet_files import table_file, text_settings
 from .schema import CLASSES, CLASSES_SCHEMA, CONFUSION_TYPE, IMAGES, part_path
@@ -22,7 +25,7 @@ _NONE = -1
 
 
 def write_classes(folder: Folder, parts: Sequence[Part]) -> Merged:
-    """Writes `classes.parquet`: a row for each label, none where there are more than `label_numbers.LABELS_LIMIT`.
+    """Write `classes.parquet`: a row for each label, none where there are more than `label_numbers.LABELS_LIMIT`.
 
     Needs `note_labels` and every `write_images` done. Holds one row group of images/ and the confusions.
     """
@@ -33,24 +36,97 @@ def _write(folder: Folder, parts: Sequence[Part]) -> Merged:
     names = label_numbers(folder, parts[0]).names
     counts = _Counts(len(names))
     for part in parts:
-        for labels, columns in _blocks(folder, part):
-            counts.add(labels, columns)
+        for block in _blocks(folder, part):
+            counts.add(block)
     with table_file(folder, CLASSES, CLASSES_SCHEMA, text_settings()) as table:
         table.write(pa.table([pa.array(names, pa.string()), *counts.columns()], schema=CLASSES_SCHEMA))
     return Merged(table.record)
 
 
-def _blocks(folder: Folder, part: Part) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
-    """(label numbers, columns of images/) of each row group; _NONE for null classes, NaN for null numbers."""
+@dataclass(frozen=True)
+class _Block:
+    """Some images as pairs with their labels, and with the classes that are predicted of them.
+
+    ok: (images,) bool. rows: (pairs,) int64, the place of each label's image, ascending. labels: (pairs,) int, the
+    labels' numbers; classes: (pairs,) int32, the model's class of each, _NONE for none. probability, loss: (pairs,)
+    float64, NaN for null. predicted_rows, predicted: (predictions,), the place of each image, ascending, and the class.
+    """
+
+    ok: np.ndarray
+    rows: np.ndarray
+    labels: np.ndarray
+    classes: np.ndarray
+    probability: np.ndarray
+    loss: np.ndarray
+    predicted_rows: np.ndarray
+    predicted: np.ndarray
+
+    @staticmethod
+    def of(table: pa.Table, noted: LabelCodes) -> "_Block":
+        """table: rows of images/; noted: the labels of these."""
+        columns = {name: table[name].combine_chunks() for name in table.column_names}
+        ok = np.array(columns["status"].to_pylist()) == ImageStatus.OK.value
+        rows, labels = noted.pairs()
+        loss = columns["loss"].to_numpy(zero_copy_only=False).astype(np.float64)[rows]
+        if LABEL_INDICES in columns:
+            classes = list_pairs(columns[LABEL_INDICES])[1].fill_null(_NONE).to_numpy()[: len(rows)]
+        else:
+            classes = columns["label_index"].fill_null(_NONE).to_numpy()[rows]
+        if PREDICTED_CLASSES in columns:
+            probability = np.full(len(rows), np.nan)
+            if len(rows):  # none where there are too many labels
+                own = list_pairs(columns[LABEL_PROBABILITIES])[1]
+                probability[ok[rows]] = own.to_numpy(zero_copy_only=False)
+            predicted_rows, predicted = list_pairs(columns[PREDICTED_CLASSES])
+            predicted = predicted.to_numpy()
+        else:
+            probability = columns["probability"].to_numpy(zero_copy_only=False).astype(np.float64)[rows]
+            every = columns["predicted"].fill_null(_NONE).to_numpy()
+            predicted_rows = np.flatnonzero(ok & (every != _NONE))
+            predicted = every[predicted_rows]
+        return _Block(ok, rows, labels, classes, probability, loss, predicted_rows, predicted)
+
+    def swept(self) -> "_Block":
+        """Return the same without the labels of images that failed."""
+        kept = self.ok[self.rows]
+        return replace(
+            self,
+            rows=self.rows[kept],
+            labels=self.labels[kept],
+            classes=self.classes[kept],
+            probability=self.probability[kept],
+            loss=self.loss[kept],
+        )
+
+    def confusions(self) -> np.ndarray:
+        """Return label << 32 | class for each label of an image and each class predicted of it, (n,) int64.
+
+        Without the classes of the image's other labels, which are no confusion.
+        """
+        starts = np.searchsorted(self.predicted_rows, self.rows)
+        counts = np.searchsorted(self.predicted_rows, self.rows, side="right") - starts
+        pair = np.repeat(np.arange(len(self.rows)), counts)
+        place = np.arange(len(pair)) - np.repeat(np.cumsum(counts) - counts, counts) + starts[pair]
+        predicted = self.predicted[place].astype(np.int64)
+        own = self.classes[pair] == predicted
+        of_image = np.isin(self.rows[pair] << 32 | predicted, self._labelled())
+        kept = own | ~of_image
+        return self.labels[pair[kept]].astype(np.int64) << 32 | predicted[kept]
+
+    def _labelled(self) -> np.ndarray:
+        known = self.classes != _NONE
+        return self.rows[known] << 32 | self.classes[known].astype(np.int64)
+
+
+def _blocks(folder: Folder, part: Part) -> Iterator[_Block]:
+    """Each row group of images/."""
     noted: LabelNumbers = label_numbers(folder, part)
     with folder.open(part_path(IMAGES, part.number)) as source, pq.ParquetFile(source) as images:
+        lists = [name for name in LIST_COLUMNS if name in images.schema_arrow.names]
         first = 0
         for group in range(images.num_row_groups):
-            table = images.read_row_group(group, columns=list(_COLUMNS), use_threads=False)
-            columns = {name: table[name].fill_null(_NONE).to_numpy() for name in ("label_index", "predicted")}
-            columns |= {name: table[name].to_numpy().astype(np.float64) for name in ("probability", "loss")}
-            columns["ok"] = np.array(table["status"].to_pylist()) == ImageStatus.OK.value
-            yield noted.numbers[first : first + table.num_rows], columns
+            table = images.read_row_group(group, columns=[*_COLUMNS, *lists], use_threads=False)
+            yield _Block.of(table, noted.labels.slice(first, table.num_rows))
             first += table.num_rows
 
 
@@ -64,18 +140,16 @@ class _Counts:
         self._probability, self._loss = _Mean(labels), _Mean(labels)
         self._predicted, self._pairs = _Tally(), _Tally()
 
-    def add(self, labels: np.ndarray, columns: dict[str, np.ndarray]) -> None:
-        """The next images. labels: (images,) integer; columns: as `_blocks` gives them."""
-        known = (labels != NO_LABEL) & (columns["label_index"] != _NONE)
-        self._index[labels[known]] = columns["label_index"][known]
-        predicted = columns["ok"] & (columns["predicted"] != _NONE)
-        self._predicted.add(columns["predicted"][predicted].astype(np.int64))
-        swept = columns["ok"] & (labels != NO_LABEL)
-        self._images += np.bincount(labels[swept], minlength=self._labels)
-        self._probability.add(labels[swept], columns["probability"][swept])
-        self._loss.add(labels[swept], columns["loss"][swept])
-        pairs = swept & predicted
-        self._pairs.add(labels[pairs].astype(np.int64) << 32 | columns["predicted"][pairs])
+    def add(self, block: _Block) -> None:
+        """Add the next images."""
+        known = block.classes != _NONE
+        self._index[block.labels[known]] = block.classes[known]
+        self._predicted.add(block.predicted.astype(np.int64))
+        swept = block.swept()
+        self._images += np.bincount(swept.labels, minlength=self._labels)
+        self._probability.add(swept.labels, swept.probability)
+        self._loss.add(swept.labels, swept.loss)
+        self._pairs.add(swept.confusions())
 
     def columns(self) -> list[pa.Array]:
         """All columns but `label`."""

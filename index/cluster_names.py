@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .label_codes import LabelCodes
 from .map_items import Labels
 from .map_places import MapPlaces
 
@@ -43,14 +44,14 @@ def named_clusters(map_places: MapPlaces, labels: Labels, on_map: np.ndarray) ->
 
     map_places: where the map has them, not the assigned grid.
     """
-    codes = labels.codes[on_map]
-    if not len(on_map) or not (codes >= 0).any():
+    codes = labels.codes.take(on_map)
+    if not codes.labelled:
         return []
-    overall = np.bincount(codes[codes >= 0], minlength=len(labels.names))
+    usual = codes.counts(len(labels.names)) / codes.labelled
     found: list[Cluster] = []
     for scale, side in enumerate(SCALES):
         square, hill = hills(map_places, side)
-        names = {top: _labels(codes[members], overall) for top, members in _split(hill[square])}
+        names = {top: _labels(codes.take(members), usual) for top, members in _split(hill[square])}
         clusters = _split(_joined(hill.reshape(side, side), names)[square])
         named = [
             Cluster(tuple(labels.names[code] for code in names[top]), len(members), scale, members)
@@ -138,16 +139,16 @@ def _climb(density: np.ndarray) -> np.ndarray:
     return np.array([top(square) for square in range(flat.size)])
 
 
-def _labels(codes: np.ndarray, overall: np.ndarray) -> tuple[int, ...]:
+def _labels(codes: LabelCodes, usual: np.ndarray) -> tuple[int, ...]:
     """The labels that name a cluster, the most telling first; none where no label is telling.
 
-    codes: (members,) int32, -1 for no label. overall: (labels,) images of the map.
+    codes: of the members. usual: (labels,) float64, each label's share of the labelled images of the map.
     """
-    own = codes[codes >= 0]
-    if len(own) < _FEWEST:
+    labelled = codes.labelled
+    if labelled < _FEWEST:
         return ()
-    share, usual = np.bincount(own, minlength=len(overall)) / len(own), overall / overall.sum()
-    lift = np.divide(share, usual, out=np.zeros(len(overall)), where=usual > 0)
+    share = codes.counts(len(usual)) / labelled
+    lift = np.divide(share, usual, out=np.zeros(len(usual)), where=usual > 0)
     telling = np.flatnonzero((share >= _SHARE) & (lift >= _LIFT))
     order = sorted(telling.tolist(), key=lambda code: (-share[code] * np.log(lift[code]), code))
     if order and share[order[0]] >= _ALONE:

@@ -2,18 +2,22 @@
 
 import difflib
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pyarrow as pa
 
 from ..common.errors import FilterError
 from .filter_columns import ClassNames, Column, ColumnKind, column_kind, element_kind
-from .filter_nodes import Among, Compare, Node, Not, Operand
+from .filter_nodes import Among, Compare, Join, Node, Not, Operand
 from .filter_text import Contains, IsNan, Like
 from .filter_times import TimeTextError, nanoseconds, same_clock
 from .filter_tokens import Literal, Token, error_at, is_number
+from .label_lists import CORRECT, LABEL_INDICES, LABELS, PREDICTED_CLASSES, has_class_lists, has_label_lists
 
 CLASS_COLUMNS = ("predicted", "label_index")
 """Columns of images/ that hold numbers of the model's classes."""
+CLASS_LISTS = (LABEL_INDICES, PREDICTED_CLASSES)
+"""Columns of images/ that hold lists of such numbers."""
 _SHOWN = 30
 _EQUALITY = ("=", "!=")
 
@@ -48,6 +52,10 @@ class Checks:
         """`column word operand`, if it compares like with like. Raises FilterError."""
         if isinstance(operand, Column):
             return self._two_columns(column, word, operator, operand)
+        if column.is_several:
+            self.equality_only(column, word, operator, "one of it")
+            node = self.contains(column, operator, operand, start)
+            return Not(node) if word == "!=" else node
         if column.name in CLASS_COLUMNS and isinstance(operand, str):
             self.equality_only(column, word, operator, "its name")
             node = Among(column, tuple(self.class_numbers(operand, start)))
@@ -60,6 +68,10 @@ class Checks:
         for value, start in values:
             if isinstance(value, Column):
                 raise error_at(self.text, start.position, "A list holds values; text is written in quotes.")
+        if column.is_several:
+            return _any_of([self.contains(column, operator, value, start) for value, start in values])
+        for value, start in values:
+            assert not isinstance(value, Column)
             if column.name in CLASS_COLUMNS and isinstance(value, str):
                 literals.update(self.class_numbers(value, start))
             else:
@@ -79,10 +91,9 @@ class Checks:
         """`column contains value`. Raises FilterError."""
         if isinstance(value, Column):
             raise self._at(start, "`contains` is followed by a value; text is written in quotes.")
-        many = self.columns.get("labels")
-        if column.name == "label" and many is not None and many.kind is ColumnKind.LIST:
-            column = self.read(many)
-        column = self._named(column) if column.name in CLASS_COLUMNS else column
+        if column.reads[0] in CLASS_LISTS and isinstance(value, str):
+            return _any_of([Contains(column, number) for number in self.class_numbers(value, start)])
+        column = self._named(column) if column.name in CLASS_COLUMNS and not column.is_several else column
         if column.kind not in (ColumnKind.TEXT, ColumnKind.LIST):
             raise self._at(operator, f"{column.canonical} is {column.kind}; `contains` asks lists and text.")
         wanted = column.element or column.kind
@@ -132,6 +143,8 @@ class Checks:
 
     def _two_columns(self, column: Column, word: str, operator: Token, other: Column) -> Node:
         mixed = {column.name, other.name}
+        if mixed == {"label", "predicted"} and (column.is_several or other.is_several):
+            raise self._at(operator, "An image has several labels here: write `correct = false`, or true.")
         if "label" in mixed and "predicted" in mixed and "label_index" in self.columns:
             self.equality_only(column, word, operator, "the classes")
             pair = (self.columns[name] for name in ("predicted", "label_index"))
@@ -192,9 +205,19 @@ def _columns(schema: pa.Schema) -> dict[str, Column]:
     for name in names:
         kind = schema.field(name).type
         columns[name] = Column(name, column_kind(kind), (name,), element_kind(kind))
-    if "predicted" in columns and "label_index" in columns:
-        columns["correct"] = Column("correct", ColumnKind.BOOLEAN, ("predicted", "label_index"))
+    if CORRECT not in columns and "predicted" in columns and "label_index" in columns:
+        columns[CORRECT] = Column(CORRECT, ColumnKind.BOOLEAN, ("predicted", "label_index"))
+    if has_label_lists(schema):
+        columns["label"] = replace(columns[LABELS], name="label")
+    if LABEL_INDICES in columns:
+        columns["label_index"] = replace(columns[LABEL_INDICES], name="label_index")
+    if has_class_lists(schema):
+        columns["predicted"] = replace(columns[PREDICTED_CLASSES], name="predicted")
     return columns
+
+
+def _any_of(nodes: list[Node]) -> Node:
+    return nodes[0] if len(nodes) == 1 else Join("or", tuple(nodes))
 
 
 def _close(name: str, known: Sequence[str]) -> tuple[list[str], bool]:

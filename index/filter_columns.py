@@ -57,6 +57,11 @@ class Column:
     names: tuple[str, ...] | None = None
 
     @property
+    def is_several(self) -> bool:
+        """Whether it is a list that is called as its elements are: `label` where images have several labels."""
+        return self.kind is ColumnKind.LIST and self.reads != (self.name,)
+
+    @property
     def canonical(self) -> str:
         """The name as it is written in a filter."""
         if self.name.isidentifier() and self.name.lower() not in KEYWORDS:

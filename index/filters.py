@@ -21,6 +21,8 @@ unknown, `not` of unknown is unknown, and only what is true is kept.
   character, `\\` before them for the sign itself. `contains` finds a part of text, or an element of a list.
 - `predicted` and `label_index` are numbers of the model's classes; `= 'cat'` is the class of that name, or of that
   label. `predicted != label` compares classes: unknown where the label is none of the model's.
+- Where images have several labels, or a multi-label model predicts several classes, `label = 'cat'` and `predicted =
+  'cat'` keep the images with such a one among them, as `contains` does; `!=` is its opposite.
 - Numbers are compared exactly, whatever their types; but one with a fraction takes a float column's precision. NaN is
   unequal to everything, and found by `is nan`.
 - Dates and times are compared with text: '2024-01-31', '2024-01-31 12:30:00'; with a time zone, as in

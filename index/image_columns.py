@@ -8,51 +8,47 @@ import pyarrow as pa
 import pyarrow.compute
 
 from ..common.errors import ImageStatus
+from .label_codes import NO_LABEL, LabelCodes
+from .label_lists import CORRECT, LABELS, has_label_lists, list_pairs
 from .store import Store
 
 pc: Any = pyarrow.compute  # its functions are made at import, where no type checker sees them
 
-_COLUMNS = ("label", "label_index", "predicted", "probability", "loss", "status")
+_COLUMNS = ("probability", "loss", "status")
 
 
 @dataclass(frozen=True)
 class ImageColumns:
     """labels: those of classes.parquet, in its order.
 
-    codes: (images,) int32 indices into `labels`, -1 for none. label_index, predicted: (images,) int32, -1 for none.
-    probability, loss: (images,) float32, NaN for none. ok: (images,) bool.
+    codes: of each image's label or labels, indices into `labels`. probability, loss: (images,) float32, NaN for none.
+    right: (images,) float64: 1 for those predicted correctly, 0 for others; NaN where that is not known.
+    ok: (images,) bool.
     """
 
     labels: tuple[str, ...]
-    codes: np.ndarray
-    label_index: np.ndarray
-    predicted: np.ndarray
+    codes: LabelCodes
+    right: np.ndarray
     probability: np.ndarray
     loss: np.ndarray
     ok: np.ndarray
 
     @staticmethod
     def read(store: Store) -> "ImageColumns":
-        """One pass over a few columns of `images/`."""
+        """Read a few columns of `images/` once."""
         classes = store.classes_table()
         labels = pa.array([], pa.string()) if classes is None else classes["label"].combine_chunks()
-        table = store.images(_COLUMNS)
-        codes = pc.index_in(table["label"], value_set=labels)
+        several = has_label_lists(store.images_schema)
+        judged = (CORRECT,) if CORRECT in store.images_schema.names else ("label_index", "predicted")
+        table = store.images([*_COLUMNS, LABELS if several else "label", *judged])
         return ImageColumns(
             labels=tuple(labels.to_pylist()),
-            codes=_numbers(codes, -1),
-            label_index=_numbers(table["label_index"], -1),
-            predicted=_numbers(table["predicted"], -1),
+            codes=_codes(table[LABELS if several else "label"], labels),
+            right=_right(table.select(judged)),
             probability=_numbers(table["probability"], np.nan),
             loss=_numbers(table["loss"], np.nan),
             ok=pc.equal(table["status"], ImageStatus.OK.value).to_numpy(),
         )
-
-    @property
-    def right(self) -> np.ndarray:
-        """(images,) float64: 1 for those taken for what they are, 0 for others; NaN where that is not known."""
-        known = (self.label_index >= 0) & (self.predicted >= 0)
-        return np.where(known, self.label_index == self.predicted, np.nan)
 
     @property
     def finite_loss(self) -> np.ndarray:
@@ -61,9 +57,25 @@ class ImageColumns:
 
     @property
     def bytes(self) -> int:
-        """In memory."""
-        arrays = (self.codes, self.label_index, self.predicted, self.probability, self.loss, self.ok)
-        return sum(array.nbytes for array in arrays) + 100 * len(self.labels)
+        """Bytes in memory."""
+        arrays = (self.right, self.probability, self.loss, self.ok)
+        return sum(array.nbytes for array in arrays) + self.codes.bytes + 100 * len(self.labels)
+
+
+def _codes(column: pa.ChunkedArray, labels: pa.Array) -> LabelCodes:
+    """column: of labels, or of lists of them."""
+    if not pa.types.is_list(column.type):
+        return LabelCodes(_numbers(pc.index_in(column, value_set=labels), NO_LABEL))
+    rows, elements = list_pairs(column.combine_chunks())
+    codes = pc.index_in(elements, value_set=labels).fill_null(NO_LABEL).to_numpy()
+    known = codes != NO_LABEL
+    return LabelCodes(codes[known], rows[known])
+
+
+def _right(judged: pa.Table) -> np.ndarray:
+    """judged: `correct`, or `label_index` and `predicted`, which are equal where an image is predicted correctly."""
+    right = judged.column(0) if judged.num_columns == 1 else pc.equal(judged.column(0), judged.column(1))
+    return pc.cast(right, pa.float64()).fill_null(np.nan).to_numpy()
 
 
 def _numbers(column: pa.ChunkedArray, none: float) -> np.ndarray:

@@ -7,6 +7,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute
 
+from .label_lists import LABELS, has_label_lists
+
 pc: Any = pyarrow.compute  # its functions are made at import, where no type checker sees them
 
 COUNTED = 100_000
@@ -45,10 +47,10 @@ class LabelCounter:
         """Count the images of a batch, which has a column `label`, and `labels` where images have lists of them."""
         self._images += batch.num_rows
         self._count(batch["label"])
-        if "labels" in batch.schema.names and pa.types.is_list(batch["labels"].type):
+        if has_label_lists(batch.schema):
             self._lists = True
-            self._labelled += len(batch) - batch["labels"].null_count
-            self._note(batch["labels"].flatten())
+            self._labelled += len(batch) - batch[LABELS].null_count
+            self._note(batch[LABELS].flatten())
 
     def _count(self, column: pa.Array) -> None:
         self._labelled += len(column) - column.null_count

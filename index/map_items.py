@@ -15,6 +15,7 @@ from ..common.errors import UsageError
 from .activation_sample import ActivationSample
 from .filters import parse
 from .image_columns import ImageColumns
+from .label_codes import LabelCodes
 from .painted import Painted, at_rows, by_column, by_numbers, by_unit, by_values, paintable, paintable_columns
 from .similar_units import SimilarUnits
 from .store import Store
@@ -35,10 +36,10 @@ DEAD, ALIVE = "dead", "alive"
 
 
 class Labels(NamedTuple):
-    """names: of labels. codes: (items,) int, the place in `names` of each item's, -1 for none."""
+    """names: of labels. codes: the places in `names` of each item's label or labels."""
 
     names: tuple[str, ...]
-    codes: np.ndarray
+    codes: LabelCodes
 
 
 class MapItems(Protocol):
@@ -177,7 +178,7 @@ class UnitItems:
         names = tuple(sorted({label for label in self.units.labels if label is not None}))
         places = {label: place for place, label in enumerate(names)}
         codes = [-1 if label is None else places[label] for label in self.units.labels]
-        return Labels(names, np.array(codes, np.int64))
+        return Labels(names, LabelCodes(np.array(codes, np.int64)))
 
     def contrasts(self) -> dict[str, np.ndarray]:
         """Their statistics."""
@@ -228,7 +229,7 @@ class SampleItems:
     def labels(self) -> Labels:
         """Those of their images."""
         names, codes = self.images.labels()
-        return Labels(names, codes[self.image_ids])
+        return Labels(names, codes.take(self.image_ids))
 
     def contrasts(self) -> dict[str, np.ndarray]:
         """Those of their images."""

@@ -8,6 +8,7 @@ import pyarrow as pa
 from ..common.errors import StoreError
 from .class_sums import class_missing, class_sums
 from .files import Folder
+from .label_codes import LabelCodes
 from .label_numbers import label_numbers
 from .merged import Merged, Part, Reduced, load, resume
 from .parquet_files import maxima_rows, maxima_settings, table_file
@@ -58,7 +59,7 @@ def _write(folder: Folder, part: Part, layer: LayerRow, number: int, k: int) -> 
             block = _Block(pieces, columns)
             table.write(block.table(schema))
             first = int(block.ids[0]) - part.first
-            merged = merged.add(block.reduce(k, labels.numbers[first : first + len(block.ids)], count), k)
+            merged = merged.add(block.reduce(k, labels.labels.slice(first, len(block.ids)), count), k)
             del block  # or there would be two while the next is made
     return Merged(table.record, merged)
 
@@ -87,18 +88,20 @@ class _Block:
         ]
         return pa.Table.from_arrays(arrays, schema=schema)
 
-    def reduce(self, k: int, labels: np.ndarray, count: int) -> Reduced:
-        """Over the images that are there. labels: (images,) integer, below `count`."""
+    def reduce(self, k: int, labels: LabelCodes, count: int) -> Reduced:
+        """Return what is kept of the images that are there. labels: of all images, numbers below `count`."""
         values, positions, ids = self.values, self.positions, self.ids
         if not self.valid.all():
-            values, ids, labels = np.compress(self.valid, values, axis=1), ids[self.valid], labels[self.valid]
+            values, ids = np.compress(self.valid, values, axis=1), ids[self.valid]
+            labels = labels.take(np.flatnonzero(self.valid))
             positions = None if positions is None else np.compress(self.valid, positions, axis=1)
         values = values.astype(np.float32, copy=False)
+        labelled = values if labels.rows is None else values[:, labels.rows]
         return Reduced(
             TopK.of_units(values, ids, positions, k),
             Statistics.of_units(values),
-            class_sums(values, labels, count),
-            class_missing(values, labels, count),
+            class_sums(labelled, labels.numbers, count),
+            class_missing(labelled, labels.numbers, count),
         )
 
 

@@ -8,14 +8,14 @@ import pyarrow as pa
 import pyarrow.compute
 
 from ..common.errors import UsageError
+from .label_lists import CORRECT
 from .palettes import SERIES
 from .store import Store
 
 pc: Any = pyarrow.compute  # its functions are made at import, where no type checker sees them
 
 Kind = Literal["numbers", "classes", "share", "marked"]
-CORRECT = "correct"
-_NOT_PAINTED = ("image_id", "uri", "sha256")
+_NOT_PAINTED = ("image_id", "uri", "sha256", CORRECT)
 _MODEL_CLASSES = ("label_index", "predicted")
 _MOST = len(SERIES)
 _UNITS = {"probability": "of the predicted class", "loss": "nats (cross-entropy)"}
@@ -140,8 +140,11 @@ def marked(title: str, images: int, ids: np.ndarray) -> Painted:
 
 
 def _correct(store: Store) -> Painted:
-    table = store.images(["predicted", "label_index"])
-    right = pc.equal(table["predicted"], table["label_index"])
+    if CORRECT in store.images_schema.names:
+        right = store.images([CORRECT])[CORRECT]
+    else:
+        table = store.images(["predicted", "label_index"])
+        right = pc.equal(table["predicted"], table["label_index"])
     wrong = pc.if_else(right, 0.0, 1.0).cast(pa.float32()).fill_null(np.nan).to_numpy()
     counts = (int((wrong == 0).sum()), int((wrong == 1).sum()))
     return Painted("correctness", "share", wrong, names=("right", "wrong"), counts=counts)

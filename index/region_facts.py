@@ -56,10 +56,9 @@ class RegionUnits:
 
 
 def region_classes(labels: Labels, inside: np.ndarray, on_map: np.ndarray) -> list[RegionClass]:
-    """The labels of a region, the commonest first. inside, on_map: (m,) and (n,) int64 items."""
-    count = len(labels.names)
-    here = np.bincount(labels.codes[inside] + 1, minlength=count + 1)
-    others = np.bincount(labels.codes[on_map] + 1, minlength=count + 1) - here
+    """Return the labels of a region, the commonest first. inside, on_map: (m,) and (n,) int64 items."""
+    here = _label_counts(labels, inside)
+    others = _label_counts(labels, on_map) - here
     rest = len(on_map) - len(inside)
     order = sorted(np.flatnonzero(here).tolist(), key=lambda code: (-here[code], code))
     return [
@@ -71,6 +70,12 @@ def region_classes(labels: Labels, inside: np.ndarray, on_map: np.ndarray) -> li
         )
         for code in order
     ]
+
+
+def _label_counts(labels: Labels, items: np.ndarray) -> np.ndarray:
+    """(1 + labels,) int64: how many items have no label, and how many each."""
+    codes = labels.codes.take(items)
+    return np.concatenate([[len(items) - codes.labelled], codes.counts(len(labels.names))])
 
 
 def contrast(values: np.ndarray, inside: np.ndarray, on_map: np.ndarray) -> Contrast:

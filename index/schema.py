@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from .label_lists import INDICES_FIELD, LABEL_INDICES
 from .names import folder_name
 
 FORMAT_VERSION = 1
@@ -263,18 +264,21 @@ IMAGE_COLUMNS: tuple[str, ...] = tuple(field.name for field in _IMAGE_FIELDS)
 
 
 def plan_schema(metadata: Sequence[pa.Field] = ()) -> pa.Schema:
-    """`plan/part-*.parquet`: where each image is; `metadata` are the dataset's own columns under their names here."""
+    """`plan/part-*.parquet`: where each image is; `metadata` are the dataset's own columns under their names here.
+
+    Where images have several classes, `label_indices` is among them.
+    """
     return pa.schema([*_PLAN_FIELDS, *metadata])
 
 
 def metadata_fields(plan: pa.Schema) -> list[pa.Field]:
     """The dataset's own columns in a plan's schema."""
-    return [plan.field(name) for name in plan.names if name not in PLAN_COLUMNS]
+    return [plan.field(name) for name in plan.names if name not in (*PLAN_COLUMNS, LABEL_INDICES)]
 
 
-def images_schema(metadata: Sequence[pa.Field] = ()) -> pa.Schema:
-    """`images/part-*.parquet`."""
-    return pa.schema([*_IMAGE_FIELDS, *metadata])
+def images_schema(metadata: Sequence[pa.Field] = (), lists: Sequence[pa.Field] = ()) -> pa.Schema:
+    """`images/part-*.parquet`. lists: of `label_lists.SWEPT_FIELDS` those that the shards have."""
+    return pa.schema([*_IMAGE_FIELDS, *([INDICES_FIELD, *lists] if lists else []), *metadata])
 
 
 def features_schema(width: int, feature_type: pa.DataType) -> pa.Schema:
@@ -300,10 +304,12 @@ def shard_schema(
     maxima_type: pa.DataType,
     *,
     averaged: Sequence[int] = (),
+    lists: Sequence[pa.Field] = (),
 ) -> pa.Schema:
     """`.work/shards/shard-*.arrow`: one row per image; m{i} and p{i} hold all units of layer number i.
 
     averaged: the units of the layers whose mean is kept as a feature; f{i} is that of the i-th.
+    lists: of `label_lists.SWEPT_FIELDS` those that the sweep writes.
     A failed image is null in all but image_id, status, reason and, where known, sha256, width and height.
     """
     columns = [
@@ -314,6 +320,7 @@ def shard_schema(
         pa.field("predicted", _INT32),
         pa.field("probability", pa.float32()),
         pa.field("loss", pa.float32()),
+        *lists,
         pa.field("status", pa.string(), nullable=False),
         pa.field("reason", pa.string()),
         pa.field("feature", pa.list_(feature_type, feature_width)),

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from ..common.errors import ImageStatus, StoreDamagedError
 from .classes_table import write_classes
 from .files import Folder
+from .label_lists import SWEPT_FIELDS
 from .label_numbers import distinct_labels, note_labels
 from .manifest import PartRecord
 from .maxima_table import write_maxima
@@ -69,9 +70,14 @@ def write_images(folder: Folder, part: Part) -> Merged:
 def _write_images(folder: Folder, part: Part) -> Merged:
     plan_path = part_path(PLAN, part.number)
     with folder.open(plan_path) as source, pq.ParquetFile(source) as plan:
-        schema = images_schema([field.remove_metadata() for field in metadata_fields(plan.schema_arrow)])
+        known = shard_types(folder, part).names
+        lists = [field for field in SWEPT_FIELDS if field.name in known]
+        schema = images_schema(
+            [field.remove_metadata() for field in metadata_fields(plan.schema_arrow)], lists
+        )
         planned = regroup(plan.iter_batches(IMAGE_ROWS), IMAGE_ROWS)
-        swept = shard_blocks(folder, part, _SHARD_COLUMNS, IMAGE_ROWS)
+        columns = [*_SHARD_COLUMNS, *(field.name for field in lists)]
+        swept = shard_blocks(folder, part, columns, IMAGE_ROWS)
         with table_file(folder, part_path(IMAGES, part.number), schema, text_settings()) as table:
             for rows, pieces in zip(planned, swept, strict=True):
                 table.write(
@@ -84,7 +90,7 @@ def _join(planned: pa.Table, swept: pa.Table, schema: pa.Schema, path: str) -> p
     """The columns of images/: from the sweep where it has them, else from the plan."""
     if not planned["image_id"].equals(swept["image_id"]):
         raise StoreDamagedError(f"{path} and the shards list different images; sweep again into a new folder")
-    columns = [(swept if name in _SHARD_COLUMNS else planned)[name] for name in schema.names]
+    columns = [(swept if name in swept.column_names else planned)[name] for name in schema.names]
     return pa.Table.from_arrays(
         [column.cast(field.type) for column, field in zip(columns, schema, strict=True)], schema=schema
     )

@@ -105,10 +105,12 @@ class UnitFacts:
         """
         images = self._images()
         maxima = self._store.maxima(layer, unit)
-        chosen = images.ok & (images.codes >= 0) & np.isfinite(maxima)
+        chosen = images.ok & np.isfinite(maxima)
         if where:
             chosen &= self._store.mask(where)
-        codes, values = images.codes[chosen], maxima[chosen].astype(np.float64)
+        rows, codes = images.codes.pairs()
+        kept = chosen[rows]
+        codes, values = codes[kept], maxima[rows[kept]].astype(np.float64)
         labels = len(images.labels)
         counts = np.bincount(codes, minlength=labels)
         sums = np.bincount(codes, weights=values, minlength=labels)

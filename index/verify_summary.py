@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute
 
 from ..common.errors import ImageStatus
+from .label_lists import LABELS, has_label_lists, list_pairs
 from .schema import CLASSES, SELECTIVITY, STRONGEST
 from .selectivity_table import selectivity
 from .store import Store
@@ -36,25 +37,36 @@ def check_summary(store: Store) -> Iterator[tuple[str, str]]:
 
 
 def _check_classes(store: Store, classes: pa.Table) -> Iterator[tuple[str, str]]:
-    images = store.images(["label", "status"])
-    labels = images["label"].drop_null().unique().to_pylist()
+    _, every = _labels(store)
+    labels = every.unique().to_pylist()
     if store.manifest.counts.get("labels") != len(labels):
         yield CLASSES, f"the manifest has {store.manifest.counts.get('labels')} labels, images/ {len(labels)}"
     if not classes.num_rows:  # of too many labels
         return
-    swept = images["label"].filter(pc.equal(images["status"], ImageStatus.OK.value)).drop_null()
+    _, swept = _labels(store, swept=True)
     counts = {one["values"]: one["counts"] for one in swept.value_counts().to_pylist()}
     expected = [(label, counts.get(label, 0)) for label in sorted(labels, key=str.encode)]
     if list(zip(classes["label"].to_pylist(), classes["images"].to_pylist(), strict=True)) != expected:
         yield CLASSES, "the labels, or how many images each has, are not those of images/"
 
 
+def _labels(store: Store, *, swept: bool = False) -> tuple[np.ndarray, pa.Array]:
+    """(pairs,) int64, the image of each label, and the labels. swept: only of images that did not fail."""
+    name = LABELS if has_label_lists(store.images_schema) else "label"
+    table = store.images([name, "status"])
+    column = table[name].combine_chunks()
+    rows, labels = list_pairs(column) if name == LABELS else (np.arange(len(column)), column)
+    kept = labels.is_valid().to_numpy(zero_copy_only=False)
+    if swept:
+        kept &= pc.equal(table["status"], ImageStatus.OK.value).to_numpy()[rows]
+    return rows[kept], labels.filter(pa.array(kept))
+
+
 def _check_selectivity(store: Store, labels: list[str]) -> Iterator[tuple[str, str]]:
     """A few units of each layer: their means from the maxima, the rest from their means."""
-    images = store.images(["label", "status"])
-    numbers = pc.index_in(images["label"], value_set=pa.array(labels, pa.string())).fill_null(-1).to_numpy()
-    swept = (numbers >= 0) & pc.equal(images["status"], ImageStatus.OK.value).to_numpy()
-    numbers = numbers[swept]
+    swept, own = _labels(store, swept=True)
+    numbers = pc.index_in(own, value_set=pa.array(labels, pa.string())).fill_null(-1).to_numpy()
+    swept, numbers = swept[numbers >= 0], numbers[numbers >= 0]
     for layer in store.layers:
         table = store.selectivity(layer.layer)
         for unit in _spread(layer.units):

@@ -13,6 +13,7 @@ from ..index.dataset.kinds import ALLOWED
 from ..index.dataset.open import Dataset
 from ..index.files import Folder
 from ..index.label_facts import COUNTED, LabelCounter, LabelFacts
+from ..index.label_lists import INDICES_FIELD, LABEL_INDICES, LABELS, has_label_lists
 from ..index.labels import LabelMap
 from ..index.schema import SHARDS, shard_path
 from ..index.storage_errors import translate
@@ -80,12 +81,28 @@ def temporary_file() -> Generator[IO[bytes]]:
         raise translate(where, error) from error
 
 
-def replay(held: IO[bytes], labels: LabelMap) -> Iterator[pa.RecordBatch]:
-    """The batches that were listed, with the model's class of each label."""
+def replay(held: IO[bytes], labels: LabelMap, *, lists: bool = False) -> Iterator[pa.RecordBatch]:
+    """Yield the batches that were listed, with the model's class of each label.
+
+    lists: with `label_indices`, the classes of all labels of each image.
+    """
     held.seek(0)
     for batch in pa.ipc.open_stream(held):
         index = [labels.index(label) for label in batch["label"].to_pylist()]
-        yield _insert(batch, "label_index", pa.array(index, pa.int32()), after="label")
+        found = _insert(batch, "label_index", pa.array(index, pa.int32()), after="label")
+        if lists:
+            indices = pa.array(_label_indices(batch, labels), INDICES_FIELD.type)
+            found = _insert(found, LABEL_INDICES, indices, after="label_index")
+        yield found
+
+
+def _label_indices(batch: pa.RecordBatch, labels: LabelMap) -> list[list[int | None] | None]:
+    """The classes of each image's labels: of its list, or else of its one label."""
+    if has_label_lists(batch.schema):
+        rows = batch[LABELS].to_pylist()
+    else:
+        rows = [None if label is None else [label] for label in batch["label"].to_pylist()]
+    return [None if row is None else [labels.index(label) for label in row] for row in rows]
 
 
 def discard_changed(folder: Folder, previous: Plan, rows: Iterator[pa.RecordBatch], size: int) -> None:

@@ -136,12 +136,13 @@ def make_plan(
             kind = decide_output(config, model, listing.facts, dataset.class_names)
             stage.note(f"{kind.task}: {kind.why}")
         images = listing.facts.images
+        lists = kind.predicts and (listing.facts.lists or kind.task == "multi-label")
         size = config.shard_size or shard_size(images, config.batch_size, subject.bytes_per_image)
         if previous is None:  # nothing there can be told to be of this plan
             folder.remove_tree(WORK)
         else:
-            discard_changed(folder, previous, replay(held, labels), size)
-        fingerprint = write_images(folder, replay(held, labels), images, size)
+            discard_changed(folder, previous, replay(held, labels, lists=lists), size)
+        fingerprint = write_images(folder, replay(held, labels, lists=lists), images, size)
     plan = Plan(
         images=images,
         shard_size=size,

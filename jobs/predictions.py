@@ -48,4 +48,15 @@ def _loss(scores: np.ndarray, labels: np.ndarray, kind: OutputKind) -> np.ndarra
         return -np.where(labels == 1, for_it[:, 0], against[:, 0])
     if not kind.alone:
         return -for_it[rows, labels]
-    return -(against.sum(axis=1) - against[rows, labels] + for_it[rows, labels]) / scores.shape[1]
+    targets = np.zeros(scores.shape, bool)
+    targets[rows, labels] = True
+    return mean_binary_loss(scores, targets, kind)
+
+
+def mean_binary_loss(scores: np.ndarray, targets: np.ndarray, kind: OutputKind) -> np.ndarray:
+    """Return the mean of the binary cross-entropies of each image's classes, in nats: (images,) float64.
+
+    scores: (images, classes); targets: (images, classes) bool, which classes are labels of the image.
+    """
+    for_it, against = kind.log_probabilities(scores)
+    return -np.where(targets, for_it, against).mean(axis=1)

@@ -16,15 +16,17 @@ import torch
 from ..common.errors import ImageStatus, StoreDamagedError, SweepError
 from ..index.dataset.open import Dataset
 from ..index.files import Folder
+from ..index.label_lists import LABEL_INDICES
 from ..index.schema import PLAN, part_path, shard_path, shard_schema
 from ..index.shard_files import with_checksums
 from ..model.load import LoadedModel
 from .forward import BatchResult, Forward
+from .label_predictions import LabelLists
 from .pixels import Sample, sample
 from .plan import PLAN_FILE, Plan
 from .predictions import predict
 
-READ_COLUMNS = ["image_id", "uri", "size", "label_index", "file", "offset", "length"]
+READ_COLUMNS = ("image_id", "uri", "size", "label_index", LABEL_INDICES, "file", "offset", "length")
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,9 @@ def read_rows(folder: Folder, plan: Plan, shard: int, columns: list[str] | None 
 
     def read() -> pa.Table:
         with folder.open(path) as source:
-            return pq.ParquetFile(source).read_row_group(index, columns=columns or READ_COLUMNS)
+            file = pq.ParquetFile(source)
+            known = [name for name in READ_COLUMNS if name in file.schema_arrow.names]
+            return file.read_row_group(index, columns=columns or known)
 
     try:
         return folder.attempt(path, read)
@@ -151,6 +155,7 @@ class _Held:
         self._predicted = np.full(count, -1, np.int32)
         self._probability = np.zeros(count, np.float32)
         self._loss = np.full(count, np.nan, np.float32)
+        self._lists = LabelLists(rows, plan.output) if LABEL_INDICES in rows.column_names else None
 
     def add(self, start: int, samples: list[Sample], result: BatchResult) -> None:
         """One batch's results in the rows from `start`."""
@@ -166,7 +171,11 @@ class _Held:
             self._feature[rows] = result.feature
             for kept, means in zip(self._means, result.means, strict=True):
                 kept[rows] = means
-        if result.logits is not None and self._kind.predicts:
+        if result.logits is None or not self._kind.predicts:
+            return
+        if self._lists is not None:
+            self._lists.add(start, result.logits)
+        if self._kind.task != "multi-label":
             predictions = predict(result.logits, self._labels[rows], self._kind)
             self._predicted[rows] = predictions.predicted
             self._probability[rows] = predictions.probability
@@ -213,7 +222,8 @@ class _Held:
             pa.array([one.height for one in self._samples], pa.int32()),
             pa.array(self._predicted, mask=none),
             pa.array(self._probability, mask=none),
-            pa.array(self._loss, mask=none | np.isnan(self._loss) & (self._labels < 0)),
+            self._losses(failed),
+            *([] if self._lists is None else self._lists.columns(failed)),
             pa.array([str(one.status) for one in self._samples], pa.string()),
             pa.array([one.reason for one in self._samples], pa.string()),
             _rows(self._feature, failed),
@@ -230,8 +240,16 @@ class _Held:
             feature_type=pa.from_numpy_dtype(self._feature.dtype),
             maxima_type=pa.from_numpy_dtype(self._maxima[0].dtype) if self._maxima else pa.float32(),
             averaged=[layer.units for layer in plan.averaged],
+            lists=() if self._lists is None else self._lists.fields,
         )
         return pa.record_batch(arrays, schema=schema)
+
+    def _losses(self, failed: np.ndarray) -> pa.Array:
+        """(images,) float32, null where the image failed or has no label that is a class."""
+        if self._kind.task == "multi-label" and self._lists is not None:
+            return pa.array(self._lists.losses(), pa.float32(), mask=failed)
+        unknown = np.isnan(self._loss) & (self._labels < 0)
+        return pa.array(self._loss, mask=failed | (self._predicted < 0) | unknown)
 
 
 def _rows(values: np.ndarray, failed: np.ndarray) -> pa.Array:

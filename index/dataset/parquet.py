@@ -9,9 +9,10 @@ import pyarrow as pa
 
 from ...common.errors import ImageError
 from ..files import Entry, Folder, MissingFileError, NoAccessError
+from ..label_lists import LABELS
 from .kinds import PARQUET, files_of, no_images
 from .options import DEFAULT, DatasetOptions
-from .parquet_columns import LABELS, Columns, find_columns
+from .parquet_columns import Columns, find_columns
 from .parquet_paths import PathImages
 from .parquet_rows import RowReader, SharedGroups, guarded, has_values, leaf_of, open_parquet
 from .records import (

@@ -11,13 +11,12 @@ import pyarrow as pa
 import pyarrow.compute
 
 from ...common.errors import DatasetError, UsageError
+from ..label_lists import LABELS
 from .options import DEFAULT, DatasetOptions
 from .records import metadata_names
 
 pc: Any = pyarrow.compute  # its functions are made at import, where no type checker sees them
 
-LABELS = "labels"
-"""The store's column of all labels of an image, where the dataset has a list of them."""
 NOT_FINITE = "labels that are NaN or infinite: their images have no label"
 
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__")

@@ -11,6 +11,7 @@ import pyarrow as pa
 from ...common.errors import ImageError, ImageStatus
 from ...common.frame import Exif
 from ..files import Folder
+from ..label_lists import LIST_COLUMNS
 from ..orientation import marked
 from ..schema import IMAGE_COLUMNS, PLAN_COLUMNS
 from .options import DEFAULT, DatasetOptions
@@ -28,7 +29,7 @@ RECORD_SCHEMA = pa.schema(
 )
 """The columns of `Dataset.batches`, before the dataset's own metadata columns."""
 
-RESERVED_COLUMNS = frozenset({*PLAN_COLUMNS, *IMAGE_COLUMNS, "reason", "correct"})
+RESERVED_COLUMNS = frozenset({*PLAN_COLUMNS, *IMAGE_COLUMNS, *LIST_COLUMNS, "reason"})
 """Names of the store's own columns, which metadata cannot have."""
 
 ROWS = 8192

@@ -18,6 +18,7 @@ from typing import Any
 import pyarrow as pa
 
 from ..files import Entry, Folder
+from ..label_lists import LABELS, has_label_lists
 from ..storage_errors import storage_failures, translate
 from .records import RECORD_SCHEMA, ROWS, metadata_names, to_uri
 from .tar_members import LAST_DOT, RUNS, Grouping, Look, Sample, samples
@@ -27,6 +28,10 @@ _SPOOL_SCHEMA = pa.schema([*RECORD_SCHEMA, pa.field("json", pa.string())])
 LAST_DOT_TARS = "tars whose names have dots of their own: a sample is what is named alike up to the last dot"
 
 Scalar = str | int | float | bool
+
+
+class LabelList(list[str]):
+    """The field `labels` of a sample without a label of its own: a list of text or integers."""
 
 
 class TarIndex:
@@ -77,8 +82,12 @@ class TarIndex:
     def describe(self) -> list[str]:
         """Lines for the log."""
         lines: list[str] = []
-        if self._names:
-            renamed = (old if old == new else f"{old} as {new}" for old, (new, _) in self._names.items())
+        kept = dict(self._names)
+        if has_label_lists(self.metadata_schema):
+            lines.append("label: the field labels of the .json members, a list for each image")
+            kept.pop(LABELS)
+        if kept:
+            renamed = (old if old == new else f"{old} as {new}" for old, (new, _) in kept.items())
             lines.append(f"metadata: {', '.join(renamed)}")
         nested = sorted(name for name in self._fields if name not in self._names)
         if nested:
@@ -149,11 +158,21 @@ def _spooled(entry: Entry, chunk: list[Sample], types: dict[str, set[type]]) -> 
     return pa.record_batch(arrays, schema=_SPOOL_SCHEMA)
 
 
-def _scalars(sample: Sample, types: dict[str, set[type]]) -> dict[str, Scalar]:
+def _scalars(sample: Sample, types: dict[str, set[type]]) -> dict[str, Scalar | list[str]]:
     """The sample's fields that are no null; notes the type of each."""
-    for name, value in sample.fields.items():
+    found = dict(sample.fields)
+    labels = found.get(LABELS)
+    if sample.label is None and isinstance(labels, list) and all(_is_label(one) for one in labels):
+        found[LABELS] = LabelList(dict.fromkeys(str(one) for one in labels))
+    for name, value in found.items():
         types.setdefault(name, set()).add(_kind(value))
-    return {name: value for name, value in sample.fields.items() if _kind(value) in {bool, int, float, str}}
+    return {
+        name: value for name, value in found.items() if _kind(value) in {bool, int, float, str, LabelList}
+    }
+
+
+def _is_label(value: object) -> bool:
+    return isinstance(value, str | int) and not isinstance(value, bool)
 
 
 def _kind(value: object) -> type:
@@ -165,14 +184,18 @@ def _kind(value: object) -> type:
 
 def _column_types(fields: dict[str, set[type]]) -> dict[str, tuple[str, pa.DataType]]:
     """Field → (name, narrowest type that holds all values) in the store; fields ever nested are left out."""
-    kept = [name for name, types in sorted(fields.items()) if name and not types & {list, dict}]
+    kept = [name for name, types in sorted(fields.items()) if name and not _is_nested(types)]
+    several = fields.get(LABELS, set()) - {type(None)} == {LabelList}
+    names = metadata_names(kept, {LABELS} if several else frozenset())
+    names = [LABELS if several and old == LABELS else new for old, new in zip(kept, names, strict=True)]
     return {
-        old: (new, _column_type(fields[old] - {type(None)}))
-        for old, new in zip(kept, metadata_names(kept), strict=True)
+        old: (new, _column_type(fields[old] - {type(None)})) for old, new in zip(kept, names, strict=True)
     }
 
 
 def _column_type(types: set[type]) -> pa.DataType:
+    if types == {LabelList}:
+        return pa.list_(pa.string())
     if types == {bool}:
         return pa.bool_()
     if types == {int}:
@@ -180,9 +203,14 @@ def _column_type(types: set[type]) -> pa.DataType:
     return pa.float64() if types and types <= {int, float} else pa.string()
 
 
-def _fitted(value: Scalar | None, kind: pa.DataType) -> Scalar | None:
-    if value is None:
-        return None
+def _is_nested(types: set[type]) -> bool:
+    """Whether values are lists or objects, but for a list of labels in each."""
+    return bool(types & {list, dict}) or (LabelList in types and bool(types - {LabelList, type(None)}))
+
+
+def _fitted(value: Scalar | list[str] | None, kind: pa.DataType) -> Scalar | list[str] | None:
+    if value is None or isinstance(value, list):
+        return value
     if kind == pa.string():
         return value if isinstance(value, str) else json.dumps(value)
     return float(value) if kind == pa.float64() else value

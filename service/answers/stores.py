@@ -57,6 +57,13 @@ class StoreAnswer(Provenance):
         description="what a person should know about the choice of the feature; mostly nothing"
     )
     labels: str
+    task: str | None = Field(
+        default=None, description="of the model, such as `classification` or `multi-label`; null if not known"
+    )
+    several_labels: bool = Field(
+        default=False,
+        description="whether images have several labels, or the model predicts each class by itself",
+    )
     indexed: bool = Field(
         description="whether there is an index; without one small stores are searched exactly"
     )

@@ -170,7 +170,9 @@ def _caption(row: BaseModel) -> str:
     numbers += [f"{name} {_text(said[name])}" for name in _NUMBERS if said.get(name) is not None]
     thing = [f"{name.removesuffix('_id')} {said[name]}" for name in ("image_id", "unit") if name in said][:1]
     label = said.get("label_class") or said.get("label")
+    label = label or ", ".join(one.label_class or one.label for one in said.get("labels") or ())
     lines = [" ".join(numbers), *thing, label]
+    lines += [f"→ {one.predicted_class or one.predicted}" for one in said.get("predictions") or ()]
     if said.get("predicted_class") and said["predicted_class"] != label:
         lines.append(f"→ {said['predicted_class']}")
     return "<br>".join(escape(str(line)) for line in lines if line)

@@ -26,7 +26,8 @@ from ..answers.live import (
 )
 from ..http.answering import Picture
 from ..pictures import PNG, read_pixels
-from ..questions.ask import check_image, class_name, said
+from ..questions.ask import check_image, said
+from ..questions.class_names import class_name
 from ..questions.nearest import Search, neighbors
 from ..registry import ServedStore
 from .client import LiveModel

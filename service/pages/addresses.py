@@ -66,9 +66,13 @@ def label_is(label: str) -> str:
     return "label = '" + label.replace("'", "''") + "'"
 
 
-def taken_for(label: str, predicted: int) -> str:
-    """The filter that keeps the images of one class that were taken for another."""
-    return f"{label_is(label)} and predicted = {predicted}"
+def taken_for(label: str, predicted: int, *, several: bool = False) -> str:
+    """Return the filter that keeps the images of one class that are predicted as another.
+
+    several: whether images have several labels; without those that are of the other class too.
+    """
+    found = f"{label_is(label)} and predicted = {predicted}"
+    return f"{found} and label_index != {predicted}" if several else found
 
 
 def changed(query: Mapping[str, object], **changes: object) -> str:

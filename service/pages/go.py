@@ -7,6 +7,7 @@ from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 
 from ..questions import ask
+from ..questions.class_names import class_name
 from ..registry import ServedStore
 from .addresses import class_url, image_url, layer_url, unit_url
 from .look import page
@@ -90,7 +91,7 @@ def _class(served: ServedStore, typed: str) -> str | None:
 def _class_names(served: ServedStore) -> dict[str, str]:
     """Every name of a class → its label."""
     rows = served.facts.classes.rows()
-    names = {ask.class_name(served.store, row.label_index): row.label for row in reversed(rows)}
+    names = {class_name(served.store, row.label_index): row.label for row in reversed(rows)}
     return {name: label for name, label in names.items() if name} | {row.label: row.label for row in rows}
 
 

@@ -12,7 +12,7 @@ from ...index.painted import CORRECT
 from ..answers.atlases import TilesAnswer, ViewName
 from ..fresh import Version
 from ..http.answering import part_version
-from ..questions import ask
+from ..questions.class_names import class_name
 from ..questions.maps import ShownMap
 from ..questions.tiles import Spot, nearest
 from ..registry import ServedStore
@@ -90,6 +90,6 @@ def columns(shown: ShownMap) -> list[tuple[str, str]]:
 def classes(served: ServedStore) -> list[tuple[str, str]]:
     """The name of each class, and the filter that keeps its images, or the units that fire most for it."""
     return [
-        (ask.class_name(served.store, row.label_index) or row.label, label_is(row.label))
+        (class_name(served.store, row.label_index) or row.label, label_is(row.label))
         for row in served.facts.classes.rows()
     ]

@@ -21,6 +21,7 @@ from ..http.problems import ModelUnavailableError, status_of
 from ..live.model import Live
 from ..pictures import read_pixels
 from ..questions import ask
+from ..questions.class_names import name_of
 from ..registry import ServedStore
 
 T = TypeVar("T")
@@ -107,7 +108,7 @@ def given(served: ServedStore) -> dict[str, Any]:
         "store": ask.describe(served),
         "v": version(served),
         "url": served.store.folder.url,
-        "class_of": lambda label: ask.name_of(served, label),
+        "class_of": lambda label: name_of(served, label),
     }
 
 

@@ -10,6 +10,8 @@ from ...index.store import Store
 from ..addresses import pixels_address, thumb_address
 from ..answers.stores import ImageAnswer, LayerAnswer, LayersAnswer, StoreAnswer
 from ..registry import ServedStore
+from .class_names import class_name
+from .image_labels import image_labels, image_predictions, is_correct, list_columns
 
 
 def said(served: ServedStore) -> dict[str, Any]:
@@ -31,9 +33,16 @@ def describe(served: ServedStore) -> StoreAnswer:
         model=manifest.model["spec"],
         feature_note=_feature_note(manifest.model),
         labels=str(manifest.labels),
+        task=_task(manifest.model),
+        several_labels=bool(list_columns(served.store)),
         indexed=served.has_index,
         atlases=served.atlases(),
     )
+
+
+def _task(model: Mapping[str, Any]) -> str | None:
+    output = model.get("output")
+    return str(output.get("task")) if isinstance(output, dict) else None
 
 
 def _feature_note(model: Mapping[str, Any]) -> str:
@@ -52,22 +61,16 @@ def image(served: ServedStore, image_id: int) -> ImageAnswer:
     check_image(store, image_id)
     row = store.image(image_id)
     known = {name: row[name] for name in ("sha256", "width", "height", "loss", "status")}
-    own = {name: value for name, value in row.items() if name not in IMAGE_COLUMNS and name not in known}
+    told = {*fact_columns(store), *known}
+    own = {name: value for name, value in row.items() if name not in told}
     return ImageAnswer(
         **said(served),
         **image_facts(served, row),
         **finite(known),
-        correct=correct(row),
+        correct=is_correct(row),
         metadata=finite(own),
         pixels=pixels_address(served, image_id),
     )
-
-
-def correct(row: dict[str, Any]) -> bool | None:
-    """Whether a row of images/ was taken for what it is; None where that is not known."""
-    if row["label_index"] is None or row["predicted"] is None:
-        return None
-    return bool(row["label_index"] == row["predicted"])
 
 
 def check_image(store: Store, image_id: int) -> None:
@@ -76,24 +79,17 @@ def check_image(store: Store, image_id: int) -> None:
         raise NotFoundError(f"no image {image_id}: the ids are 0 to {store.images_count - 1}")
 
 
-def class_name(store: Store, index: int | None) -> str | None:
-    """The name of the model's class, None where it has none."""
-    if index is None or store.classes is None or not 0 <= index < len(store.classes):
-        return None
-    return store.classes[index]
-
-
-def name_of(served: ServedStore, label: str) -> str:
-    """The name of the model's class for a label, the label itself where the model has none."""
-    return class_name(served.store, served.facts.classes.find(label).label_index) or label
-
-
 IMAGE_COLUMNS = ("image_id", "uri", "label", "label_index", "predicted", "probability")
-"""Of images/: what `image_facts` reads."""
+"""Of images/: what `image_facts` reads, with `list_columns`."""
+
+
+def fact_columns(store: Store) -> tuple[str, ...]:
+    """Return the columns of images/ that `image_facts` reads."""
+    return (*IMAGE_COLUMNS, *list_columns(store))
 
 
 def image_facts(served: ServedStore, row: dict[str, Any]) -> dict[str, Any]:
-    """The fields of `ImageFacts`, in its order, of a row of images/ with IMAGE_COLUMNS."""
+    """The fields of `ImageFacts`, in its order, of a row of images/ with `fact_columns`."""
     store, image_id, probability = served.store, row["image_id"], row["probability"]
     return {
         "image_id": image_id,
@@ -104,6 +100,8 @@ def image_facts(served: ServedStore, row: dict[str, Any]) -> dict[str, Any]:
         "predicted": row["predicted"],
         "predicted_class": class_name(store, row["predicted"]),
         "probability": number(probability),
+        "labels": image_labels(store, row),
+        "predictions": image_predictions(store, row),
         "thumb": thumb_address(served, image_id),
     }
 

@@ -18,7 +18,8 @@ from ..answers.classes import (
 )
 from ..answers.images import ListedImageAnswer
 from ..registry import ServedStore
-from .ask import class_name, said
+from .ask import said
+from .class_names import class_name
 from .cursors import page_of
 from .images import listed
 
@@ -69,13 +70,12 @@ def overview(served: ServedStore) -> OverviewAnswer:
     """What is noteworthy: dead units, weak classes, confusions, selective units, failed images."""
     facts, store = served.facts.classes, served.store
     rows = [row for row in facts.ordered("accuracy", descending=False) if row.accuracy is not None]
-    known = sum(row.images for row in rows)
     return OverviewAnswer(
         **said(served),
         dead=[_dead(served, layer.layer) for layer in store.layers],
         why_no_classes=facts.why_none(),
         classes=len(facts.rows()),
-        accuracy=sum(row.correct or 0 for row in rows) / known if known else None,
+        accuracy=facts.accuracy(),
         weakest=[ClassAnswer(**_class(served, row, _FEW_CONFUSIONS)) for row in rows[:_NOTED]],
         confusions=_pairs(served, rows),
         selective=[_selective(served, unit) for unit in facts.selective(None, _NOTED)],

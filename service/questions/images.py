@@ -14,10 +14,11 @@ from ..answers.images import (
     ListedImageAnswer,
 )
 from ..registry import ServedStore
-from .ask import IMAGE_COLUMNS, check_image, correct, finite, image_facts, said
+from .ask import check_image, fact_columns, finite, image_facts, said
 from .cursors import page_of
+from .image_labels import is_correct
 
-_LISTED = (*IMAGE_COLUMNS, "width", "height", "loss", "status")
+_LISTED = ("width", "height", "loss", "status")
 
 
 def images(
@@ -65,12 +66,12 @@ def image_units(served: ServedStore, image_id: int, *, layer: str | None = None,
 
 def listed(served: ServedStore, ids: Sequence[int]) -> list[dict[str, Any]]:
     """The fields of `ListedImageAnswer` for some images, in the order given."""
-    rows = served.store.images_at(ids, _LISTED)
+    rows = served.store.images_at(ids, (*fact_columns(served.store), *_LISTED))
     return [
         {
             **image_facts(served, row),
             **finite({name: row[name] for name in ("width", "height", "loss", "status")}),
-            "correct": correct(row),
+            "correct": is_correct(row),
         }
         for row in rows
     ]

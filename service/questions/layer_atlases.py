@@ -23,8 +23,9 @@ from ..http.answering import Picture, part_version
 from ..pictures import JPEG
 from ..registry import ServedStore
 from . import tiles as tile_answers
-from .ask import IMAGE_COLUMNS, class_name, image_facts, said
+from .ask import fact_columns, image_facts, said
 from .atlases import atlas_row
+from .class_names import class_name
 from .maps import check_item, items_of_layer
 from .units import unit_row
 
@@ -103,7 +104,7 @@ def _inner(found: Version[LayerAtlas]) -> Version[Atlas]:
 def sample_answer(served: ServedStore, found: Version[LayerAtlas], item: int) -> SampleAnswer:
     """One sample, of those that there are."""
     place = _place(found.value.sample, item)
-    (image,) = served.store.images_at([place["image_id"]], IMAGE_COLUMNS)
+    (image,) = served.store.images_at([place["image_id"]], fact_columns(served.store))
     x0, y0, x1, y1 = (place[name] for name in VIEW)
     return SampleAnswer(
         **image_facts(served, image),

@@ -26,7 +26,8 @@ from ..answers.overlays import (
 )
 from ..http.answering import Picture
 from ..registry import ServedStore
-from .ask import class_name, said
+from .ask import said
+from .class_names import class_name
 from .maps import ShownMap, check_item
 from .regions import Drawn, items_of
 from .tiles import TilePlace

@@ -23,7 +23,8 @@ from ..answers.regions import (
     RegionUnitsAnswer,
 )
 from ..registry import ServedStore
-from .ask import check_image, class_name, said
+from .ask import check_image, said
+from .class_names import class_name
 from .cursors import page_of
 from .images import listed
 from .maps import ShownMap

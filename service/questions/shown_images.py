@@ -4,9 +4,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from ..registry import ServedStore
-from .ask import IMAGE_COLUMNS, image_facts
+from .ask import fact_columns, image_facts
 
-_READ = (*IMAGE_COLUMNS, "width", "height")
 _BYTES = 900
 """Of what is kept of an image, besides its uri."""
 
@@ -22,8 +21,12 @@ class Shown(NamedTuple):
 
 
 def read_ahead(served: ServedStore) -> None:
-    """Reads what is told of images, where that is not too much."""
-    served.store.hold_images(_READ)
+    """Read what is told of images, where that is not too much."""
+    served.store.hold_images(_columns(served))
+
+
+def _columns(served: ServedStore) -> tuple[str, ...]:
+    return (*fact_columns(served.store), "width", "height")
 
 
 def shown(served: ServedStore, ids: Sequence[int]) -> list[Shown]:
@@ -42,7 +45,7 @@ def _shown(served: ServedStore, ids: Sequence[int], read: Read) -> list[Shown] |
     known = served.shown.held_all(ids)
     missing = [image_id for image_id, one in zip(ids, known, strict=True) if one is None]
     if missing:
-        rows = read(missing, _READ)
+        rows = read(missing, _columns(served))
         if rows is None:
             return None
         for row in rows:

@@ -25,9 +25,8 @@ from ..fresh import Version
 from ..http.answering import Picture, part_version
 from ..pictures import JPEG
 from ..registry import ServedStore
-from .ask import IMAGE_COLUMNS, check_image, image_facts, said
+from .ask import check_image, fact_columns, image_facts, said
 
-_SHOWN = (*IMAGE_COLUMNS, "width", "height")
 GRIDS: tuple[GridName, ...] = ("nearest", "assigned")
 
 
@@ -238,7 +237,7 @@ def atlas_address(served: ServedStore, name: str) -> str:
 
 
 def _image(served: ServedStore, image_id: int) -> ShownImage:
-    (row,) = served.store.images_at([image_id], _SHOWN)
+    (row,) = served.store.images_at([image_id], (*fact_columns(served.store), "width", "height"))
     return ShownImage(**image_facts(served, row), width=row["width"], height=row["height"])
 
 

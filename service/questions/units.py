@@ -19,7 +19,8 @@ from ..answers.units import (
     UnitsAnswer,
 )
 from ..registry import ServedStore
-from .ask import class_name, finite, said
+from .ask import finite, said
+from .class_names import class_name
 from .cursors import page_of
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 from unitscope.index.cluster_names import SCALES, hills, named_clusters
+from unitscope.index.label_codes import LabelCodes
 from unitscope.index.map_items import Labels
 from unitscope.index.map_places import MapPlaces
 
@@ -10,7 +11,7 @@ MIDDLES = ((20, 20), (80, 20), (20, 80), (80, 80), (50, 50))
 
 
 def columns(codes):
-    return Labels(LABELS, np.asarray(codes, np.int32))
+    return Labels(LABELS, LabelCodes(np.asarray(codes, np.int32)))
 
 
 def blobs(own, seed=0):
@@ -45,7 +46,7 @@ def test_labels_that_are_everywhere_name_nothing():
 
 def test_two_labels_may_share_a_cluster():
     places, images = blobs([0, 1, 2, 3, 3])
-    codes = images.codes.copy()
+    codes = images.codes.numbers.copy()
     codes[:300] = np.where(np.arange(300) % 2, 0, 1)
     codes[300:600] = 2
     found = named_clusters(places, columns(codes), np.arange(1500))

@@ -235,3 +235,29 @@ def test_tars_that_change_after_they_were_listed(tmp_path):
         list(dataset.read(table))
     (tmp_path / "x.tar").unlink()
     assert [each.status for each in dataset.read(table)] == [ImageStatus.UNREADABLE]
+
+
+def test_labels_of_the_json_are_a_list_where_no_sample_has_a_label(tmp_path):
+    found = opened(
+        tmp_path,
+        ("0.jpg", b"0"),
+        ("0.json", json.dumps({"labels": ["cat", "dog", "cat"], "age": 3}).encode()),
+        ("1.jpg", b"1"),
+        ("1.json", json.dumps({"labels": [4]}).encode()),
+        ("2.jpg", b"2"),
+        ("3.jpg", b"3"),
+        ("3.json", json.dumps({"labels": []}).encode()),
+    )
+    table = listed(found)
+    assert table["labels"].to_pylist() == [["cat", "dog"], ["4"], None, []]
+    assert table["age"].to_pylist() == [3, None, None, None]
+    assert "a list for each image" in found.describe()
+
+
+@pytest.mark.parametrize("labels", [[["nested"]], {"cat": 1}, [True]])
+def test_labels_that_are_no_list_of_names_are_not_kept(tmp_path, labels):
+    members = [("0.jpg", b"0"), ("0.json", json.dumps({"labels": labels}).encode())]
+    members += [("1.jpg", b"1"), ("1.json", b'{"labels": ["cat"]}')]
+    found = opened(tmp_path, *members)
+    assert "labels" not in listed(found).column_names
+    assert "nested: labels" in found.describe()

@@ -45,7 +45,7 @@ def test_units_have_their_statistics_and_a_state(units, store):
     where = f"state = '{ALIVE}' and unit >= 5"
     np.testing.assert_array_equal(units.mask(where), ~dead & (np.arange(units.count) >= 5))
     labels = units.labels()
-    told = [labels.names[code] if code >= 0 else None for code in labels.codes]
+    told = [labels.names[code] if code >= 0 else None for code in labels.codes.numbers]
     assert told == store.selectivity(LAYER)["label"].to_pylist()
 
 

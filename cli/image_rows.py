@@ -1,0 +1,47 @@
+"""What `top` and `neighbors` say of an image: its label or labels, and the classes that are predicted."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..index.store import Store
+
+
+def image_rows(store: "Store", ids: list[int], columns: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Return some columns of images/ for each image, with the names of the predicted classes.
+
+    Where images have several labels, or several classes are predicted, with the columns of these.
+    """
+    from ..index.label_lists import LABELS, LIST_COLUMNS, PREDICTED_CLASSES, has_label_lists
+
+    schema = store.images_schema
+    lists = [name for name in LIST_COLUMNS if name in schema.names]
+    lists += [LABELS] if has_label_lists(schema) else []
+    rows = store.images_at(ids, [*columns, *lists])
+    for row in rows:
+        row["predicted_class"] = class_name(store, row["predicted"])
+        if row.get(PREDICTED_CLASSES) is not None:
+            row["predicted_names"] = [class_name(store, index) for index in row[PREDICTED_CLASSES]]
+    return rows
+
+
+def class_name(store: "Store", index: int | None) -> str | None:
+    """Return the model's name of a class; its number where the model has no names."""
+    if index is None:
+        return None
+    return str(index) if store.classes is None else store.classes[index]
+
+
+def label_cell(row: dict[str, Any]) -> str | None:
+    """Return the label, or all labels of an image that has several."""
+    return _joined(row["labels"]) if row.get("labels") is not None else row["label"]
+
+
+def predicted_cell(row: dict[str, Any]) -> str | None:
+    """Return the predicted class, or all of them."""
+    return (
+        _joined(row["predicted_names"]) if row.get("predicted_names") is not None else row["predicted_class"]
+    )
+
+
+def _joined(names: list[str]) -> str:
+    return ", ".join(names) or "none"
