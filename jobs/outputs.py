@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from ..common.errors import UsageError
-from ..common.task_names import Form, Task
+from ..common.task_names import PREDICTING, Form, Task
 from ..index.label_facts import LabelFacts
 from ..model.load import LoadedModel
 from ..model.outputs import OutputKind
@@ -56,7 +56,9 @@ def _named(known: _Known, task: Task) -> OutputKind:
         raise UsageError(
             f"the task is binary, but the network gives {outputs} numbers for an image: name classification"
         )
-    return OutputKind(task, alone=task == "multi-label", why="it is named")
+    unused = known.model.classes is not None and task not in PREDICTING
+    why = "it is named; the names of its classes are not used" if unused else "it is named"
+    return OutputKind(task, alone=task == "multi-label", why=why)
 
 
 def _found(known: _Known) -> OutputKind:
@@ -114,7 +116,8 @@ def _with_form(known: _Known, kind: OutputKind) -> OutputKind:
         return replace(kind, form="probabilities", why=f"{kind.why}; probabilities, for they sum to 1")
     if values == "unit":
         alone = kind.task != "binary"
-        return replace(
-            kind, form="probabilities", alone=alone, why=f"{kind.why}; probabilities, for all lie in 0 to 1"
-        )
+        why = f"{kind.why}; probabilities, for all lie in 0 to 1"
+        if kind.task == "classification":
+            why += "; the most probable class is predicted, --task multi-label predicts each by itself"
+        return replace(kind, form="probabilities", alone=alone, why=why)
     return replace(kind, why=f"{kind.why}; logits")

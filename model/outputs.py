@@ -13,8 +13,8 @@ from ..common.task_names import PREDICTING, Form, Task
 THRESHOLD = 0.5
 """From this probability on a label is predicted, where each label is predicted by itself."""
 
-Values = Literal["distribution", "unit", "scores"]
-"""What the numbers of a row look like: they are not negative and sum to 1; they lie in [0, 1]; or neither."""
+Values = Literal["distribution", "unit", "scores", "unknown"]
+"""What the numbers of a row look like: not negative with the sum 1; all in [0, 1]; neither; or none is finite."""
 
 
 @dataclass(frozen=True)
@@ -95,15 +95,20 @@ def read_output(output: object) -> Tensor | None:
 
 
 def describe_values(scores: Tensor) -> Values:
-    """Return what the rows of scores look like. scores: (images, outputs), of several images that differ."""
+    """Return what the rows of scores look like. scores: (images, outputs), of several images that differ.
+
+    Rows that are not finite are left out. A sum may be off by what the scores' precision makes of it.
+    """
+    precision = torch.finfo(scores.dtype).eps if scores.is_floating_point() else 0.0
     values = scores.detach().double().cpu()
-    if not bool(values.isfinite().all()) or bool((values < -1e-6).any()) or bool((values > 1 + 1e-6).any()):
+    values = values[values.isfinite().all(dim=1)]
+    if not len(values):
+        return "unknown"
+    if bool((values < -1e-6).any()) or bool((values > 1 + max(1e-6, precision)).any()):
         return "scores"
-    if not bool(((values > 0) & (values < 1)).any()):
-        return "scores"
-    if values.shape[1] > 1 and bool(((values.sum(1) - 1).abs() < 2e-3).all()):
+    if values.shape[1] > 1 and bool(((values.sum(1) - 1).abs() < max(2e-3, 4 * precision)).all()):
         return "distribution"
-    return "unit"
+    return "unit" if bool(((values > 0) & (values < 1)).any()) else "scores"
 
 
 def noise_images(input_size: tuple[int, int], device: torch.device) -> Tensor:

@@ -75,7 +75,7 @@ def data(tmp_path):
 def swept(tmp_path, data):
     """Sweeps with one of the factories above; gives the store, and what the network gives for each image."""
 
-    def make(factory, head="", path=None, **options):
+    def make(factory, head="", path=None, pixels_of=None, **options):
         (tmp_path / "net.py").write_text(NETWORK + head)
         spec = f"{tmp_path}/net.py:{factory}@random"
         config = SweepConfig(
@@ -91,7 +91,7 @@ def swept(tmp_path, data):
             config = SweepConfig(**vars(config) | {"layers": ("0.0",)})
         sweep(config)
         store = Store.open(str(tmp_path / "store"))
-        return store, store.images(COLUMNS).to_pylist(), _scores(spec, path or data)
+        return store, store.images(COLUMNS).to_pylist(), _scores(spec, pixels_of or path or data)
 
     return make
 
@@ -208,3 +208,67 @@ def test_integer_labels_are_numbers_of_classes(swept, tmp_path, data):
     }  # fmt: skip
     assert "numbers of the model's 3 classes" in store.manifest.labels
     sweep(config)  # the same command finds it finished
+
+
+def several(folder, data, labels):
+    """The images of `data` as a table with a list of labels for each."""
+    files = sorted(data.rglob("*.png"))
+    table = {"image": [file.read_bytes() for file in files], "labels": labels(len(files))}
+    pq.write_table(pa.table(table), folder / "several.parquet")
+    return folder / "several.parquet"
+
+
+def test_one_class_is_correct_if_it_is_among_several_labels(swept, tmp_path, data):
+    lists = [["cat", "emu"], ["dog"], [], None]
+    path = several(tmp_path, data, lambda images: [lists[number % 4] for number in range(images)])
+    store, _, scores = swept("logits", NAMES, path=path, task="classification", pixels_of=data)
+    names = ("cat", "dog", "emu")
+    for number, share in enumerate(scores):
+        row = store.image(number)
+        predicted = int(np.argmax(share))
+        labels = lists[number % 4]
+        assert row["predicted"] == predicted
+        assert row["correct"] == (None if not labels else names[predicted] in labels)
+        assert row["loss"] is None
+        assert "predicted_classes" not in row
+
+
+def test_a_multi_label_network_judges_images_with_one_label(swept):
+    store, _, scores = swept("sigmoid", NAMES, task="multi-label")
+    for number, share in enumerate(scores):
+        row = store.image(number)
+        label = ("cat", "dog").index(row["label"])
+        predicted = np.flatnonzero(share >= 0.5).tolist()
+        assert (row["label_indices"], row["predicted_classes"]) == ([label], predicted)
+        assert row["correct"] == (predicted == [label])
+        assert row["label_probabilities"] == pytest.approx([share[label]], rel=1e-4)
+        terms = [math.log(one if place == label else 1 - one) for place, one in enumerate(share)]
+        assert row["loss"] == pytest.approx(-sum(terms) / 3, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("rows", "values"),
+    [
+        ([[0.0, 1.0], [1.0, 0.0]], "distribution"),
+        ([[0.25, 0.75], [math.nan, math.nan]], "distribution"),
+        ([[math.nan, 1.0]], "unknown"),
+        ([[0.2, 0.9], [0.1, 0.1]], "unit"),
+        ([[0.0, 0.0], [1.0, 1.0]], "scores"),
+        ([[0.2, 1.1], [0.5, 0.5]], "scores"),
+    ],
+)
+def test_what_numbers_look_like(rows, values):
+    import torch
+    from unitscope.model.outputs import describe_values
+
+    assert describe_values(torch.tensor(rows)) == values
+
+
+@pytest.mark.parametrize("precision", ["float16", "bfloat16"])
+def test_a_softmax_over_many_classes_in_half_precision_is_one(precision):
+    import torch
+    from unitscope.model.outputs import describe_values
+
+    scores = torch.randn((8, 1000), generator=torch.Generator().manual_seed(1))
+    assert describe_values(scores.to(getattr(torch, precision)).softmax(-1)) == "distribution"
+    assert describe_values(scores.to(getattr(torch, precision)).sigmoid()) == "unit"
