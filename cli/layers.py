@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..model.load import LoadedModel
     from ..model.receptive_field import ReceptiveField
 
-MODEL_FORMS = "torchvision:NAME[@WEIGHTS], timm:NAME, FILE.py:FACTORY or PACKAGE.MODULE:FACTORY"
+MODEL_FORMS = "torchvision:NAME[@WEIGHTS], timm:NAME, hf:FOLDER-or-REPOSITORY, FILE.py:FACTORY or PACKAGE.MODULE:FACTORY"
 
 
 @dataclass(frozen=True)

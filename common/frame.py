@@ -1,13 +1,16 @@
 """The geometry of preprocessing: from an image's own pixels to the model's input and back.
 
 Pixels are continuous here: pixel i covers [i, i+1), and a box is half-open, (x0, y0, x1, y1) with x1 and y1 outside.
-The sizes and offsets are those of torchvision's `Resize` and `CenterCrop`, which timm uses too.
+The sizes and offsets are those of torchvision's `Resize` and `CenterCrop`, which timm uses too, or of transformers.
 """
 
 from dataclasses import dataclass
 from typing import Literal
 
 Box = tuple[int, int, int, int]
+CropRounding = Literal["even", "down"]
+"""Which pixel a centred crop begins with where it would begin between two: the even one (torchvision's `CenterCrop`),
+or the first (transformers' `center_crop`)."""
 Exif = Literal["apply", "ignore"]
 """Whether images are turned as their EXIF orientation says."""
 
@@ -17,11 +20,13 @@ class Frame:
     """What preprocessing does to positions: a resize, then a centred crop.
 
     resize: the shorter side's length in pixels (the longer keeps the ratio), (height, width) exactly, or None.
-    crop: (height, width) cut from the centre, padded with zeros where the image is smaller, or None.
+    crop: (height, width) cut from the centre, padded with zeros where the image is smaller, or None. crop_rounding:
+    where the crop begins if that is between two pixels.
     """
 
     resize: int | tuple[int, int] | None
     crop: tuple[int, int] | None
+    crop_rounding: CropRounding = "even"
 
     def resized(self, width: int, height: int) -> tuple[int, int]:
         """(width, height) after the resize."""
@@ -38,7 +43,8 @@ class Frame:
         if self.crop is None:
             return 0, 0
         resized_width, resized_height = self.resized(width, height)
-        return _centre(resized_width, self.crop[1]), _centre(resized_height, self.crop[0])
+        height, width = self.crop
+        return self._centre(resized_width, width), self._centre(resized_height, height)
 
     def input_size(self, width: int, height: int) -> tuple[int, int]:
         """(height, width) of the model's input for an image of this size."""
@@ -46,6 +52,12 @@ class Frame:
             return self.crop
         resized_width, resized_height = self.resized(width, height)
         return resized_height, resized_width
+
+    def _centre(self, size: int, crop: int) -> int:
+        """Where a centred crop begins; an image that is smaller is padded by (crop - size) // 2 first."""
+        if size < crop:
+            return -((crop - size) // 2)
+        return (size - crop) // 2 if self.crop_rounding == "down" else round((size - crop) / 2.0)
 
     def to_original(self, box: Box, width: int, height: int) -> Box:
         """A box of model-input pixels in the pixels of the original `width` x `height` image.
@@ -57,13 +69,6 @@ class Frame:
         x0, x1 = _stretch(box[0] + left, box[2] + left, width, resized_width)
         y0, y1 = _stretch(box[1] + top, box[3] + top, height, resized_height)
         return x0, y0, x1, y1
-
-
-def _centre(size: int, crop: int) -> int:
-    """Where a centred crop begins; torchvision pads the smaller image by (crop - size) // 2 first."""
-    if size < crop:
-        return -((crop - size) // 2)
-    return round((size - crop) / 2.0)
 
 
 def _stretch(low: int, high: int, size: int, resized: int) -> tuple[int, int]:

@@ -165,7 +165,7 @@ def frame_to_json(frame: Frame) -> Json:
     return {
         "resize": list(frame.resize) if isinstance(frame.resize, tuple) else frame.resize,
         "crop": list(frame.crop) if frame.crop is not None else None,
-    }
+    } | ({} if frame.crop_rounding == "even" else {"crop_rounding": frame.crop_rounding})
 
 
 def frame_from_json(content: Json) -> Frame:
@@ -174,6 +174,7 @@ def frame_from_json(content: Json) -> Frame:
     return Frame(
         resize=cast("tuple[int, int]", tuple(resize)) if isinstance(resize, list) else resize,
         crop=cast("tuple[int, int]", tuple(crop)) if crop is not None else None,
+        crop_rounding=content.get("crop_rounding", "even"),
     )
 
 

@@ -1,9 +1,9 @@
 """Checks that a manifest has the shape that a sweep gives it, before anything is computed from what it says."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
-from ..common.frame import Frame
+from ..common.frame import CropRounding, Frame
 from .stored_names import check_stored_name
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ def check_model(model: Mapping[str, Any]) -> None:
 
 def check_frame(frame: Frame) -> None:
     """Raise ValueError for a resize or crop that no image has."""
+    if frame.crop_rounding not in get_args(CropRounding):
+        raise ValueError(f"frame has the crop_rounding {frame.crop_rounding!r}")
     for sides in (frame.resize, frame.crop):
         for side in sides if isinstance(sides, tuple) else (sides,):
             if side is not None and not _is_count(side, 1, _SIDE):

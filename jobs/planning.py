@@ -216,8 +216,11 @@ def settings(
 
 
 def absolute_spec(spec: str) -> str:
-    """The spec of a factory's file with its whole path, so that the network is found from any folder."""
-    return str(Path(spec).absolute()) if parse_spec(spec).source == "file" else spec
+    """Return the spec of a factory's file, or of a folder, with its whole path: it is found from any folder."""
+    parsed = parse_spec(spec)
+    if parsed.source == "hf" and Path(parsed.name).is_dir():
+        return str(replace(parsed, name=str(Path(parsed.name).absolute())))
+    return str(Path(spec).absolute()) if parsed.source == "file" else spec
 
 
 def asked(config: SweepConfig) -> dict[str, Any]:

@@ -106,6 +106,8 @@ def _build(request: Request) -> Built:
         from . import source_torchvision as source
     elif request.spec.source == "timm":
         from . import source_timm as source
+    elif request.spec.source == "hf":
+        from . import source_hf as source
     else:
         from . import source_factory as source
     return source.build(request)

@@ -11,13 +11,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import torch
 from torch import Tensor
 
 from ..common.errors import ImageError, ImageStatus, ModelSpecError
-from ..common.frame import Frame
+from ..common.frame import CropRounding, Frame
 
 Triple = tuple[float, float, float]
 
@@ -32,7 +32,7 @@ CACHED_NUMBERS = 2**18
 MAX_RESIZED_PIXELS = 178_956_970
 """A resize to more than this is refused: one image of 1 x 20,000 pixels would otherwise take gigabytes."""
 
-_KEYS = ("resize", "crop", "mean", "std", "interpolation", "antialias")
+_KEYS = ("resize", "crop", "crop_rounding", "mean", "std", "interpolation", "antialias")
 _EXAMPLE = (
     '{"resize": 256, "crop": 224, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225], '
     '"interpolation": "bilinear"}'
@@ -112,17 +112,21 @@ class Preprocess:
             "std": list(self.std),
             "interpolation": self.interpolation,
             "antialias": self.antialias,
-        }
+        } | ({} if self.frame.crop_rounding == "even" else {"crop_rounding": self.frame.crop_rounding})
 
     @classmethod
     def from_dict(cls, declared: Mapping[str, Any]) -> "Preprocess":
         """Reads a manifest's preprocessing, or the PREPROCESS of a factory's module.
 
-        `resize` is the shorter side, [height, width] or None; `crop` a side, [height, width] or None;
+        `resize` is the shorter side, [height, width] or None; `crop` a side, [height, width] or None, which begins at
+        the even pixel or, by `crop_rounding` "down", at the first where it would begin between two;
         together they must give one size to every image. `mean` and `std` are required. Raises ModelSpecError.
         """
         _check_keys(declared)
-        frame = Frame(_read_size(declared, "resize"), _read_pair(declared, "crop"))
+        rounding = declared.get("crop_rounding", "even")
+        if rounding not in get_args(CropRounding):
+            raise ModelSpecError(f'PREPROCESS["crop_rounding"] is {rounding!r}; allowed: even, down')
+        frame = Frame(_read_size(declared, "resize"), _read_pair(declared, "crop"), rounding)
         if frame.crop is None and not isinstance(frame.resize, tuple):
             raise ModelSpecError(
                 f"PREPROCESS gives images different sizes (resize {frame.resize!r}, no crop): add "

@@ -2,6 +2,7 @@
 
 import math
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any, cast
 
@@ -14,6 +15,7 @@ from torch import nn
 from ..common.errors import ModelSpecError
 from ..common.frame import Frame
 from .checkpoint import State, check_checkpoint, fill, head_size, read_checkpoint
+from .hub import cached_if_unreachable
 from .preprocess import INTERPOLATIONS, Preprocess
 from .sources import RANDOM_WEIGHTS, Built, Request, listed, seeded, suggest
 from .spec import RANDOM
@@ -76,7 +78,8 @@ def _describe(network: nn.Module, weights: str, *, is_random: bool = False, same
 
 def _create(name: str, *, pretrained: bool, **options: Any) -> nn.Module:
     try:
-        return timm.create_model(name, pretrained=pretrained, **options)
+        with cached_if_unreachable() if pretrained else nullcontext():
+            return timm.create_model(name, pretrained=pretrained, **options)
     except Exception as error:
         # Hub clients and timm raise all sorts for no network, an unknown repository or a damaged file.
         what = "the weights of " if pretrained else ""

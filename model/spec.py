@@ -2,6 +2,7 @@
 
     torchvision:NAME[@WEIGHTS]           DEFAULT, a tag such as IMAGENET1K_V2, or random
     timm:NAME[.TAG][@random]             timm's own names and tags; no tag means timm's default tag
+    hf:FOLDER or hf:REPOSITORY[@random]  an image classifier of the transformers library, with its image processor
     path/to/file.py:FACTORY[@own|@random]
     package.module:FACTORY[@own|@random]
 
@@ -15,13 +16,15 @@ from typing import Literal
 
 from ..common.errors import ModelSpecError
 
-Source = Literal["torchvision", "timm", "file", "module"]
+Source = Literal["torchvision", "timm", "hf", "file", "module"]
+LIBRARIES = ("torchvision", "timm", "hf")
 
 RANDOM = "random"
 OWN = "own"
 
 FORMS = (
-    "torchvision:alexnet@DEFAULT, timm:resnet18.a1_in1k, path/to/file.py:factory or package.module:factory "
+    "torchvision:alexnet@DEFAULT, timm:resnet18.a1_in1k, hf:microsoft/resnet-18, path/to/file.py:factory or "
+    "package.module:factory "
     "(with @random for untrained weights, @own for a factory that loads its weights itself)"
 )
 
@@ -38,7 +41,7 @@ _BARE_FILE = re.compile(r".+\.py(?:@[^@:/\\]*)?", re.DOTALL)
 class ModelSpec:
     """What a model's name says.
 
-    name: torchvision's or timm's name (timm's with its tag), or PLACE:FACTORY.
+    name: the library's name (timm's with its tag, a folder or repository for hf), or PLACE:FACTORY.
     weights: a tag, "random", "own", or None where the name says nothing about weights.
     """
 
@@ -48,16 +51,16 @@ class ModelSpec:
 
     @property
     def place(self) -> str:
-        """The file or module of a factory; torchvision's or timm's name otherwise."""
+        """The file or module of a factory; the library's name otherwise."""
         return self.name.rpartition(":")[0] if self.source in ("file", "module") else self.name
 
     @property
     def factory(self) -> str:
-        """The factory's name; empty for torchvision and timm."""
+        """The factory's name; empty for libraries."""
         return self.name.rpartition(":")[2] if self.source in ("file", "module") else ""
 
     def __str__(self) -> str:
-        library = f"{self.source}:" if self.source in ("torchvision", "timm") else ""
+        library = f"{self.source}:" if self.source in LIBRARIES else ""
         in_name = self.source == "timm" and self.weights not in (None, RANDOM)
         return library + self.name + (f"@{self.weights}" if self.weights and not in_name else "")
 
@@ -73,6 +76,8 @@ def parse_spec(text: str) -> ModelSpec:
         return _parse_torchvision(rest, text)
     if colon and library == "timm":
         return _parse_timm(rest, text)
+    if colon and library == "hf":
+        return _parse_hf(rest, text)
     match = _FILE.fullmatch(text) or _MODULE.fullmatch(text)
     if match is not None:
         return _factory(match, text)
@@ -112,6 +117,17 @@ def _parse_timm(rest: str, text: str) -> ModelSpec:
             f"after @ only {RANDOM!r} is allowed, not {weights!r}"
         )
     return ModelSpec("timm", name, RANDOM if at else name.partition(".")[2] or None)
+
+
+def _parse_hf(rest: str, text: str) -> ModelSpec:
+    name, at, weights = rest.rpartition("@")
+    name = name if at and weights == RANDOM else rest
+    if not name.strip() or "\0" in name:
+        raise ModelSpecError(
+            f"{text!r} is not of the form hf:FOLDER or hf:REPOSITORY, as in hf:microsoft/resnet-18; "
+            f"hf:FOLDER@{RANDOM} takes untrained weights"
+        )
+    return ModelSpec("hf", name, RANDOM if name != rest else None)
 
 
 def _factory(match: re.Match[str], text: str) -> ModelSpec:
