@@ -13,8 +13,12 @@ if TYPE_CHECKING:
     from ..model.layers import Layer, LayerList
     from ..model.load import LoadedModel
     from ..model.receptive_field import ReceptiveField
+    from ..model.sweepable import Sweepable
 
-MODEL_FORMS = "torchvision:NAME[@WEIGHTS], timm:NAME, hf:FOLDER-or-REPOSITORY, FILE.py:FACTORY or PACKAGE.MODULE:FACTORY"
+MODEL_FORMS = (
+    "torchvision:NAME[@WEIGHTS], timm:NAME, hf:FOLDER, hf:REPOSITORY, FILE.py:FACTORY or "
+    "PACKAGE.MODULE:FACTORY"
+)
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,7 @@ class _Found:
     layers: "LayerList"
     chosen: frozenset[str]
     fields: "dict[str, ReceptiveField]"
+    sweepable: "Sweepable"
 
     def rows(self) -> list[dict[str, Any]]:
         """One row per layer: the columns of layers.parquet. The view needs images: it is measured by a sweep."""
@@ -47,6 +52,9 @@ def run(arguments: Namespace) -> int:
                 "input_size": found.input_size,
                 "layers": found.rows(),
                 "refused": refused,
+                "preprocessing": found.model.preprocess_source,
+                "feature": None if found.sweepable.feature is None else found.sweepable.feature.name,
+                "sweep_refuses": found.sweepable.problems,
             }
         )
     else:
@@ -59,6 +67,7 @@ def _find(arguments: Namespace) -> _Found:
     from ..model.layers import list_layers
     from ..model.load import load_model
     from ..model.receptive_field import receptive_fields
+    from ..model.sweepable import check_sweepable
 
     model = load_model(arguments.model, weights=arguments.weights, need_weights=False)
     size = arguments.input_size or model.input_size
@@ -67,7 +76,10 @@ def _find(arguments: Namespace) -> _Found:
         chosen = frozenset(layer.name for layer in default_layers(model.network, layers, size))
     except LayerError:
         chosen = frozenset[str]()  # every layer must then be named; the table shows that none is the default
-    return _Found(model, size, layers, chosen, receptive_fields(model.network, layers.swept, size))
+    fields = receptive_fields(model.network, layers.swept, size)
+    swept = [layer for layer in layers.swept if layer.name in chosen]
+    sweepable = check_sweepable(model, swept, size, has_weights=arguments.weights is not None)
+    return _Found(model, size, layers, chosen, fields, sweepable)
 
 
 def _row(layer: "Layer", field: "ReceptiveField", chosen: bool) -> dict[str, Any]:
@@ -110,7 +122,7 @@ def _print(found: _Found) -> None:
     rows = found.rows()
     print_lines(
         f"{found.model.spec}: {count(len(rows), 'layers')}, {count(sum(row['units'] for row in rows), 'units')}, "
-        f"for inputs of {height}x{width} pixels",
+        f"for inputs of {height}x{width} pixels ({_size_source(found)})",
         f"Weights: {found.model.weights}. Nothing below depends on them.",
         "",
     )
@@ -123,9 +135,23 @@ def _print(found: _Found) -> None:
     guessed = sorted({name for row in rows for name in row["guessed"]})
     if guessed:
         print_lines(f"Receptive fields may be larger than the truth behind: {', '.join(guessed)}.")
+    feature = found.sweepable.feature
+    if feature is not None:
+        why = feature.note or "what feeds the classifier"
+        print_lines(f"feature: {feature.name}, {feature.width:,} numbers: {why}")
+    if found.sweepable.problems:
+        print_lines("", "`unitscope sweep` refuses this network as it is:")
+        print_lines(*(f"- {problem}" for problem in found.sweepable.problems))
     if found.layers.refused:
         print_lines("", f"Cannot be swept ({len(found.layers.refused)}):", "")
         print_table((Column("layer"), Column("why")), found.layers.refused)
+
+
+def _size_source(found: _Found) -> str:
+    """Who says what size images have."""
+    if found.input_size != found.model.input_size:
+        return "--input-size"
+    return found.model.preprocess_source
 
 
 def _cells(row: dict[str, Any]) -> list[object]:

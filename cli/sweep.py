@@ -1,7 +1,7 @@
 """`unitscope sweep DATA STORE --model SPEC`: plan, sweep, merge. Run again, it goes on where it stopped."""
 
 from argparse import Namespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..common.task_names import FORMS, TASKS
 from . import values
@@ -12,6 +12,7 @@ from .progress import show_progress
 from .verb import JSON, Verb, argument
 
 if TYPE_CHECKING:
+    from ..index.manifest import Manifest
     from ..jobs.config import SweepConfig
     from ..jobs.estimate import Estimate
     from ..jobs.run import SweepReport
@@ -19,9 +20,15 @@ if TYPE_CHECKING:
 
 def run(arguments: Namespace) -> int:
     """Sweeps, or says what a sweep would do."""
+    from ..index.dataset.selection import expand
+    from ..jobs.arguments import check_arguments
     from ..jobs.config import SweepConfig
 
-    config = SweepConfig(**{name: getattr(arguments, name) for name in _SETTINGS})
+    data, select = expand(arguments.data)
+    settings: dict[str, Any] = {name: getattr(arguments, name) for name in _SETTINGS}
+    settings |= {"data": data, "select": select}
+    config = SweepConfig(**settings)
+    check_arguments(config)
     return _dry_run(config, arguments) if arguments.dry_run else _sweep(config, arguments)
 
 
@@ -34,15 +41,33 @@ def _sweep(config: "SweepConfig", arguments: Namespace) -> int:
         report = sweep(config, progress=progress)
     manifest = Manifest.read(Folder.confined(report.store))
     if arguments.json:
-        print_json({**vars(report), **provenance(manifest)})
+        print_json({**vars(report), **provenance(manifest), "read": _read(manifest)})
     else:
-        _print_report(report)
+        _print_report(report, _read(manifest))
         print_notes(manifest)
     return 0
 
 
-def _print_report(report: "SweepReport") -> None:
+def _read(manifest: "Manifest") -> dict[str, Any]:
+    """What the dataset and the network were taken for. Stores of older releases say less."""
+    facts, feature = manifest.dataset.get("labels_read") or {}, manifest.model.get("feature") or {}
+    return {
+        "dataset": manifest.dataset.get("path"),
+        "select": manifest.dataset.get("select"),
+        "labelled": facts.get("labelled"),
+        "labels": facts.get("distinct"),
+        "labels_that_are_classes": facts.get("known"),
+        "label_rule": manifest.labels,
+        "passed_over": manifest.dataset.get("passed_over") or {},
+        "output": manifest.model.get("output"),
+        "feature": feature,
+        "notes": manifest.model.get("notes") or [],
+    }
+
+
+def _print_report(report: "SweepReport", read: dict[str, Any]) -> None:
     failed = sum(report.errors.values())
+    output, feature = read["output"] or {}, read["feature"]
     if not report.swept and not report.seconds:
         print_lines(f"{report.store} is finished already; nothing was left to do.")
     print_lines(
@@ -54,6 +79,15 @@ def _print_report(report: "SweepReport") -> None:
             f"{number:,} {status}" for status, number in sorted(report.errors.items()) if number
         )
         print_lines(f"{count(failed, 'images')} failed ({by_status}); errors.parquet says why.")
+    if read["labels"]:
+        known = read["labels_that_are_classes"]
+        print_lines(f"labels: {known:,} of {read['labels']:,} are classes of the model: {read['label_rule']}")
+    print_lines(*(f"{count:,} {what}" for what, count in read["passed_over"].items()))
+    if output:
+        print_lines(f"output: {output['task']}: {output['why']}")
+    if feature:
+        print_lines(f"feature: {feature.get('module')}, {feature.get('note') or 'what feeds the classifier'}")
+    print_lines(*read["notes"])
     if report.swept:
         seconds = report.seconds.get("sweep", 0.0)
         print_lines(f"Swept {count(report.swept, 'images')} now, {rate(report.swept, seconds, 'images')}.")
@@ -97,7 +131,9 @@ _DTYPES = ("float32", "float16")
 ARGUMENTS = (
     argument(
         "DATA",
-        help="an image folder, a Parquet file or folder in the Hugging Face layout, or WebDataset tars",
+        nargs="+",
+        help="an image folder, a Parquet file or folder in the Hugging Face layout, or WebDataset tars; or several of "
+        "one kind, or patterns in quotes: 'data/part-*.parquet', 'train-{000..127}.tar'",
     ),
     argument("STORE", help="the folder or bucket prefix to fill"),
     argument("--model", metavar="SPEC", required=True, help=MODEL_FORMS),

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from .cache import ByteCache
 from .damaged import damaged, reading
 from .files import Folder
+from .parquet_bounds import check_footer, read_columns, read_group
 from .plain import At, list_reader, reader
 
 _ALL_GROUPS = -1
@@ -56,7 +57,19 @@ class _OpenFile:
         source = pa.OSFile(str(local)) if local is not None else folder.open(path)
         # read ahead by threads of pyarrow's own, which a near file would only wait for
         self.file = pq.ParquetFile(source, pre_buffer=local is None, page_checksum_verification=True)
+        self.size = int(source.size())
+        check_footer(self.file.metadata, self.size)
+        self._source = source
         self.lock = Lock()
+
+    def again(self, dictionaries: Sequence[str]) -> pq.ParquetFile:
+        """Open it once more, with some columns of text read as dictionaries."""
+        return pq.ParquetFile(
+            self._source,
+            metadata=self.file.metadata,
+            read_dictionary=list(dictionaries),
+            page_checksum_verification=True,
+        )
 
     @property
     def bytes(self) -> int:
@@ -100,7 +113,7 @@ class FileCache:
         with opened.lock:
             table = self._guarded(
                 group.path,
-                lambda: opened.file.read_row_group(group.number, columns=list(names), use_threads=False),
+                lambda: read_group(opened.file, group.number, names, opened.size, opened.again),
             )
         self._check(group.path, table, group.rows, names)
         return table
@@ -130,7 +143,9 @@ class FileCache:
         for path in paths:
             opened = self.open(path)
             with opened.lock:
-                table = self._guarded(path, lambda: opened.file.read(columns=[name], use_threads=False))  # noqa: B023
+                table = self._guarded(
+                    path, lambda: read_columns(opened.file, [name], opened.size, opened.again)
+                )  # noqa: B023
                 rows = opened.file.metadata.num_rows
             self._check(path, table, rows, [name])
             parts.append(table)

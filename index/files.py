@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import pyarrow as pa
 
@@ -58,7 +58,7 @@ class Folder:
         """Return the folder `name` in this one, confined as this one is."""
         return Folder(self.path(_checked(name)), root=self._root)
 
-    def __reduce__(self) -> tuple[Callable[[str, str | None], "Folder"], tuple[str, str | None]]:
+    def __reduce__(self) -> tuple[Callable[..., "Folder"], tuple[Any, ...]]:
         return _restored, (self.url, self._root)
 
     def __repr__(self) -> str:

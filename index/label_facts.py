@@ -1,7 +1,7 @@
 """What a dataset's labels are, all together: gathered while it is listed, and kept in the manifest."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -21,7 +21,7 @@ class LabelFacts:
     """images: of the dataset; labelled: of these, with a label. distinct: labels, at most COUNTED + 1.
 
     largest_integer: the largest label where all are integers from 0 on, written plainly; else None.
-    lists: images have lists of labels.
+    lists: images have lists of labels. known: of the distinct labels, those that are classes of the model.
     """
 
     images: int = 0
@@ -29,10 +29,21 @@ class LabelFacts:
     distinct: int = 0
     largest_integer: int | None = None
     lists: bool = False
+    known: int = 0
 
     def integers_below(self, count: int) -> bool:
         """Whether the labels are integers that can be numbers of so many classes."""
         return self.largest_integer is not None and self.largest_integer < count and self.distinct > 1
+
+
+def only_ranks(facts: LabelFacts) -> LabelFacts:
+    """Return the facts of labels that are text in the dataset, such as names of folders.
+
+    Integers among them are numbers of classes only where these are 0 to 9 at most and none is missing: of more, those
+    who train with the folders' names number them 0, 1, 10, 11 …, and of some a class may be missing.
+    """
+    ranked = facts.largest_integer is not None and facts.distinct == facts.largest_integer + 1 <= 10
+    return facts if ranked else replace(facts, largest_integer=None)
 
 
 class LabelCounter:

@@ -15,7 +15,7 @@ The rules, in this order; the first that applies is the only one, but for 5 and 
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -49,10 +49,16 @@ _FORMAT = (
 
 @dataclass(frozen=True)
 class LabelMap:
-    """indices: label → class index of the model. source: which rule made it, as a sentence for the log."""
+    """indices: label → class index of the model. source: which rule made it, as a sentence for the log.
+
+    names: what the model's classes are called by this rule, None where it does not say. wnids: whether labels that are
+    WordNet ids are ImageNet's classes.
+    """
 
     indices: Mapping[str, int]
     source: str
+    names: tuple[str, ...] | None = None
+    wnids: bool = False
 
     def index(self, label: str | None) -> int | None:
         """The model's class for a label; None for an image without a label, or one that no class has."""
@@ -78,8 +84,8 @@ def resolve_labels(
     if outputs is None and model_classes is not None:
         outputs = len(model_classes)
     if classes_file is not None:
-        indices = _read_classes(Path(classes_file), outputs)
-        return LabelMap(indices, f"{len(indices)} labels from {classes_file} (--classes).")
+        indices, names = _read_classes(Path(classes_file), outputs)
+        return LabelMap(indices, f"{len(indices)} labels from {classes_file} (--classes).", names)
     if class_names is not None:
         found = _by_class_label(class_names, model_classes, outputs)
         if found is not None:
@@ -102,6 +108,32 @@ def imagenet_wnids() -> tuple[str, ...]:
     return tuple((files(__package__ or "") / "imagenet_wnids.txt").read_text(encoding="ascii").split())
 
 
+@cache
+def imagenet_names() -> tuple[str, ...]:
+    """Return what ImageNet's 1,000 classes are called, in the standard order.
+
+    From torchvision's `models/_meta.py` (BSD-3-Clause).
+    """
+    return tuple((files(__package__ or "") / "imagenet_names.txt").read_text(encoding="utf-8").splitlines())
+
+
+def shown_classes(
+    model_classes: Sequence[str] | None, found: LabelMap, labels: Set[str]
+) -> tuple[str, ...] | None:
+    """Return what the model's classes are called, None where nothing says.
+
+    By the model itself, WordNet ids of ImageNet by the words for them; else by the rule that maps the labels. labels:
+    of the dataset.
+    """
+    if model_classes is not None:
+        words = dict(zip(imagenet_wnids(), imagenet_names(), strict=True))
+        all_wnids = bool(model_classes) and all(name in words for name in model_classes)
+        return tuple(words[name] if all_wnids else name for name in model_classes)
+    if found.names is None and found.wnids and found.indices.keys() & labels:
+        return imagenet_names()
+    return found.names
+
+
 def _by_class_label(
     class_names: Sequence[str], model_classes: Sequence[str] | None, outputs: int | None
 ) -> LabelMap | None:
@@ -117,6 +149,7 @@ def _by_class_label(
             _distinct(class_names),
             f"the order of the dataset's ClassLabel, which has {count} names as the model has outputs "
             "(the model has no class names to compare; --classes FILE overrides this).",
+            tuple(class_names),
         )
     if _is_imagenet(class_names) and _is_imagenet(model_classes):
         return LabelMap(_distinct(class_names), "the order of the dataset's ClassLabel, which is ImageNet's.")
@@ -138,7 +171,7 @@ def _by_name(model_classes: Sequence[str] | None, outputs: int | None) -> LabelM
             {},
             "none: the model has no class names; to have losses and errors, give --classes FILE. " + _FORMAT,
         )
-    return LabelMap(wnids | names, f"{', and '.join(rules)}; other labels have no class.")
+    return LabelMap(wnids | names, f"{', and '.join(rules)}; other labels have no class.", wnids=bool(wnids))
 
 
 def _is_imagenet(names: Sequence[str]) -> bool:
@@ -154,18 +187,23 @@ def _distinct(names: Sequence[str]) -> dict[str, int]:
     return {name: index for index, name in enumerate(names) if counts[name] == 1}
 
 
-def _read_classes(path: Path, outputs: int | None) -> dict[str, int]:
+def _read_classes(path: Path, outputs: int | None) -> tuple[dict[str, int], tuple[str, ...] | None]:
+    """Label → class, and what the classes are called: None where the file has not one for each of the model's."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"--classes {path} cannot be read as text: {error}. {_FORMAT}") from error
     if text.lstrip().startswith("{"):
-        return _from_json(text, path, outputs)
-    return _from_lines(text, path, outputs)
-
-
-def _from_lines(text: str, path: Path, outputs: int | None) -> dict[str, int]:
+        indices = _from_json(text, path, outputs)
+        first = {index: label for label, index in reversed(indices.items())}
+        complete = sorted(first) == list(range(len(first) if outputs is None else outputs))
+        return indices, tuple(first[index] for index in sorted(first)) if complete else None
     lines = text.rstrip().split("\n") if text.strip() else []
+    names = [line.split("\t")[-1].strip() or line.split("\t")[0].strip() for line in lines]
+    return _from_lines(lines, path, outputs), tuple(names)
+
+
+def _from_lines(lines: list[str], path: Path, outputs: int | None) -> dict[str, int]:
     labels = [line.split("\t")[0].strip() for line in lines]
     if outputs is not None and len(labels) != outputs:
         raise UsageError(

@@ -4,12 +4,12 @@ import difflib
 import hashlib
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ..common.errors import LayerError
 from .damaged import damaged, reading
 from .files import Folder
 from .manifest import PartRecord
+from .parquet_bounds import read_small
 from .schema import LAYERS, LAYERS_SCHEMA, LayerRow, maxima_table
 from .stored_names import check_stored_name
 
@@ -27,7 +27,7 @@ class LayerReader:
             data = folder.read(LAYERS)
             if record is not None and hashlib.sha256(data).hexdigest() != record.sha256:
                 raise damaged(where, "its SHA-256 is not that of the manifest")
-            table = pq.read_table(pa.BufferReader(data))
+            table = read_small(data)
             known = [
                 name for name in table.column_names if name in LAYERS_SCHEMA.names
             ]  # older stores lack some

@@ -93,7 +93,8 @@ def dataset_options(manifest: Manifest, trust: Trust = NOTHING) -> DatasetOption
     Raises StoreDamagedError.
     """
     options = replace(DatasetOptions.from_json(manifest.dataset), exif=manifest.exif)
-    if not all(isinstance(each, str | None) for each in options.to_json().values()):
+    texts = [*options.select, *(each for name, each in options.to_json().items() if name != "select")]
+    if not all(isinstance(each, str) for each in texts):
         raise StoreDamagedError("store damaged: its manifest does not say how the dataset is read")
     if options.image_root is None or trust.data or recall(manifest.hash) is not None:
         return options

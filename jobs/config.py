@@ -21,6 +21,7 @@ class SweepConfig:
     `max_error_rate`: the share of images that may fail before the run does; not part of the plan, so that it can be
     raised when a run is resumed. `shard_size`: images a shard, a multiple of `batch_size`; None chooses.
     `task`, `output`: what the network's output predicts, and the form of its numbers; None finds out.
+    `select`: patterns of the files below `data` that belong to the dataset; none for all.
     `atlas_layers`: names and globs of layers whose mean over positions is kept as a further feature of each image.
     """
 
@@ -50,11 +51,12 @@ class SweepConfig:
     image: str | None = None
     image_root: str | None = None
     exif: Exif | None = None
+    select: tuple[str, ...] = ()
 
     @property
     def dataset_options(self) -> DatasetOptions:
         """How the dataset is to be read."""
-        return DatasetOptions(self.label, self.image, self.image_root, self.exif)
+        return DatasetOptions(self.label, self.image, self.image_root, self.exif, self.select)
 
     def __post_init__(self) -> None:
         if self.batch_size < MIN_BATCH:

@@ -1,27 +1,33 @@
 """What a sweep would make and how long it would take: the `--dry-run`. Writes nothing."""
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 
+import numpy as np
+import pyarrow as pa
 import torch
 
+from ..common.errors import ImageError, SweepError
 from ..common.progress import SILENT, Progress
 from ..index.dataset.open import Dataset, open_dataset
-from ..index.label_facts import LabelCounter
+from ..index.files import Folder
 from ..index.label_numbers import LABELS_LIMIT
 from ..index.packs import PATCHES_PER_UNIT
 from ..index.schema import layer_features_table, maxima_table
 from ..index.strongest_table import STRONGEST_OF_LAYER
 from ..model.load import LoadedModel, load_model
+from .budget import Budget
 from .config import SweepConfig
 from .cores import cores
-from .forward import Forward, check_device
-from .listing import no_images
-from .outputs import decide_output
+from .forward import BatchResult, Forward, check_device
+from .listing import temporary_file
 from .pixels import sample
+from .place import check_place, check_writable
 from .plan import shard_size
-from .planning import Subject, choose_subject, labels_of
+from .planning import Subject, choose_subject
+from .reading import read_dataset
+from .refusals import check_begun
 
 MEASURED_SECONDS = 8.0
 JPEG_BYTES = 3_000
@@ -51,25 +57,23 @@ class Estimate:
 def estimate(config: SweepConfig, *, progress: Progress = SILENT) -> Estimate:
     """Lists the dataset and measures the sweep on its first images, one lane, for a few seconds.
 
-    The time assumes that this machine's cores (or `workers` like it) do the work alike. Raises as `sweep` does.
+    The time assumes that this machine's cores (or `workers` like it) do the work alike. Raises as `sweep` does, by what
+    can be told without sweeping: the place, the options of a sweep that is there, the first images.
     """
+    folder = Folder.confined(config.store)
+    check_place(config, folder)
+    check_writable(config, folder)
     check_device(config.device)
     dataset = open_dataset(config.data, config.dataset_options)
     model = load_model(config.model, weights=config.weights)
+    check_begun(config, folder, model, dataset)
     subject = choose_subject(config, model, progress)
-    with progress.stage("listing the dataset", None, "images") as stage:
-        counter = LabelCounter()
-        for batch in dataset.batches():
-            counter.add(batch)
-            stage.advance(batch.num_rows)
-    facts = counter.facts()
+    with temporary_file() as held:
+        read = read_dataset(config, dataset, model, held, progress)
+    facts, kind = read.listing.facts, read.kind
     images = facts.images
-    if not images:
-        raise no_images(config, dataset)
-    labels = labels_of(config, dataset, model, facts)
-    kind = decide_output(config, model, facts, dataset.class_names)
     with progress.stage("measuring", None, "images"):
-        rate = _rate(config, dataset, model, subject) * min(config.workers or cores(), cores())
+        rate = _rate(config, dataset, model, subject, images) * min(config.workers or cores(), cores())
     size = config.shard_size or shard_size(images, config.batch_size, subject.bytes_per_image)
     return Estimate(
         images=images,
@@ -79,31 +83,58 @@ def estimate(config: SweepConfig, *, progress: Progress = SILENT) -> Estimate:
         tables=_tables(config, subject, images, facts.distinct),
         rate=rate,
         seconds=images / rate,
-        labels=labels.source,
+        labels=read.labels.source,
         output=f"{kind.task}: {kind.why}",
-        dataset=dataset.describe(),
+        dataset="\n".join(read.lines),
     )
 
 
-def _rate(config: SweepConfig, dataset: Dataset, model: LoadedModel, subject: Subject) -> float:
-    """Images a second of one lane: decode, forward, reduce. The first batch warms up and is not counted."""
-    encoded = (data for batch in dataset.batches() for data in dataset.read(batch))
-    averaged = subject.averaged
+def _rate(config: SweepConfig, dataset: Dataset, model: LoadedModel, subject: Subject, images: int) -> float:
+    """Images a second of one lane: decode, forward, reduce. The first batch warms up and is not counted.
+
+    Raises SweepError where more of the dataset's `images` fail than may, or an activation is not finite.
+    """
+    averaged, budget = subject.averaged, Budget(images, config.max_error_rate)
     with Forward(model, subject.layers, subject.feature, averaged=averaged, device=config.device) as forward:
         begun = time.perf_counter()
         start, measured = begun, 0
-        while time.perf_counter() - begun < MEASURED_SECONDS:
-            samples = [sample(data, model.preprocess) for data in islice(encoded, config.batch_size)]
-            if not samples:
-                break
+        for rows, encoded in _batches(dataset, config.batch_size):
+            samples = [sample(data, model.preprocess) for data in encoded]
+            budget.spend(
+                (uri, str(one.status), one.reason or "")
+                for uri, one in zip(rows["uri"].to_pylist(), samples, strict=True)
+                if one.pixels is None
+            )
             usable = [one.pixels for one in samples if one.pixels is not None]
             if usable:
-                forward.run(torch.stack(usable))
+                result = forward.run(torch.stack(usable))
+                if not config.allow_nonfinite:
+                    _check_finite(subject, result)
             if start == begun and len(samples) == config.batch_size:
                 start = time.perf_counter()
             else:
                 measured += len(samples)
+            if time.perf_counter() - begun > MEASURED_SECONDS:
+                break
         return max(measured, 1) / (time.perf_counter() - start)
+
+
+def _batches(dataset: Dataset, size: int) -> Iterator[tuple[pa.RecordBatch, Iterator[bytes | ImageError]]]:
+    """Rows of the dataset, at most `size` at a time, and their encoded images."""
+    for batch in dataset.batches():
+        for start in range(0, batch.num_rows, size):
+            rows = batch.slice(start, size)
+            yield rows, dataset.read(rows)
+
+
+def _check_finite(subject: Subject, result: BatchResult) -> None:
+    named = zip([layer.name for layer in subject.layers], result.maxima, strict=True)
+    for name, values in [*named, ("the feature", result.feature)]:
+        if not np.isfinite(values).all():
+            raise SweepError(
+                f"an activation of {name} is NaN or infinite for an image among the first: mend the model or the "
+                "image, or allow it with --allow-nonfinite"
+            )
 
 
 def _tables(config: SweepConfig, subject: Subject, images: int, labels: int) -> dict[str, int]:

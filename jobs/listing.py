@@ -12,7 +12,7 @@ from ..common.errors import DatasetError, UnitscopeError
 from ..index.dataset.kinds import ALLOWED
 from ..index.dataset.open import Dataset
 from ..index.files import Folder
-from ..index.label_facts import COUNTED, LabelCounter, LabelFacts
+from ..index.label_facts import COUNTED, LabelCounter, LabelFacts, only_ranks
 from ..index.label_lists import INDICES_FIELD, LABEL_INDICES, LABELS, has_label_lists
 from ..index.labels import LabelMap
 from ..index.schema import SHARDS, shard_path
@@ -40,7 +40,7 @@ class Listing:
         facts = self.facts
         if not facts.labelled:
             return "none of them has a label"
-        known = sum(label in found.indices for label in self.labels)
+        known = len(found.indices.keys() & self.labels)
         some = "" if facts.labelled == facts.images else f"{facts.labelled:,} of them labelled; "
         more = "more than " if facts.distinct > COUNTED else ""
         count = f"{more}{min(facts.distinct, COUNTED):,}"
@@ -61,7 +61,7 @@ def list_images(
         writer = writer or pa.ipc.new_stream(held, batch.schema)
         writer.write_batch(batch)
         advance(batch.num_rows)
-    facts = counter.facts()
+    facts = counter.facts() if dataset.integer_labels else only_ranks(counter.facts())
     if writer is None or not facts.images:
         raise no_images(config, dataset)
     writer.close()

@@ -12,7 +12,10 @@ from .config import SweepConfig
 
 @dataclass(frozen=True)
 class _Known:
-    """What is known of the output. task, form: as named. classes_file: whether --classes is given."""
+    """What is known of the output. task, form: as named. classes_file: whether --classes is given.
+
+    wnids: as in `decide_output`.
+    """
 
     model: LoadedModel
     facts: LabelFacts
@@ -20,14 +23,21 @@ class _Known:
     task: Task | None
     form: Form | None
     classes_file: bool
+    wnids: bool
 
 
 def decide_output(
-    config: SweepConfig, model: LoadedModel, facts: LabelFacts, class_names: tuple[str, ...] | None
+    config: SweepConfig,
+    model: LoadedModel,
+    facts: LabelFacts,
+    class_names: tuple[str, ...] | None,
+    *,
+    wnids: bool = False,
 ) -> OutputKind:
     """Return what the output is: as `--task` and `--output` or the factory's TASK and OUTPUT name it, or as found out.
 
-    facts: of the dataset's labels. class_names: of its ClassLabel. Raises UsageError where what is named cannot be.
+    facts: of the dataset's labels. class_names: of its ClassLabel. wnids: whether labels are WordNet ids of ImageNet's
+    classes, of which there are as many as outputs. Raises UsageError where what is named cannot be.
     """
     known = _Known(
         model,
@@ -36,6 +46,7 @@ def decide_output(
         config.task or model.task,
         config.output or model.output_form,
         config.classes is not None,
+        wnids,
     )
     kind = _named(known, known.task) if known.task is not None else _found(known)
     if not kind.predicts:
@@ -78,6 +89,7 @@ def _found(known: _Known) -> OutputKind:
         (model.is_classifier, "of a library's classifier"),
         (model.values == "distribution", "that sum to 1"),
         (len(known.class_names or ()) == model.outputs, "as many as the dataset's ClassLabel has names"),
+        (known.wnids, "as many as ImageNet has classes, and labels are WordNet ids of these"),
         (facts.integers_below(model.outputs), f"and labels are integers below {model.outputs}"),
         (facts.distinct == model.outputs, "as many as the dataset has labels"),
     )

@@ -19,6 +19,7 @@ from ..index.schema import PART_IMAGES, PLAN, LayerRow, part_path
 from ..model.feature import Feature
 from ..model.layers import Layer
 from ..model.outputs import OutputKind
+from .place import PLAN_FILE
 
 
 class Digest(Protocol):
@@ -27,7 +28,6 @@ class Digest(Protocol):
     def update(self, data: bytes, /) -> None: ...
 
 
-PLAN_FILE = ".work/plan.json"
 PLAN_VERSION = 1
 MAX_SHARD_IMAGES = 4096
 SHARDS_WANTED = 64

@@ -15,21 +15,21 @@ from ..common.progress import SILENT, Progress
 from ..index.dataset.open import Dataset
 from ..index.files import Folder
 from ..index.label_facts import LabelFacts
-from ..index.labels import LabelMap, resolve_labels
+from ..index.labels import LabelMap, shown_classes
 from ..index.schema import WORK
 from ..model.default_layers import default_layers
 from ..model.feature import Feature, feature_named, find_feature
 from ..model.independence import check_independence
 from ..model.layers import Layer, LayerList, list_layers, select_layers
 from ..model.load import LoadedModel
-from ..model.outputs import OutputKind
 from ..model.receptive_field import unit_fields
 from ..model.spec import parse_spec
 from .config import SweepConfig
 from .layer_rows import layer_row
-from .listing import discard_changed, list_images, replay, temporary_file
-from .outputs import decide_output
-from .plan import PLAN_FILE, Plan, shard_size, write_images
+from .listing import discard_changed, replay, temporary_file
+from .place import PLAN_FILE
+from .plan import Plan, shard_size, write_images
+from .reading import Reading, read_dataset
 from .views import parallel_views, view_sample
 
 
@@ -77,22 +77,6 @@ def _defaults(model: LoadedModel, listed: LayerList) -> tuple[Layer, ...]:
     return chosen
 
 
-def labels_of(
-    config: SweepConfig, dataset: Dataset, model: LoadedModel, facts: LabelFacts | None
-) -> LabelMap:
-    """How the dataset's labels become the model's classes (design: never by the folder's rank).
-
-    facts: of the labels, None where a release that did not gather them made the plan or the store.
-    """
-    return resolve_labels(
-        class_names=dataset.class_names,
-        model_classes=model.classes,
-        classes_file=config.classes,
-        outputs=2 if model.outputs == 1 else model.outputs,
-        facts=facts,
-    )
-
-
 def facts_of(settings: dict[str, Any]) -> LabelFacts | None:
     """The facts of the labels in a plan's settings or in a manifest's `dataset`."""
     read = settings.get("labels_read")
@@ -122,27 +106,14 @@ def make_plan(
     with progress.stage("receptive fields", len(subject.layers), "layers"):
         fields = unit_fields(model.network, subject.layers, model.input_size)
     with temporary_file() as held:
-        with progress.stage("listing the dataset", None, "images") as stage:
-            listing = list_images(config, dataset, held, advance=stage.advance)
-            labels = labels_of(config, dataset, model, listing.facts)
-            read = dataset.describe().split("\n")
-            for line in read:
-                stage.note(line)
-            stage.note(f"{listing.facts.images:,} images; {listing.describe_labels(labels)}")
-            for what, count in sorted(dataset.passed_over.items()):
-                if f"{count} {what}" not in read:
-                    stage.note(f"{count:,} {what}")
-        with progress.stage("the output of the network", None, "outputs") as stage:
-            kind = decide_output(config, model, listing.facts, dataset.class_names)
-            stage.note(f"{kind.task}: {kind.why}")
-        images = listing.facts.images
-        lists = kind.predicts and (listing.facts.lists or kind.task == "multi-label")
+        read = read_dataset(config, dataset, model, held, progress)
+        images, kind = read.listing.facts.images, read.kind
         size = config.shard_size or shard_size(images, config.batch_size, subject.bytes_per_image)
         if previous is None:  # nothing there can be told to be of this plan
             folder.remove_tree(WORK)
         else:
-            discard_changed(folder, previous, replay(held, labels, lists=lists), size)
-        fingerprint = write_images(folder, replay(held, labels, lists=lists), images, size)
+            discard_changed(folder, previous, replay(held, read.labels, lists=read.lists), size)
+        fingerprint = write_images(folder, replay(held, read.labels, lists=read.lists), images, size)
     plan = Plan(
         images=images,
         shard_size=size,
@@ -151,7 +122,7 @@ def make_plan(
         captured=subject.layers,
         feature=subject.feature,
         outputs=model.outputs if kind.predicts else None,
-        settings=settings(config, dataset, model, labels, fingerprint, facts=listing.facts, kind=kind),
+        settings=settings(config, dataset, model, read, fingerprint),
         averaged=subject.averaged,
         guessed={name: field.whole.guessed for name, field in fields.items() if field.whole.guessed},
     )
@@ -170,14 +141,13 @@ def settings(
     config: SweepConfig,
     dataset: Dataset,
     model: LoadedModel,
-    labels: LabelMap,
+    read: Reading,
     dataset_fingerprint: str,
-    *,
-    facts: LabelFacts,
-    kind: OutputKind,
 ) -> dict[str, Any]:
     """All that changes a byte of the store, as JSON; the manifest repeats it."""
     passed_over = dataset.passed_over
+    labels, listing = read.labels, read.listing
+    classes = shown_classes(model.classes, labels, listing.labels)
     return {
         "fingerprints": {
             "weights": model.fingerprint,
@@ -191,13 +161,13 @@ def settings(
             "weights_file": str(Path(config.weights).absolute()) if config.weights else None,
             "random": model.random,
             "preprocess_source": model.preprocess_source,
-            "classes": list(model.classes) if model.classes is not None else None,
+            "classes": None if classes is None else list(classes),
             "preprocess": model.preprocess.to_dict(),
             "input_size": list(model.input_size),
-            "output": asdict(kind),
+            "output": asdict(read.kind),
         }
         | ({"notes": list(model.notes)} if model.notes else {}),
-        "dataset": {"path": dataset.path, "kind": dataset.kind, "labels_read": asdict(facts)}
+        "dataset": {"path": dataset.path, "kind": dataset.kind, "labels_read": asdict(listing.facts)}
         | dataset.options.to_json()
         | {"exif": dataset.exif}
         | ({"passed_over": dict(sorted(passed_over.items()))} if passed_over else {}),

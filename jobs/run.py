@@ -25,12 +25,13 @@ from .lock import writing
 from .log import Log
 from .merge import merge_tasks, note_labels, summary_tasks
 from .pictures import WORK_OUTPUTS, choose_views, pack_tasks
-from .plan import PLAN_FILE, Plan, dataset_fingerprint, load_plan
+from .place import PLAN_FILE, check_place
+from .plan import Plan, dataset_fingerprint, load_plan
 from .planning import absolute_spec, choose_subject, make_plan
 from .pool import LocalPool, Pool
 from .ray.job import sweep_job
 from .ray.pool import RayPool
-from .refusals import check_place, check_same
+from .refusals import check_same
 from .remember_sweep import remember_sweep
 
 

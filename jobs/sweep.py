@@ -23,7 +23,8 @@ from ..model.load import LoadedModel
 from .forward import BatchResult, Forward
 from .label_predictions import LabelLists
 from .pixels import Sample, sample
-from .plan import PLAN_FILE, Plan
+from .place import PLAN_FILE
+from .plan import Plan
 from .predictions import predict
 
 READ_COLUMNS = ("image_id", "uri", "size", "label_index", LABEL_INDICES, "file", "offset", "length")

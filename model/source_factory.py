@@ -13,7 +13,7 @@ from ..common.task_names import FORMS, TASKS, Form, Task
 from .checkpoint import check_checkpoint, fill, read_checkpoint
 from .fingerprint import check_values, digests
 from .preprocess import IMAGENET, Preprocess
-from .sources import RANDOM_SEED, RANDOM_WEIGHTS, Built, Request, listed, seeded, suggest
+from .sources import ASSUMED, RANDOM_SEED, RANDOM_WEIGHTS, Built, Request, listed, seeded, suggest
 from .spec import OWN, RANDOM, ModelSpec
 from .unwrap import plain_network
 from .user_code import UserImports, import_file, import_module, run
@@ -141,7 +141,7 @@ def _preprocess(module: ModuleType, spec: ModelSpec, *, required: bool) -> tuple
         except ModelSpecError as error:
             raise ModelSpecError(f"{spec.place}: {error}") from error
     if not required:
-        return IMAGENET, f"ImageNet's, assumed: {Path(spec.place).name} declares no PREPROCESS"
+        return IMAGENET, f"{ASSUMED}: {Path(spec.place).name} declares no PREPROCESS"
     raise ModelSpecError(
         f"{spec.place} does not say how images are prepared. Beside the factory write "
         f"PREPROCESS = {IMAGENET.to_dict()} with this network's own numbers"

@@ -17,6 +17,8 @@ from .spec import ModelSpec
 
 RANDOM_SEED = 0
 RANDOM_WEIGHTS = f"random, seed {RANDOM_SEED}"
+ASSUMED = "ImageNet's preprocessing, assumed"
+"""Begins what is said of a preprocessing that nobody declared."""
 
 
 @dataclass(frozen=True)

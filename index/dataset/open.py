@@ -11,6 +11,7 @@ from .kinds import ALLOWED, IMAGES, PARQUET, TAR, extension, hint, is_no_image, 
 from .options import DEFAULT, DatasetOptions
 from .parquet import ParquetDataset
 from .records import Dataset
+from .selection import SelectedFolder
 from .webdataset import TarDataset
 
 __all__ = ["Dataset", "open_dataset"]
@@ -30,10 +31,12 @@ def open_dataset(path: str, options: DatasetOptions = DEFAULT) -> Dataset:
     raises: UsageError where nothing is there or a single file is of no kind; DatasetError where a folder is
     empty or holds no images.
     """
-    single = _single_file(path)
+    single = None if options.select else _single_file(path)
     if single is not None:
         return _open_file(path, *single, options)
-    folder = Folder(path)
+    folder = SelectedFolder(path, options.select) if options.select else Folder(path)
+    if options.select and next(folder.entries(), None) is None:
+        raise UsageError(f"no file in {path} matches {', '.join(options.select)}. {ALLOWED}")
     if folder.is_local and not Path(folder.url).is_dir():
         raise UsageError(f"{path} does not exist. {ALLOWED}")
     kind = _kind_of(path, folder)

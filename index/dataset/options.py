@@ -13,16 +13,19 @@ class DatasetOptions:
 
     exif: whether EXIF orientation is applied; None does what is usual for the kind of dataset.
     image_root: the folder in which the paths of images given by path begin; None is the Parquet file's own.
+    select: patterns of the files below the dataset's path that belong to it (`selection.py`); none for all.
     """
 
     label: str | None = None
     image: str | None = None
     image_root: str | None = None
     exif: Exif | None = None
+    select: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return what is not the default, for manifests."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        given = {name: value for name, value in asdict(self).items() if value not in (None, ())}
+        return given | ({"select": list(self.select)} if self.select else {})
 
     @staticmethod
     def from_json(content: Mapping[str, Any]) -> "DatasetOptions":
@@ -30,6 +33,7 @@ class DatasetOptions:
         known: dict[str, Any] = {
             field.name: content[field.name] for field in fields(DatasetOptions) if field.name in content
         }
+        known["select"] = tuple(known.get("select") or ())
         return DatasetOptions(**known)
 
 

@@ -148,9 +148,8 @@ def test_defaults_are_those_of_the_sweep():
     from unitscope.jobs.config import SweepConfig
 
     parsed = command.parser().parse_args(["sweep", "data", "store", "--model", "m"])
-    assert SweepConfig(**{name: getattr(parsed, name) for name in _SETTINGS}) == SweepConfig(
-        "data", "store", "m"
-    )
+    settings = {name: getattr(parsed, name) for name in _SETTINGS}
+    assert SweepConfig(**settings) == SweepConfig(["data"], "store", "m")
 
 
 def test_every_setting_of_a_sweep_has_its_argument():
@@ -159,8 +158,8 @@ def test_every_setting_of_a_sweep_has_its_argument():
     from unitscope.cli.sweep import _SETTINGS
     from unitscope.jobs.config import SweepConfig
 
-    # Nobody needs to choose these; tests do.
-    assert {one.name for one in fields(SweepConfig)} - set(_SETTINGS) == {"shard_size", "view_samples"}
+    # Nobody needs to choose the first two; tests do. DATA makes the third.
+    assert {one.name for one in fields(SweepConfig)} - set(_SETTINGS) == {"shard_size", "view_samples", "select"}
 
 
 def test_a_reader_who_leaves_is_no_failure(tmp_path):

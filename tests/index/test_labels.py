@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from unitscope.common.errors import UsageError
-from unitscope.index.labels import imagenet_wnids, resolve_labels
+from unitscope.index.labels import imagenet_names, imagenet_wnids, resolve_labels, shown_classes
 
 CLASSES = ("cat", "dog", "eel")
 
@@ -21,7 +21,7 @@ def indices(labels, *names):
     return [labels.index(name) for name in names]
 
 
-def imagenet_names(separator=", "):
+def synonyms(separator=", "):
     """1,000 names that hold ImageNet's own where the rule looks."""
     from unitscope.index import labels
 
@@ -63,7 +63,7 @@ def test_a_class_label_with_other_names_falls_back_to_single_names():
 
 
 def test_wnids():
-    for model_classes in (None, imagenet_names()):
+    for model_classes in (None, synonyms()):
         labels = resolve(model_classes=model_classes, outputs=1000)
         assert indices(labels, "n01440764", "n01443537", "n15075141", "n00000000") == [0, 1, 999, None]
     assert resolve(outputs=10).index("n01440764") is None
@@ -79,7 +79,7 @@ def test_wnids_in_a_class_label_are_no_order():
 
 
 def test_imagenets_class_label_meets_imagenet_models_whose_synonyms_differ():
-    labels = resolve(class_names=imagenet_names(" or "), model_classes=imagenet_names(), outputs=1000)
+    labels = resolve(class_names=synonyms(" or "), model_classes=synonyms(), outputs=1000)
     assert labels.index("goldfish or synonym 1") == 1 and labels.index("thing or synonym 500") == 500
 
 
@@ -136,3 +136,38 @@ def test_files_that_cannot_be_read(tmp_path):
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x80")
     with pytest.raises(UsageError, match="cannot be read"):
         resolve(classes_file=str(tmp_path / "binary"))
+
+
+def shown(model_classes, labels, **options):
+    found = resolve_labels(
+        model_classes=model_classes, **{"class_names": None, "classes_file": None, **options}
+    )
+    return shown_classes(model_classes, found, set(labels))
+
+
+def test_imagenet_classes_have_their_words():
+    names = imagenet_names()
+    assert (len(names), names[0], names[207], names[999]) == (
+        1000,
+        "tench",
+        "golden retriever",
+        "toilet tissue",
+    )
+    wnids = imagenet_wnids()
+    assert shown(None, {wnids[3]}, outputs=1000) == names
+    assert shown(wnids, {wnids[3]}, outputs=1000) == names
+    assert shown(("n01440764", "n02099601"), {"n01440764"}, outputs=2) == ("tench", "golden retriever")
+    assert shown(("n01440764", "own"), {"own"}, outputs=2) == ("n01440764", "own")
+    assert shown(None, {"cat", "dog"}, outputs=1000) is None  # nothing says that these are ImageNet's
+
+
+def test_the_rule_that_maps_labels_names_the_classes_that_have_no_names(tmp_path):
+    assert shown(None, {"b"}, class_names=["a", "b", "c"], outputs=3) == ("a", "b", "c")
+    assert shown(("x", "y", "z"), {"b"}, class_names=["a", "b", "c"], outputs=3) == ("x", "y", "z")
+    assert shown(None, {"a"}, class_names=["a", "b"], outputs=3) is None
+    file = tmp_path / "classes"
+    file.write_text("n1\tcat\nn2\n")
+    assert shown(None, {"n1"}, classes_file=str(file), outputs=2) == ("cat", "n2")
+    file.write_text('{"cat": 0, "kitten": 0, "dog": 1}')
+    assert shown(None, {"cat"}, classes_file=str(file), outputs=2) == ("cat", "dog")
+    assert shown(None, {"cat"}, classes_file=str(file), outputs=3) is None

@@ -204,7 +204,7 @@ def test_integer_labels_are_numbers_of_classes(swept, tmp_path, data):
     store = Store.open(str(tmp_path / "store"))
     assert store.images(["label_index"])["label_index"].to_pylist() == [at % 3 for at in range(12)]
     assert store.manifest.dataset["labels_read"] == {
-        "images": 12, "labelled": 12, "distinct": 3, "largest_integer": 2, "lists": False,
+        "images": 12, "labelled": 12, "distinct": 3, "largest_integer": 2, "lists": False, "known": 3,
     }  # fmt: skip
     assert "numbers of the model's 3 classes" in store.manifest.labels
     sweep(config)  # the same command finds it finished

@@ -58,7 +58,7 @@ def test_one_number_an_image_is_a_column():
         (SCORES.log_softmax(1), "scores"),
         (SCORES.sigmoid()[:, :1], "unit"),
         (torch.zeros(2, 3), "scores"),
-        (torch.full((2, 3), torch.nan), "scores"),
+        (torch.full((2, 3), torch.nan), "unknown"),
     ],
 )
 def test_what_numbers_look_like(scores, values):
