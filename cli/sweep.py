@@ -81,7 +81,9 @@ def _print_report(report: "SweepReport", read: dict[str, Any]) -> None:
         print_lines(f"{count(failed, 'images')} failed ({by_status}); errors.parquet says why.")
     if read["labels"]:
         known = read["labels_that_are_classes"]
-        print_lines(f"labels: {known:,} of {read['labels']:,} are classes of the model: {read['label_rule']}")
+        print_lines(
+            f"{known:,} of {count(read['labels'], 'labels')} are classes of the model: {read['label_rule']}"
+        )
     print_lines(*(f"{count:,} {what}" for what, count in read["passed_over"].items()))
     if output:
         print_lines(f"output: {output['task']}: {output['why']}")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from threading import Lock
 from typing import Any
 
@@ -143,9 +143,8 @@ class FileCache:
         for path in paths:
             opened = self.open(path)
             with opened.lock:
-                table = self._guarded(
-                    path, lambda: read_columns(opened.file, [name], opened.size, opened.again)
-                )  # noqa: B023
+                read = partial(read_columns, opened.file, [name], opened.size, opened.again)
+                table = self._guarded(path, read)
                 rows = opened.file.metadata.num_rows
             self._check(path, table, rows, [name])
             parts.append(table)

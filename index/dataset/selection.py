@@ -9,6 +9,7 @@ them are in, and the patterns say which of its files belong to the dataset.
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -110,8 +111,18 @@ class SelectedFolder(Folder):
                     yield entry
 
 
-def is_selected(name: str, patterns: Sequence[str]) -> bool:
-    """Return whether a file's relative path matches one of the patterns."""
+def is_selected(name: str, patterns: tuple[str, ...]) -> bool:
+    """Return whether a file's relative path, or a folder that it is in, matches one of the patterns."""
+    folder = name.rpartition("/")[0]
+    return _matches(name, patterns) or (bool(folder) and _is_folder_selected(folder, patterns))
+
+
+@lru_cache(maxsize=4096)
+def _is_folder_selected(folder: str, patterns: tuple[str, ...]) -> bool:
+    return is_selected(folder, patterns)
+
+
+def _matches(name: str, patterns: tuple[str, ...]) -> bool:
     return glob.globmatch(name, list(patterns), flags=_FLAGS)
 
 

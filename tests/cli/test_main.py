@@ -159,7 +159,11 @@ def test_every_setting_of_a_sweep_has_its_argument():
     from unitscope.jobs.config import SweepConfig
 
     # Nobody needs to choose the first two; tests do. DATA makes the third.
-    assert {one.name for one in fields(SweepConfig)} - set(_SETTINGS) == {"shard_size", "view_samples", "select"}
+    assert {one.name for one in fields(SweepConfig)} - set(_SETTINGS) == {
+        "shard_size",
+        "view_samples",
+        "select",
+    }
 
 
 def test_a_reader_who_leaves_is_no_failure(tmp_path):
