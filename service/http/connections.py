@@ -29,7 +29,7 @@ BODY_SECONDS = 120.0
 UNREAD_SECONDS = 30.0
 """While a client takes nothing of an answer that waits for it."""
 CONNECTIONS = 512
-"""Open at a time. Where more come, those go first that have waited longest for their client."""
+"""Open at a time. Where more come, those go first whose address has the most, and of these the longest waiting."""
 LOOK_SECONDS = 1.0
 """How often the times are looked at."""
 CLOSE_SECONDS = 2.0
@@ -45,13 +45,14 @@ class Connections:
         self._look: asyncio.TimerHandle | None = None
 
     def add(self, connection: "LimitedProtocol") -> None:
-        """Take one in; another, which waits for its client, goes where there are too many."""
+        """Take one in; where there are too many, one that waits for its client goes, of the address with the most."""
         self.open[connection] = None
         if self._look is None:
             self._look = connection.loop.call_later(LOOK_SECONDS, self._check, connection.loop)
         if len(self.open) > CONNECTIONS:
             waiting = (one for one in self.open if one is not connection and one.waits_for_client)
-            least_active = min(waiting, key=lambda one: one.since, default=connection)
+            counts = Counter(one.address for one in self.open)
+            least_active = min(waiting, key=lambda one: (-counts[one.address], one.since), default=connection)
             least_active.refuse(
                 503, "busy", f"this service has {CONNECTIONS} connections open; try again soon"
             )
@@ -93,6 +94,11 @@ class LimitedProtocol(HttpToolsProtocol):
     def _current(self) -> RequestResponseCycle | None:
         """The request that came last; None before the first."""
         return self.cycle
+
+    @property
+    def address(self) -> str:
+        """The client's, without its port."""
+        return str(self.client[0]) if self.client else ""
 
     @property
     def waits_for_client(self) -> bool:

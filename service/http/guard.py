@@ -1,12 +1,14 @@
 """ASGI middleware around everything: hosts, foreign pages, the size of bodies, HEAD, and headers that protect pages."""
 
 import re
+from collections import Counter
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .clients import CLIENT, client_of
 from .origins import Hosts, host_name, is_foreign
 from .problems import problem, respond
 
@@ -23,7 +25,7 @@ _LIVE = re.compile(
 """What makes the model run."""
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 HELD_BYTES = 128 << 20
-"""Of all bodies that are being received or answered."""
+"""Of all bodies that are being received or answered; one client may have half of it."""
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -46,8 +48,8 @@ class Guard:
     def __init__(self, app: ASGIApp, hosts: Hosts | None = None) -> None:
         self.app = app
         self.hosts = hosts
-        self.held = 0
-        """Bytes of bodies now."""
+        self.held: Counter[str] = Counter()
+        """Bytes of bodies now, by client."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers a request."""
@@ -63,11 +65,16 @@ class Guard:
             return
         if scope["method"] == "HEAD":  # the server leaves out the body
             scope = {**scope, "method": "GET"}
-        body = _Body(self, receive, limit)
+        client = client_of(scope)
+        body = _Body(self, receive, limit, client)
+        token = CLIENT.set(client)
         try:
             await self.app(scope, body.receive, guarded)
         finally:
-            self.held -= body.seen
+            CLIENT.reset(token)
+            self.held[client] -= body.seen
+            if not self.held[client]:
+                del self.held[client]
 
     def _refusal(self, scope: Scope, limit: int) -> ASGIApp | None:
         headers = Headers(scope=scope)
@@ -96,8 +103,8 @@ class Guard:
 class _Body:
     """Counts one request's body, also where its length was not said. seen: bytes until now."""
 
-    def __init__(self, guard: Guard, receive: Receive, limit: int) -> None:
-        self._guard, self._receive, self._limit = guard, receive, limit
+    def __init__(self, guard: Guard, receive: Receive, limit: int, client: str) -> None:
+        self._guard, self._receive, self._limit, self._client = guard, receive, limit, client
         self.seen = 0
 
     async def receive(self) -> Message:
@@ -105,10 +112,11 @@ class _Body:
         message = await self._receive()
         size = len(message.get("body", b""))
         self.seen += size
-        self._guard.held += size
+        held = self._guard.held
+        held[self._client] += size
         if self.seen > self._limit:
             raise HTTPException(413, _too_large(self._limit))
-        if self._guard.held > HELD_BYTES:
+        if held[self._client] > HELD_BYTES // 2 or held.total() > HELD_BYTES:
             raise HTTPException(
                 503, "too many bodies are being received; try again soon", headers={"Retry-After": "2"}
             )

@@ -5,13 +5,14 @@ another; who asks waits in a thread of its own, until an answer, a limit, or unt
 """
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Condition, Event, Thread
 
 from ...common.errors import ImageError, ImageStatus, UnitscopeError, UsageError
+from ..http.clients import CLIENT
 from ..http.problem_kinds import ModelChangedError, ModelUnavailableError
 from . import protocol
 from .options import LiveOptions, LiveStatus
@@ -21,13 +22,16 @@ from .protocol import Head, Message
 _LOOK_SECONDS = 0.5
 """How soon the death of an idle worker is seen."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+_CLIENTS = 1000
+"""Clients of which it is known when they were answered, about."""
 
 
 @dataclass
 class Ticket:
-    """One request's place. `leave` gives it up: its client is gone."""
+    """One request's place. client: the address that it is of."""
 
     request: Message
+    client: str = ""
     done: Event = field(default_factory=Event)
     answer: Message | None = None
     problem: UnitscopeError | None = None
@@ -53,6 +57,7 @@ class LiveModel:
         self._changed = Condition()
         self._waiting: deque[Ticket] = deque()
         self._running: Ticket | None = None
+        self._served: dict[str, float] = {}
         self._worker: WorkerProcess | None = None
         self._zygote: Zygote | None = None
         self._thread: Thread | None = None
@@ -63,8 +68,11 @@ class LiveModel:
 
     @property
     def full(self) -> bool:
-        """Whether a request would be refused now."""
-        return self.options is not None and len(self._waiting) >= self.options.queue
+        """Whether a request of this client would be refused now."""
+        if self.options is None or len(self._waiting) < self.options.queue:
+            return False
+        with self._changed:
+            return self._displaced(CLIENT.get()) is None
 
     def status(self) -> LiveStatus:
         """For pages and metrics."""
@@ -87,7 +95,7 @@ class LiveModel:
             raise ModelUnavailableError(
                 "this service runs without a model (`unitscope serve --no-live`); all that needs none is answered"
             )
-        ticket = Ticket(Message(head, body))
+        ticket = Ticket(Message(head, body), CLIENT.get())
         self._enter(ticket, options)
         self._await(ticket, options.seconds, gone)
         if ticket.problem is not None:
@@ -121,12 +129,33 @@ class LiveModel:
             if self._closed:
                 raise ModelUnavailableError("the service is stopping")
             if len(self._waiting) >= options.queue:
-                raise _busy(options)
+                displaced = self._displaced(ticket.client)
+                if displaced is None:
+                    raise _busy(options)
+                self._waiting.remove(displaced)
+                displaced.finish(None, _busy(options))
             if self._thread is None:
                 self._thread = Thread(target=self._run, args=(options,), name="live model", daemon=True)
                 self._thread.start()
             self._waiting.append(ticket)
             self._changed.notify_all()
+
+    def _displaced(self, client: str) -> Ticket | None:
+        """The request that gives its place in a full queue to one of this client: the last of the client with the most,
+        where that has at least two more than this one."""
+        waiting = Counter(one.client for one in self._waiting)
+        if not waiting or max(waiting.values()) < waiting[client] + 2:
+            return None
+        most = max(waiting.values())
+        return next(one for one in reversed(self._waiting) if waiting[one.client] == most)
+
+    def _next(self) -> Ticket | None:
+        """The first request of the client that was answered longest ago."""
+        served = self._served
+        for gone in served.keys() - {one.client for one in self._waiting}:
+            if len(served) > _CLIENTS:
+                del served[gone]
+        return min(self._waiting, key=lambda one: served.get(one.client, -1.0), default=None)
 
     def _await(self, ticket: Ticket, limit: float, gone: Event | None) -> None:
         until = time.monotonic() + limit
@@ -153,7 +182,7 @@ class LiveModel:
                     self._replace_zygote(options)
                 if self._closed:
                     return
-                ticket = self._waiting[0] if self._waiting else None
+                ticket = self._next()
             try:
                 worker = self._ready(options)
             except ModelUnavailableError as problem:
@@ -163,6 +192,7 @@ class LiveModel:
                 if ticket is None or ticket not in self._waiting:
                     continue
                 self._waiting.remove(ticket)
+                self._served[ticket.client] = time.monotonic()
                 self._running, self._state = ticket, "busy"
             self._exchange(worker, ticket, options)
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYetError
+from contextvars import copy_context
 from dataclasses import dataclass
 from threading import BoundedSemaphore, Timer
 from typing import Any, Generic, TypeVar
@@ -97,7 +98,7 @@ def begin(
 
 def _ask(question: Callable[[], T]) -> Future[Tried[T]]:
     """Begins on it, in one of the places that was taken for it."""
-    asked = _working.submit(attempt, question)
+    asked = _working.submit(copy_context().run, attempt, question)
     asked.add_done_callback(lambda _: _places.release())
     return asked
 
