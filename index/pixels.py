@@ -183,7 +183,15 @@ def _jpeg(image: Image.Image, quality: int) -> bytes:
 
 def _unidentified(data: bytes) -> str:
     """The same words for the same bytes: Pillow's own message holds a memory address."""
-    return f"no image format that is read ({', '.join(FORMATS)}); the file begins with {data[:16]!r}"
+    return f"no image format that is read ({', '.join(FORMATS)}); the file begins with {_shown(data[:16])}"
+
+
+def _shown(data: bytes) -> str:
+    """Text in quotes if it is text, else the bytes in hexadecimal."""
+    if not data:
+        return "nothing: it is empty"
+    is_text = data.isascii() and data.decode("ascii").isprintable()
+    return f'"{data.decode("ascii")}"' if is_text else data.hex(" ")
 
 
 def _reason(error: Exception) -> str:

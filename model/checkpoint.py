@@ -2,6 +2,7 @@
 
 import argparse
 import pathlib
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -150,6 +151,10 @@ def _name_keys(missing: list[str], unexpected: list[str]) -> str:
     return " and ".join(parts) + f". {_CHECK}"
 
 
+_GLOBAL = re.compile(r"GLOBAL ([\w.]+) was")
+"""What torch says of a class that a pickle names."""
+
+
 def _read_safetensors(path: Path) -> Mapping[str, Any]:
     try:
         return load_file(path)
@@ -165,11 +170,15 @@ def _read_torch(path: Path) -> object:
         raise ModelSpecError(f"--weights {path} cannot be read: {error}") from error
     except Exception as error:
         # A damaged file fails anywhere in the unpickler, with nearly any exception.
-        first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
+        object_found = _GLOBAL.search(str(error))
+        if object_found is not None or "Unsupported" in str(error):
+            what = f"a {object_found[1]}" if object_found else "one that is not a tensor"
+            raise ModelSpecError(
+                f"--weights {path} holds a Python object ({what}), such as a whole network, which only "
+                f"running code could restore, and none is run. Where that code is, {_SAVE_HINT}"
+            ) from error
         raise ModelSpecError(
-            f"--weights {path} cannot be read as a file of weights: it is damaged or cut short, or it holds "
-            f"Python objects, which only running code in it could restore ({first_line}). For such a file, "
-            f"{_SAVE_HINT}"
+            f"--weights {path} cannot be read as a file of weights: it is damaged, cut short, or of another kind"
         ) from error
 
 

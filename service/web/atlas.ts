@@ -4,7 +4,7 @@ import { words } from "./api";
 import type { Cell, Spot } from "./cells";
 import { Controls } from "./controls";
 import { Facts } from "./facts";
-import { Laid } from "./laid";
+import { Laid, nothingFound } from "./laid";
 import { Lasso, middle } from "./lasso";
 import { counterpart, drawnIn, shared } from "./linked";
 import { element, fact, tell } from "./page";
@@ -173,7 +173,7 @@ class AtlasPage implements Listener {
     pane.tell(
       found.items
         ? `${many} marked where ${where}; most of them lie in what is shown.`
-        : `No ${one} on the map passes the filter ${where}.`,
+        : nothingFound(one, where),
     );
     this.remember(true);
   }

@@ -91,7 +91,15 @@ export class Laid {
   /** Marks what an address says is searched for, if it can be read. */
   private async markFound(): Promise<void> {
     const { find } = this;
-    const possible = find !== "" && (await this.extent(find)) !== null;
-    if (find === this.find) this.mark(possible ? find : "");
+    const found = find === "" ? null : await this.extent(find);
+    if (find !== this.find) return;
+    this.mark(found?.items ? find : "");
+    const [pane] = this.panes;
+    if (found && !found.items && pane) pane.tell(nothingFound(pane.facts.one, find));
   }
+}
+
+/** What is said where no item of a map passes a filter. */
+export function nothingFound(one: string, where: string): string {
+  return `No ${one} on the map passes the filter ${where}.`;
 }

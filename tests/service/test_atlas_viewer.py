@@ -332,3 +332,9 @@ def test_tiles_that_are_damaged_and_an_atlas_that_is_replaced_are_told_of(chromi
         tab.evaluate("document.getElementById('atlas-middle').click()")
         old = "document.querySelectorAll('#atlas-region figure').length"
         tab.wait(f"{TEXT.format('atlas-region')}.includes('has been made again') && {old} === 0")
+
+
+def test_an_address_that_finds_nothing_says_so(chromium, live):
+    with chromium.open(f"{live.base_url}{PAGE}#grid=assigned&find=loss+%3C+-1") as tab:
+        tab.wait(READY)
+        tab.wait("document.body.innerText.includes('No image on the map passes the filter loss < -1.')")
