@@ -151,7 +151,7 @@ def _name_keys(missing: list[str], unexpected: list[str]) -> str:
     return " and ".join(parts) + f". {_CHECK}"
 
 
-_GLOBAL = re.compile(r"GLOBAL ([\w.]+) was")
+_GLOBAL = re.compile(r"GLOBAL ([\w.]+) (?:was|whose)")
 """What torch says of a class that a pickle names."""
 
 
@@ -171,10 +171,9 @@ def _read_torch(path: Path) -> object:
     except Exception as error:
         # A damaged file fails anywhere in the unpickler, with nearly any exception.
         object_found = _GLOBAL.search(str(error))
-        if object_found is not None or "Unsupported" in str(error):
-            what = f"a {object_found[1]}" if object_found else "one that is not a tensor"
+        if object_found is not None:
             raise ModelSpecError(
-                f"--weights {path} holds a Python object ({what}), such as a whole network, which only "
+                f"--weights {path} holds a Python object ({object_found[1]}), such as a whole network, which only "
                 f"running code could restore, and none is run. Where that code is, {_SAVE_HINT}"
             ) from error
         raise ModelSpecError(
