@@ -88,7 +88,7 @@ def _print_report(report: "SweepReport", read: dict[str, Any]) -> None:
     if output:
         print_lines(f"output: {output['task']}: {output['why']}")
     if feature:
-        print_lines(f"feature: {feature.get('module')}, {feature.get('note') or 'what feeds the classifier'}")
+        print_lines(f"feature: {_feature_name(feature)}, {feature['width']:,} numbers: {_why(feature)}")
     print_lines(*read["notes"])
     if report.swept:
         seconds = report.seconds.get("sweep", 0.0)
@@ -97,6 +97,15 @@ def _print_report(report: "SweepReport", read: dict[str, Any]) -> None:
         steps = ", ".join(f"{step} {duration(seconds)}" for step, seconds in report.seconds.items())
         print_lines(f"{duration(sum(report.seconds.values()))} in all: {steps}.")
     print_lines(f"Next: unitscope top {report.store} LAYER UNIT, or unitscope serve {report.store}")
+
+
+def _feature_name(feature: dict[str, Any]) -> str:
+    module = feature.get("module") or "the network"
+    return f"input:{module}" if feature.get("source") == "input" else str(module)
+
+
+def _why(feature: dict[str, Any]) -> str:
+    return feature.get("note") or "what feeds the classifier"
 
 
 def _dry_run(config: "SweepConfig", arguments: Namespace) -> int:
