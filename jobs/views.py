@@ -5,6 +5,7 @@ A layer's view does not depend on which other layers are measured, nor on how ma
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from queue import SimpleQueue
 
 import numpy as np
 import torch
@@ -67,30 +68,50 @@ def parallel_views(
     """Return the views of each layer, in model-input pixels. `images`: as `view_sample` gives them."""
     blocks = [layers[start : start + LAYERS_AT_ONCE] for start in range(0, len(layers), LAYERS_AT_ONCE)]
     views: Views = {}
-    threads = min(cores(), len(blocks)) if _replica(model, images) is not None else 1
-    with ThreadPoolExecutor(threads) as executor:
-        running = {executor.submit(_measure, model, block, fields, images): len(block) for block in blocks}
+    networks = _networks(model, images, min(cores(), len(blocks)))
+    with ThreadPoolExecutor(networks.qsize()) as executor:
+        running = {
+            executor.submit(_measure, model, networks, block, fields, images): len(block) for block in blocks
+        }
         for one in as_completed(running):
             views |= one.result()
             advance(running[one])
     return views
 
 
-def _replica(model: LoadedModel, images: torch.Tensor) -> nn.Module | None:
-    return replica(model.network, model.preprocess.normalise(images[:2]))
+def _networks(model: LoadedModel, images: torch.Tensor, threads: int) -> "SimpleQueue[nn.Module]":
+    """A network for each thread: replicas, for hooks are seen by every thread that runs a network.
+
+    All are made before any runs: making one watches the network, and a thread that ran meanwhile would be taken for it.
+    Where the network cannot be copied, there is only itself.
+    """
+    found: SimpleQueue[nn.Module] = SimpleQueue()
+    batch = model.preprocess.normalise(images[:2])
+    for _ in range(threads):
+        made = replica(model.network, batch)
+        if made is None:
+            break
+        found.put(made)
+    if found.empty():
+        found.put(model.network)
+    return found
 
 
 def _measure(
-    model: LoadedModel, layers: Sequence[Layer], fields: dict[str, UnitFields], images: torch.Tensor
+    model: LoadedModel,
+    networks: "SimpleQueue[nn.Module]",
+    layers: Sequence[Layer],
+    fields: dict[str, UnitFields],
+    images: torch.Tensor,
 ) -> Views:
-    """On a replica of the network, for hooks are seen by every thread that runs it."""
+    """On a network that no other thread runs."""
     torch.set_num_threads(1)
 
     def batches() -> Iterator[torch.Tensor]:
         for start in range(0, len(images), BATCH):
             yield model.preprocess.normalise(images[start : start + BATCH])
 
-    network = _replica(model, images) or model.network
+    network = networks.get()
     try:
         return measure_views(network, layers, fields, batches(), samples=max(1, len(images)))
     except UnitscopeError:
@@ -101,3 +122,5 @@ def _measure(
             f"{BATCH} at a time ({type(error).__name__}: {error}): let `forward` take any number of images, and use "
             "operations of torch that have gradients"
         ) from error
+    finally:
+        networks.put(network)

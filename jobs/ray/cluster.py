@@ -1,6 +1,7 @@
 """Starts a Ray cluster on this machine, or joins a given one, and looks after its nodes."""
 
 import logging
+import os
 import socket
 import sys
 import threading
@@ -8,6 +9,7 @@ import time
 from typing import Any
 
 import ray
+from ray.exceptions import ActorDiedError, RayError
 
 from ...common.errors import UsageError
 from ..cores import cores
@@ -26,6 +28,10 @@ OBJECT_STORE_BYTES = 128 * 2**20
 
 class LostError(Exception):
     """The cluster does not answer, or this node of it has died."""
+
+
+class NoTokenError(Exception):
+    """The cluster uses no token, and this process has one: what it starts there would end at once."""
 
 
 class Cluster:
@@ -62,7 +68,7 @@ class Cluster:
 def start(job: RayJob, folder: str | None) -> None:
     """Connect to the cluster, or start one here.
 
-    Raises UsageError where the cluster refuses this process, LostError where there is none.
+    Raises UsageError where the cluster refuses this process, LostError where there is none, NoTokenError.
     """
     logging.getLogger(_TOKEN_LOGGER).setLevel(logging.ERROR)
     options: dict[str, Any] = {"logging_level": "warning", "log_to_driver": True}
@@ -81,6 +87,27 @@ def start(job: RayJob, folder: str | None) -> None:
         ray.init(**options)
     except Exception as error:
         raise _start_error(job, error) from error
+    if job.address is not None and os.environ.get("RAY_AUTH_MODE") == "token":
+        _check_token()
+
+
+def _check_token() -> None:
+    """Raise NoTokenError where the cluster has no token: it takes ours, but cannot ask this process for anything."""
+    probe: Any = ray.remote(_Probe).options(num_cpus=0)
+    actor = probe.remote()
+    try:
+        ray.get(actor.answer.remote(), timeout=PROBE_SECONDS)
+    except ActorDiedError as error:
+        raise NoTokenError from error
+    except RayError:
+        return  # something else, which will show itself
+
+
+class _Probe:
+    """An actor that shows that actors live."""
+
+    def answer(self) -> None:
+        """Return."""
 
 
 def _reach(address: str) -> None:

@@ -44,8 +44,9 @@ class DriverLostError(Exception):
 class RayDriver:
     """One driver process. Messages are tuples: a kind, and what belongs to it."""
 
-    def __init__(self, job: RayJob) -> None:
-        self._job = job
+    def __init__(self, job: RayJob, *, token: bool = True) -> None:
+        """token: whether a token that is found is used for a given cluster."""
+        self._job, self._token = job, token
         self._local = job.address is None
         self._stack = ExitStack()
         folder = self._stack.enter_context(session_folder()) if self._local else None
@@ -70,7 +71,7 @@ class RayDriver:
             stderr=subprocess.STDOUT,
             pass_fds=[there.fileno()],
             start_new_session=True,
-            env=os.environ | _environment(job),
+            env=os.environ | _environment(job, token=self._token),
         )
         led[self._process.pid] = folder
         self._stack.callback(self._end)
@@ -169,7 +170,7 @@ class RayDriver:
                     self._lines.append(line)
 
 
-def _environment(job: RayJob) -> dict[str, str]:
+def _environment(job: RayJob, *, token: bool) -> dict[str, str]:
     """Return the driver's further variables.
 
     `ray start` uses a token wherever it finds one. Joining a cluster does so only in the mode "token".
@@ -177,6 +178,6 @@ def _environment(job: RayJob) -> dict[str, str]:
     variables = {"RAY_COLOR_PREFIX": "0", "PYTHONUNBUFFERED": "1"}
     named = "RAY_AUTH_TOKEN" in os.environ or "RAY_AUTH_TOKEN_PATH" in os.environ
     named = named or (Path.home() / ".ray" / "auth_token").exists()
-    if job.address is not None and named and "RAY_AUTH_MODE" not in os.environ:
+    if job.address is not None and named and token and "RAY_AUTH_MODE" not in os.environ:
         variables["RAY_AUTH_MODE"] = "token"
     return variables

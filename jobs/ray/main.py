@@ -19,7 +19,7 @@ from ray.exceptions import RayActorError, RayError, RayTaskError
 from ...common.errors import SweepError, UnitscopeError
 from ...common.processes import end_session
 from .actors import Workers
-from .cluster import LostError, check_resources, first_line, start
+from .cluster import LostError, NoTokenError, check_resources, first_line, start
 from .job import RayJob
 
 
@@ -42,6 +42,8 @@ def _serve(job: RayJob, folder: str | None, connection: Connection) -> None:
 
 def _report(error: Exception) -> tuple[Any, ...]:
     """Return the message that tells the command of an error."""
+    if isinstance(error, NoTokenError):
+        return ("no-token",)
     if isinstance(error, LostError):
         return "lost", str(error)
     if isinstance(error, UnitscopeError):

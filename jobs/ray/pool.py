@@ -4,11 +4,12 @@ Does not import Ray; `main.py` does, in the driver's process. Results are kept a
 only the tasks that are left.
 """
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ...common.errors import SweepError
+from ...common.errors import SweepError, UsageError
 from ...common.progress import Note, silent
 from .driver import DriverLostError, RayDriver
 from .job import RayJob
@@ -20,12 +21,17 @@ RECONNECT_SECONDS = 45.0
 RECONNECT_PAUSE = 3.0
 
 
+class NoTokenError(Exception):
+    """The given cluster uses no token, and one was found here."""
+
+
 class RayPool:
     """`job.workers` workers on a Ray cluster, or on one that is started here and ends with this."""
 
     def __init__(self, job: RayJob) -> None:
         self._job = job
         self._driver: RayDriver | None = None
+        self._token = True
         self._failures = 0
         self._lost_since: float | None = None
 
@@ -37,8 +43,7 @@ class RayPool:
         try:
             self._driver = RayDriver(self._job)
             if self._job.address is not None:
-                while self._next(self._driver) != ("started",):
-                    pass
+                self._until_started()
         except DriverLostError as error:
             self.__exit__()
             raise SweepError(
@@ -49,6 +54,17 @@ class RayPool:
             self.__exit__()
             raise
         return self
+
+    def _until_started(self) -> None:
+        """Wait for the given cluster; without the token that was found where the cluster has none."""
+        try:
+            while self._next(self._current()) != ("started",):
+                pass
+        except NoTokenError:
+            self.__exit__()
+            self._token = False
+            while self._next(self._current()) != ("started",):
+                pass
 
     def __exit__(self, *error: object) -> None:
         driver, self._driver = self._driver, None
@@ -103,7 +119,7 @@ class RayPool:
 
     def _current(self) -> RayDriver:
         if self._driver is None:
-            self._driver = RayDriver(self._job)
+            self._driver = RayDriver(self._job, token=self._token)
         return self._driver
 
     def _next(self, driver: RayDriver) -> tuple[Any, ...]:
@@ -112,6 +128,13 @@ class RayPool:
             message = driver.receive()
             if message is None or message[0] == "alive":
                 continue
+            if message[0] == "no-token":
+                if "RAY_AUTH_MODE" in os.environ or not self._token:
+                    raise UsageError(
+                        f"--ray-address {self._job.address}: the cluster uses no token, and RAY_AUTH_MODE is set here: "
+                        "unset it"
+                    )
+                raise NoTokenError
             if message[0] == "lost":
                 raise DriverLostError(message[1])
             if message[0] == "error":
