@@ -6,8 +6,8 @@ from typing import IO
 
 from ..common.errors import DatasetError
 from ..common.progress import Progress
+from ..index.dataset.label_text import NOT_FINITE
 from ..index.dataset.open import Dataset
-from ..index.dataset.parquet_columns import NOT_FINITE
 from ..index.dataset.tar_members import BAD_LABEL, FURTHER_IMAGES, NO_IMAGE
 from ..index.label_facts import LabelFacts
 from ..index.labels import LabelMap, resolve_labels

@@ -1,9 +1,9 @@
-"""Which columns of a Parquet file are the image, the label and metadata, and how labels become text."""
+"""Finds the columns of a Parquet file that are the image, the label and metadata."""
 
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -12,12 +12,12 @@ import pyarrow.compute
 
 from ...common.errors import DatasetError, UsageError
 from ..label_lists import LABELS
+from .label_text import label_text, plain_array
 from .options import DEFAULT, DatasetOptions
 from .records import metadata_names
 
 pc: Any = pyarrow.compute  # its functions are made at import, where no type checker sees them
 
-NOT_FINITE = "labels that are NaN or infinite: their images have no label"
 
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 
@@ -84,13 +84,15 @@ class Columns:
         """
         if self.label is None:
             return pa.nulls(table.num_rows, pa.string())
-        values = _plain(table.column(self.label))
+        values = plain_array(table.column(self.label))
         return label_text(values, self.class_names, dropped, lambda row: f"{self.where}, row {first + row}")
 
     def label_lists(self, table: pa.Table, first: int, dropped: Counter[str]) -> pa.Array:
         """The labels of each image as a list of text, null where there is no list. raises: as `labels`."""
         assert self.label is not None, "several labels have a column"
-        lists = _plain(table.column(self.label)).cast(pa.list_(_item_type(table.column(self.label).type)))
+        lists = plain_array(table.column(self.label)).cast(
+            pa.list_(_item_type(table.column(self.label).type))
+        )
         flat = pc.list_flatten(lists)
         text = label_text(flat, self.class_names, dropped, lambda _: f"{self.where}, rows from {first}")
         rows = zip(pc.list_parent_indices(lists).to_pylist(), text.to_pylist(), strict=True)
@@ -103,7 +105,7 @@ class Columns:
 
     def cast(self, table: pa.Table, column: MetadataColumn) -> pa.Array:
         """One metadata column with the type of the store. raises: DatasetError for values that do not fit."""
-        values = _plain(table.column(column.source))
+        values = plain_array(table.column(column.source))
         try:
             return values.cast(column.type)
         except pa.ArrowInvalid as error:
@@ -334,43 +336,6 @@ def _kept_type(kind: pa.DataType) -> pa.DataType | None:
         pa.types.is_date,
     )
     return kind if any(is_kind(kind) for is_kind in simple) else None
-
-
-def _plain(column: pa.ChunkedArray) -> pa.Array:
-    """One array, dictionaries decoded."""
-    values = column.combine_chunks()
-    if isinstance(values, pa.ChunkedArray):
-        values = pa.concat_arrays(values.chunks)
-    return values.dictionary_decode() if isinstance(values, pa.DictionaryArray) else values
-
-
-def label_text(
-    values: pa.Array, names: tuple[str, ...] | None, dropped: Counter[str], where: Callable[[int], str]
-) -> pa.Array:
-    """Labels as text: by the names of their ClassLabel, whole numbers without a decimal point.
-
-    dropped: counts the labels that are no finite numbers, which become null. where: names a row.
-    raises: DatasetError for an index beyond the names.
-    """
-    values = values.dictionary_decode() if isinstance(values, pa.DictionaryArray) else values
-    if pa.types.is_floating(values.type):
-        finite = pc.is_finite(values)
-        dropped[NOT_FINITE] += len(values) - values.null_count - (pc.sum(finite).as_py() or 0)
-        values = pc.if_else(finite, values, pa.scalar(None, values.type)).cast(pa.float64())
-        whole = pc.and_(pc.equal(values, pc.round(values)), pc.less(pc.abs(values), 2.0**53))
-        integers = pc.if_else(whole, values, pa.scalar(None, pa.float64())).cast(pa.int64())
-        return pc.coalesce(integers.cast(pa.string()), values.cast(pa.string()))
-    if names is None or not pa.types.is_integer(values.type):
-        return values.cast(pa.string())
-    highest = pc.max(values).as_py()
-    if highest is not None and highest >= len(names):
-        row = values.index(pa.scalar(highest, values.type)).as_py()
-        raise DatasetError(
-            f"{where(row)}: label {highest} is beyond the {len(names)} names of the ClassLabel. "
-            "Mend the labels, or the names in the schema."
-        )
-    known = pc.if_else(pc.greater_equal(values, 0), values, pa.scalar(None, values.type))
-    return pc.take(pa.array(names, pa.string()), known)  # -1 means "no label" there
 
 
 def _summary(columns: Columns) -> str:
