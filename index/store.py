@@ -20,6 +20,7 @@ from .file_cache import FileCache
 from .files import Folder
 from .filters import ClassNames, Filter
 from .image_reader import ImageReader
+from .label_lists import LABELS, LIST_COLUMNS, has_label_lists
 from .layer_reader import LayerReader
 from .manifest import Manifest, PartRecord
 from .manifest_checks import check_model, check_named, check_rows
@@ -231,6 +232,13 @@ class Store:
     def images_schema(self) -> pa.Schema:
         """The columns of images/, the dataset's own metadata among them."""
         return self._images.columns.schema
+
+    @cached_property
+    def list_columns(self) -> tuple[str, ...]:
+        """The columns of images/ for several labels and predictions of an image; none in most stores."""
+        schema = self.images_schema
+        labels = (LABELS,) if has_label_lists(schema) else ()
+        return (*labels, *(name for name in LIST_COLUMNS if name in schema.names))
 
     def images(self, columns: Sequence[str]) -> pa.Table:
         """(images,) rows of some columns of images/. Raises UsageError for an unknown column."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib import metadata
 from typing import Any
 
@@ -60,17 +60,19 @@ class Service(FastAPI):
 
 LIVE = LiveOptions()
 HEAD_START = 0.75
-"""Seconds before the first request: in them all is warm in most stores; in one of any size it takes no longer."""
+"""Seconds before the first request: in them all pages without neighbours are warm in most stores."""
 
 
 @asynccontextmanager
 async def _life(app: FastAPI) -> AsyncGenerator[None]:
     """The model worker ends with the service. The warm-up has a head start on who comes first."""
+    ready = asyncio.Event()
     warming = app.state.warming = (
-        asyncio.create_task(warm_up(app, app.state.routes)) if app.state.warm else None
+        asyncio.create_task(warm_up(app, app.state.routes, ready)) if app.state.warm else None
     )
     if warming is not None:
-        await asyncio.wait({warming}, timeout=HEAD_START)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(ready.wait(), HEAD_START)
     yield
     if warming is not None:
         warming.cancel()

@@ -26,15 +26,20 @@ _GAP = 0.25
 _PATIENCE = 2.0
 
 
-async def warm_up(app: FastAPI, routes: ASGIApp) -> None:
-    """routes: what answers inside what observes requests."""
+async def warm_up(app: FastAPI, routes: ASGIApp, ready: asyncio.Event) -> None:
+    """Ask for the pages of all stores; then for those that need an index, whose files are first compared.
+
+    routes: what answers inside what observes requests. ready: set between the two.
+    """
     registry: Registry = app.state.registry
-    for name in registry.names():
-        with suppress(UnitscopeError):  # who asks is told
-            addresses = _addresses((await asyncio.to_thread(registry.get, name)).value)
-            while (path := await asyncio.to_thread(next, addresses, None)) is not None:
-                await make_way(app.state.metrics)
-                await _ask(app, routes, path)
+    for addresses in (_addresses, _searched_addresses):
+        for name in registry.names():
+            with suppress(UnitscopeError):  # who asks is told
+                paths = addresses((await asyncio.to_thread(registry.get, name)).value)
+                while (path := await asyncio.to_thread(next, paths, None)) is not None:
+                    await make_way(app.state.metrics)
+                    await _ask(app, routes, path)
+        ready.set()
     gc.freeze()  # what is there now stays: each full collection would look at all of it again
 
 
@@ -55,15 +60,24 @@ def _addresses(served: ServedStore) -> Iterator[str]:
         yield f"{layer_url(name, row.layer).replace('/stores/', '/api/v1/stores/')}/units/0/patches"
     image = _image(served)
     if image is not None:
-        yield from (image_url(name, image), thumb_address(served, image))
-        if served.has_index:
-            served.near()
-            yield from (neighbors_url(name, image=image), f"{address(served)}/neighbors?image={image}")
+        yield thumb_address(served, image)
     yield from (f"{store_url(name)}/{page}" for page in ("images", "classes", "live"))
     classes = served.facts.classes.rows()
     yield from (class_url(name, one.label) for one in classes[:1])
     yield from (atlas_url(name, atlas) for atlas in served.atlases()[:1])
     read_ahead(served)
+
+
+def _searched_addresses(served: ServedStore) -> Iterator[str]:
+    """Pages and answers of a store that show neighbours."""
+    image = _image(served)
+    if image is None:
+        return
+    if served.has_index:
+        served.near()
+    yield image_url(served.name, image)
+    if served.has_index:
+        yield from (neighbors_url(served.name, image=image), f"{address(served)}/neighbors?image={image}")
 
 
 def _image(served: ServedStore) -> int | None:

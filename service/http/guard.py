@@ -72,9 +72,10 @@ class Guard:
             await self.app(scope, body.receive, guarded)
         finally:
             CLIENT.reset(token)
-            self.held[client] -= body.seen
-            if not self.held[client]:
-                del self.held[client]
+            if body.seen:
+                self.held[client] -= body.seen
+                if not self.held[client]:
+                    del self.held[client]
 
     def _refusal(self, scope: Scope, limit: int) -> ASGIApp | None:
         headers = Headers(scope=scope)
@@ -111,6 +112,8 @@ class _Body:
         """The next message. Raises HTTPException where the body, or all bodies together, are too large."""
         message = await self._receive()
         size = len(message.get("body", b""))
+        if not size:
+            return message
         self.seen += size
         held = self._guard.held
         held[self._client] += size

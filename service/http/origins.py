@@ -5,6 +5,7 @@ import re
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
@@ -39,6 +40,7 @@ class Hosts:
         return name in self.names or (self.addresses and _is_address(name))
 
 
+@lru_cache(maxsize=64)
 def host_name(host: str) -> str | None:
     """Return the name in a Host header, in lower case and without its port; None where the header is malformed."""
     match = _HOST.fullmatch(host)

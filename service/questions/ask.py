@@ -91,6 +91,7 @@ def fact_columns(store: Store) -> tuple[str, ...]:
 def image_facts(served: ServedStore, row: dict[str, Any]) -> dict[str, Any]:
     """The fields of `ImageFacts`, in its order, of a row of images/ with `fact_columns`."""
     store, image_id, probability = served.store, row["image_id"], row["probability"]
+    several = bool(store.list_columns)
     return {
         "image_id": image_id,
         "uri": row["uri"],
@@ -100,8 +101,8 @@ def image_facts(served: ServedStore, row: dict[str, Any]) -> dict[str, Any]:
         "predicted": row["predicted"],
         "predicted_class": class_name(store, row["predicted"]),
         "probability": number(probability),
-        "labels": image_labels(store, row),
-        "predictions": image_predictions(store, row),
+        "labels": image_labels(store, row) if several else None,
+        "predictions": image_predictions(store, row) if several else None,
         "thumb": thumb_address(served, image_id),
     }
 

@@ -7,10 +7,8 @@ from ...index.label_lists import (
     LABEL_INDICES,
     LABEL_PROBABILITIES,
     LABELS,
-    LIST_COLUMNS,
     PREDICTED_CLASSES,
     PREDICTED_PROBABILITIES,
-    has_label_lists,
 )
 from ...index.store import Store
 from ..answers.image_facts import ImageLabelAnswer, ImagePredictionAnswer
@@ -19,9 +17,7 @@ from .class_names import class_name
 
 def list_columns(store: Store) -> tuple[str, ...]:
     """Return the columns of images/ that `image_labels` and `image_predictions` read, of a store that has them."""
-    schema = store.images_schema
-    labels = (LABELS,) if has_label_lists(schema) else ()
-    return (*labels, *(name for name in LIST_COLUMNS if name in schema.names))
+    return store.list_columns
 
 
 def image_labels(store: Store, row: dict[str, Any]) -> list[ImageLabelAnswer] | None:
