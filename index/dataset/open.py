@@ -11,7 +11,6 @@ from .kinds import ALLOWED, IMAGES, PARQUET, TAR, extension, hint, is_no_image, 
 from .options import DEFAULT, DatasetOptions
 from .parquet import ParquetDataset
 from .records import Dataset
-from .selection import SelectedFolder
 from .webdataset import TarDataset
 
 __all__ = ["Dataset", "open_dataset"]
@@ -34,15 +33,23 @@ def open_dataset(path: str, options: DatasetOptions = DEFAULT) -> Dataset:
     single = None if options.select else _single_file(path)
     if single is not None:
         return _open_file(path, *single, options)
-    folder = SelectedFolder(path, options.select) if options.select else Folder(path)
-    if options.select and next(folder.entries(), None) is None:
-        raise UsageError(f"no file in {path} matches {', '.join(options.select)}. {ALLOWED}")
+    folder = _selected(path, options.select) if options.select else Folder(path)
     if folder.is_local and not Path(folder.url).is_dir():
         raise UsageError(f"{path} does not exist. {ALLOWED}")
     kind = _kind_of(path, folder)
     if kind is ParquetDataset or kind is TarDataset:
         return kind(path, folder, None, options)
     return ImageFolder(path, folder, options)
+
+
+def _selected(path: str, patterns: tuple[str, ...]) -> Folder:
+    """The files of a folder that match. Raises UsageError where none does."""
+    from .selection import SelectedFolder  # its library is not needed for most datasets, nor for serving
+
+    folder = SelectedFolder(path, patterns)
+    if next(folder.entries(), None) is None:
+        raise UsageError(f"no file in {path} matches {', '.join(patterns)}. {ALLOWED}")
+    return folder
 
 
 def _single_file(path: str) -> tuple[Folder, Entry] | None:
