@@ -150,15 +150,12 @@ class LimitedProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self._in_head = True
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if len(self.headers) >= HEADERS:
-            self._stop(431, "headers", f"a request has at most {HEADERS} headers here")
-        super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
         self._in_head, self._head_bytes, self._loose_bytes = False, 0, 0
         self._in_body = True
         self._begun = self.loop.time()
+        if len(self.headers) > HEADERS:
+            self._stop(431, "headers", f"a request has at most {HEADERS} headers here")
         if not self.url.startswith(b"/") and self.url != b"*":
             self._stop(400, "address", "a request's address begins with a slash here, and names no host")
         super().on_headers_complete()
