@@ -1,8 +1,9 @@
 """What names and values in a filter mean over a table's columns: finds columns and classes, refuses unlike types."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 import pyarrow as pa
 
@@ -198,7 +199,8 @@ class Checks:
         return error_at(self.text, token.position, message)
 
 
-def _columns(schema: pa.Schema) -> dict[str, Column]:
+@lru_cache(maxsize=64)
+def _columns(schema: pa.Schema) -> Mapping[str, Column]:
     """The columns that a filter may name; `correct` is derived where the columns it needs are there."""
     names: list[str] = schema.names
     columns: dict[str, Column] = {}

@@ -122,8 +122,14 @@ def bools(values: pa.ChunkedArray) -> np.ndarray:
     return values.to_numpy().astype(bool, copy=False)
 
 
+def valid(values: pa.ChunkedArray) -> np.ndarray:
+    """Return (rows,) bool: where a value is not null. The array is the caller's own."""
+    return np.ones(len(values), bool) if values.null_count == 0 else bools(pc.is_valid(values))
+
+
 def numbers(values: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
     """Values with zeros for nulls, in the column's own dtype, and where they are known."""
-    known = bools(pc.is_valid(values))
+    if values.null_count == 0:
+        return values.to_numpy(), valid(values)
     zero = pa.scalar(0).cast(values.type)
-    return pc.fill_null(values, zero).to_numpy(), known
+    return pc.fill_null(values, zero).to_numpy(), valid(values)

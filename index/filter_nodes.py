@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 
-from .filter_columns import Column, ColumnKind, bools, numbers
+from .filter_columns import Column, ColumnKind, bools, numbers, valid
 from .filter_numbers import among, compare
 from .filter_times import compare_time, compare_times, nanoseconds
 from .filter_tokens import Literal
@@ -116,9 +116,9 @@ class Compare:
         """Unknown where a side is null."""
         values = self.column.load(table)
         other = self.operand.load(table) if isinstance(self.operand, Column) else self.operand
-        known = bools(pc.is_valid(values))
+        known = valid(values)
         if isinstance(other, pa.ChunkedArray):
-            known &= bools(pc.is_valid(other))
+            known &= valid(other)
         true = self._true(values, other)
         return true & known, ~true & known
 
@@ -150,7 +150,7 @@ class Among:
     def answer(self, table: pa.Table) -> Answer:
         """Unknown where the column is null."""
         values = self.column.load(table)
-        known = bools(pc.is_valid(values))
+        known = valid(values)
         if self.column.kind is ColumnKind.NUMBER:
             literals = [value for value in self.values if not isinstance(value, str)]
             true = among(numbers(values)[0], literals)
@@ -218,6 +218,6 @@ def canonical_operand(operand: Operand) -> str:
 
 def answer_of(values: pa.ChunkedArray) -> Answer:
     """Return the answer that a true/false column is."""
-    known = bools(pc.is_valid(values))
+    known = valid(values)
     true = bools(pc.fill_null(values, False))
     return true, ~true & known

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 
-from .filter_columns import Column, ColumnKind, bools, numbers, plain
+from .filter_columns import Column, ColumnKind, bools, numbers, plain, valid
 from .filter_nodes import Answer, answer_of, canonical_operand
 from .filter_numbers import among
 from .filter_tokens import Literal
@@ -49,7 +49,7 @@ class Contains:
         values = self.column.load(table)
         if self.column.kind is ColumnKind.TEXT:
             return answer_of(pc.match_substring(values, str(self.value)))
-        known = bools(pc.is_valid(values))
+        known = valid(values)
         true = np.zeros(len(values), bool)
         first = 0
         for chunk in values.chunks:

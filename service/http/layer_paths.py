@@ -79,7 +79,10 @@ class LayerPaths:
 
 def _marked(path: str, sent: bytes) -> str:
     """Return a decoded path with the slashes of a layer's name marked. sent: the path as it came."""
-    found = _SENT.fullmatch(sent) if b"%2" in sent else None
+    escaped = b"%2" in sent
+    if not escaped and _is_usual(path):
+        return path
+    found = _SENT.fullmatch(sent) if escaped else None
     if found is not None:
         before, name, after = (part.decode("latin-1") for part in found.groups())
         return f"{unquote(before)}{unquote(re.sub('%2[Ff]', _MARK, name))}{unquote(after)}"
@@ -90,6 +93,12 @@ def _marked(path: str, sent: bytes) -> str:
     kind = "/api" if before.startswith("/api") else "units" if before.endswith("/units/") else "layers"
     named = _AFTER[kind].fullmatch(rest)
     return f"{before}{named[1].replace('/', _MARK)}{named[2]}" if named else path
+
+
+def _is_usual(path: str) -> bool:
+    """Whether a path is `/api/v1/stores/S/layers/L/units/…` with a name L without slashes: most are."""
+    parts = path.split("/", 8)
+    return len(parts) > 7 and parts[1] == "api" and parts[5] == "layers" and parts[7] == "units"
 
 
 def plain_name(value: str) -> str:
