@@ -1,4 +1,4 @@
-"""What `top` and `neighbors` say of an image: its label or labels, and the classes that are predicted."""
+"""Reads what `top` and `neighbors` show of an image: its label or labels, and the classes that are predicted."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +11,9 @@ def image_rows(store: "Store", ids: list[int], columns: tuple[str, ...]) -> list
 
     Where images have several labels, or several classes are predicted, with the columns of these.
     """
-    from ..index.label_lists import LABELS, LIST_COLUMNS, PREDICTED_CLASSES, has_label_lists
+    from ..index.label_lists import PREDICTED_CLASSES
 
-    schema = store.images_schema
-    lists = [name for name in LIST_COLUMNS if name in schema.names]
-    lists += [LABELS] if has_label_lists(schema) else []
-    rows = store.images_at(ids, [*columns, *lists])
+    rows = store.images_at(ids, [*columns, *store.list_columns])
     for row in rows:
         row["predicted_class"] = class_name(store, row["predicted"])
         if row.get(PREDICTED_CLASSES) is not None:

@@ -148,7 +148,7 @@ def _print(found: _Found) -> None:
 
 
 def _size_source(found: _Found) -> str:
-    """Who says what size images have."""
+    """Return who says what size images have."""
     if found.input_size != found.model.input_size:
         return "--input-size"
     return found.model.preprocess_source

@@ -49,7 +49,7 @@ def _sweep(config: "SweepConfig", arguments: Namespace) -> int:
 
 
 def _read(manifest: "Manifest") -> dict[str, Any]:
-    """What the dataset and the network were taken for. Stores of older releases say less."""
+    """Return what the dataset and the network were read as. Stores of older releases say less."""
     facts, feature = manifest.dataset.get("labels_read") or {}, manifest.model.get("feature") or {}
     return {
         "dataset": manifest.dataset.get("path"),

@@ -9,8 +9,8 @@ from typing import Literal
 
 Box = tuple[int, int, int, int]
 CropRounding = Literal["even", "down"]
-"""Which pixel a centred crop begins with where it would begin between two: the even one (torchvision's `CenterCrop`),
-or the first (transformers' `center_crop`)."""
+"""The pixel that a centred crop begins with where it would begin between two: the even one (as torchvision's
+`CenterCrop`), or the first (as transformers' `center_crop`)."""
 Exif = Literal["apply", "ignore"]
 """Whether images are turned as their EXIF orientation says."""
 
@@ -54,7 +54,7 @@ class Frame:
         return resized_height, resized_width
 
     def _centre(self, size: int, crop: int) -> int:
-        """Where a centred crop begins; an image that is smaller is padded by (crop - size) // 2 first."""
+        """Return where a centred crop begins; an image that is smaller is padded by (crop - size) // 2 first."""
         if size < crop:
             return -((crop - size) // 2)
         return (size - crop) // 2 if self.crop_rounding == "down" else round((size - crop) / 2.0)

@@ -14,7 +14,6 @@ from ..common.errors import NotFoundError
 from .distribution import strongest_first
 from .exact import chunks
 from .image_columns import ImageColumns
-from .label_lists import CORRECT, has_label_lists
 from .label_numbers import LABELS_LIMIT
 from .once import OnceCache
 from .store import Store
@@ -111,7 +110,7 @@ class ClassFacts:
 
     def accuracy(self) -> float | None:
         """Return the share of images that are predicted correctly, of those where that is known."""
-        if has_label_lists(self._store.images_schema) or CORRECT in self._store.images_schema.names:
+        if self._store.list_columns:
             right = self._images().right
             right = right[~np.isnan(right)]
             return float(right.mean()) if len(right) else None

@@ -41,7 +41,7 @@ def class_missing(values: np.ndarray, labels: np.ndarray, count: int) -> np.ndar
 
 
 def add_missing(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Of the images of both."""
+    """Add two counts of missing values, as `class_missing` gives them."""
     if a.shape[1] and b.shape[1]:
         return a + b
     return a if a.shape[1] else b

@@ -77,7 +77,7 @@ class Dataset(ABC):
 
     @property
     def exif(self) -> Exif:
-        """Whether images are turned as their EXIF orientation says: as the options say, or as is usual."""
+        """Return whether images are turned as their EXIF orientation says: by the options, or as is usual."""
         return self.options.exif or ("apply" if self.prefers_upright else "ignore")
 
     @property

@@ -11,7 +11,7 @@ from ..addresses import pixels_address, thumb_address
 from ..answers.stores import ImageAnswer, LayerAnswer, LayersAnswer, StoreAnswer
 from ..registry import ServedStore
 from .class_names import class_name
-from .image_labels import image_labels, image_predictions, is_correct, list_columns
+from .image_labels import image_labels, image_predictions, is_correct
 
 
 def said(served: ServedStore) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def describe(served: ServedStore) -> StoreAnswer:
         feature_note=_feature_note(manifest.model),
         labels=str(manifest.labels),
         task=_task(manifest.model),
-        several_labels=bool(list_columns(served.store)),
+        several_labels=bool(served.store.list_columns),
         indexed=served.has_index,
         atlases=served.atlases(),
     )
@@ -80,12 +80,12 @@ def check_image(store: Store, image_id: int) -> None:
 
 
 IMAGE_COLUMNS = ("image_id", "uri", "label", "label_index", "predicted", "probability")
-"""Of images/: what `image_facts` reads, with `list_columns`."""
+"""Of images/: what `image_facts` reads, with `Store.list_columns`."""
 
 
 def fact_columns(store: Store) -> tuple[str, ...]:
     """Return the columns of images/ that `image_facts` reads."""
-    return (*IMAGE_COLUMNS, *list_columns(store))
+    return (*IMAGE_COLUMNS, *store.list_columns)
 
 
 def image_facts(served: ServedStore, row: dict[str, Any]) -> dict[str, Any]:

@@ -15,11 +15,6 @@ from ..answers.image_facts import ImageLabelAnswer, ImagePredictionAnswer
 from .class_names import class_name
 
 
-def list_columns(store: Store) -> tuple[str, ...]:
-    """Return the columns of images/ that `image_labels` and `image_predictions` read, of a store that has them."""
-    return store.list_columns
-
-
 def image_labels(store: Store, row: dict[str, Any]) -> list[ImageLabelAnswer] | None:
     """Return the labels of a row of images/; None where the store has one for each image, or this one has none."""
     if LABEL_INDICES not in row and LABELS not in row:
