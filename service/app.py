@@ -100,6 +100,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         lifespan=_life,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # `Observe` has its own
     )
     app.state.registry, app.state.warm = Registry(stores, (trust or Trusted()).of), warm
     app.state.live = LiveModel(live)

@@ -76,7 +76,7 @@ def answer_now(request: Request, content: BaseModel) -> Response:
     data = _encoded(content, form)
     etag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
     headers = {"ETag": etag, "Cache-Control": REVALIDATE, "Vary": "Accept"}
-    if _matches(request, etag) or _matches(request, "*"):
+    if not {etag, "*"}.isdisjoint(_known_etags(request)):
         return Response(status_code=304, headers=headers)
     return Response(data, media_type=form, headers=headers)
 
@@ -162,13 +162,14 @@ def _response(
     headers = {"ETag": etag, "Cache-Control": _cache_control(request, served, used)}
     if form is not None:
         headers["Vary"] = "Accept"
-    if _matches(request, etag):
+    known = _known_etags(request)
+    if etag in known:
         return Response(status_code=304, headers=headers)
     if form is None or request.method != "GET":
         data, kind = make()
     else:
         data, kind = served.answers.get(etag, make, _size)
-    if _matches(request, "*"):
+    if "*" in known:
         return Response(status_code=304, headers=headers)
     return Response(data, media_type=kind, headers=headers)
 
@@ -223,10 +224,10 @@ def _etag(request: Request, served: ServedStore, part: Version[Any], form: str) 
     return f'"{hashlib.sha256(chr(0).join(made_of).encode()).hexdigest()[:32]}"'
 
 
-def _matches(request: Request, etag: str) -> bool:
-    """Whether If-None-Match names this ETag (RFC 9110 §13.1.2: compared weakly)."""
-    wanted = request.headers.get("if-none-match")
-    return wanted is not None and etag in (one.strip().removeprefix("W/") for one in wanted.split(","))
+def _known_etags(request: Request) -> list[str]:
+    """Return the ETags that If-None-Match names, without `W/`: they are compared weakly (RFC 9110 §13.1.2)."""
+    named = request.headers.get("if-none-match")
+    return [] if named is None else [one.strip().removeprefix("W/") for one in named.split(",")]
 
 
 def _cache_control(request: Request, served: ServedStore, part: Version[Any]) -> str:

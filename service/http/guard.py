@@ -78,8 +78,13 @@ class Guard:
                     del self.held[client]
 
     def _refusal(self, scope: Scope, limit: int) -> ASGIApp | None:
-        headers = Headers(scope=scope)
-        named = headers.getlist("host")
+        named: list[str] = []
+        length = "0"
+        for name, value in scope["headers"]:
+            if name == b"host":
+                named.append(value.decode("latin-1"))
+            elif name == b"content-length":
+                length = value.decode("latin-1")
         if len(named) > 1:  # RFC 9112 §3.2: who is in between may read the other one
             return problem(400, "host", "Two hosts", "a request names one host")
         host = host_name(named[0]) if named else None
@@ -90,12 +95,9 @@ class Guard:
             told = f"this service answers as {allowed}, not as {(host or '')[:200]}; --allowed-host NAME adds a name"
             return problem(403, "host", "Not this host", told)
         acts = scope["method"] not in _READS or _LIVE.match(scope["path"])
-        if acts and is_foreign(
-            named[0] if named else "", headers.get("origin"), headers.get("sec-fetch-site")
-        ):
+        if acts and _is_foreign(Headers(scope=scope)):
             told = "a page of another origin may not make this service act: open the service's own pages"
             return problem(403, "foreign-page", "A foreign page", told)
-        length = headers.get("content-length", "0")
         if not (length.isascii() and length.isdigit()) or int(length[:20]) > limit:
             return respond(Request(scope), 413, "too-large", "Too large", _too_large(limit))
         return None
@@ -124,6 +126,10 @@ class _Body:
                 503, "too many bodies are being received; try again soon", headers={"Retry-After": "2"}
             )
         return message
+
+
+def _is_foreign(headers: Headers) -> bool:
+    return is_foreign(headers.get("host", ""), headers.get("origin"), headers.get("sec-fetch-site"))
 
 
 def _with_headers(send: Send) -> Send:
