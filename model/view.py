@@ -51,7 +51,8 @@ def measure_views(
     energy (the effective receptive field of Luo et al. 2016), around centres that follow the energy where it is not in
     the middle of the receptive field: see `choose_centres`. A window that covers more than half of the input is the
     whole input. Where units see different things (`UnitFields.branches`) they are drawn from all branches alike, and
-    each branch has a view of its own.
+    each branch has a view of its own. Of more branches than samples allow (as in a dense block), the size of each one's
+    window is measured on its own samples and on those of the branches whose fields are most like it.
 
     Raises SweepError if there are no images. On a CPU the same arguments always give the same result (one intra-op
     thread is used), and a layer's result does not depend on which other layers are measured with it.
@@ -65,7 +66,7 @@ def measure_views(
             for layer, unit, sample in _gradients(network, layers, images, drawn):
                 if layer.name not in measures:
                     height, width = images.shape[2:]
-                    measures[layer.name] = _Measure(layer, fields[layer.name], (height, width))
+                    measures[layer.name] = _Measure(layer, fields[layer.name], (height, width), samples)
                 measures[layer.name].add(unit, sample)
             done += len(images)
     if not done:
@@ -74,22 +75,54 @@ def measure_views(
 
 
 class _Measure:
-    """The samples of one layer, of all units and of each branch."""
+    """The samples of one layer, of all units, of each branch, and of each branch with its neighbours.
 
-    def __init__(self, layer: Layer, fields: UnitFields, input_size: tuple[int, int]) -> None:
-        grid = (layer.height, layer.width)
+    samples: that are to come; each branch gets its share of them.
+    """
+
+    def __init__(self, layer: Layer, fields: UnitFields, input_size: tuple[int, int], samples: int) -> None:
+        def empty(field: ReceptiveField) -> _Samples:
+            return _Samples(field, (layer.height, layer.width), input_size)
+
         self._branch = fields.branch
-        self._whole = _Samples(fields.whole, grid, input_size)
-        self._branches = [_Samples(field, grid, input_size) for field in fields.branches]
+        self._whole = empty(fields.whole)
+        self._branches = [empty(field) for field in fields.branches]
+        self._pools = _pools(fields.branches, samples)
+        self._pooled = [empty(field) for field in fields.branches] if self._pools else []
 
     def add(self, unit: int, sample: Sample) -> None:
         self._whole.add(sample)
-        if self._branch is not None:
-            self._branches[self._branch[unit]].add(sample)
+        if self._branch is None:
+            return
+        branch = int(self._branch[unit])
+        self._branches[branch].add(sample)
+        for pooled, pool in zip(self._pooled, self._pools, strict=True):
+            if branch in pool:
+                pooled.add(sample)
 
     def views(self) -> LayerViews:
         whole = self._whole.view()
-        return LayerViews(whole, tuple(branch.view(usual=whole) for branch in self._branches))
+        usual = [pooled.view(whole) for pooled in self._pooled] or [whole] * len(self._branches)
+        return LayerViews(whole, tuple(map(_Samples.view, self._branches, usual)))
+
+
+def _pools(fields: Sequence[ReceptiveField], samples: int) -> list[set[int]]:
+    """Return for each branch those whose samples tell its window's size: itself and those with the most similar fields.
+
+    Empty where each branch has samples enough for itself.
+    """
+    count = len(fields)
+    of_each = max(1, samples // max(1, count))
+    if of_each >= LEAST:
+        return []
+    order = sorted(range(count), key=lambda branch: fields[branch].height * fields[branch].width)
+    needed = min(count, -(-LEAST // of_each))
+    pools = [set[int]()] * count
+    for rank, branch in enumerate(order):
+        first = min(max(0, rank - needed // 2), count - needed)
+        last = max(min(count, rank + needed // 2 + 1), needed)
+        pools[branch] = set(order[first:last])
+    return pools
 
 
 class _Samples:
@@ -105,7 +138,7 @@ class _Samples:
         if self._energy is not None:
             self._energy.add(sample)
             return
-        self._kept.append(Sample(sample.energy.astype(np.float32), sample.position))
+        self._kept.append(sample.small)
         if len(self._kept) == self._limit:
             self._settle()
 
@@ -119,7 +152,7 @@ class _Samples:
             self._kept = []
         return self._energy
 
-    def view(self, *, usual: View | None = None) -> View:
+    def view(self, usual: View | None = None) -> View:
         """Return the view; `usual` says the size where there are too few samples to tell one."""
         energy = self._settle()
         if energy.counted < (LEAST if usual else 1):

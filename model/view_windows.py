@@ -43,6 +43,11 @@ class Sample:
     energy: NDArray[np.floating]
     position: tuple[int, int]
 
+    @cached_property
+    def small(self) -> "Sample":
+        """The same in float32, to be kept."""
+        return Sample(self.energy.astype(np.float32), self.position)
+
 
 @dataclass(frozen=True)
 class Centres:
