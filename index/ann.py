@@ -28,7 +28,7 @@ _ALL_NUMBERS = 32 << 20
 """Beyond the index's reach as many numbers are compared exactly, in some hundredths of a second."""
 _WIDER, _WIDE_CANDIDATES = 8, 1024
 """Beyond it where there are more: so many times the usual candidates, and at least so many."""
-_IN_MEMORY = 128 << 20
+HELD = 128 << 20
 """As many numbers (512 MiB) are held in memory."""
 _BLOCK = 1024
 _AGAIN = "run `unitscope index STORE` again"
@@ -63,11 +63,16 @@ class Ann:
 
     @staticmethod
     def open(
-        folder: Folder, *, store: str | None = None, resident: int = RESIDENT, serving: bool = False
+        folder: Folder,
+        *,
+        store: str | None = None,
+        resident: int = RESIDENT,
+        serving: bool = False,
+        held: int = HELD,
     ) -> "Ann":
         """Opens what the build wrote, each file compared with its SHA-256 before it is used.
 
-        Features of up to 512 MiB are read into memory. More of them are mapped (of a bucket, a copy), or, when
+        At most `held` numbers of features are read into memory. More of them are mapped (of a bucket, a copy), or, when
         `serving`, read by position from the disk, so that a file that is truncated meanwhile is an error and no end of
         the process; they are compared in the background then, and asking for one waits for that.
 
@@ -77,15 +82,15 @@ class Ann:
         StoreDamagedError.
         """
         with reading(folder.path(MANIFEST), _AGAIN):
-            return Ann._open(folder, _read_manifest(folder, store), resident, serving=serving)
+            return Ann._open(folder, _read_manifest(folder, store), resident, serving=serving, held=held)
 
     @staticmethod
-    def _open(folder: Folder, manifest: dict[str, Any], resident: int, *, serving: bool) -> "Ann":
+    def _open(folder: Folder, manifest: dict[str, Any], resident: int, *, serving: bool, held: int) -> "Ann":
         images, width = _checked_shape(manifest)
         lengths = _verified(folder, manifest, LENGTHS).whole(
             (images,), np.float64, _sha256(manifest, LENGTHS)
         )
-        features = _open_features(folder, manifest, (images, width), serving=serving)
+        features = _open_features(folder, manifest, (images, width), serving=serving, held=held)
         index = _read_index(folder, manifest) if manifest["type"] != "flat" else None
         points = tuple(OperatingPoint(**point) for point in manifest["points"])
         vectors = Vectors(features, lengths, np.isfinite(lengths), resident)
@@ -99,7 +104,7 @@ class Ann:
     @property
     def in_memory(self) -> bool:
         """Whether the features are in memory: no search waits for the disk."""
-        return self.vectors.features.size <= _IN_MEMORY
+        return isinstance(self.vectors.features, np.ndarray) and self.vectors.features.size <= HELD
 
     def search(
         self,
@@ -302,10 +307,10 @@ def _checked_shape(manifest: dict[str, Any]) -> tuple[int, int]:
 
 
 def _open_features(
-    folder: Folder, manifest: dict[str, Any], shape: tuple[int, int], *, serving: bool
+    folder: Folder, manifest: dict[str, Any], shape: tuple[int, int], *, serving: bool, held: int
 ) -> "np.ndarray | RowFile":
     file, sha256 = _verified(folder, manifest, FEATURES), _sha256(manifest, FEATURES)
-    if shape[0] * shape[1] <= _IN_MEMORY:
+    if shape[0] * shape[1] <= held:
         return file.whole(shape, np.float32, sha256)
     if serving:
         return RowFile(file, shape, sha256)

@@ -53,11 +53,10 @@ class RowFile:
             raise ValueError("only whole rows are read")
         self._await()
         found = np.empty((*ids.shape, self.shape[1]), np.float32)
-        flat = found.reshape(-1, self.shape[1])
-        for place, row in enumerate(ids.ravel().tolist()):
-            if not 0 <= row < self.shape[0]:
-                raise IndexError(f"no row {row} of {self.shape[0]}")
-            self._file.read_into(flat[place], row * self._row)
+        rows = ids.ravel().tolist()
+        if rows and not 0 <= min(rows) <= max(rows) < self.shape[0]:
+            raise IndexError(f"rows {min(rows)} to {max(rows)} of {self.shape[0]}")
+        self._file.read_rows(found.reshape(-1, self.shape[1]), rows)
         self._file.check_unchanged()
         return found
 

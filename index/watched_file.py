@@ -86,6 +86,27 @@ class WatchedFile:
                 raise self.damaged("it has become shorter while it was open")
             filled += count
 
+    def read_rows(self, array: np.ndarray, rows: list[int]) -> None:
+        """Fill the rows of a contiguous array (rows, width) from those of these numbers in a file of such rows.
+
+        Does not look whether the file has changed. Raises StoreDamagedError.
+        """
+        if not array.size:
+            return
+        view, size, descriptor, preadv = (
+            memoryview(array).cast("B"),
+            array[0].nbytes,
+            self._descriptor,
+            os.preadv,
+        )
+        try:
+            for number, row in enumerate(rows):
+                first = number * size
+                if preadv(descriptor, [view[first : first + size]], row * size) != size:
+                    self.read_into(array[number], row * size)
+        except OSError as error:
+            raise self.damaged(error.strerror or str(error)) from error
+
     def whole(self, shape: tuple[int, ...], dtype: DTypeLike, sha256: str | None = None) -> np.ndarray:
         """Return all of the file as an array in memory. Raises StoreDamagedError for another SHA-256 or size."""
         array = np.empty(shape, dtype)

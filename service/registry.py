@@ -17,8 +17,8 @@ from ..common.errors import (
     UnitscopeError,
     UsageError,
 )
+from ..index.ann import HELD, Ann
 from ..index.ann import MANIFEST as ANN_MANIFEST
-from ..index.ann import Ann
 from ..index.atlas import Atlas, list_atlases
 from ..index.by_layer import KINDS, layer_folder
 from ..index.cache import ByteCache
@@ -63,7 +63,7 @@ class ServedStore:
         self._ann = Fresh(store.folder, ANN_MANIFEST, lambda: self._open_ann(store.folder))
         self._near = NearOpener(store.folder, self.hash)
         pixels = pixel_folder(store.folder)
-        self._pixels = Fresh(pixels, ANN_MANIFEST, lambda: self._open_ann(pixels))
+        self._pixels = Fresh(pixels, ANN_MANIFEST, lambda: self._open_ann(pixels, held=0))
         self._atlases: dict[str, Fresh[Atlas]] = {}
         self._layer_atlases: dict[tuple[str, str], Fresh[LayerAtlas]] = {}
         self._exact: Ann | None = None
@@ -161,9 +161,9 @@ class ServedStore:
             held = {name for name, fresh in self._atlases.items() if fresh.is_open}
         return sorted(held.union(self._finished_atlases()))
 
-    def _open_ann(self, folder: Folder) -> Ann:
+    def _open_ann(self, folder: Folder, held: int = HELD) -> Ann:
         try:
-            return Ann.open(folder, store=self.hash, serving=True)
+            return Ann.open(folder, store=self.hash, serving=True, held=held)
         except _NONSENSE as error:
             raise self._damaged("index", error) from error
 

@@ -11,6 +11,7 @@ from contextlib import suppress
 from time import monotonic
 from urllib.parse import unquote
 
+import pyarrow
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message
 
@@ -41,6 +42,7 @@ async def warm_up(app: FastAPI, routes: ASGIApp, ready: asyncio.Event) -> None:
                     await _ask(app, routes, path)
         ready.set()
     gc.freeze()  # what is there now stays: each full collection would look at all of it again
+    pyarrow.default_memory_pool().release_unused()  # of files that were read whole: 60 MB for 50,000 images
 
 
 async def make_way(metrics: Metrics) -> None:
