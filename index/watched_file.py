@@ -94,7 +94,7 @@ class WatchedFile:
         if not array.size:
             return
         view, size, descriptor, preadv = (
-            memoryview(array).cast("B"),
+            memoryview(array.data).cast("B"),
             array[0].nbytes,
             self._descriptor,
             os.preadv,
