@@ -61,10 +61,15 @@ class ByteCache:
 
     def keep(self, key: Hashable, value: object, size: int) -> None:
         """Holds a value of `size` bytes, unless that is too much or the key has one."""
+        self.keep_all([(key, value, size)])
+
+    def keep_all(self, items: Iterable[tuple[Hashable, object, int]]) -> None:
+        """Holds (key, value, bytes), as `keep`."""
         with self._lock:
-            if key in self._values or size > self.limit:
-                return
-            self._values[key] = (value, size)
-            self._held += size
+            for key, value, size in items:
+                if key in self._values or size > self.limit:
+                    continue
+                self._values[key] = (value, size)
+                self._held += size
             while self._held > self.limit:
                 self._held -= self._values.popitem(last=False)[1][1]

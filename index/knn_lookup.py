@@ -58,17 +58,17 @@ class KnnLookup:
         """
         if k > self.k or self.ann.is_exact(k):
             return None
-        ids = self._row(self.ids, image_id, k if k <= self.ranked else k + _SPARE).astype(np.int64)
+        ids = self._row(self.ids, image_id, k if k <= self.ranked else k + _SPARE, np.int32).astype(np.int64)
         known = ids.tolist()
         if min(known) < 0 or max(known) >= self.ann.images:
             return None  # fewer are known
         if k <= self.ranked:
-            return Found(self._row(self.gaps, image_id, k).view(np.float32), ids, "graph")
+            return Found(self._row(self.gaps, image_id, k, np.float32), ids, "graph")
         vectors = self.ann.vectors
         gaps = distances(vectors, vectors.features[image_id], ids, self.ann.metric)
         vectors.pages.read(len(ids))
         return Found(*rank(gaps, ids, k), "graph")
 
-    def _row(self, file: WatchedFile, image_id: int, count: int) -> np.ndarray:
-        """(count or fewer,) int32: the first numbers of an image's row."""
-        return np.frombuffer(file.read(4 * self.k * image_id, 4 * min(count, self.k)), np.int32)
+    def _row(self, file: WatchedFile, image_id: int, count: int, dtype: type) -> np.ndarray:
+        """(count or fewer,): the first numbers of an image's row."""
+        return np.frombuffer(file.read(4 * self.k * image_id, 4 * min(count, self.k)), dtype)

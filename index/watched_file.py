@@ -59,11 +59,11 @@ class WatchedFile:
             data = os.pread(self._descriptor, length, offset)
         except OSError as error:
             raise self.damaged(error.strerror or str(error)) from error
-        if len(data) != length and len(data) < min(length, _CHUNK):
-            raise self.damaged("it has become shorter while it was open")
         if len(data) != length:
             data = self._read_on(offset, data, length)
-        self.check_unchanged()
+        status = os.fstat(self._descriptor)
+        if (status.st_size, status.st_mtime_ns) != self._stamp:
+            self.check_unchanged()
         return data
 
     def read_array(self, first: int, rows: int, width: int, dtype: DTypeLike) -> np.ndarray:
@@ -161,7 +161,9 @@ class WatchedFile:
         return status.st_size, status.st_mtime_ns
 
     def _read_on(self, offset: int, data: bytes, length: int) -> bytes:
-        """The system gives at most 2 GiB at a time."""
+        """The rest of them: the system gives at most 2 GiB at a time."""
+        if len(data) < min(length, _CHUNK):
+            raise self.damaged("it has become shorter while it was open")
         rest = np.empty(length - len(data), np.uint8)
         self.read_into(rest, offset + len(data))
         return data + rest.tobytes()

@@ -48,8 +48,9 @@ def _shown(served: ServedStore, ids: Sequence[int], read: Read) -> list[Shown] |
         rows = read(missing, _columns(served))
         if rows is None:
             return None
-        for row in rows:
-            one = Shown(image_facts(served, row), row["width"], row["height"])
-            served.shown.keep(row["image_id"], one, _BYTES + len(row["uri"]))
-            known[known.index(None)] = one
+        made = {row["image_id"]: Shown(image_facts(served, row), row["width"], row["height"]) for row in rows}
+        served.shown.keep_all(
+            (image_id, one, _BYTES + len(one.facts["uri"])) for image_id, one in made.items()
+        )
+        return [made[image_id] if one is None else one for image_id, one in zip(ids, known, strict=True)]
     return known
