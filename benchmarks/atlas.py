@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from unitscope.index.ann import Ann
-from unitscope.index.ann_build import blocks_of, build
-from unitscope.index.files import Folder
-from unitscope.index.knn import knn_graph
-from unitscope.index.projection import MapOptions, project
-from unitscope.index.quality import measure_quality
+from unitscope.index.neighbors.build import blocks_of, build
+from unitscope.index.neighbors.graph import knn_graph
+from unitscope.index.neighbors.index import Ann
+from unitscope.index.projection.projection.projection import MapOptions, project
+from unitscope.index.projection.projection.quality import measure_quality
+from unitscope.index.storage.folder import Folder
 
 COORDINATES = "coordinates.npy"
 Contender = Callable[[Ann], tuple[np.ndarray, float]]

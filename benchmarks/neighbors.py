@@ -18,9 +18,9 @@ from pathlib import Path
 
 import faiss
 import numpy as np
-from unitscope.index.ann import Ann
-from unitscope.index.ann_build import blocks_of, build
-from unitscope.index.files import Folder
+from unitscope.index.neighbors.build import blocks_of, build
+from unitscope.index.neighbors.index import Ann
+from unitscope.index.storage.folder import Folder
 
 K = 10
 KINDS = {

@@ -16,13 +16,13 @@ import time
 
 import numpy as np
 from scipy.spatial import cKDTree  # pyright: ignore[reportAttributeAccessIssue, reportUnknownVariableType]
-from unitscope.index.ann import Ann
-from unitscope.index.ann_fill import holding
-from unitscope.index.knn import knn_graph
-from unitscope.index.layout import graph_within
-from unitscope.index.placement import NEIGHBOURS, place_features
-from unitscope.index.projection import MapOptions, project
-from unitscope.index.store import Store
+from unitscope.index.neighbors.graph import knn_graph
+from unitscope.index.neighbors.index import Ann
+from unitscope.index.neighbors.subset import holding
+from unitscope.index.projection.projection.placement import NEIGHBOURS, place_features
+from unitscope.index.projection.projection.projection import MapOptions, project
+from unitscope.index.projection.projection.sampled import graph_within
+from unitscope.index.store.store.store import Store
 
 
 def accuracy(near: np.ndarray, labels: np.ndarray, own: np.ndarray) -> float:

@@ -22,13 +22,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 from unitscope.common.frame import Frame
-from unitscope.index import packs, tables
-from unitscope.index.files import Folder
-from unitscope.index.manifest import Manifest, PartRecord, files_of, frame_to_json
-from unitscope.index.maxima_table import note_name
-from unitscope.index.merged import Merged, Part, Reduced, note_path, to_bytes
-from unitscope.index.parquet_files import record_of
-from unitscope.index.schema import (
+from unitscope.index.format.manifest import Manifest, PartRecord, files_of, frame_to_json
+from unitscope.index.format.parquet_writer import record_of
+from unitscope.index.format.schema import (
     PATCHES,
     PLAN,
     SHARDS,
@@ -39,8 +35,13 @@ from unitscope.index.schema import (
     shard_path,
     shard_schema,
 )
-from unitscope.index.statistics import Statistics
-from unitscope.index.topk import TopK
+from unitscope.index.merge import tables
+from unitscope.index.merge.maxima import note_name
+from unitscope.index.merge.notes import Merged, Part, Reduced, note_path, to_bytes
+from unitscope.index.stats.moments import Statistics
+from unitscope.index.stats.topk import TopK
+from unitscope.index.storage import packs
+from unitscope.index.storage.folder import Folder
 from unitscope.jobs.build_index import build_index
 
 FRAME = Frame(resize=256, crop=(224, 224))

@@ -11,7 +11,7 @@ from .values import named, whole
 from .verb import JSON, TRUST_DATA, TRUST_MODEL, Verb, argument
 
 if TYPE_CHECKING:
-    from ..index.projection import MapOptions
+    from ..index.projection.projection import MapOptions
     from ..jobs.build_atlas import AtlasReport
 
 METHODS = ("umap", "tsne", "pca")
@@ -19,7 +19,7 @@ METHODS = ("umap", "tsne", "pca")
 
 def run(arguments: Namespace) -> int:
     """Builds the atlas, and prints where it is and how far to trust it."""
-    from ..index.projection import MapOptions
+    from ..index.projection.projection import MapOptions
 
     _check(arguments)
     given = {"neighbours": arguments.neighbours, "sample": arguments.sample}
@@ -62,7 +62,7 @@ def _build(arguments: Namespace, options: "MapOptions", progress: Progress) -> "
 
         return build_units_atlas(arguments.store, arguments.units, options, progress=progress)
     if arguments.activations:
-        from ..index.trust import Trust
+        from ..index.store.trust import Trust
         from ..jobs.build_activation_atlas import POSITIONS, build_activation_atlas
 
         positions = arguments.positions or POSITIONS
@@ -89,7 +89,7 @@ def _build(arguments: Namespace, options: "MapOptions", progress: Progress) -> "
 
 
 def _place(arguments: Namespace, name: str) -> str:
-    from ..index.names import folder_name
+    from ..index.storage.layer_names import folder_name
 
     own = arguments.units or arguments.activations
     return (

@@ -15,8 +15,8 @@ _IMAGE_COLUMNS = ("uri", "label", "predicted", "probability")
 
 def run(arguments: Namespace) -> int:
     """Prints the neighbours."""
-    from ..index.store import Store
-    from ..index.trust import Trust
+    from ..index.store.store import Store
+    from ..index.store.trust import Trust
     from ..jobs.neighbors import neighbors
 
     store = Store.open(arguments.store, trust=Trust(model=arguments.trust_model))

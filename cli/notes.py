@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from .output import print_lines
 
 if TYPE_CHECKING:
-    from ..index.manifest import Manifest
+    from ..index.format.manifest import Manifest
 
 
 def provenance(manifest: "Manifest") -> dict[str, Any]:

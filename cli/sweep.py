@@ -12,7 +12,7 @@ from .progress import show_progress
 from .verb import JSON, Verb, argument
 
 if TYPE_CHECKING:
-    from ..index.manifest import Manifest
+    from ..index.format.manifest import Manifest
     from ..jobs.config import SweepConfig
     from ..jobs.estimate import Estimate
     from ..jobs.run import SweepReport
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def run(arguments: Namespace) -> int:
     """Sweeps, or says what a sweep would do."""
-    from ..index.dataset.selection import expand
+    from ..index.datasets.selection import expand
     from ..jobs.arguments import check_arguments
     from ..jobs.config import SweepConfig
 
@@ -33,8 +33,8 @@ def run(arguments: Namespace) -> int:
 
 
 def _sweep(config: "SweepConfig", arguments: Namespace) -> int:
-    from ..index.files import Folder
-    from ..index.manifest import Manifest
+    from ..index.format.manifest import Manifest
+    from ..index.storage.folder import Folder
     from ..jobs.run import sweep
 
     with show_progress() as progress:

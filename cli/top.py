@@ -10,15 +10,15 @@ from .output import Column, count, print_json, print_lines, print_table
 from .verb import JSON, Verb, argument
 
 if TYPE_CHECKING:
-    from ..index.store import Store
-    from ..index.unit_reader import Patch, UnitRow
+    from ..index.store.store import Store
+    from ..index.store.units import Patch, UnitRow
 
 _IMAGE_COLUMNS = ("uri", "width", "height", "label", "label_index", "predicted", "probability", "loss")
 
 
 def run(arguments: Namespace) -> int:
     """Prints the patches."""
-    from ..index.store import Store
+    from ..index.store.store import Store
 
     store = Store.open(arguments.store)
     patches = store.top(arguments.layer, arguments.unit, k=arguments.k, where=arguments.where)

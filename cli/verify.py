@@ -8,14 +8,14 @@ from .progress import show_progress
 from .verb import JSON, Verb, argument
 
 if TYPE_CHECKING:
-    from ..index.verify import Report
+    from ..index.verify.verify import Report
 
 FAILED = 1
 
 
 def run(arguments: Namespace) -> int:
     """Prints what is wrong; exit code 1 where anything is."""
-    from ..index.verify import verify
+    from ..index.verify.verify import verify
 
     with show_progress() as progress, progress.stage("verifying", None, "bytes") as stage:
         report = verify(arguments.store, stage.advance)

@@ -1,7 +1,7 @@
 """What the child process of `build_activation_atlas.py` begins with: there alone torch is imported, and no FAISS."""
 
 from ..common.progress import Progress
-from ..index.trust import Trust
+from ..index.store.trust import Trust
 
 
 def sample_in_child(

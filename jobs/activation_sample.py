@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ..common.errors import ImageStatus, LayerError
 from ..common.progress import SILENT, Progress
-from ..index.activation_sample import (
+from ..index.atlas.activation_sample import (
     PATCHES,
     TABLE,
     choose_images,
@@ -25,13 +25,13 @@ from ..index.activation_sample import (
     publish_sample,
     sample_schema,
 )
-from ..index.by_layer import sample_folder
-from ..index.geometry import patches
-from ..index.packs import pack_writer
-from ..index.parquet_files import features_settings, table_file
-from ..index.pixels import crop_jpeg
-from ..index.store import Store
-from ..index.trust import Trust, model_source
+from ..index.datasets.decode import crop_jpeg
+from ..index.format.boxes import patches
+from ..index.format.layer_folders import sample_folder
+from ..index.format.parquet_writer import features_settings, table_file
+from ..index.storage.packs import pack_writer
+from ..index.store.store import Store
+from ..index.store.trust import Trust, model_source
 from ..model.capture import Capture
 from ..model.layers import Layer, as_grid, list_layers
 from ..model.layout import use_channels_last

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from ..common.errors import ModelSpecError, UsageError
-from ..index.dataset.open import open_dataset
-from ..index.files import Folder
+from ..index.datasets.open import open_dataset
+from ..index.storage.folder import Folder
 from ..model.spec import parse_spec
 from .config import SweepConfig
 from .place import check_place, check_writable

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from math import ceil
 
 from ..common.errors import ImageStatus, StoreDamagedError, SweepError
-from ..index.dataset.open import Dataset
-from ..index.files import Folder
-from ..index.merged import Part
-from ..index.schema import shard_path
-from ..index.shard_files import shard_blocks
+from ..index.datasets.open import Dataset
+from ..index.format.schema import shard_path
+from ..index.merge.notes import Part
+from ..index.merge.shards import shard_blocks
+from ..index.storage.folder import Folder
 from ..model.preprocess import Preprocess
 from .pixels import sample
 from .plan import Plan

@@ -9,17 +9,17 @@ import numpy as np
 
 from ..common.errors import StoreNotFoundError, UsageError
 from ..common.progress import SILENT, Progress
-from ..index.activation_atlas import Cells, average, remove_other_cells, usual_side, write_cells
-from ..index.activation_sample import ActivationSample
-from ..index.atlas_writer import write_atlas
-from ..index.by_layer import ACTIVATIONS, layer_folder, sample_folder
-from ..index.knn_table import stored_graph
-from ..index.layout import lay_out
-from ..index.manifest import PartRecord
-from ..index.projection import MapOptions
-from ..index.quality import measure_quality
-from ..index.store import Store
-from ..index.trust import NOTHING, Trust, dataset_path, model_source
+from ..index.atlas.activation_atlas import Cells, average, remove_other_cells, usual_side, write_cells
+from ..index.atlas.activation_sample import ActivationSample
+from ..index.atlas.writer import write_atlas
+from ..index.format.layer_folders import ACTIVATIONS, layer_folder, sample_folder
+from ..index.format.manifest import PartRecord
+from ..index.neighbors.graph_table import stored_graph
+from ..index.projection.projection import MapOptions
+from ..index.projection.quality import measure_quality
+from ..index.projection.sampled import lay_out
+from ..index.store.store import Store
+from ..index.store.trust import NOTHING, Trust, dataset_path, model_source
 from .activation_process import sample_in_child
 from .build_atlas import AtlasReport, index_of, left_out
 from .child import run_in_child

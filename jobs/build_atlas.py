@@ -9,21 +9,21 @@ import numpy as np
 
 from ..common.errors import StoreNotFoundError
 from ..common.progress import SILENT, Progress
-from ..index.ann import Ann
-from ..index.ann_build import build
-from ..index.atlas import check_name
-from ..index.atlas_writer import write_atlas
-from ..index.by_layer import layer_folder
-from ..index.exact import RESIDENT_OF_JOBS
-from ..index.features import FeatureBlock
-from ..index.files import Folder
-from ..index.knn_table import stored_graph
-from ..index.layout import lay_out
-from ..index.projection import MapOptions
-from ..index.quality import measure_quality
-from ..index.schema import IMAGES
-from ..index.store import Store
-from ..index.thumbs import Thumbs
+from ..index.atlas.atlas import check_name
+from ..index.atlas.writer import write_atlas
+from ..index.format.layer_folders import layer_folder
+from ..index.format.schema import IMAGES
+from ..index.neighbors.build import build
+from ..index.neighbors.exact import RESIDENT_OF_JOBS
+from ..index.neighbors.graph_table import stored_graph
+from ..index.neighbors.index import Ann
+from ..index.projection.projection import MapOptions
+from ..index.projection.quality import measure_quality
+from ..index.projection.sampled import lay_out
+from ..index.storage.folder import Folder
+from ..index.store.features import FeatureBlock
+from ..index.store.store import Store
+from ..index.store.thumbs import Thumbs
 from .cores import cores
 from .lock import writing
 from .tiles import draw_on_ray

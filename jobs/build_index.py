@@ -3,12 +3,12 @@
 from typing import NamedTuple
 
 from ..common.progress import SILENT, Progress
-from ..index.ann import Ann
-from ..index.ann_build import AnnReport, build
-from ..index.exact import RESIDENT_OF_JOBS, Metric
-from ..index.knn_table import stored_graph
-from ..index.pixel_features import WIDTH, pixel_blocks, pixel_folder
-from ..index.store import Store
+from ..index.neighbors.build import AnnReport, build
+from ..index.neighbors.exact import RESIDENT_OF_JOBS, Metric
+from ..index.neighbors.graph_table import stored_graph
+from ..index.neighbors.index import Ann
+from ..index.neighbors.pixel_space import WIDTH, pixel_blocks, pixel_folder
+from ..index.store.store import Store
 from .cores import cores
 from .lock import writing
 

@@ -6,11 +6,11 @@ from functools import partial
 import numpy as np
 
 from ..common.progress import SILENT, Progress
-from ..index.atlas_writer import write_atlas
-from ..index.by_layer import UNITS, layer_folder
-from ..index.projection import MapOptions
-from ..index.store import Store
-from ..index.units_atlas import lay_out_units, picture_of
+from ..index.atlas.units_atlas import lay_out_units, picture_of
+from ..index.atlas.writer import write_atlas
+from ..index.format.layer_folders import UNITS, layer_folder
+from ..index.projection.projection import MapOptions
+from ..index.store.store import Store
 from .build_atlas import AtlasReport
 from .cores import cores
 from .lock import writing

@@ -5,7 +5,7 @@ from itertools import islice
 
 import torch
 
-from ..index.dataset.open import Dataset
+from ..index.datasets.open import Dataset
 from ..model.load import LoadedModel
 from .config import MIN_BATCH, SweepConfig
 from .cores import cores

@@ -7,7 +7,7 @@ from typing import Literal
 from ..common.errors import UsageError
 from ..common.frame import Exif
 from ..common.task_names import FORMS, TASKS, Form, Task
-from ..index.dataset.options import DatasetOptions
+from ..index.datasets.options import DatasetOptions
 
 MIN_BATCH = 16
 """Below this many images a batch, the kernels of linear layers change and with them the last bits of the values."""

@@ -10,12 +10,12 @@ import torch
 
 from ..common.errors import ImageError, SweepError
 from ..common.progress import SILENT, Progress
-from ..index.dataset.open import Dataset, open_dataset
-from ..index.files import Folder
-from ..index.label_numbers import LABELS_LIMIT
-from ..index.packs import PATCHES_PER_UNIT
-from ..index.schema import layer_features_table, maxima_table
-from ..index.strongest_table import STRONGEST_OF_LAYER
+from ..index.datasets.open import Dataset, open_dataset
+from ..index.format.schema import layer_features_table, maxima_table
+from ..index.merge.image_units import STRONGEST_OF_LAYER
+from ..index.merge.labels import LABELS_LIMIT
+from ..index.storage.folder import Folder
+from ..index.storage.packs import PATCHES_PER_UNIT
 from ..model.load import LoadedModel, load_model
 from .budget import Budget
 from .config import SweepConfig

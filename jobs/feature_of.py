@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from ..common.errors import ImageError, StorageError, UnitscopeError, UsageError
-from ..index.orientation import marked
-from ..index.pixels import decode
-from ..index.store import Store
-from ..index.trust import model_source
+from ..index.datasets.decode import decode
+from ..index.datasets.exif import marked
+from ..index.store.store import Store
+from ..index.store.trust import model_source
 
 TIMEOUT = 600
 

@@ -15,7 +15,7 @@ import torch
 
 from ..common.errors import UnitscopeError
 from ..common.private_stdout import take_stdout
-from ..index.orientation import marked
+from ..index.datasets.exif import marked
 from ..model.feature import Feature
 from ..model.layers import Layer
 from .forward import Forward

@@ -4,9 +4,9 @@ from dataclasses import asdict
 
 import pyarrow.parquet as pq
 
-from ..index.files import Folder
-from ..index.manifest import Manifest, PartRecord, files_of, frame_to_json
-from ..index.schema import PLAN, WORK, part_path
+from ..index.format.manifest import Manifest, PartRecord, files_of, frame_to_json
+from ..index.format.schema import PLAN, WORK, part_path
+from ..index.storage.folder import Folder
 from ..model.preprocess import Preprocess
 from .plan import Plan
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from ..index.label_lists import CORRECT_FIELD, LABEL_INDICES, PREDICTION_FIELDS
+from ..index.labels.columns import CORRECT_FIELD, LABEL_INDICES, PREDICTION_FIELDS
 from ..model.outputs import THRESHOLD, OutputKind
 from .predictions import mean_binary_loss, predict
 
@@ -16,7 +16,7 @@ _NONE = -1
 class LabelPredictions:
     """What is kept of one image. loss: in nats, None where it is not known; NaN where a score is not finite.
 
-    The other fields are those of `index/label_lists.py`; None for all that is not known.
+    The other fields are those of `index/labels/columns.py`; None for all that is not known.
     """
 
     correct: bool | None = None

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ..index.schema import VECTOR, Branch, LayerRow
+from ..index.format.schema import VECTOR, Branch, LayerRow
 from ..model.layers import Layer
 from ..model.receptive_field import ReceptiveField, UnitFields
 from ..model.view import LayerViews

@@ -9,14 +9,14 @@ from typing import IO
 import pyarrow as pa
 
 from ..common.errors import DatasetError, UnitscopeError
-from ..index.dataset.kinds import ALLOWED
-from ..index.dataset.open import Dataset
-from ..index.files import Folder
-from ..index.label_facts import COUNTED, LabelCounter, LabelFacts, only_ranks
-from ..index.label_lists import INDICES_FIELD, LABEL_INDICES, LABELS, has_label_lists
-from ..index.labels import LabelMap
-from ..index.schema import SHARDS, shard_path
-from ..index.storage_errors import translate
+from ..index.datasets.kinds import ALLOWED
+from ..index.datasets.open import Dataset
+from ..index.format.schema import SHARDS, shard_path
+from ..index.labels.columns import INDICES_FIELD, LABEL_INDICES, LABELS, has_label_lists
+from ..index.labels.matching import LabelMap
+from ..index.labels.summary import COUNTED, LabelCounter, LabelFacts, only_ranks
+from ..index.storage.errors import translate
+from ..index.storage.folder import Folder
 from .config import SweepConfig
 from .pictures import WORK_OUTPUTS
 from .plan import Plan, regroup

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ..common.errors import StorageError, StoreBusyError
-from ..index.files import Folder, MissingFileError
+from ..index.storage.folder import Folder, MissingFileError
 
 LOCK_FILE = ".lock"
 TAKEOVER_FILE = ".lock-takeover"

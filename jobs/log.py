@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..common.errors import StorageError
-from ..index.files import Folder
+from ..index.storage.folder import Folder
 
 LOG_FILE = "log.jsonl"
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..common.frame import Frame
-from ..index import tables
-from ..index.files import Folder
-from ..index.schema import shard_path
-from ..index.tables import Merged, Part, PartRecord
+from ..index.format.schema import shard_path
+from ..index.merge import tables
+from ..index.merge.tables import Merged, Part, PartRecord
+from ..index.storage.folder import Folder
 from ..model.preprocess import Preprocess
 from .plan import Plan
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..common.errors import StoreNotFoundError, UsageError
-from ..index.ann import Ann
-from ..index.exact import Metric, Vectors
-from ..index.exact import nearest as nearest_exactly
-from ..index.store import Store
+from ..index.neighbors.exact import Metric, Vectors
+from ..index.neighbors.exact import nearest as nearest_exactly
+from ..index.neighbors.index import Ann
+from ..index.store.store import Store
 from .feature_of import feature_of_file
 
 

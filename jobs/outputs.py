@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from ..common.errors import UsageError
 from ..common.task_names import PREDICTING, Form, Task
-from ..index.label_facts import LabelFacts
+from ..index.labels.summary import LabelFacts
 from ..model.load import LoadedModel
 from ..model.outputs import OutputKind
 from .config import SweepConfig

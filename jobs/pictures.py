@@ -13,14 +13,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..common.errors import DatasetError, ImageError, ImageStatus, StoreDamagedError
-from ..index.dataset.open import Dataset
-from ..index.files import Folder
-from ..index.merged import Part
-from ..index.packs import PATCHES_PER_UNIT, write_pack
-from ..index.pixels import crop_jpeg, decode, thumbnail
-from ..index.schema import MERGED, PATCHES, THUMBS, UNITS, WORK, shard_path
-from ..index.shard_files import shard_blocks
-from ..index.tables import PartRecord
+from ..index.datasets.decode import crop_jpeg, decode, thumbnail
+from ..index.datasets.open import Dataset
+from ..index.format.schema import MERGED, PATCHES, THUMBS, UNITS, WORK, shard_path
+from ..index.merge.notes import Part
+from ..index.merge.shards import shard_blocks
+from ..index.merge.tables import PartRecord
+from ..index.storage.folder import Folder
+from ..index.storage.packs import PATCHES_PER_UNIT, write_pack
 from .plan import Plan
 from .sweep import read_rows
 

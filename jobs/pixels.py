@@ -7,8 +7,8 @@ import torch
 import torchvision.transforms.v2  # noqa: F401  # pyright: ignore[reportUnusedImport] - else the first resize would
 
 from ..common.errors import ImageError, ImageStatus
-from ..index.orientation import orientation_of
-from ..index.pixels import decode as decode_reference
+from ..index.datasets.decode import decode as decode_reference
+from ..index.datasets.exif import orientation_of
 from ..model.decode import decode as decode_fast
 from ..model.decode import turn
 from ..model.preprocess import Preprocess

@@ -4,9 +4,9 @@ import os
 from pathlib import Path
 
 from ..common.errors import StorageError, StoreError, UsageError
-from ..index.dataset.selection import is_selected
-from ..index.files import Folder
-from ..index.schema import MANIFEST, PLAN
+from ..index.datasets.selection import is_selected
+from ..index.format.schema import MANIFEST, PLAN
+from ..index.storage.folder import Folder
 from .config import SweepConfig
 from .log import LOG_FILE
 

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..common.errors import StoreDamagedError, SweepError
-from ..index.files import Folder
-from ..index.schema import PART_IMAGES, PLAN, LayerRow, part_path
+from ..index.format.schema import PART_IMAGES, PLAN, LayerRow, part_path
+from ..index.storage.folder import Folder
 from ..model.feature import Feature
 from ..model.layers import Layer
 from ..model.outputs import OutputKind

@@ -12,11 +12,11 @@ import torch
 
 from ..common.errors import UsageError
 from ..common.progress import SILENT, Progress
-from ..index.dataset.open import Dataset
-from ..index.files import Folder
-from ..index.label_facts import LabelFacts
-from ..index.labels import LabelMap, shown_classes
-from ..index.schema import WORK
+from ..index.datasets.open import Dataset
+from ..index.format.schema import WORK
+from ..index.labels.matching import LabelMap, shown_classes
+from ..index.labels.summary import LabelFacts
+from ..index.storage.folder import Folder
 from ..model.default_layers import default_layers
 from ..model.feature import Feature, feature_named, find_feature
 from ..model.independence import check_independence

@@ -6,11 +6,11 @@ from typing import IO
 
 from ..common.errors import DatasetError
 from ..common.progress import Progress
-from ..index.dataset.label_text import NOT_FINITE
-from ..index.dataset.open import Dataset
-from ..index.dataset.tar_members import BAD_LABEL, FURTHER_IMAGES, NO_IMAGE
-from ..index.label_facts import LabelFacts
-from ..index.labels import LabelMap, resolve_labels
+from ..index.datasets.open import Dataset
+from ..index.datasets.tar_members import BAD_LABEL, FURTHER_IMAGES, NO_IMAGE
+from ..index.labels.matching import LabelMap, resolve_labels
+from ..index.labels.summary import LabelFacts
+from ..index.labels.text import NOT_FINITE
 from ..model.load import LoadedModel
 from ..model.outputs import OutputKind
 from .config import SweepConfig

@@ -3,10 +3,10 @@
 from typing import Any, cast
 
 from ..common.errors import StoreError
-from ..index.dataset.open import Dataset
-from ..index.files import Folder
-from ..index.manifest import Manifest
-from ..index.schema import MANIFEST
+from ..index.datasets.open import Dataset
+from ..index.format.manifest import Manifest
+from ..index.format.schema import MANIFEST
+from ..index.storage.folder import Folder
 from ..model.load import LoadedModel
 from .config import SweepConfig
 from .plan import load_plan

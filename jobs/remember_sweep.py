@@ -4,8 +4,8 @@ import logging
 import sys
 from pathlib import Path
 
-from ..index.manifest import Manifest
-from ..index.remembered import remember
+from ..index.format.manifest import Manifest
+from ..index.store.remembered import remember
 from ..model.spec import parse_spec
 from .config import SweepConfig
 

@@ -10,10 +10,10 @@ from typing import Any
 
 from ..common.errors import StoreError
 from ..common.progress import SILENT, Progress
-from ..index.dataset.open import Dataset, open_dataset
-from ..index.files import Folder
-from ..index.manifest import Manifest
-from ..index.schema import MANIFEST, SHARDS, WORK, shard_path
+from ..index.datasets.open import Dataset, open_dataset
+from ..index.format.manifest import Manifest
+from ..index.format.schema import MANIFEST, SHARDS, WORK, shard_path
+from ..index.storage.folder import Folder
 from ..model.load import LoadedModel, load_model
 from ..model.preprocess import Preprocess
 from .budget import Budget, failures_of, read_committed, recheck

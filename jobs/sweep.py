@@ -14,11 +14,11 @@ import pyarrow.parquet as pq
 import torch
 
 from ..common.errors import ImageStatus, StoreDamagedError, SweepError
-from ..index.dataset.open import Dataset
-from ..index.files import Folder
-from ..index.label_lists import LABEL_INDICES
-from ..index.schema import PLAN, part_path, shard_path, shard_schema
-from ..index.shard_files import with_checksums
+from ..index.datasets.open import Dataset
+from ..index.format.schema import PLAN, part_path, shard_path, shard_schema
+from ..index.labels.columns import LABEL_INDICES
+from ..index.merge.shards import with_checksums
+from ..index.storage.folder import Folder
 from ..model.load import LoadedModel
 from .forward import BatchResult, Forward
 from .label_predictions import LabelLists
@@ -213,7 +213,7 @@ class _Held:
         )
 
     def batch(self) -> pa.RecordBatch:
-        """The shard file's one record batch (index/schema.py: shard_schema)."""
+        """The shard file's one record batch (index/format/schema.py: shard_schema)."""
         failed = np.array([one.status is not ImageStatus.OK for one in self._samples])
         none = failed | (self._predicted < 0)
         arrays = [

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from ..common.progress import SILENT, Progress
-from ..index.atlas_tiles import Draw, Drawn
-from ..index.files import Folder
-from ..index.manifest import PartRecord
-from ..index.thumbs import Thumbs
-from ..index.tile_regions import Region
-from ..index.tile_writer import draw
+from ..index.atlas.tile_build import Draw, Drawn
+from ..index.atlas.tile_drawing import draw
+from ..index.atlas.tile_packs import Region
+from ..index.format.manifest import PartRecord
+from ..index.storage.folder import Folder
+from ..index.store.thumbs import Thumbs
 from .ray.job import RayJob, Run
 
 

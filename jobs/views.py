@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 from ..common.errors import SweepError, UnitscopeError
-from ..index.dataset.open import Dataset
-from ..index.files import Folder
+from ..index.datasets.open import Dataset
+from ..index.storage.folder import Folder
 from ..model.layers import Layer
 from ..model.load import LoadedModel
 from ..model.receptive_field import UnitFields

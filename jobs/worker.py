@@ -14,8 +14,8 @@ import numpy as np
 import torch
 
 from ..common.errors import SweepError
-from ..index.dataset.open import Dataset, open_dataset
-from ..index.files import Folder
+from ..index.datasets.open import Dataset, open_dataset
+from ..index.storage.folder import Folder
 from ..model.load import LoadedModel, load_model
 from .config import MIN_BATCH, SweepConfig
 from .forward import Forward, check_device, use_exact_arithmetic

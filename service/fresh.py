@@ -9,7 +9,7 @@ from threading import Lock
 from typing import Generic, TypeVar
 
 from ..common.errors import StorageError, UnitscopeError
-from ..index.files import Folder, MissingFileError
+from ..index.storage.folder import Folder, MissingFileError
 
 T = TypeVar("T")
 Stamp = tuple[object, ...]

@@ -4,10 +4,10 @@ from threading import Lock
 from typing import NamedTuple
 
 from ..common.errors import UnitscopeError
-from ..index.ann import Ann
-from ..index.files import Folder
-from ..index.knn_files import MANIFEST
-from ..index.knn_lookup import KnnLookup
+from ..index.neighbors.graph_files import MANIFEST
+from ..index.neighbors.graph_lookup import KnnLookup
+from ..index.neighbors.index import Ann
+from ..index.storage.folder import Folder
 from .fresh import Fresh, Version
 
 

@@ -17,7 +17,7 @@ from ..common.errors import (
     UsageError,
 )
 from ..common.frame import Box
-from ..index.pixels import crop_jpeg, decode, size, thumbnail
+from ..index.datasets.decode import crop_jpeg, decode, size, thumbnail
 from .http.answering import Picture
 from .http.problem_kinds import ImageChangedError, ImageGoneError
 from .questions.ask import check_image

@@ -17,19 +17,19 @@ from ..common.errors import (
     UnitscopeError,
     UsageError,
 )
-from ..index.ann import HELD, Ann
-from ..index.ann import MANIFEST as ANN_MANIFEST
-from ..index.atlas import Atlas, list_atlases
-from ..index.by_layer import KINDS, layer_folder
-from ..index.cache import ByteCache
-from ..index.exact import Vectors
-from ..index.facts import Facts
-from ..index.files import Folder
-from ..index.layer_atlas import LayerAtlas
-from ..index.pixel_features import pixel_folder
-from ..index.schema import MANIFEST
-from ..index.store import Store
-from ..index.trust import NOTHING, Trust
+from ..index.analysis.analysis import Facts
+from ..index.atlas.atlas import Atlas, list_atlases
+from ..index.atlas.layer_atlas import LayerAtlas
+from ..index.format.layer_folders import KINDS, layer_folder
+from ..index.format.schema import MANIFEST
+from ..index.neighbors.exact import Vectors
+from ..index.neighbors.index import HELD, Ann
+from ..index.neighbors.index import MANIFEST as ANN_MANIFEST
+from ..index.neighbors.pixel_space import pixel_folder
+from ..index.storage.cache import ByteCache
+from ..index.storage.folder import Folder
+from ..index.store.store import Store
+from ..index.store.trust import NOTHING, Trust
 from .fresh import Fresh, Version
 from .near import Near, NearOpener
 
@@ -112,7 +112,7 @@ class ServedStore:
         return None if ann is None else self._near.at_hand(ann)
 
     def pixels(self) -> Version[Ann]:
-        """The neighbours in pixel space (index/pixel_features.py). Raises StoreNotFoundError with the command."""
+        """Return the index over pixels (index/neighbors/pixel_space.py). Raises StoreNotFoundError with the command."""
         try:
             return self._pixels.get()
         except StoreNotFoundError as error:

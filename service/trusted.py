@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..common.errors import UsageError
-from ..index.trust import Trust
+from ..index.store.trust import Trust
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 from unitscope.common.frame import Frame
-from unitscope.index import maxima_table, packs, parquet_files, tables
-from unitscope.index.files import Folder
-from unitscope.index.manifest import Manifest, files_of, frame_to_json
-from unitscope.index.parquet_files import record_of
-from unitscope.index.remembered import remember
-from unitscope.index.schema import (
+from unitscope.index.format import parquet_writer as parquet_files
+from unitscope.index.format.manifest import Manifest, files_of, frame_to_json
+from unitscope.index.format.parquet_writer import record_of
+from unitscope.index.format.schema import (
     PATCHES,
     PLAN,
     THUMBS,
@@ -30,7 +28,12 @@ from unitscope.index.schema import (
     shard_path,
     shard_schema,
 )
-from unitscope.index.tables import Part
+from unitscope.index.merge import maxima as maxima_table
+from unitscope.index.merge import tables
+from unitscope.index.merge.tables import Part
+from unitscope.index.storage import packs
+from unitscope.index.storage.folder import Folder
+from unitscope.index.store.store.remembered import remember
 
 FRAME = Frame(resize=32, crop=(28, 28))
 CLASSES = ("ant", "bee", "cat", "dog")

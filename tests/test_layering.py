@@ -32,10 +32,10 @@ CLI_TOP = {"cli", "common"}
 TORCH = ("model/*", "jobs/*", "service/live/worker.py")
 LIBRARIES = {
     "ray": ("jobs/ray/main.py", "jobs/ray/actors.py", "jobs/ray/cluster.py"),
-    "faiss": ("index/ivf.py",),
-    "umap": ("index/projection.py",),
-    "openTSNE": ("index/projection.py",),
-    "pynndescent": ("index/projection.py",),
+    "faiss": ("index/neighbors/ivf.py",),
+    "umap": ("index/projection/projection.py",),
+    "openTSNE": ("index/projection/projection.py",),
+    "pynndescent": ("index/projection/projection.py",),
     "torch": TORCH,
     "torchvision": TORCH,
     "torchcodec": TORCH,
@@ -137,14 +137,14 @@ def test_imports_keep_the_walls(file: str) -> None:
 @pytest.mark.parametrize(
     ("file", "source"),
     [
-        ("index/store.py", "import torch"),
-        ("index/store.py", "from ..model import load"),
-        ("index/store.py", "from .. import jobs"),
-        ("index/dataset/open.py", "from ...jobs.run import sweep"),
-        ("index/store.py", "import unitscope.index.files"),
-        ("index/store.py", "from index import files"),
-        ("index/store.py", "def f():\n    import faiss"),
-        ("index/ann_build.py", "import faiss"),
+        ("index/store/store.py", "import torch"),
+        ("index/store/store.py", "from ...model import load"),
+        ("index/store/store.py", "from ... import jobs"),
+        ("index/datasets/open.py", "from ...jobs.run import sweep"),
+        ("index/store/store.py", "import unitscope.index.storage.folder"),
+        ("index/store/store.py", "from index import files"),
+        ("index/store/store.py", "def f():\n    import faiss"),
+        ("index/neighbors/build.py", "import faiss"),
         ("model/load.py", "import pyarrow.parquet as pq"),
         ("model/load.py", "from importlib import import_module\nimport_module('ray')"),
         ("service/app.py", "from ..model.load import load_model"),
@@ -163,11 +163,11 @@ def test_a_broken_wall_is_seen(file: str, source: str) -> None:
 @pytest.mark.parametrize(
     ("file", "source"),
     [
-        ("index/ivf.py", "import faiss"),
+        ("index/neighbors/ivf.py", "import faiss"),
         ("service/live/worker.py", "import torch\nfrom ..model.load import load_model"),
         ("cli/top.py", "def run():\n    from ..index.store import Store"),
         ("cli/top.py", "if TYPE_CHECKING:\n    from ..index.store import Store"),
-        ("index/dataset/open.py", "from ...common.errors import DatasetError\nfrom ..files import Folder"),
+        ("index/datasets/open.py", "from ...common.errors import DatasetError\nfrom ..files import Folder"),
     ],
 )
 def test_an_allowed_import_is_none(file: str, source: str) -> None:

@@ -20,7 +20,7 @@ NEVER = {
     "model": (("model/*",), (), {"ray", "fastapi", "uvicorn", "pyarrow", "faiss", "umap", "openTSNE"}),
     "index": (("index/*",), (), {"torch", "torchvision", "ray", "fastapi", "uvicorn"}),
     "a finished store": (
-        ("index/store.py", "index/verify.py"),
+        ("index/store/store.py", "index/verify/verify.py"),
         (),
         {"torch", "faiss", "umap", "openTSNE", "numba", "sklearn", "scipy"},
     ),

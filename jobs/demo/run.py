@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ...common.progress import SILENT, Progress, Stage
-from ...index.store import Store
+from ...index.store.store import Store
 from ..build_atlas import build_atlas
 from ..build_index import build_index
 from ..child import run_in_child

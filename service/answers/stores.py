@@ -15,7 +15,7 @@ BoxJson = tuple[int, int, int, int]
 
 
 How = Literal["exact", "index", "graph", "wide"]
-"""As in `index/ann.py`, which the clients do not need."""
+"""As in `index/neighbors/index.py`, which the clients do not need."""
 
 
 class Provenance(BaseModel):

@@ -6,8 +6,8 @@ from typing import Annotated, Generic, TypeVar
 
 from fastapi import Depends, Path, Query, Request, Response
 
-from ...index.atlas import Atlas
-from ...index.layer_atlas import LayerAtlas
+from ...index.atlas.atlas import Atlas
+from ...index.atlas.layer_atlas import LayerAtlas
 from ..answers.atlases import ViewName
 from ..answers.layer_atlases import Kind
 from ..fresh import Version

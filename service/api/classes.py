@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from ...index.class_facts import ClassSort
+from ...index.analysis.classes import ClassSort
 from ..answers.classes import ClassesAnswer, OneClassAnswer, OverviewAnswer
 from ..http.answering import answer
 from ..http.strict import StrictRoute

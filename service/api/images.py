@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from ...index.image_order import ImageSort
+from ...index.analysis.image_order import ImageSort
 from ..answers.images import ImagesAnswer, ImageUnitsAnswer
 from ..answers.stores import ImageAnswer
 from ..http.answering import answer

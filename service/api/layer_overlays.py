@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from ...index.layer_atlas import LayerAtlas
+from ...index.atlas.layer_atlas import LayerAtlas
 from ..answers.atlases import ViewName
 from ..answers.layer_atlases import Kind
 from ..answers.overlays import ClustersAnswer, LegendAnswer, OverlaysAnswer, OverlayValueAnswer

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from ...index.ann import Ann
+from ...index.neighbors.index import Ann
 from ..addresses import parse_box
 from ..answers.live import (
     FRAME_HEADER,

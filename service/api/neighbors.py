@@ -5,7 +5,7 @@ from typing import Annotated
 import numpy as np
 from fastapi import APIRouter, Query, Request, Response
 
-from ...index.ann import Ann
+from ...index.neighbors.index import Ann
 from ..answers.draft import Draft
 from ..answers.stores import NeighborsAnswer, Space, VectorQuery
 from ..http.answering import answer_from

@@ -9,13 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from ...common.errors import UsageError
 from ..answers.atlases import ViewName
-from ..answers.overlays import (
-    ClustersAnswer,
-    LegendAnswer,
-    OverlaysAnswer,
-    OverlayValueAnswer,
-    PaintedBy,
-)
+from ..answers.overlays import ClustersAnswer, LegendAnswer, OverlaysAnswer, OverlayValueAnswer, PaintedBy
 from ..fresh import Version
 from ..http.strict import StrictRoute
 from ..questions import overlays as questions

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from ...index.packs import PATCHES_PER_UNIT
+from ...index.storage.packs import PATCHES_PER_UNIT
 from .. import pictures
 from ..addresses import BOX_PATTERN, parse_box
 from ..http.answering import picture

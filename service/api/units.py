@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from ...index.unit_order import UnitQuery, UnitSort
+from ...index.analysis.unit_order import UnitQuery, UnitSort
 from ..answers.units import OneUnitAnswer, PatchesAnswer, SimilarUnitsAnswer, UnitClassesAnswer, UnitsAnswer
 from ..http.answering import answer
 from ..http.strict import StrictRoute

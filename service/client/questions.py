@@ -50,9 +50,9 @@ from .rows import Rows, picture_address
 from .store_path import API
 
 if TYPE_CHECKING:
-    from ...index.class_facts import ClassSort
-    from ...index.image_order import ImageSort
-    from ...index.unit_order import UnitSort
+    from ...index.analysis.classes import ClassSort
+    from ...index.analysis.image_order import ImageSort
+    from ...index.analysis.unit_order import UnitSort
 
 Order = Literal["asc", "desc"]
 

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from ...common.errors import StorageError, UnitscopeError
-from ...index.schema import MANIFEST
+from ...index.format.schema import MANIFEST
 from ..answers.stores import Health
 from ..api.parameters import problems
 from ..registry import Registry

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from ...common.errors import StoreDamagedError, UnitscopeError
-from ...index.damaged import describe as describe_error
+from ...index.storage.damaged import describe as describe_error
 from ..answers.stores import StoreAnswer
 from ..pages.addresses import images_url, layer_url, store_url
 from ..pages.look import page

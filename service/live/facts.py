@@ -1,8 +1,8 @@
 """What the model worker must know of a store: which network, with which weights, and how the sweep computed."""
 
 from ...common.errors import StoreDamagedError
-from ...index.manifest import Manifest
-from ...index.trust import NOTHING, ModelSource, Trust, model_source
+from ...index.format.manifest import Manifest
+from ...index.store.trust import NOTHING, ModelSource, Trust, model_source
 from .protocol import Head
 
 

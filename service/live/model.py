@@ -10,9 +10,9 @@ import numpy as np
 
 from ...common.errors import ImageError, ImageStatus, LayerError, UnitscopeError, UsageError
 from ...common.frame import Box
-from ...index.ann import Ann
-from ...index.pixels import size
-from ...index.schema import LayerRow
+from ...index.datasets.decode import size
+from ...index.format.schema import LayerRow
+from ...index.neighbors.index import Ann
 from ..addresses import address, version
 from ..answers.live import (
     ClassShare,

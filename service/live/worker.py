@@ -19,8 +19,8 @@ from torch import Tensor
 
 from ...common.errors import ImageError, LayerError, UnitscopeError, UsageError
 from ...common.frame import Box
-from ...index.orientation import marked, orientation_of
-from ...index.pixels import decode as decode_reference
+from ...index.datasets.decode import decode as decode_reference
+from ...index.datasets.exif import marked, orientation_of
 from ...model.decode import decode as decode_fast
 from ...model.decode import is_available, turn
 from ...model.feature import Feature

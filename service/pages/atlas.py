@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import Request, Response
 
 from ...common.errors import UnitscopeError
-from ...index.atlas import Atlas
+from ...index.atlas.atlas import Atlas
 from ..addresses import version
 from ..answers.atlases import ViewName
 from ..fresh import Version

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 
-from ...index.class_facts import ClassSort
+from ...index.analysis.classes import ClassSort
 from ..answers.classes import ClassesAnswer
 from ..questions import classes as class_questions
 from ..registry import ServedStore

@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
-from ...index.class_facts import ClassSort
-from ...index.image_order import ImageSort
+from ...index.analysis.classes import ClassSort
+from ...index.analysis.image_order import ImageSort
 from ..addresses import parse_box
 from ..api.live_parameters import Posted
 from ..api.parameters import Cursor, Number, Order, StoreName, is_descending

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from fastapi import Request, Response
 
-from ...index.image_order import ImageSort
+from ...index.analysis.image_order import ImageSort
 from ..answers.images import ImagesAnswer
 from ..answers.live import MapsAnswer
 from ..answers.stores import ImageAnswer, NeighborsAnswer

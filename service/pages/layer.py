@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from fastapi import Request, Response
 
-from ...index.unit_order import UnitQuery
+from ...index.analysis.unit_order import UnitQuery
 from ..answers.live import FiltersAnswer
 from ..http.answering import Picture
 from ..live.filters import FilterView, describe_filters, filters

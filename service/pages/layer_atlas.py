@@ -5,7 +5,7 @@ from typing import Literal
 
 from fastapi import Request, Response
 
-from ...index.layer_atlas import LayerAtlas
+from ...index.atlas.layer_atlas import LayerAtlas
 from ..answers.atlases import ViewName
 from ..answers.layer_atlases import Kind
 from ..fresh import Version

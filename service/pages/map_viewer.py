@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 from fastapi import Query
 
-from ...index.atlas import Atlas
-from ...index.map_items import UNIT_TITLES
-from ...index.painted import CORRECT
+from ...index.atlas.atlas import Atlas
+from ...index.overlays.coloring import CORRECT
+from ...index.overlays.items import UNIT_TITLES
 from ..answers.atlases import TilesAnswer, ViewName
 from ..fresh import Version
 from ..http.answering import part_version

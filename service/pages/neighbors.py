@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fastapi import Request, Response
 
 from ...common.frame import Box
-from ...index.orientation import marked
+from ...index.datasets.exif import marked
 from ..answers.live import RegionNeighborsAnswer, UploadNeighborsAnswer
 from ..answers.stores import ImageAnswer, NeighborsAnswer
 from ..pictures import preview

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import Request, Response
 
 from ...common.errors import UnitscopeError
-from ...index.schema import LayerRow
+from ...index.format.schema import LayerRow
 from ..answers.classes import DeadUnitsAnswer
 from ..questions import ask
 from ..questions import classes as class_questions

@@ -11,12 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from fastapi import Request
 
-from ...common.errors import (
-    DatasetNotAllowedError,
-    ModelNotAllowedError,
-    StoreNotFoundError,
-    UnitscopeError,
-)
+from ...common.errors import DatasetNotAllowedError, ModelNotAllowedError, StoreNotFoundError, UnitscopeError
 from ..addresses import version
 from ..http.problems import ModelUnavailableError, status_of
 from ..live.model import Live

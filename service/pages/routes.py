@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
-from ...index.unit_order import UnitQuery, UnitSort
+from ...index.analysis.unit_order import UnitQuery, UnitSort
 from ..api.parameters import MAX_LAYER, LayerName, Order, StoreName, is_descending
 from ..http.answering import consistent
 from ..registry import Registry

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ...common.errors import NotFoundError
-from ...index.store import Store
+from ...index.store.store import Store
 from ..addresses import pixels_address, thumb_address
 from ..answers.stores import ImageAnswer, LayerAnswer, LayersAnswer, StoreAnswer
 from ..registry import ServedStore

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ...index.atlas import Atlas
+from ...index.atlas.atlas import Atlas
 from ..addresses import thumb_address
 from ..answers.stores import AtlasAnswer, AtlasesAnswer, AtlasRow, CellAnswer, GridAnswer
 from ..registry import ServedStore

@@ -1,6 +1,6 @@
 """The names of the model's classes."""
 
-from ...index.store import Store
+from ...index.store.store import Store
 from ..registry import ServedStore
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ...index.class_facts import ClassRow, ClassSort, Confusion, SelectiveUnit, Typical
+from ...index.analysis.classes import ClassRow, ClassSort, Confusion, SelectiveUnit, Typical
 from ..addresses import patch_picture_address
 from ..answers.classes import (
     ClassAnswer,

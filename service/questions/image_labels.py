@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ...index.label_lists import (
+from ...index.labels.columns import (
     CORRECT,
     LABEL_INDICES,
     LABEL_PROBABILITIES,
@@ -10,7 +10,7 @@ from ...index.label_lists import (
     PREDICTED_CLASSES,
     PREDICTED_PROBABILITIES,
 )
-from ...index.store import Store
+from ...index.store.store import Store
 from ..answers.image_facts import ImageLabelAnswer, ImagePredictionAnswer
 from .class_names import class_name
 

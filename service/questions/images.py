@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ...index.image_order import ImageSort
-from ...index.image_units import ImageUnit
+from ...index.analysis.image_order import ImageSort
+from ...index.analysis.image_units import ImageUnit
 from ..addresses import crop_address
 from ..answers.images import (
     ImageLayerAnswer,

@@ -4,9 +4,9 @@ from typing import Any
 from urllib.parse import quote
 
 from ...common.errors import NotFoundError, StoreError
-from ...index.activation_sample import VIEW, ActivationSample
-from ...index.atlas import Atlas
-from ...index.layer_atlas import LayerAtlas
+from ...index.atlas.activation_sample import VIEW, ActivationSample
+from ...index.atlas.atlas import Atlas
+from ...index.atlas.layer_atlas import LayerAtlas
 from ..addresses import address
 from ..answers.atlases import TilesAnswer, ViewName
 from ..answers.layer_atlases import (

@@ -1,14 +1,9 @@
 """Regions of a layer's own atlases as the API and the pages show them: what is in them, and what sets it apart."""
 
-from ...index.layer_atlas import LayerAtlas
-from ...index.region_facts import sample_units
+from ...index.atlas.layer_atlas import LayerAtlas
+from ...index.overlays.regions import sample_units
 from ..answers.layer_atlases import Kind
-from ..answers.regions import (
-    LayerRegionAnswer,
-    RegionUnitsAnswer,
-    SamplesInRegionAnswer,
-    UnitsInRegionAnswer,
-)
+from ..answers.regions import LayerRegionAnswer, RegionUnitsAnswer, SamplesInRegionAnswer, UnitsInRegionAnswer
 from ..fresh import Version
 from .ask import said
 from .layer_atlases import sample_answer

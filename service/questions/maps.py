@@ -4,10 +4,10 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 
 from ...common.errors import NotFoundError
-from ...index.atlas import Atlas
-from ...index.by_layer import UNITS
-from ...index.layer_atlas import LayerAtlas
-from ...index.map_items import ImageItems, MapItems, SampleItems, UnitItems
+from ...index.atlas.atlas import Atlas
+from ...index.atlas.layer_atlas import LayerAtlas
+from ...index.format.layer_folders import UNITS
+from ...index.overlays.items import ImageItems, MapItems, SampleItems, UnitItems
 from ..answers.layer_atlases import Kind
 from ..fresh import Version
 from ..registry import ServedStore

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...common.errors import StoreDamagedError, UsageError
-from ...index.ann import Ann, Found
-from ...index.pixel_features import pixel_feature
+from ...index.neighbors.index import Ann, Found
+from ...index.neighbors.pixel_space import pixel_feature
 from ..answers.draft import Draft
 from ..answers.stores import Metric, NeighborsAnswer, Space
 from ..http.observe import searched

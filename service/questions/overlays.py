@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 import numpy as np
 
 from ...common.errors import UsageError
-from ...index.cluster_names import named_clusters
-from ...index.overlay_colours import shares
-from ...index.overlays import Overlay
-from ...index.painted import Painted, by_numbers, marked
-from ...index.palettes import MARK, SERIES, hexadecimal, ordered, two_ended
+from ...index.overlays.clusters import named_clusters
+from ...index.overlays.coloring import Painted, by_numbers, marked
+from ...index.overlays.overlays import Overlay
+from ...index.overlays.palettes import MARK, SERIES, hexadecimal, ordered, two_ended
+from ...index.overlays.rendering import shares
 from ..answers.atlases import ViewName
 from ..answers.overlays import (
     ClusterAnswer,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from ...index.unit_reader import Patch
+from ...index.store.units import Patch
 from ..addresses import crop_address, pixels_address
 from ..answers.draft import Draft
 from ..answers.units import PatchesAnswer

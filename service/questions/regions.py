@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...index.map_places import CORNERS, MapPlaces
-from ...index.region_facts import Contrast, RegionUnits, contrast, region_classes, region_units
+from ...index.overlays.positions import CORNERS, MapPlaces
+from ...index.overlays.regions import Contrast, RegionUnits, contrast, region_classes, region_units
 from ..addresses import patch_picture_address
 from ..answers.atlases import ViewName
 from ..answers.images import ListedImageAnswer

@@ -7,9 +7,9 @@ from urllib.parse import quote
 import numpy as np
 
 from ...common.errors import NotFoundError, StoreError, StoreNotFoundError, UsageError
-from ...index.atlas import Atlas
-from ...index.scatter import Scatter
-from ...index.tiles import TILE, Tiles
+from ...index.atlas.atlas import Atlas
+from ...index.atlas.scatter import Scatter
+from ...index.atlas.tiles import TILE, Tiles
 from ..addresses import address
 from ..answers.atlases import (
     CellAtAnswer,

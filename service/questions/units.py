@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from ...index.distribution import QUANTILES, Distribution
-from ...index.unit_facts import RANKED, LayerUnits
-from ...index.unit_order import UnitQuery, choose
+from ...index.analysis.unit_order import UnitQuery, choose
+from ...index.analysis.units import RANKED, LayerUnits
+from ...index.stats.distribution import QUANTILES, Distribution
 from ..addresses import patch_picture_address
 from ..answers.units import (
     HistogramAnswer,

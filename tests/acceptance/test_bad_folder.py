@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from unitscope.common.errors import DatasetError, ImageError, SweepError
-from unitscope.index.pixels import decode
-from unitscope.index.store import Store
+from unitscope.index.datasets.decode import decode
+from unitscope.index.store.store.store import Store
 from unitscope.jobs.run import sweep
 
 GOOD = 30

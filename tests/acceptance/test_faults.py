@@ -8,15 +8,9 @@ from pathlib import Path
 
 import pytest
 from stopped_sweeps import half_swept
-from unitscope.common.errors import (
-    DatasetError,
-    StorageError,
-    StoreError,
-    UnitscopeError,
-    UsageError,
-)
-from unitscope.index.store import Store
-from unitscope.index.verify import verify
+from unitscope.common.errors import DatasetError, StorageError, StoreError, UnitscopeError, UsageError
+from unitscope.index.store.store.store import Store
+from unitscope.index.verify.verify.verify import verify
 from unitscope.jobs import run as run_module
 from unitscope.jobs.neighbors import neighbors
 from unitscope.jobs.run import sweep

@@ -16,9 +16,9 @@ from fastapi.testclient import TestClient
 from PIL import Image
 from unitscope.cli.main import main
 from unitscope.common.errors import FilterError
-from unitscope.index.facts import Facts
-from unitscope.index.store import Store
-from unitscope.index.verify import verify
+from unitscope.index.analysis.analysis import Facts
+from unitscope.index.store.store.store import Store
+from unitscope.index.verify.verify.verify import verify
 from unitscope.jobs.config import SweepConfig
 from unitscope.jobs.run import sweep
 from unitscope.model.load import load_model

@@ -12,8 +12,8 @@ import pytest
 import torch
 from PIL import Image
 from torchvision.transforms.v2 import functional as transforms
-from unitscope.index.pixels import crop_jpeg, decode
-from unitscope.index.store import Store
+from unitscope.index.datasets.decode import crop_jpeg, decode
+from unitscope.index.store.store.store import Store
 from unitscope.jobs.run import sweep
 from unitscope.model.load import load_model
 

@@ -10,7 +10,7 @@ import textwrap
 import numpy as np
 import pytest
 from PIL import Image
-from unitscope.index.store import Store
+from unitscope.index.store.store.store import Store
 from unitscope.jobs.run import sweep
 
 PAIRS = 32

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from unitscope.common.errors import StoreBusyError, StoreError
-from unitscope.index.files import Folder
-from unitscope.index.store import Store
-from unitscope.index.verify import verify
+from unitscope.index.storage.folder import Folder
+from unitscope.index.store.store.store import Store
+from unitscope.index.verify.verify.verify import verify
 from unitscope.jobs import lock
 from unitscope.jobs import run as run_module
 from unitscope.jobs.build_index import build_index

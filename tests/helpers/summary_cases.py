@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from unitscope.index.manifest import Manifest
+from unitscope.index.format.manifest import Manifest
 
 ODD_LABELS = ["zebra", "Ärger/ß", "", "\U0001f41d", "a b", "\uffee"]
 """In UTF-8 the bee, four bytes, comes after U+FFEE; in UTF-16 it would come before."""

@@ -1,8 +1,8 @@
 """What every test of `index` has: storage that is asked again at once, and a small store that none changes."""
 
 import pytest
-from unitscope.index import storage_errors
-from unitscope.index.store import Store
+from unitscope.index.storage import errors as storage_errors
+from unitscope.index.store.store.store import Store
 
 
 @pytest.fixture(autouse=True)

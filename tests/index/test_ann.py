@@ -7,12 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from unitscope.common.errors import StoreDamagedError, StoreError, StoreNotFoundError, UsageError
-from unitscope.index import ann as ann_module
-from unitscope.index.ann import Ann
-from unitscope.index.ann_build import blocks_of, build
-from unitscope.index.ann_choice import AnnChoice, choose, factory
-from unitscope.index.files import Folder
-from unitscope.index.knn import knn_graph
+from unitscope.index.neighbors import index as ann_module
+from unitscope.index.neighbors.build import blocks_of, build
+from unitscope.index.neighbors.choice import AnnChoice, choose, factory
+from unitscope.index.neighbors.graph import knn_graph
+from unitscope.index.neighbors.index import Ann
+from unitscope.index.storage.folder import Folder
 
 IVF = AnnChoice("ivf", lists=64, training=4096, dimensions=(16, 32, 48))
 
@@ -74,7 +74,7 @@ def test_any_k(ann, k):
 
 @pytest.mark.parametrize("share", [0.0, 0.0005, 0.01, 0.3, 1.0])
 def test_filters(ann, share, monkeypatch):
-    monkeypatch.setattr("unitscope.index.ann._EXACT_NUMBERS", 48 * 100)
+    monkeypatch.setattr("unitscope.index.neighbors.index._EXACT_NUMBERS", 48 * 100)
     allowed = np.random.default_rng(2).random(8000) < share
     images = np.flatnonzero(VALID)[:100]
     distances, ids = ann.search(FEATURES[images], 10, allowed=allowed, exclude=images)
@@ -85,7 +85,7 @@ def test_filters(ann, share, monkeypatch):
 
 
 def test_a_filter_that_keeps_only_what_is_far(ann, monkeypatch):
-    monkeypatch.setattr("unitscope.index.ann._EXACT_NUMBERS", 0)
+    monkeypatch.setattr("unitscope.index.neighbors.index._EXACT_NUMBERS", 0)
     gaps = ((FEATURES - FEATURES[0]) ** 2).sum(axis=1)
     allowed = gaps > np.median(gaps)
     distances, ids = ann.search(FEATURES[:1], 10, allowed=allowed)

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from tile_pictures import jpeg, thumb, whole
 from unitscope.common.errors import NotFoundError, StorageError, StoreDamagedError
-from unitscope.index.atlas import Atlas, list_atlases
-from unitscope.index.atlas_writer import write_atlas
-from unitscope.index.files import Folder
-from unitscope.index.tiles import GRIDS, TILE, VIEWS, packs_of
+from unitscope.index.atlas.atlas.atlas import Atlas, list_atlases
+from unitscope.index.atlas.atlas.tiles import GRIDS, TILE, VIEWS, packs_of
+from unitscope.index.atlas.atlas.writer import write_atlas
+from unitscope.index.storage.folder import Folder
 
 
 def packs_there(folder):

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from altered_stores import altered, relabel
 from unitscope.common.errors import NotFoundError
-from unitscope.index import class_facts
-from unitscope.index.facts import Facts
-from unitscope.index.store import Store
+from unitscope.index.analysis import classes as class_facts
+from unitscope.index.analysis.analysis import Facts
+from unitscope.index.store.store.store import Store
 
 ODD = ("größe/klein", "zebra", "a/b c?", "", "😀")
 """Labels that are hard on addresses and on orders."""
@@ -144,7 +144,7 @@ def test_without_labels_there_are_no_classes(synthetic, tmp_path):
 
 
 def test_too_many_labels_are_no_classes(synthetic, tmp_path, monkeypatch):
-    from unitscope.index import label_numbers
+    from unitscope.index.merge import labels as label_numbers
 
     monkeypatch.setattr(label_numbers, "LABELS_LIMIT", 3)
     made = synthetic.make_store(tmp_path / "store")
@@ -154,7 +154,7 @@ def test_too_many_labels_are_no_classes(synthetic, tmp_path, monkeypatch):
 
 
 def test_an_older_store_says_that_it_is_one(synthetic, tmp_path):
-    from unitscope.index.manifest import Manifest
+    from unitscope.index.format.manifest import Manifest
 
     made = synthetic.make_store(tmp_path / "store")
     manifest = Manifest.read(made.folder)

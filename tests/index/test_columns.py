@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from unitscope.common.errors import StoreDamagedError
-from unitscope.index.cache import ByteCache
-from unitscope.index.columns import Columns
-from unitscope.index.file_cache import FileCache
-from unitscope.index.files import Folder
-from unitscope.index.transpose import transpose_into
+from unitscope.index.format.columns import Columns
+from unitscope.index.format.parquet_cache import FileCache
+from unitscope.index.merge.transpose import transpose_into
+from unitscope.index.storage.cache import ByteCache
+from unitscope.index.storage.folder import Folder
 
 PARTS = [25, 10, 7]
 GROUP = 10

@@ -10,18 +10,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from unitscope.common.errors import StoreDamagedError, StoreError, UnitscopeError
-from unitscope.index.ann import Ann
-from unitscope.index.ann_build import blocks_of, build
-from unitscope.index.files import Folder
-from unitscope.index.knn_lookup import KnnLookup
-from unitscope.index.knn_table import stored_graph
-from unitscope.index.packs import Packs, write_pack
-from unitscope.index.row_file import RowFile
-from unitscope.index.sealed import sealed, unsealed
-from unitscope.index.store import Store
-from unitscope.index.stored_names import is_inside
-from unitscope.index.verify import verify
-from unitscope.index.watched_file import WatchedFile
+from unitscope.index.format.sealed import sealed, unsealed
+from unitscope.index.neighbors.build import blocks_of, build
+from unitscope.index.neighbors.graph_lookup import KnnLookup
+from unitscope.index.neighbors.graph_table import stored_graph
+from unitscope.index.neighbors.index import Ann
+from unitscope.index.storage.folder import Folder
+from unitscope.index.storage.packs import Packs, write_pack
+from unitscope.index.storage.row_file import RowFile
+from unitscope.index.storage.stored_names import is_inside
+from unitscope.index.storage.watched_file import WatchedFile
+from unitscope.index.store.store.store import Store
+from unitscope.index.verify.verify.verify import verify
 
 NONSENSE = [b"", b"{}", b"[]", b"null", b"{", b'"text"', b"\xff\xfe\x00", b"[" * 100_000, b'{"version": 1}']
 

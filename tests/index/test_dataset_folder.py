@@ -15,10 +15,10 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 from unitscope.common.errors import DatasetError, ImageError, ImageStatus
-from unitscope.index import pixels
-from unitscope.index.dataset import folder as folder_module
-from unitscope.index.dataset.open import open_dataset
-from unitscope.index.files import Folder
+from unitscope.index.datasets import decode as pixels
+from unitscope.index.datasets import image_folder as folder_module
+from unitscope.index.datasets.open import open_dataset
+from unitscope.index.storage.folder import Folder
 
 
 def listed(dataset, rows=8192):

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 from parquet_images import as_structs, images, listed, write
 from unitscope.common.errors import DatasetError, UsageError
-from unitscope.index.dataset.open import open_dataset
-from unitscope.index.dataset.options import DatasetOptions
+from unitscope.index.datasets.open import open_dataset
+from unitscope.index.datasets.options import DatasetOptions
 
 
 def hugging_face(features):

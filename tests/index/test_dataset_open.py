@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from unitscope.common.errors import DatasetError, UsageError
-from unitscope.index.dataset.open import open_dataset
-from unitscope.index.files import Folder
+from unitscope.index.datasets.open import open_dataset
+from unitscope.index.storage.folder import Folder
 
 
 def parquet():

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from parquet_images import IMAGE, as_structs, images, listed, open_dataset_again, write
 from unitscope.common.errors import DatasetError, ImageError, ImageStatus
-from unitscope.index.dataset.open import open_dataset
+from unitscope.index.datasets.open import open_dataset
 
 
 def hugging_face(features):

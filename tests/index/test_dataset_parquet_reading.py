@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 from parquet_images import as_structs, images, listed, open_dataset_again, write
 from unitscope.common.errors import StorageError
-from unitscope.index import storage_errors
-from unitscope.index.dataset import parquet_rows
-from unitscope.index.dataset.open import open_dataset
+from unitscope.index.datasets import parquet_rows
+from unitscope.index.datasets.open import open_dataset
+from unitscope.index.storage import errors as storage_errors
 
 
 def test_a_failing_disk_is_no_bad_image(tmp_path, monkeypatch):

@@ -8,10 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from unitscope.common.errors import DatasetError, UsageError
-from unitscope.index.dataset.open import open_dataset
-from unitscope.index.dataset.options import DatasetOptions
-from unitscope.index.dataset.records import from_uri
-from unitscope.index.dataset.selection import expand, is_selected
+from unitscope.index.datasets.base import from_uri
+from unitscope.index.datasets.open import open_dataset
+from unitscope.index.datasets.options import DatasetOptions
+from unitscope.index.datasets.selection import expand, is_selected
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from unitscope.common.errors import DatasetError, ImageError, ImageStatus
-from unitscope.index.dataset import webdataset
-from unitscope.index.dataset.open import open_dataset
-from unitscope.index.files import Folder
+from unitscope.index.datasets import webdataset
+from unitscope.index.datasets.open import open_dataset
+from unitscope.index.storage.folder import Folder
 
 
 def tar(members, kind=tarfile.GNU_FORMAT):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from unitscope.index.distribution import MOST_BINS, QUANTILES, Distribution, ranks, strongest_first
+from unitscope.index.stats.distribution import MOST_BINS, QUANTILES, Distribution, ranks, strongest_first
 
 ODD = [0.0, -0.0, 1.0, -1.0, 0.25, float("inf"), float("-inf"), 1e-45, 3.4e38, -3.4e38]
 NUMBERS = st.lists(st.sampled_from(ODD) | st.floats(-4, 4, width=32), max_size=70)

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from unitscope.index import exact
-from unitscope.index.exact import Vectors, nearest, nearest_of
+from unitscope.index.neighbors import exact
+from unitscope.index.neighbors.exact import Vectors, nearest, nearest_of
 
 
 def slow(features, valid, query, *, k, metric, exclude, among=None):

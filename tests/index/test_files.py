@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from unitscope.common.errors import StorageError, UsageError
-from unitscope.index.files import Folder, MissingFileError
+from unitscope.index.storage.folder import Folder, MissingFileError
 
 
 @pytest.fixture(params=["local", "s3", "memory"])

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from unitscope.common.errors import FilterError
-from unitscope.index.filters import ClassNames, parse
+from unitscope.index.where.parser import ClassNames, parse
 
 NAMES = ClassNames(("ant", "bee", "crane", "crane", "it's"), lambda: {"n01": 1, "n04": 4})
 INTEGERS = [0, 1, -1, 2**53 - 1, 2**53, 2**53 + 1, 2**63 - 1, -(2**63), 5, None]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from unitscope.common.errors import FilterError
-from unitscope.index.filters import MAX_DEPTH, parse
+from unitscope.index.where.parser import MAX_DEPTH, parse
 
 SCHEMA = pa.schema(
     [

@@ -3,8 +3,8 @@
 from collections import Counter
 
 import pytest
-from unitscope.index.dataset.folder_layout import find_layout, first_folders
-from unitscope.index.dataset.open import open_dataset
+from unitscope.index.datasets.folder_layout import find_layout, first_folders
+from unitscope.index.datasets.open import open_dataset
 
 
 def read(*names):

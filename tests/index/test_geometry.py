@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from unitscope.common.frame import Frame
-from unitscope.index.geometry import patches
-from unitscope.index.schema import Branch
+from unitscope.index.format.boxes import patches
+from unitscope.index.format.schema import Branch
 
 FRAMES = [
     Frame(None, None),

@@ -5,9 +5,9 @@ import itertools
 import numpy as np
 import pytest
 from unitscope.common.errors import FilterError, LayerError, StoreError, UsageError
-from unitscope.index import image_units
-from unitscope.index.facts import Facts
-from unitscope.index.store import Store
+from unitscope.index.analysis import image_units
+from unitscope.index.analysis.analysis import Facts
+from unitscope.index.store.store.store import Store
 
 
 @pytest.fixture(scope="module")

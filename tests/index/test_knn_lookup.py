@@ -5,17 +5,17 @@ import json
 import numpy as np
 import pytest
 from unitscope.common.errors import StoreDamagedError, StoreNotFoundError
-from unitscope.index import knn
-from unitscope.index.ann import Ann
-from unitscope.index.ann_build import blocks_of, build
-from unitscope.index.ann_choice import AnnChoice
-from unitscope.index.exact import distances
-from unitscope.index.files import Folder
-from unitscope.index.knn import NEIGHBOURS, RANKED
-from unitscope.index.knn_files import DISTANCES_FILE, MANIFEST, NEIGHBOURS_FILE
-from unitscope.index.knn_lookup import KnnLookup
-from unitscope.index.knn_table import stored_graph
-from unitscope.index.sealed import sealed, unsealed
+from unitscope.index.format.sealed import sealed, unsealed
+from unitscope.index.neighbors import graph as knn
+from unitscope.index.neighbors.build import blocks_of, build
+from unitscope.index.neighbors.choice import AnnChoice
+from unitscope.index.neighbors.exact import distances
+from unitscope.index.neighbors.graph import NEIGHBOURS, RANKED
+from unitscope.index.neighbors.graph_files import DISTANCES_FILE, MANIFEST, NEIGHBOURS_FILE
+from unitscope.index.neighbors.graph_lookup import KnnLookup
+from unitscope.index.neighbors.graph_table import stored_graph
+from unitscope.index.neighbors.index import Ann
+from unitscope.index.storage.folder import Folder
 
 RANDOM = np.random.default_rng(5)
 FEATURES = (RANDOM.normal(size=(1500, 24)) + 4 * np.eye(24)[RANDOM.integers(0, 24, 1500)]).astype(np.float32)

@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 from unitscope.common.errors import StoreDamagedError, StoreNotFoundError
-from unitscope.index.ann import Ann
-from unitscope.index.ann_build import blocks_of, build
-from unitscope.index.ann_choice import AnnChoice
-from unitscope.index.exact import nearest
-from unitscope.index.files import Folder
-from unitscope.index.knn import NEIGHBOURS, knn_graph
-from unitscope.index.knn_files import DISTANCES_FILE, MANIFEST, NEIGHBOURS_FILE
-from unitscope.index.knn_table import read_graph, stored_graph
-from unitscope.index.store import Store
-from unitscope.index.verify import verify
+from unitscope.index.neighbors.build import blocks_of, build
+from unitscope.index.neighbors.choice import AnnChoice
+from unitscope.index.neighbors.exact import nearest
+from unitscope.index.neighbors.graph import NEIGHBOURS, knn_graph
+from unitscope.index.neighbors.graph_files import DISTANCES_FILE, MANIFEST, NEIGHBOURS_FILE
+from unitscope.index.neighbors.graph_table import read_graph, stored_graph
+from unitscope.index.neighbors.index import Ann
+from unitscope.index.storage.folder import Folder
+from unitscope.index.store.store.store import Store
+from unitscope.index.verify.verify.verify import verify
 
 RANDOM = np.random.default_rng(3)
 FEATURES = (RANDOM.normal(size=(3000, 24)) + 4 * np.eye(24)[RANDOM.integers(0, 24, 3000)]).astype(np.float32)

@@ -6,7 +6,12 @@ from pathlib import Path
 
 import pytest
 from unitscope.common.errors import UsageError
-from unitscope.index.labels import imagenet_names, imagenet_wnids, resolve_labels, shown_classes
+from unitscope.index.labels.matching.matching import (
+    imagenet_names,
+    imagenet_wnids,
+    resolve_labels,
+    shown_classes,
+)
 
 CLASSES = ("cat", "dog", "eel")
 
@@ -23,7 +28,7 @@ def indices(labels, *names):
 
 def synonyms(separator=", "):
     """1,000 names that hold ImageNet's own where the rule looks."""
-    from unitscope.index import labels
+    from unitscope.index.labels.matching import matching as labels
 
     return [f"{labels._ANCHORS.get(index, 'thing')}{separator}synonym {index}" for index in range(1000)]  # pyright: ignore
 

@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 from scipy.spatial import cKDTree
-from unitscope.index import knn
-from unitscope.index.ann import Ann
-from unitscope.index.ann_build import blocks_of, build
-from unitscope.index.ann_choice import AnnChoice
-from unitscope.index.ann_fill import holding
-from unitscope.index.exact import nearest
-from unitscope.index.files import Folder
-from unitscope.index.knn import knn_graph
-from unitscope.index.layout import density_aware_sample, graph_within, lay_out
-from unitscope.index.placement import place, place_features
-from unitscope.index.projection import MapOptions, project
+from unitscope.index.neighbors import graph as knn
+from unitscope.index.neighbors.build import blocks_of, build
+from unitscope.index.neighbors.choice import AnnChoice
+from unitscope.index.neighbors.exact import nearest
+from unitscope.index.neighbors.graph import knn_graph
+from unitscope.index.neighbors.index import Ann
+from unitscope.index.neighbors.subset import holding
+from unitscope.index.projection.projection.placement import place, place_features
+from unitscope.index.projection.projection.projection import MapOptions, project
+from unitscope.index.projection.projection.sampled import density_aware_sample, graph_within, lay_out
+from unitscope.index.storage.folder import Folder
 
 RANDOM = np.random.default_rng(7)
 LABELS = np.repeat(np.arange(8), 200)

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from unitscope.common.errors import StorageError
-from unitscope.index.files import Folder, MissingFileError, NoAccessError
+from unitscope.index.storage.folder import Folder, MissingFileError, NoAccessError
 
 
 def test_local_path(tmp_path):
@@ -69,7 +69,7 @@ def test_a_disk_that_fills_up_is_a_storage_error_and_leaves_nothing(tmp_path):
 _FILL = """
 import sys
 from unitscope.common.errors import StorageError
-from unitscope.index.files import Folder
+from unitscope.index.storage.folder import Folder
 folder = Folder(sys.argv[1])
 folder.publish("small", b"x")
 try:
@@ -117,7 +117,7 @@ def test_file_systems_without_hard_links(tmp_path, monkeypatch):
 
 _KILLED = """
 import os, signal, sys
-from unitscope.index.files import Folder
+from unitscope.index.storage.folder import Folder
 with Folder(sys.argv[1]).writer("a/x") as file:
     file.write(b"half")
     file.flush()

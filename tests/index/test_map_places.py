@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from unitscope.index.atlas import Atlas
-from unitscope.index.atlas_writer import write_atlas
-from unitscope.index.files import Folder
-from unitscope.index.grid import nearest_cells
-from unitscope.index.map_places import MapPlaces
+from unitscope.index.atlas.atlas.atlas import Atlas
+from unitscope.index.atlas.atlas.writer import write_atlas
+from unitscope.index.overlays.overlays.positions import MapPlaces
+from unitscope.index.projection.projection.grid import nearest_cells
+from unitscope.index.storage.folder import Folder
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from unitscope.index import ann_tune
-from unitscope.index.exact import Vectors, nearest
-from unitscope.index.files import Folder
-from unitscope.index.mapped import Pages, map_array, release
+from unitscope.index.neighbors import tune as ann_tune
+from unitscope.index.neighbors.exact import Vectors, nearest
+from unitscope.index.storage.folder import Folder
+from unitscope.index.storage.memory_map import Pages, map_array, release
 
 MIB = 1 << 20
 ROWS, WIDTH = 4096, 2048  # 32 MiB

@@ -5,10 +5,10 @@ import io
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
-from unitscope.index.dataset.open import open_dataset
-from unitscope.index.dataset.options import DatasetOptions
-from unitscope.index.orientation import Upright, orientation_of
-from unitscope.index.pixels import decode, size, thumbnail
+from unitscope.index.datasets.decode import decode, size, thumbnail
+from unitscope.index.datasets.exif import Upright, orientation_of
+from unitscope.index.datasets.open import open_dataset
+from unitscope.index.datasets.options import DatasetOptions
 from unitscope.jobs.pixels import decode as decode_for_sweep
 
 

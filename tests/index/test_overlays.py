@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 from PIL import Image
 from unitscope.common.errors import NotFoundError
-from unitscope.index.atlas import Atlas
-from unitscope.index.atlas_writer import write_atlas
-from unitscope.index.files import Folder
-from unitscope.index.grid import nearest_cells
-from unitscope.index.once import OnceCache
-from unitscope.index.overlay_colours import shares
-from unitscope.index.overlays import Overlay, Overlays
-from unitscope.index.painted import Painted, by_numbers, marked
-from unitscope.index.palettes import MARK, MISSING, SERIES, ordered, two_ended
-from unitscope.index.scatter_places import scatter_of
+from unitscope.index.atlas.atlas.atlas import Atlas
+from unitscope.index.atlas.atlas.scatter_layout import scatter_of
+from unitscope.index.atlas.atlas.writer import write_atlas
+from unitscope.index.overlays.overlays.coloring import Painted, by_numbers, marked
+from unitscope.index.overlays.overlays.overlays import Overlay, Overlays
+from unitscope.index.overlays.overlays.palettes import MARK, MISSING, SERIES, ordered, two_ended
+from unitscope.index.overlays.overlays.rendering import shares
+from unitscope.index.projection.projection.grid import nearest_cells
+from unitscope.index.storage.folder import Folder
+from unitscope.index.storage.once import OnceCache
 
 IMAGES = 300
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from unitscope.common.errors import StoreDamagedError
-from unitscope.index.files import Folder
-from unitscope.index.packs import Packs, write_pack
+from unitscope.index.storage.folder import Folder
+from unitscope.index.storage.packs import Packs, write_pack
 
 
 @given(st.lists(st.one_of(st.none(), st.binary(max_size=40)), max_size=30))

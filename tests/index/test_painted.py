@@ -4,8 +4,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from unitscope.common.errors import LayerError, UsageError
-from unitscope.index import painted
-from unitscope.index.store import Store
+from unitscope.index.overlays.overlays import coloring as painted
+from unitscope.index.store.store.store import Store
 
 
 def test_a_column_of_words_is_classes(made, store):

@@ -6,9 +6,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from unitscope.common.errors import StoreDamagedError
-from unitscope.index import parquet_bounds
-from unitscope.index.file_cache import FileCache, RowGroup
-from unitscope.index.files import Folder
+from unitscope.index.format import parquet_bounds
+from unitscope.index.format.parquet_cache import FileCache, RowGroup
+from unitscope.index.storage.folder import Folder
 
 
 def bombs():

@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 from PIL import Image
-from unitscope.index.pixel_features import SIDE, WIDTH, pixel_feature
+from unitscope.index.neighbors.pixel_space import SIDE, WIDTH, pixel_feature
 
 
 def jpeg(pixels, **options):

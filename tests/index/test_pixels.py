@@ -10,7 +10,7 @@ import pytest
 from encoded_images import encoded
 from PIL import Image
 from unitscope.common.errors import ImageError, ImageStatus
-from unitscope.index import pixels
+from unitscope.index.datasets import decode as pixels
 
 HEIGHT, WIDTH = 24, 32
 

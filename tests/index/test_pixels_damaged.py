@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFile
 from unitscope.common.errors import ImageError, ImageStatus
-from unitscope.index import pixels
+from unitscope.index.datasets import decode as pixels
 
 HEIGHT, WIDTH = 24, 32
 

@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from unitscope.index.plain import list_reader, reader
+from unitscope.index.format.arrow_values import list_reader, reader
 
 WHOLE = st.integers(-100, 100)
 ARRAYS = {

@@ -5,15 +5,15 @@ import pytest
 from sklearn.decomposition import PCA
 from sklearn.manifold import trustworthiness
 from unitscope.common.errors import StoreDamagedError, StoreError, StoreNotFoundError, UsageError
-from unitscope.index.ann import Ann
-from unitscope.index.ann_build import blocks_of, build
-from unitscope.index.atlas import Atlas, list_atlases
-from unitscope.index.atlas_writer import write_atlas
-from unitscope.index.files import Folder
-from unitscope.index.knn import knn_graph
-from unitscope.index.pca import fit_projection
-from unitscope.index.projection import METHODS, MapOptions, project
-from unitscope.index.quality import measure_quality
+from unitscope.index.atlas.atlas.atlas import Atlas, list_atlases
+from unitscope.index.atlas.atlas.writer import write_atlas
+from unitscope.index.neighbors.build import blocks_of, build
+from unitscope.index.neighbors.graph import knn_graph
+from unitscope.index.neighbors.index import Ann
+from unitscope.index.neighbors.pca import fit_projection
+from unitscope.index.projection.projection.projection import METHODS, MapOptions, project
+from unitscope.index.projection.projection.quality import measure_quality
+from unitscope.index.storage.folder import Folder
 
 RANDOM = np.random.default_rng(0)
 GROUPS = np.repeat(np.arange(5), 60)

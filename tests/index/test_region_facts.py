@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from unitscope.index import region_facts
-from unitscope.index.image_columns import ImageColumns
-from unitscope.index.map_items import ImageItems
-from unitscope.index.region_facts import contrast, region_classes, region_units
-from unitscope.index.store import Store
+from unitscope.index.analysis.images import ImageColumns
+from unitscope.index.overlays.overlays import regions as region_facts
+from unitscope.index.overlays.overlays.items import ImageItems
+from unitscope.index.overlays.overlays.regions import contrast, region_classes, region_units
+from unitscope.index.store.store.store import Store
 
 
 @pytest.fixture(scope="module")

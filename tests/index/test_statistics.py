@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
-from unitscope.index.statistics import Statistics, merge
+from unitscope.index.stats.moments import Statistics, merge
 
 FIELDS = ("means", "squares", "minima", "maxima", "active")
 

@@ -16,10 +16,10 @@ from unitscope.common.errors import (
     StoreNotFoundError,
     UsageError,
 )
-from unitscope.index.columns import Columns
-from unitscope.index.files import Folder
-from unitscope.index.manifest import Manifest
-from unitscope.index.store import Store
+from unitscope.index.format.columns import Columns
+from unitscope.index.format.manifest import Manifest
+from unitscope.index.storage.folder import Folder
+from unitscope.index.store.store.store import Store
 
 
 def flat(patches, layer):
@@ -288,7 +288,8 @@ def test_float16_maxima_answer_alike(synthetic, tmp_path):
 
 def test_large_stores_read_a_row_group_at_a_time_and_answer_alike(store, monkeypatch):
     """Small ones read a unit's column in one piece, and keep the columns that filters read."""
-    from unitscope.index import image_reader, strongest
+    from unitscope.index.store.store import images as image_reader
+    from unitscope.index.store.store import maxima as strongest
 
     def answers():
         opened = Store.open(store.folder.url)

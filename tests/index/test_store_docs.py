@@ -7,7 +7,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pytest
-from unitscope.index.schema import (
+from unitscope.index.format.schema import (
     CLASSES_SCHEMA,
     IMAGE_COLUMNS,
     LAYERS_SCHEMA,
@@ -18,7 +18,7 @@ from unitscope.index.schema import (
     STRONGEST_TYPE,
     UNITS_SCHEMA,
 )
-from unitscope.index.store import Store
+from unitscope.index.store.store.store import Store
 
 TEXT = (Path(__file__).parents[2] / "docs" / "store.md").read_text()
 EXAMPLES = re.findall(r"```sql\n(.*?)```", TEXT.replace("FLOAT[512]", "FLOAT[7]"), flags=re.DOTALL)

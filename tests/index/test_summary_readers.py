@@ -5,9 +5,11 @@ import pyarrow as pa
 import pytest
 from summary_cases import odd, read, whole
 from unitscope.common.errors import LayerError, StoreError, UsageError
-from unitscope.index import merged, parquet_files, tables
-from unitscope.index.manifest import Manifest
-from unitscope.index.store import Store
+from unitscope.index.format import parquet_writer as parquet_files
+from unitscope.index.format.manifest import Manifest
+from unitscope.index.merge import notes as merged
+from unitscope.index.merge import tables
+from unitscope.index.store.store.store import Store
 
 
 @pytest.fixture(scope="module", params=["plain", "odd"])

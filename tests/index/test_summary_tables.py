@@ -7,13 +7,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from summary_cases import odd, read, replace, whole
-from unitscope.index import label_numbers
-from unitscope.index.class_sums import class_sums
-from unitscope.index.manifest import Manifest
-from unitscope.index.schema import CLASSES_SCHEMA, SELECTIVITY_SCHEMA, STRONGEST_SCHEMA, STRONGEST_TYPE
-from unitscope.index.statistics import Statistics
-from unitscope.index.store import Store
-from unitscope.index.strongest_table import Scale
+from unitscope.index.format.manifest import Manifest
+from unitscope.index.format.schema import CLASSES_SCHEMA, SELECTIVITY_SCHEMA, STRONGEST_SCHEMA, STRONGEST_TYPE
+from unitscope.index.merge import labels as label_numbers
+from unitscope.index.merge.class_sums import class_sums
+from unitscope.index.merge.image_units import Scale
+from unitscope.index.stats.moments import Statistics
+from unitscope.index.store.store.store import Store
 
 
 @pytest.fixture(scope="module", params=["plain", "odd"])
@@ -258,7 +258,7 @@ def test_a_model_without_classes(synthetic, tmp_path):
 
 
 def test_confusions_are_capped(synthetic, tmp_path, monkeypatch):
-    monkeypatch.setattr("unitscope.index.classes_table.CONFUSIONS", 2)
+    monkeypatch.setattr("unitscope.index.merge.classes.CONFUSIONS", 2)
     made = synthetic.make_store(tmp_path / "store")
     for row, expected in zip(read(made, "classes.parquet").to_pylist(), oracle_classes(made), strict=True):
         assert row["confusions"] == expected["confusions"][:2]

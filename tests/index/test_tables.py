@@ -7,11 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from unitscope.common.errors import StoreDamagedError, StoreError
-from unitscope.index import merged, tables
-from unitscope.index.files import Folder
-from unitscope.index.manifest import Manifest
-from unitscope.index.parquet_files import UNIT_ROWS, feature_rows, maxima_rows
-from unitscope.index.schema import (
+from unitscope.index.format.manifest import Manifest
+from unitscope.index.format.parquet_writer import UNIT_ROWS, feature_rows, maxima_rows
+from unitscope.index.format.schema import (
     ERRORS_SCHEMA,
     LAYERS_SCHEMA,
     PATCH_TYPE,
@@ -21,7 +19,10 @@ from unitscope.index.schema import (
     maxima_schema,
     shard_path,
 )
-from unitscope.index.shard_files import shard_blocks
+from unitscope.index.merge import notes as merged
+from unitscope.index.merge import tables
+from unitscope.index.merge.shards import shard_blocks
+from unitscope.index.storage.folder import Folder
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +187,7 @@ def test_resumes_from_what_was_noted(synthetic, tmp_path, monkeypatch):
     made = synthetic.make_store(tmp_path / "store", keep_work=True)
     before = files(made.url)
     monkeypatch.setattr(tables, "table_file", None)  # nothing may be written again
-    monkeypatch.setattr("unitscope.index.maxima_table.table_file", None)
+    monkeypatch.setattr("unitscope.index.merge.maxima.table_file", None)
     for module in ("units_table", "classes_table", "selectivity_table", "strongest_table"):
         monkeypatch.setattr(f"unitscope.index.{module}.table_file", None)
     assert len(synthetic.merge(made)) == 3 * 6 + 5

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
-from unitscope.index.topk import NO_IMAGE, TopK, merge
+from unitscope.index.stats.topk import NO_IMAGE, TopK, merge
 
 settings.register_profile("index", deadline=None)
 settings.load_profile("index")

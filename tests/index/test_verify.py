@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from unitscope.common.errors import StoreNotFoundError
-from unitscope.index.files import Folder
-from unitscope.index.manifest import Manifest
-from unitscope.index.verify import verify
+from unitscope.index.format.manifest import Manifest
+from unitscope.index.storage.folder import Folder
+from unitscope.index.verify.verify.verify import verify
 
 
 @pytest.fixture

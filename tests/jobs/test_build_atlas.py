@@ -3,10 +3,10 @@
 import pytest
 from killed_builds import files
 from unitscope.common.errors import UsageError
-from unitscope.index.ann import Ann
-from unitscope.index.atlas import Atlas, list_atlases
-from unitscope.index.projection import MapOptions
-from unitscope.index.store import Store
+from unitscope.index.atlas.atlas.atlas import Atlas, list_atlases
+from unitscope.index.neighbors.index import Ann
+from unitscope.index.projection.projection.projection import MapOptions
+from unitscope.index.store.store.store import Store
 from unitscope.jobs.build_atlas import build_atlas
 
 

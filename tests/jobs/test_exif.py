@@ -6,8 +6,8 @@ from textwrap import dedent
 import numpy as np
 import pytest
 from PIL import Image
-from unitscope.index.pixels import decode
-from unitscope.index.store import Store
+from unitscope.index.datasets.decode import decode
+from unitscope.index.store.store.store import Store
 from unitscope.jobs.config import SweepConfig
 from unitscope.jobs.run import sweep
 

@@ -1,6 +1,6 @@
 """A store says of which layers the receptive field may be larger than the truth."""
 
-from unitscope.index.store import Store
+from unitscope.index.store.store.store import Store
 from unitscope.jobs.config import SweepConfig
 from unitscope.jobs.run import sweep
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 from killed_builds import damaged, files, killing
-from unitscope.index.atlas import Atlas, list_atlases
-from unitscope.index.by_layer import KINDS, layer_folder
-from unitscope.index.layer_atlas import LayerAtlas
-from unitscope.index.projection import MapOptions
-from unitscope.index.store import Store
-from unitscope.index.verify import verify
+from unitscope.index.atlas.atlas.atlas import Atlas, list_atlases
+from unitscope.index.atlas.atlas.layer_atlas import LayerAtlas
+from unitscope.index.format.layer_folders import KINDS, layer_folder
+from unitscope.index.projection.projection.projection import MapOptions
+from unitscope.index.store.store.store import Store
+from unitscope.index.verify.verify.verify import verify
 from unitscope.jobs.build_activation_atlas import build_activation_atlas
 from unitscope.jobs.build_atlas import build_atlas
 from unitscope.jobs.build_units_atlas import build_units_atlas

@@ -9,14 +9,14 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from unitscope.common.errors import LayerError, StoreError, UnitscopeError, UsageError
-from unitscope.index.activation_sample import ActivationSample, choose_positions
-from unitscope.index.atlas import Atlas, list_atlases
-from unitscope.index.by_layer import ACTIVATIONS, UNITS, layer_folder, sample_folder
-from unitscope.index.layer_atlas import LayerAtlas
-from unitscope.index.pixels import crop_jpeg, decode
-from unitscope.index.projection import MapOptions
-from unitscope.index.store import Store
-from unitscope.index.verify import verify
+from unitscope.index.atlas.atlas.activation_sample import ActivationSample, choose_positions
+from unitscope.index.atlas.atlas.atlas import Atlas, list_atlases
+from unitscope.index.atlas.atlas.layer_atlas import LayerAtlas
+from unitscope.index.datasets.decode import crop_jpeg, decode
+from unitscope.index.format.layer_folders import ACTIVATIONS, UNITS, layer_folder, sample_folder
+from unitscope.index.projection.projection.projection import MapOptions
+from unitscope.index.store.store.store import Store
+from unitscope.index.verify.verify.verify import verify
 from unitscope.jobs.build_activation_atlas import build_activation_atlas
 from unitscope.jobs.build_atlas import build_atlas
 from unitscope.jobs.build_units_atlas import build_units_atlas

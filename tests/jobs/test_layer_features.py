@@ -9,10 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from unitscope.common.errors import LayerError, StoreError
-from unitscope.index.files import Folder
-from unitscope.index.pixels import decode
-from unitscope.index.store import Store
-from unitscope.index.verify import verify
+from unitscope.index.datasets.decode import decode
+from unitscope.index.storage.folder import Folder
+from unitscope.index.store.store.store import Store
+from unitscope.index.verify.verify.verify import verify
 from unitscope.jobs.config import SweepConfig
 from unitscope.jobs.estimate import estimate
 from unitscope.jobs.plan import Plan, load_plan

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from unitscope.cli.main import main
 from unitscope.common.errors import StoreBusyError, StoreDamagedError
-from unitscope.index.atlas import Atlas
-from unitscope.index.by_layer import UNITS, layer_folder
-from unitscope.index.projection import MapOptions
-from unitscope.index.verify import verify
+from unitscope.index.atlas.atlas.atlas import Atlas
+from unitscope.index.format.layer_folders import UNITS, layer_folder
+from unitscope.index.projection.projection.projection import MapOptions
+from unitscope.index.verify.verify.verify import verify
 from unitscope.jobs.build_atlas import build_atlas
 from unitscope.jobs.build_units_atlas import build_units_atlas
 from unitscope.jobs.lock import writing

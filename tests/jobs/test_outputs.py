@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from unitscope.common.errors import ModelSpecError, UsageError
-from unitscope.index.store import Store
+from unitscope.index.store.store.store import Store
 from unitscope.jobs.config import SweepConfig
 from unitscope.jobs.run import sweep
 from unitscope.model.load import load_model

@@ -5,8 +5,8 @@ import weakref
 
 import torch
 from unitscope.common.progress import SILENT
-from unitscope.index.dataset.open import open_dataset
-from unitscope.index.files import Folder
+from unitscope.index.datasets.open import open_dataset
+from unitscope.index.storage.folder import Folder
 from unitscope.jobs import sweep as sweeping
 from unitscope.jobs.config import SweepConfig
 from unitscope.jobs.merge import MergeTask

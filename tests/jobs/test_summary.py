@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from unitscope.index.store import Store
-from unitscope.index.verify import verify
+from unitscope.index.store.store.store import Store
+from unitscope.index.verify.verify.verify import verify
 from unitscope.jobs import estimate
 from unitscope.jobs.config import SweepConfig
 from unitscope.jobs.run import sweep

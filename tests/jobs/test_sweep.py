@@ -11,10 +11,10 @@ import pytest
 import torch
 from PIL import Image
 from unitscope.common.errors import LayerError, StoreBusyError, StoreError, SweepError
-from unitscope.index.files import Folder
-from unitscope.index.packs import PATCHES_PER_UNIT
-from unitscope.index.pixels import crop_jpeg, decode, thumbnail
-from unitscope.index.store import Store
+from unitscope.index.datasets.decode import crop_jpeg, decode, thumbnail
+from unitscope.index.storage.folder import Folder
+from unitscope.index.storage.packs import PATCHES_PER_UNIT
+from unitscope.index.store.store.store import Store
 from unitscope.jobs.config import SweepConfig
 from unitscope.jobs.lock import writing
 from unitscope.jobs.pictures import PATCH_SIDE, THUMBNAIL_SIDE

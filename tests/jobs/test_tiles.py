@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from unitscope.index.atlas import Atlas, list_atlases
-from unitscope.index.atlas_writer import write_atlas
-from unitscope.index.files import Folder
-from unitscope.index.packs import write_pack
-from unitscope.index.thumbs import Thumbs
-from unitscope.index.tiles import packs_of
+from unitscope.index.atlas.atlas.atlas import Atlas, list_atlases
+from unitscope.index.atlas.atlas.tiles import packs_of
+from unitscope.index.atlas.atlas.writer import write_atlas
+from unitscope.index.storage.folder import Folder
+from unitscope.index.storage.packs import write_pack
+from unitscope.index.store.store.thumbs import Thumbs
 
 IMAGES = 5000
 PARTS = (3000, 2000)
@@ -70,7 +70,7 @@ def test_any_number_of_workers_writes_the_same_bytes(folder):
     folder.remove_tree("atlas")
     child = f"""
         import sys, numpy as np
-        from unitscope.index.files import Folder
+        from unitscope.index.storage.folder import Folder
         from unitscope.jobs.tiles import draw_on_ray
         sys.path.insert(0, {str(Path(__file__).parent)!r})
         from test_tiles import PARTS, write
@@ -88,7 +88,7 @@ def test_kills_at_any_time_leave_nothing_that_is_served_or_stays(folder):
     folder.remove_tree("atlas")
     child = textwrap.dedent(f"""
         import sys
-        from unitscope.index.files import Folder
+        from unitscope.index.storage.folder import Folder
         from unitscope.jobs.lock import writing
         sys.path.insert(0, {str(Path(__file__).parent)!r})
         from test_tiles import write

@@ -18,16 +18,16 @@ import numpy as np
 import pytest
 import uvicorn
 from fastapi.testclient import TestClient
-from unitscope.index.ann_build import blocks_of, build
-from unitscope.index.atlas_writer import write_atlas
-from unitscope.index.cache import ByteCache
-from unitscope.index.manifest import Manifest
+from unitscope.index.atlas.atlas.writer import write_atlas
+from unitscope.index.format.manifest import Manifest
+from unitscope.index.neighbors.build import blocks_of, build
+from unitscope.index.storage.cache import ByteCache
 from unitscope.service.app import create_app
 from unitscope.service.client import Client
 
 SWEEP = """
 import sys
-from unitscope.index.projection import MapOptions
+from unitscope.index.projection.projection import MapOptions
 from unitscope.jobs.build_atlas import build_atlas
 from unitscope.jobs.config import SweepConfig
 from unitscope.jobs.run import sweep
@@ -38,7 +38,7 @@ build_atlas(store, MapOptions("pca"))
 
 LAYER_ATLASES = """
 import sys
-from unitscope.index.projection import MapOptions
+from unitscope.index.projection.projection import MapOptions
 from unitscope.jobs.build_activation_atlas import build_activation_atlas
 from unitscope.jobs.build_units_atlas import build_units_atlas
 if __name__ == "__main__":

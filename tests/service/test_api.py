@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from unitscope.index.ann_choice import AnnChoice
-from unitscope.index.ann_tune import OperatingPoint
+from unitscope.index.neighbors.choice import AnnChoice
+from unitscope.index.neighbors.tune import OperatingPoint
 
 API = "/api/v1/stores/store"
 LAYERS = {"features.0": 0, "block.1:0": 1, "head": 2}
@@ -162,7 +162,7 @@ def test_neighbours_of_a_vector_are_those_of_its_image_and_the_image(client, mad
 
 
 def test_an_answer_states_how_it_was_found(synthetic, kit, tmp_path, monkeypatch):
-    from unitscope.index import ann as index
+    from unitscope.index.neighbors import index
     from unitscope.service.near import Near
     from unitscope.service.questions import nearest
 

@@ -7,7 +7,7 @@ from dataclasses import fields
 
 import httpx
 import pytest
-from unitscope.index.schema import Branch, LayerRow
+from unitscope.index.format.schema import Branch, LayerRow
 from unitscope.service.answers.stores import BranchAnswer, LayerAnswer
 from unitscope.service.client import Client, Paint, ServiceError
 from unitscope.service.client.methods import asks, lists

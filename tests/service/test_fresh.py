@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from unitscope.common.errors import StorageError, StoreDamagedError, StoreNotFoundError
-from unitscope.index.files import Folder
+from unitscope.index.storage.folder import Folder
 from unitscope.service.fresh import Fresh
 
 API = "/api/v1/stores/store"

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 from unitscope.common.errors import NotFoundError
-from unitscope.index.by_layer import ACTIVATIONS, UNITS
-from unitscope.index.layer_atlas import LayerAtlas
-from unitscope.index.store import Store
+from unitscope.index.atlas.atlas.layer_atlas import LayerAtlas
+from unitscope.index.format.layer_folders import ACTIVATIONS, UNITS
+from unitscope.index.store.store.store import Store
 from unitscope.service.questions import layer_atlases as questions
 
 PAGE = "/stores/mapped/layers/block/atlas"

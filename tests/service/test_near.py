@@ -5,10 +5,10 @@ import threading
 
 import numpy as np
 import pytest
-from unitscope.index.ann import Ann
-from unitscope.index.ann_choice import AnnChoice
-from unitscope.index.knn_files import MANIFEST, NEIGHBOURS_FILE
-from unitscope.index.knn_table import stored_graph
+from unitscope.index.neighbors.choice import AnnChoice
+from unitscope.index.neighbors.graph_files import MANIFEST, NEIGHBOURS_FILE
+from unitscope.index.neighbors.graph_table import stored_graph
+from unitscope.index.neighbors.index import Ann
 
 API = "/api/v1/stores/store"
 

@@ -8,7 +8,7 @@ import time
 
 import pyarrow as pa
 import pytest
-from unitscope.index import similar_units
+from unitscope.index.analysis import similar_units
 from unitscope.service.questions import units as unit_questions
 
 S = "/stores/store"

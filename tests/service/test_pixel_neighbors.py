@@ -5,8 +5,8 @@ import shutil
 import numpy as np
 import pytest
 from unitscope.common.errors import StoreDamagedError
-from unitscope.index.pixel_features import pixel_blocks
-from unitscope.index.store import Store
+from unitscope.index.neighbors.pixel_space import pixel_blocks
+from unitscope.index.store.store.store import Store
 from unitscope.jobs.build_index import build_index
 
 API = "/api/v1/stores/store/neighbors"

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from unitscope.index.ann_choice import AnnChoice
+from unitscope.index.neighbors.choice import AnnChoice
 from unitscope.service.answers.draft import Draft
 from unitscope.service.http.quick import NotAtHandError, Quick, plain, whole
 

@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 import pytest
-from unitscope.index.ann_build import blocks_of, build
+from unitscope.index.neighbors.build import blocks_of, build
 
 SWAPS = int(os.environ.get("UNITSCOPE_SWAPS", "10"))
 THREADS = 4

@@ -4,7 +4,7 @@ import json
 import shutil
 
 import pytest
-from unitscope.index.store import Store
+from unitscope.index.store.store.store import Store
 from unitscope.service.live.client import LiveModel
 from unitscope.service.live.options import LiveOptions
 from unitscope.service.trusted import Trusted

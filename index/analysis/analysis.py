@@ -1,0 +1,45 @@
+"""`Facts`: what is computed from a finished store when it is first asked for, within a bounded number of bytes."""
+
+import numpy as np
+
+from ..overlays.overlays import Overlays
+from ..storage.once import OnceCache
+from ..store.store import Store
+from .classes import ClassFacts
+from .counterparts import counterparts
+from .image_order import ImageOrder
+from .image_units import ImageUnits
+from .images import ImageColumns
+from .similar_units import SimilarUnits
+from .units import UnitFacts
+
+_BYTES = 192 << 20
+_OVERLAY_BYTES = 192 << 20
+
+
+class Facts:
+    """The facts about one store. Any threads may share it."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._cache = OnceCache(_BYTES)
+        self.units = UnitFacts(store, self._cache, self.images)
+        self.similar = SimilarUnits(store, self._cache, self.images)
+        self.classes = ClassFacts(store, self._cache, self.images, self.units)
+        self.image_units = ImageUnits(store, self._cache)
+        self.overlays = Overlays(OnceCache(_OVERLAY_BYTES))
+        self.order = ImageOrder(store, self._cache, self.images)
+
+    @property
+    def reads(self) -> tuple[int, int]:
+        """How often what was wanted was in memory, and how often not."""
+        return self._cache.reads
+
+    def counterparts(self, other: Store) -> np.ndarray:
+        """(images,) int64: the image_id that each image has in another store, by its uri; -1 where it has none."""
+        key = ("counterparts", other.manifest.hash)
+        return self._cache.get(key, lambda: counterparts(self._store, other), lambda ids: ids.nbytes)
+
+    def images(self) -> ImageColumns:
+        """Labels, predictions and losses of all images, as arrays."""
+        return self._cache.get("columns", lambda: ImageColumns.read(self._store), lambda read: read.bytes)

@@ -1,0 +1,82 @@
+"""What questions about many images at once read of `images/`: labels as numbers, predictions, losses; as arrays."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute
+
+from ...common.errors import ImageStatus
+from ..labels.codes import NO_LABEL, LabelCodes
+from ..labels.columns import CORRECT, LABELS, has_label_lists, list_pairs
+from ..store.store import Store
+
+pc: Any = pyarrow.compute  # its functions are made at import, where no type checker sees them
+
+_COLUMNS = ("probability", "loss", "status")
+
+
+@dataclass(frozen=True)
+class ImageColumns:
+    """labels: those of classes.parquet, in its order.
+
+    codes: of each image's label or labels, indices into `labels`. probability, loss: (images,) float32, NaN for none.
+    right: (images,) float64: 1 for those predicted correctly, 0 for others; NaN where that is not known.
+    ok: (images,) bool.
+    """
+
+    labels: tuple[str, ...]
+    codes: LabelCodes
+    right: np.ndarray
+    probability: np.ndarray
+    loss: np.ndarray
+    ok: np.ndarray
+
+    @staticmethod
+    def read(store: Store) -> "ImageColumns":
+        """Read a few columns of `images/` once."""
+        classes = store.classes_table()
+        labels = pa.array([], pa.string()) if classes is None else classes["label"].combine_chunks()
+        several = has_label_lists(store.images_schema)
+        judged = (CORRECT,) if CORRECT in store.images_schema.names else ("label_index", "predicted")
+        table = store.images([*_COLUMNS, LABELS if several else "label", *judged])
+        return ImageColumns(
+            labels=tuple(labels.to_pylist()),
+            codes=_codes(table[LABELS if several else "label"], labels),
+            right=_right(table.select(judged)),
+            probability=_numbers(table["probability"], np.nan),
+            loss=_numbers(table["loss"], np.nan),
+            ok=pc.equal(table["status"], ImageStatus.OK.value).to_numpy(),
+        )
+
+    @property
+    def finite_loss(self) -> np.ndarray:
+        """(images,) float32: the loss, NaN where it is not finite."""
+        return np.where(np.isfinite(self.loss), self.loss, np.nan)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes in memory."""
+        arrays = (self.right, self.probability, self.loss, self.ok)
+        return sum(array.nbytes for array in arrays) + self.codes.bytes + 100 * len(self.labels)
+
+
+def _codes(column: pa.ChunkedArray, labels: pa.Array) -> LabelCodes:
+    """column: of labels, or of lists of them."""
+    if not pa.types.is_list(column.type):
+        return LabelCodes(_numbers(pc.index_in(column, value_set=labels), NO_LABEL))
+    rows, elements = list_pairs(column.combine_chunks())
+    codes = pc.index_in(elements, value_set=labels).fill_null(NO_LABEL).to_numpy()
+    known = codes != NO_LABEL
+    return LabelCodes(codes[known], rows[known])
+
+
+def _right(judged: pa.Table) -> np.ndarray:
+    """judged: `correct`, or `label_index` and `predicted`, which are equal where an image is predicted correctly."""
+    right = judged.column(0) if judged.num_columns == 1 else pc.equal(judged.column(0), judged.column(1))
+    return pc.cast(right, pa.float64()).fill_null(np.nan).to_numpy()
+
+
+def _numbers(column: pa.ChunkedArray, none: float) -> np.ndarray:
+    return column.fill_null(pa.scalar(none, column.type)).to_numpy()

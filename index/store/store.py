@@ -1,0 +1,373 @@
+"""`Store`: opens a finished store and answers from it, exactly. Any threads may share one; its memory is bounded.
+
+It reads files when it is asked and keeps open files, columns and filters' masks in bounded caches.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ...common.errors import ImageStatus, LayerError, UsageError
+from ..datasets.open import open_dataset
+from ..format.columns import Columns
+from ..format.manifest import Manifest, PartRecord
+from ..format.manifest_checks import check_model, check_named, check_rows
+from ..format.parquet_cache import FileCache
+from ..format.schema import (
+    CLASSES,
+    CLASSES_SCHEMA,
+    ERRORS,
+    ERRORS_SCHEMA,
+    FEATURES,
+    IMAGES,
+    LAYER_FEATURES,
+    LAYERS,
+    MANIFEST,
+    MAXIMA,
+    PATCHES,
+    PLAN,
+    SELECTIVITY,
+    SELECTIVITY_SCHEMA,
+    STRONGEST,
+    STRONGEST_SCHEMA,
+    THUMBS,
+    UNITS,
+    UNITS_SCHEMA,
+    LayerRow,
+    images_schema,
+    plan_schema,
+)
+from ..labels.columns import LABELS, LIST_COLUMNS, has_label_lists
+from ..merge.units import top_column
+from ..stats.topk import TopK
+from ..storage.damaged import reading
+from ..storage.folder import Folder
+from ..storage.packs import PATCHES_PER_UNIT, Packs
+from ..where.parser import ClassNames, Filter
+from .features import FeatureReader
+from .images import ImageReader
+from .layers import LayerReader
+from .maxima import MaximaReader
+from .source_images import SweptPixels
+from .summaries import StrongUnit, SummaryReader
+from .trust import NOTHING, Trust, dataset_options, dataset_path
+from .units import Patch, UnitReader, UnitRow, patches_of
+
+_FOOTER_BYTES = 256 * 2**20
+_COLUMN_BYTES = 256 * 2**20
+_EXPECTED: dict[str, pa.Schema] = {
+    IMAGES: images_schema(),
+    PLAN: plan_schema(),
+    UNITS: UNITS_SCHEMA,
+    CLASSES: CLASSES_SCHEMA,
+    SELECTIVITY: SELECTIVITY_SCHEMA,
+    STRONGEST: STRONGEST_SCHEMA,
+    ERRORS: ERRORS_SCHEMA,
+}
+"""The columns of each table whose types are checked when it is opened."""
+
+
+class Store:
+    """A finished store. Open it with `Store.open`.
+
+    manifest: what it was made from. layers: in the order of layers.parquet. classes: the model's, or None.
+    """
+
+    def __init__(self, folder: Folder, manifest: Manifest, trust: Trust = NOTHING) -> None:
+        self.folder = folder
+        self.trust = trust
+        self.manifest = manifest
+        with reading(folder.path(MANIFEST)):
+            check_named(manifest.files, (LAYERS, UNITS, ERRORS))
+            check_model(manifest.model)
+            self.images_count = int(manifest.counts["images"])
+        self._layers = LayerReader(folder, manifest.files[LAYERS])
+        self.layers: tuple[LayerRow, ...] = self._layers.rows
+        classes = manifest.model.get("classes")
+        self.classes: tuple[str, ...] | None = None if classes is None else tuple(classes)
+        self._files = FileCache(folder, footer_bytes=_FOOTER_BYTES, column_bytes=_COLUMN_BYTES)
+        names = ClassNames(self.classes or (), self._labelled)
+        self._images = ImageReader(self._table(IMAGES), self.images_count, names)
+        self._pixels = SweptPixels(
+            lambda: open_dataset(dataset_path(manifest, trust), dataset_options(manifest, trust)),
+            self._table(PLAN),
+            self._images,
+        )
+        self._units = UnitReader(self._columns([manifest.files[UNITS]]), self.layers, self.images_count)
+        self._summary = SummaryReader(manifest, self._columns, self.layers)
+        self._maxima: dict[str, MaximaReader] = {}
+        self._thumbs, self._patches = (Packs(folder, table, manifest.files) for table in (THUMBS, PATCHES))
+
+    @staticmethod
+    def open(path: str, *, dataset: str | None = None, trust: Trust = NOTHING) -> "Store":
+        """The store at a local path or bucket URL. dataset: where its images are now, if they have moved. trust: what
+        that the store names outside itself may be used; by default what this user swept on this machine.
+
+        Raises StoreNotFoundError where there is none or its sweep is unfinished, StoreError for a newer format,
+        StoreDamagedError where its manifest or layers cannot be read.
+        """
+        folder = Folder.confined(path)
+        trust = trust if dataset is None else replace(trust, dataset=dataset)
+        return Store(folder, Manifest.read(folder), trust)
+
+    def cache_reads(self) -> dict[str, tuple[int, int]]:
+        """How often what was wanted was in memory, and how often not, of each cache by its name."""
+        return {**self._files.reads(), "masks": self._images.mask_reads}
+
+    # Layers and units
+
+    def layer(self, name: str) -> LayerRow:
+        """The layer. Raises LayerError, with the closest names, where the store has none of that name."""
+        return self.layers[self._layers.number(name)]
+
+    def check_unit(self, layer: str, unit: int) -> None:
+        """Raises LayerError where the store has no such unit."""
+        self._layers.with_unit(layer, unit)
+
+    def unit(self, layer: str, unit: int) -> UnitRow:
+        """Statistics and all stored patches of a unit. Raises LayerError."""
+        return self._units.row(self._layers.with_unit(layer, unit), unit)
+
+    def units(self, layer: str) -> pa.Table:
+        """(units,) rows: `layer`, `unit`, `images`, `mean`, `std`, `min`, `max`, `active`. Raises LayerError."""
+        return self._units.statistics(self._layers.number(layer))
+
+    def top(self, layer: str, unit: int, *, k: int = 9, where: Filter | str | None = None) -> list[Patch]:
+        """The k strongest patches of a unit among the images that `where` keeps: by value, descending, then image_id.
+
+        Raises LayerError, FilterError, and UsageError for k < 1.
+        """
+        number = self._layers.with_unit(layer, unit)
+        if k < 1:
+            raise UsageError(f"k = {k}: ask for at least one patch")
+        if where is None:
+            stored = self._units.top(number, unit, k)
+        else:
+            stored = self._units.top_among(number, unit, k, self.mask(where))
+        return self.top_from_maxima(layer, unit, k=k, where=where) if stored is None else stored
+
+    def top_at_hand(self, layer: str, unit: int, *, k: int) -> list[Patch] | None:
+        """As `top` of all images, None where something would have to be read. Raises LayerError."""
+        return self._units.top_at_hand(self._layers.with_unit(layer, unit), unit, k)
+
+    def top_from_maxima(
+        self, layer: str, unit: int, *, k: int, where: Filter | str | None = None
+    ) -> list[Patch]:
+        """As `top`, always from the maxima."""
+        number = self._layers.with_unit(layer, unit)
+        mask = None if where is None else self.mask(where)
+        return self._patches_of(number, [unit], self._maxima_reader(number).strongest(unit, k, mask))
+
+    def patches_at(self, layer: str, unit: int, image_ids: Sequence[int]) -> list[Patch]:
+        """Where a unit has its maximum in each of some images, in the order given.
+
+        Raises LayerError, and UsageError for an id that is none and for an image that failed.
+        """
+        number = self._layers.with_unit(layer, unit)
+        ids = np.array([self._images.checked(image_id) for image_id in image_ids], np.int64)
+        return self._patches_of(number, [unit], self._maxima_reader(number).at(unit, ids))
+
+    def patches_in(
+        self, layer: str, units: Sequence[int], image_id: int, *, ranked: bool = False
+    ) -> list[tuple[Patch, int | None]]:
+        """Where each of some units of a layer has its maximum in one image, in the order given; and the maximum's rank,
+        1 + how many images have a larger one, if `ranked`, None otherwise.
+
+        Raises LayerError, and UsageError for an id that is none and for an image that failed.
+        """
+        number = self._layers.number(layer)
+        for unit in units:
+            self.check_unit(layer, unit)
+        reader = self._maxima_reader(number)
+        top, ranks = reader.in_image(units, self._images.checked(image_id), ranked=ranked)
+        given = [None] * len(units) if ranks is None else ranks.tolist()
+        return list(zip(self._patches_of(number, units, top), given, strict=True))
+
+    def maxima(self, layer: str, unit: int) -> np.ndarray:
+        """(images,) float32: the maximum of each image; NaN where an image failed. Raises LayerError."""
+        return self._maxima_reader(self._layers.with_unit(layer, unit)).values(unit)
+
+    def maxima_of_layer(self, layer: str, image_ids: np.ndarray) -> np.ndarray:
+        """(units, n) float32: the maxima of all units of a layer in some images, NaN where one failed; kept nowhere.
+
+        image_ids: (n,) int64, ascending. Raises LayerError.
+        """
+        return self._maxima_reader(self._layers.number(layer)).of_all_units(image_ids)
+
+    def maxima_groups(self, layer: str) -> list[tuple[int, int]]:
+        """(first image_id, images) of each row group of a layer's maxima, the least that is read. Raises LayerError."""
+        return self._maxima_reader(self._layers.number(layer)).groups
+
+    def positions(self, layer: str, unit: int) -> np.ndarray:
+        """(images,) int32: where each maximum is, flat y * width + x; -1 where an image failed. Raises LayerError."""
+        return self._maxima_reader(self._layers.with_unit(layer, unit)).positions(unit)
+
+    # What the sweep summed up; None in a store of an older release, which did not
+
+    def classes_table(self) -> pa.Table | None:
+        """The rows of classes.parquet (CLASSES_SCHEMA): none where the images have no labels, or more than 4,096."""
+        return self._summary.classes()
+
+    def selectivity(self, layer: str) -> pa.Table | None:
+        """(units,) rows: `unit`, `label` (of the largest mean) and `selectivity`, null for none. Raises LayerError."""
+        return self._summary.selectivity(self._layers.number(layer))
+
+    def class_means(self, layer: str, unit: int) -> np.ndarray | None:
+        """(labels,) float32 in the order of `classes_table`: the mean of max(maximum, 0) over the images of each label,
+        NaN where it has none. Raises LayerError."""
+        return self._summary.class_means(self._layers.with_unit(layer, unit), unit)
+
+    def strongest_units(self, image_id: int) -> list[list[StrongUnit]] | None:
+        """Of each layer up to 8 units with the largest scores, (value - mean) / std of the unit over the dataset, by
+        score, descending, then unit; empty lists for an image that failed. Raises UsageError for an id that is none."""
+        return self._summary.strongest(self._images.checked(image_id))
+
+    # Images
+
+    @property
+    def images_schema(self) -> pa.Schema:
+        """The columns of images/, the dataset's own metadata among them."""
+        return self._images.columns.schema
+
+    @cached_property
+    def list_columns(self) -> tuple[str, ...]:
+        """The columns of images/ for several labels and predictions of an image; none in most stores."""
+        schema = self.images_schema
+        labels = (LABELS,) if has_label_lists(schema) else ()
+        return (*labels, *(name for name in LIST_COLUMNS if name in schema.names))
+
+    def images(self, columns: Sequence[str]) -> pa.Table:
+        """(images,) rows of some columns of images/. Raises UsageError for an unknown column."""
+        return self._images.table(columns)
+
+    def images_at(self, ids: Sequence[int], columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
+        """Rows of images/ by id, in the order given. Raises UsageError for an id that is none."""
+        return self._images.at(ids, columns)
+
+    def hold_images(self, columns: Sequence[str]) -> None:
+        """Reads some columns of images/ ahead, so that rows of them are quicker: for who will ask for many."""
+        self._images.hold(columns)
+
+    def images_at_hand(self, ids: Sequence[int], columns: Sequence[str]) -> list[dict[str, Any]] | None:
+        """As `images_at`, None where something would have to be read."""
+        return self._images.at_hand(ids, columns)
+
+    def image(self, image_id: int) -> dict[str, Any]:
+        """The row of images/. Raises UsageError for an id that is none."""
+        return self.images_at([image_id])[0]
+
+    def find_image(self, uri: str) -> int | None:
+        """The id of the image with this uri, or None."""
+        return self._images.find(uri)
+
+    def errors(self, n: int) -> list[dict[str, Any]]:
+        """The first n images that failed: `image_id`, `uri`, `status`, `reason`."""
+        table = self._columns([self.manifest.files[ERRORS]])
+        rows: list[dict[str, Any]] = []
+        for group in table.groups():
+            rows += table.read_new(group, ERRORS_SCHEMA.names).slice(0, n - len(rows)).to_pylist()
+            if len(rows) >= n:
+                break
+        return rows
+
+    def parse_filter(self, where: str) -> Filter:
+        """Return the filter that a text is, over the columns of images/ and the classes' names. Raises FilterError."""
+        return self._images.parse(where)
+
+    def mask(self, where: Filter | str) -> np.ndarray:
+        """(images,) bool, not to be written to: where the filter is true. Raises FilterError."""
+        return self._images.mask(where)
+
+    def pixels(self, image_id: int) -> bytes:
+        """The image's encoded bytes, from the dataset.
+
+        Raises ImageError where they cannot be read, StoreDamagedError where they are not what was swept,
+        DatasetNotAllowedError where nobody allowed to read the dataset that the store names.
+        """
+        return next(self.pixels_of([image_id]))
+
+    def pixels_of(self, image_ids: Sequence[int]) -> Iterator[bytes]:
+        """As `pixels` of some images, in the order given."""
+        return self._pixels.read(image_ids)
+
+    # Features
+
+    @cached_property
+    def features(self) -> FeatureReader:
+        """The features: one at a time, or all in blocks."""
+        return FeatureReader(self._table(FEATURES))
+
+    @property
+    def averaged_layers(self) -> tuple[str, ...]:
+        """The layers whose mean over positions the sweep kept as a further feature, in order of execution."""
+        return self.manifest.averaged_layers
+
+    def layer_features(self, layer: str) -> FeatureReader:
+        """The features of `layer_features/<layer>/`. Raises LayerError with the layers there are."""
+        if layer not in self.averaged_layers:
+            there = ", ".join(self.averaged_layers)
+            have = f"there are those of {there}" if there else "there are none of any layer"
+            raise LayerError(
+                f"no features of layer {layer[:200]!r} in this store; {have}. `unitscope sweep --atlas-layers NAMES` "
+                "keeps them, in a new store"
+            )
+        return FeatureReader(self._table(LAYER_FEATURES, layer))
+
+    def feature(self, image_id: int) -> np.ndarray:
+        """(width,) float32. Raises UsageError for an id that is none and for an image that failed."""
+        vector = self.features.one(self._images.checked(image_id))
+        if vector is None:
+            status = self.images_at([image_id], ["status"])[0]["status"]
+            raise UsageError(f"image {image_id} has no feature: it is {status}, not {ImageStatus.OK.value}")
+        return vector
+
+    # Pictures
+
+    def thumb(self, image_id: int) -> bytes | None:
+        """A small JPEG of the image; None where it failed. Raises UsageError for an id that is none."""
+        part, row = self._images.columns.locate(self._images.checked(image_id))
+        return self._thumbs.get(part, row)
+
+    def patch(self, layer: str, unit: int, rank: int) -> bytes | None:
+        """A small JPEG of the view of a unit's patch number `rank`; None for ranks that are not packed."""
+        number = self._layers.with_unit(layer, unit)
+        if not 0 <= rank < PATCHES_PER_UNIT:
+            return None
+        return self._patches.get(number, unit * PATCHES_PER_UNIT + rank)
+
+    # Within
+
+    def _labelled(self) -> dict[str, int]:
+        """The labels that are classes of the model → their numbers."""
+        table = self._summary.classes()
+        rows = [] if table is None else table.select(["label", "label_index"]).to_pylist()
+        return {row["label"]: row["label_index"] for row in rows if row["label_index"] is not None}
+
+    def _patches_of(self, number: int, units: Sequence[int], found: TopK) -> list[Patch]:
+        """The patches of `found`, which has a row for each of `units`."""
+        layer, frame = self.layers[number], self.manifest.preprocessing
+        column = top_column(found, layer, frame, self._images.columns, units=np.array(units, np.int64))
+        return patches_of(column.values)
+
+    def _maxima_reader(self, number: int) -> MaximaReader:
+        layer = self.layers[number]
+        if layer.layer not in self._maxima:
+            self._maxima[layer.layer] = MaximaReader(self._table(MAXIMA, layer.layer), layer)
+        return self._maxima[layer.layer]
+
+    def _table(self, table: str, layer: str | None = None) -> Columns:
+        """A table, or a layer's part of one, with a row for each image. Raises StoreDamagedError for fewer or more."""
+        manifest = self.manifest
+        parts = manifest.parts(table) if layer is None else manifest.parts_of_layer(table, layer)
+        with reading(self.folder.path(MANIFEST)):
+            check_rows(table, parts, self.images_count)
+        return self._columns(parts)
+
+    def _columns(self, records: Sequence[PartRecord]) -> Columns:
+        table = records[0].path.partition("/")[0] if records else ""
+        expected = _EXPECTED.get(table)
+        return Columns(self._files, [one.path for one in records], [one.rows for one in records], expected)
