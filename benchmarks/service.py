@@ -31,9 +31,9 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import numpy as np
-from unitscope.service.questions import nearest
-from unitscope.service.questions.patches import PatchQuery, patches
-from unitscope.service.registry import Registry, ServedStore
+from unitscope.service.queries import neighbors as nearest
+from unitscope.service.queries.patches import PatchQuery, patches
+from unitscope.service.stores.registry import Registry, ServedStore
 
 BARE = """
 import socket, sys, uvicorn

@@ -12,7 +12,7 @@ def run(arguments: Namespace) -> int:
     gc.disable()  # what is imported stays: to look for garbage in it is a tenth of the start
     try:
         from ..service.server import serve
-        from ..service.trusted import Trusted
+        from ..service.stores.trusted import Trusted
     finally:
         gc.enable()
 

@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
+from .api import atlases as api_tiles
 from .api import classes as api_classes
 from .api import images as api_images
 from .api import layer_atlases as api_layer_atlases
@@ -19,26 +20,25 @@ from .api import overlays as api_overlays
 from .api import pictures as api_pictures
 from .api import regions as api_regions
 from .api import stores as api
-from .api import tiles as api_tiles
 from .api import units as api_units
-from .api.shortcuts import SHORTCUTS
+from .api.fast_path import SHORTCUTS
 from .http import health, metrics
 from .http.connections import Connections
-from .http.guard import Guard
+from .http.fast_path import Quick
+from .http.instrumentation import NoteRoute, Observe
 from .http.layer_paths import LayerPaths
 from .http.metrics import Metrics
-from .http.observe import NoteRoute, Observe
 from .http.openapi import complete
 from .http.origins import Hosts
 from .http.problems import add_handlers
-from .http.quick import Quick
+from .http.security import Guard
 from .http.static import MemoryFiles
-from .live.client import LiveModel
 from .live.options import LiveOptions
+from .live.supervisor import LiveModel
 from .pages import routes as pages
-from .pages.look import STATIC, STATIC_VERSION
-from .registry import Registry
-from .trusted import Trusted
+from .pages.rendering import STATIC, STATIC_VERSION
+from .stores.registry import Registry
+from .stores.trusted import Trusted
 from .warm_up import warm_up
 
 

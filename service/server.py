@@ -15,7 +15,7 @@ from .http import logs
 from .http.connections import limited_protocol
 from .http.origins import Hosts
 from .live.options import LiveOptions
-from .trusted import Trusted
+from .stores.trusted import Trusted
 
 _OPEN_FILES = 65_536
 

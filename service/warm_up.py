@@ -16,11 +16,11 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Message
 
 from ..common.errors import UnitscopeError
-from .addresses import address, patch_picture_address, thumb_address
 from .http.metrics import Metrics
-from .pages.addresses import atlas_url, class_url, image_url, layer_url, neighbors_url, store_url, unit_url
-from .questions.shown_images import read_ahead
-from .registry import Registry, ServedStore
+from .pages.urls import atlas_url, class_url, image_url, layer_url, neighbors_url, store_url, unit_url
+from .queries.image_cards import read_ahead
+from .stores.registry import Registry, ServedStore
+from .stores.urls import address, patch_picture_address, thumb_address
 
 _GAP = 0.25
 """Seconds between a page and what the browser then asks for."""

@@ -5,11 +5,11 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from ...index.analysis.classes import ClassSort
-from ..answers.classes import ClassesAnswer, OneClassAnswer, OverviewAnswer
-from ..http.answering import answer
-from ..http.strict import StrictRoute
-from ..questions import classes as class_questions
-from .parameters import TABLE, Cursor, Limit, Order, StoreName, is_descending
+from ..http.responses import answer
+from ..http.strict_params import StrictRoute
+from ..params.common import TABLE, Cursor, Limit, Order, StoreName, is_descending
+from ..queries import classes as class_questions
+from ..schemas.classes import ClassesAnswer, OneClassAnswer, OverviewAnswer
 
 router = APIRouter(prefix="/api/v1/stores", route_class=StrictRoute)
 

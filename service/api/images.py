@@ -5,13 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from ...index.analysis.image_order import ImageSort
-from ..answers.images import ImagesAnswer, ImageUnitsAnswer
-from ..answers.stores import ImageAnswer
-from ..http.answering import answer
-from ..http.strict import StrictRoute
-from ..questions import ask
-from ..questions import images as image_questions
-from .parameters import MAX_LAYER, TABLE, Cursor, Limit, Number, Order, StoreName, Where, is_descending
+from ..http.responses import answer
+from ..http.strict_params import StrictRoute
+from ..params.common import MAX_LAYER, TABLE, Cursor, Limit, Number, Order, StoreName, Where, is_descending
+from ..queries import images as image_questions
+from ..queries import stores as ask
+from ..schemas.images import ImagesAnswer, ImageUnitsAnswer
+from ..schemas.stores import ImageAnswer
 
 router = APIRouter(prefix="/api/v1/stores", route_class=StrictRoute)
 

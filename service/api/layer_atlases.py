@@ -2,15 +2,15 @@
 
 from fastapi import APIRouter, Request, Response
 
-from ..answers.atlases import TilesAnswer
-from ..answers.layer_atlases import ItemPlacesAnswer, LayerAtlasAnswer, LayerCellAnswer
-from ..http.answering import picture_from
-from ..http.strict import StrictRoute
-from ..questions import layer_atlases as questions
-from ..questions.tiles import tile
-from .atlas_parameters import AskedLayerAtlas, AskedSpot, AskedTile, AtlasVersion, View
-from .parameters import TABLE, ImageId, LayerName, Number, StoreName
-from .parameters import pictures as described
+from ..http.responses import picture_from
+from ..http.strict_params import StrictRoute
+from ..params.atlas import AskedLayerAtlas, AskedSpot, AskedTile, AtlasVersion, View
+from ..params.common import TABLE, ImageId, LayerName, Number, StoreName
+from ..params.common import pictures as described
+from ..queries import layer_atlases as questions
+from ..queries.tiles import tile
+from ..schemas.atlases import TilesAnswer
+from ..schemas.layer_atlases import ItemPlacesAnswer, LayerAtlasAnswer, LayerCellAnswer
 
 router = APIRouter(prefix="/api/v1/stores/{store}/layers/{layer:layer}/atlases", route_class=StrictRoute)
 

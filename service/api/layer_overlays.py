@@ -7,27 +7,27 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 
 from ...index.atlas.layer_atlas import LayerAtlas
-from ..answers.atlases import ViewName
-from ..answers.layer_atlases import Kind
-from ..answers.overlays import ClustersAnswer, LegendAnswer, OverlaysAnswer, OverlayValueAnswer
-from ..answers.regions import (
+from ..http.responses import Content
+from ..http.strict_params import StrictRoute
+from ..params.atlas import AskedLayerAtlas, AskedLayerMap, AskedOfLayer, AtlasVersion, asked_of_layer
+from ..params.common import TABLE, Cursor, K, LayerName, Limit, Number, StoreName
+from ..params.common import pictures as described
+from ..queries import layer_regions, overlays
+from ..queries import regions as region_questions
+from ..queries.maps import map_of_layer
+from ..queries.regions import Drawn
+from ..schemas.atlases import ViewName
+from ..schemas.layer_atlases import Kind
+from ..schemas.overlays import ClustersAnswer, LegendAnswer, OverlaysAnswer, OverlayValueAnswer
+from ..schemas.regions import (
     ExtentAnswer,
     LayerRegionAnswer,
     RegionUnitsAnswer,
     SamplesInRegionAnswer,
     UnitsInRegionAnswer,
 )
-from ..fresh import Version
-from ..http.answering import Content
-from ..http.strict import StrictRoute
-from ..questions import layer_regions, overlays
-from ..questions import regions as region_questions
-from ..questions.maps import map_of_layer
-from ..questions.regions import Drawn
-from .atlas_parameters import AskedLayerAtlas, AskedLayerMap, AskedOfLayer, AtlasVersion, asked_of_layer
+from ..stores.versioned import Version
 from .overlays import AskedPaintedLayer, PlaceOfTile
-from .parameters import TABLE, Cursor, K, LayerName, Limit, Number, StoreName
-from .parameters import pictures as described
 from .regions import GridOfRegion, Region, WhereOfItems
 
 router = APIRouter(prefix="/api/v1/stores/{store}/layers/{layer:layer}/atlases", route_class=StrictRoute)

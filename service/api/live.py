@@ -9,23 +9,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from ...index.neighbors.index import Ann
-from ..addresses import parse_box
-from ..answers.live import (
-    FRAME_HEADER,
-    FiltersAnswer,
-    FilterScale,
-    LiveAnswer,
-    MapsAnswer,
-    RegionNeighborsAnswer,
-    UploadNeighborsAnswer,
-)
-from ..http.answering import answer, answer_from, answer_now, consistent, picture
-from ..http.strict import StrictRoute
-from ..live import filters as live_filters
-from ..live.client import LiveModel
-from ..live.model import Live, MapView
-from ..registry import ServedStore
-from .live_parameters import (
+from ..http.responses import answer, answer_from, answer_now, consistent, picture
+from ..http.strict_params import StrictRoute
+from ..live.supervisor import LiveModel
+from ..params.common import MAX_LAYER, TABLE, LayerName, Number, PictureVersion, StoreName, problems
+from ..params.common import pictures as described
+from ..params.live import (
     IMAGE_BODY,
     BoxText,
     LiveAfter,
@@ -37,8 +26,19 @@ from .live_parameters import (
     Wanted,
     Zoom,
 )
-from .parameters import MAX_LAYER, TABLE, LayerName, Number, PictureVersion, StoreName, problems
-from .parameters import pictures as described
+from ..queries import kernels as live_filters
+from ..queries.live import Live, MapView
+from ..schemas.live import (
+    FRAME_HEADER,
+    FiltersAnswer,
+    FilterScale,
+    LiveAnswer,
+    MapsAnswer,
+    RegionNeighborsAnswer,
+    UploadNeighborsAnswer,
+)
+from ..stores.registry import ServedStore
+from ..stores.urls import parse_box
 
 router = APIRouter(prefix="/api/v1/stores", route_class=StrictRoute)
 _FROM_DATASET = (403, 404, 409, 410, 422, 503)

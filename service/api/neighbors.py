@@ -6,14 +6,14 @@ import numpy as np
 from fastapi import APIRouter, Query, Request, Response
 
 from ...index.neighbors.index import Ann
-from ..answers.draft import Draft
-from ..answers.stores import NeighborsAnswer, Space, VectorQuery
-from ..http.answering import answer_from
-from ..http.strict import StrictRoute
-from ..near import Near
-from ..questions.nearest import Search, neighbors, neighbors_in_pixels, neighbors_of_image
-from ..registry import ServedStore
-from .parameters import TABLE, ImageId, K, MetricName, StoreName, Where, problems
+from ..http.responses import answer_from
+from ..http.strict_params import StrictRoute
+from ..params.common import TABLE, ImageId, K, MetricName, StoreName, Where, problems
+from ..queries.neighbors import Search, neighbors, neighbors_in_pixels, neighbors_of_image
+from ..schemas.stores import NeighborsAnswer, Space, VectorQuery
+from ..schemas.unvalidated import Draft
+from ..stores.neighbors import Near
+from ..stores.registry import ServedStore
 
 router = APIRouter(prefix="/api/v1/stores", route_class=StrictRoute)
 

@@ -8,19 +8,19 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from ...common.errors import UsageError
-from ..answers.atlases import ViewName
-from ..answers.overlays import ClustersAnswer, LegendAnswer, OverlaysAnswer, OverlayValueAnswer, PaintedBy
-from ..fresh import Version
-from ..http.strict import StrictRoute
-from ..questions import overlays as questions
-from ..questions.maps import ShownMap, map_of
-from ..questions.overlays import Paint
-from ..questions.regions import Drawn
-from ..questions.tiles import TilePlace
-from ..registry import Registry, ServedStore
-from .atlas_parameters import Asked, AskedLayerMap, AskedMap, Place, View
-from .parameters import MAX_LAYER, TABLE, Number, Where
-from .parameters import pictures as described
+from ..http.strict_params import StrictRoute
+from ..params.atlas import Asked, AskedLayerMap, AskedMap, Place, View
+from ..params.common import MAX_LAYER, TABLE, Number, Where
+from ..params.common import pictures as described
+from ..queries import overlays as questions
+from ..queries.maps import ShownMap, map_of
+from ..queries.overlays import Paint
+from ..queries.regions import Drawn
+from ..queries.tiles import TilePlace
+from ..schemas.atlases import ViewName
+from ..schemas.overlays import ClustersAnswer, LegendAnswer, OverlaysAnswer, OverlayValueAnswer, PaintedBy
+from ..stores.registry import Registry, ServedStore
+from ..stores.versioned import Version
 from .regions import Region
 
 router = APIRouter(prefix="/api/v1/stores/{store}/atlases/{atlas}", route_class=StrictRoute)

@@ -5,12 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from ...index.storage.packs import PATCHES_PER_UNIT
-from .. import pictures
-from ..addresses import BOX_PATTERN, parse_box
-from ..http.answering import picture
-from ..http.strict import StrictRoute
-from .parameters import LayerName, Number, PictureVersion, StoreName
-from .parameters import pictures as described
+from ..http.responses import picture
+from ..http.strict_params import StrictRoute
+from ..params.common import LayerName, Number, PictureVersion, StoreName
+from ..params.common import pictures as described
+from ..queries import pixels as pictures
+from ..stores.urls import BOX_PATTERN, parse_box
 
 CROP_SIDE = 256
 _FROM_DATASET = (403, 404, 409, 410, 422, 503)

@@ -6,23 +6,23 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from ..answers.atlases import ViewName
-from ..answers.regions import (
+from ..http.responses import Content, answer_from
+from ..http.strict_params import StrictRoute
+from ..params.atlas import Asked, AskedMap
+from ..params.common import MAX_LAYER, TABLE, Cursor, K, Limit, Number, StoreName
+from ..queries import regions as questions
+from ..queries.maps import ShownMap
+from ..queries.regions import REGION_PATTERN, Drawn
+from ..schemas.atlases import ViewName
+from ..schemas.regions import (
     CounterpartAnswer,
     ExtentAnswer,
     RegionAnswer,
     RegionImagesAnswer,
     RegionUnitsAnswer,
 )
-from ..fresh import Version
-from ..http.answering import Content, answer_from
-from ..http.strict import StrictRoute
-from ..questions import regions as questions
-from ..questions.maps import ShownMap
-from ..questions.regions import REGION_PATTERN, Drawn
-from ..registry import Registry, ServedStore
-from .atlas_parameters import Asked, AskedMap
-from .parameters import MAX_LAYER, TABLE, Cursor, K, Limit, Number, StoreName
+from ..stores.registry import Registry, ServedStore
+from ..stores.versioned import Version
 
 router = APIRouter(prefix="/api/v1/stores", route_class=StrictRoute)
 

@@ -4,13 +4,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from ..answers.stores import AtlasAnswer, AtlasesAnswer, GridAnswer, LayersAnswer, StoreAnswer, StoresAnswer
-from ..http.answering import answer, answer_from, answer_now, consistent
-from ..http.strict import StrictRoute
-from ..questions import ask
-from ..questions.atlases import all_atlases, describe_atlas, grid
-from ..registry import Registry
-from .parameters import NOT_MODIFIED, TABLE, AtlasName, StoreName, problems
+from ..http.responses import answer, answer_from, answer_now, consistent
+from ..http.strict_params import StrictRoute
+from ..params.common import NOT_MODIFIED, TABLE, AtlasName, StoreName, problems
+from ..queries import stores as ask
+from ..queries.atlases import all_atlases, describe_atlas, grid
+from ..schemas.stores import AtlasAnswer, AtlasesAnswer, GridAnswer, LayersAnswer, StoreAnswer, StoresAnswer
+from ..stores.registry import Registry
 
 router = APIRouter(prefix="/api/v1/stores", route_class=StrictRoute)
 

@@ -5,12 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from ...index.analysis.unit_order import UnitQuery, UnitSort
-from ..answers.units import OneUnitAnswer, PatchesAnswer, SimilarUnitsAnswer, UnitClassesAnswer, UnitsAnswer
-from ..http.answering import answer
-from ..http.strict import StrictRoute
-from ..questions import units as unit_questions
-from ..questions.patches import PatchQuery, patches
-from .parameters import TABLE, Cursor, K, LayerName, Limit, Number, Order, StoreName, Where, is_descending
+from ..http.responses import answer
+from ..http.strict_params import StrictRoute
+from ..params.common import TABLE, Cursor, K, LayerName, Limit, Number, Order, StoreName, Where, is_descending
+from ..queries import units as unit_questions
+from ..queries.patches import PatchQuery, patches
+from ..schemas.units import OneUnitAnswer, PatchesAnswer, SimilarUnitsAnswer, UnitClassesAnswer, UnitsAnswer
 
 router = APIRouter(prefix="/api/v1/stores", route_class=StrictRoute)
 

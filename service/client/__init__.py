@@ -18,11 +18,11 @@ import httpx
 
 from ...common.errors import UnitscopeError
 from .connection import Connection
+from .endpoint import Asking, AsyncAsking, AsyncPages, Pages
 from .exchange import Fetch, Outcome, Patience, Question, ServiceError, Step, Wait
-from .methods import Asking, AsyncAsking, AsyncPages, Pages
-from .overlay_questions import Paint
-from .questions import ServiceQuestions, StoreQuestions
+from .overlay_endpoints import Paint
 from .rows import Rows
+from .store_endpoints import ServiceQuestions, StoreQuestions
 
 __all__ = [
     "AsyncClient",

@@ -19,7 +19,7 @@ import httpx
 from pydantic import ValidationError
 
 from ...common.errors import ImageError, UnitscopeError
-from ..http.problem_kinds import KINDS, MEDIA_TYPE, PREFIX, Problem
+from ..errors import KINDS, MEDIA_TYPE, PREFIX, Problem
 
 T = TypeVar("T")
 

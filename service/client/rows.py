@@ -10,8 +10,8 @@ import httpx
 import pyarrow as pa
 from pydantic import BaseModel
 
-from ..answers.stores import Table
-from ..http import arrow as arrow_answers
+from ..schemas import arrow as arrow_answers
+from ..schemas.stores import Table
 from .exchange import Fetch
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """Where the API answers for the things of one store."""
 
-from .making import part
+from .requests import part
 
 API = "/api/v1/stores"
 

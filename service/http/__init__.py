@@ -1,1 +1,1 @@
-"""What every request goes through: guards, errors, logs, metrics, and how answers are written."""
+"""What every request goes through: checks, errors, logs, metrics, and how responses are written."""

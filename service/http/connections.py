@@ -14,7 +14,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from .problem_kinds import MEDIA_TYPE, PREFIX
+from ..errors import MEDIA_TYPE, PREFIX
 
 HEAD_BYTES = 64 << 10
 """Of a request's first line and headers together."""

@@ -15,9 +15,9 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from ...common.errors import UnitscopeError
-from ..api.parameters import problems
-from ..registry import Registry
-from .answering import RELEASE
+from ..params.common import problems
+from ..stores.registry import Registry
+from .responses import RELEASE
 
 PATH = "/metrics"
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

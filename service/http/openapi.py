@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
-from ..answers.stores import Table
-from . import arrow as arrow_answers
-from .problem_kinds import MEDIA_TYPE, Problem
+from ..errors import MEDIA_TYPE, Problem
+from ..schemas import arrow as arrow_answers
+from ..schemas.stores import Table
 
 _JSON = "application/json"
 _ARROW: dict[str, Any] = {

@@ -14,14 +14,14 @@ from starlette.routing import Match
 
 from ...common.errors import StoreDamagedError, UnitscopeError
 from ...index.storage.damaged import describe as describe_error
-from ..answers.stores import StoreAnswer
-from ..pages.addresses import images_url, layer_url, store_url
-from ..pages.look import page
-from ..questions.ask import describe
+from ..errors import MEDIA_TYPE, PREFIX, ModelUnavailableError, Problem, status_of
+from ..pages.rendering import page
+from ..pages.urls import images_url, layer_url, store_url
+from ..queries.stores import describe
+from ..schemas.stores import StoreAnswer
+from .instrumentation import current_id
 from .layer_paths import plain_path
-from .observe import current_id
-from .plain_words import plain_words
-from .problem_kinds import MEDIA_TYPE, PREFIX, ModelUnavailableError, Problem, status_of
+from .validation_messages import plain_words
 
 _METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 _PROGRAMS = re.compile(r"/(api|livez|readyz|metrics|openapi\.json)(/|$)")

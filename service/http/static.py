@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
-from .answering import IMMUTABLE, REVALIDATE
+from .responses import IMMUTABLE, REVALIDATE
 
 
 class MemoryFiles(StaticFiles):

@@ -9,10 +9,10 @@ import sys
 from contextlib import suppress
 from threading import Lock, Timer
 
+from .fork_server import FORK, READY, STATUS
 from .protocol import Message, read, write
-from .zygote import FORK, READY, STATUS
 
-_COMMAND = (sys.executable, "-P", "-m", "unitscope.service.live.zygote")
+_COMMAND = (sys.executable, "-P", "-m", "unitscope.service.live.fork_server")
 START_SECONDS = 120.0
 """For a zygote that imports torch on a busy machine, and its first worker."""
 FORK_SECONDS = 20.0

@@ -29,7 +29,7 @@ from ...model.layers import Layer, list_layers
 from ...model.load import load_model
 from ...model.maps import Observed, observe
 from ...model.outputs import output_kind
-from . import pictures
+from . import mosaics as pictures
 from .protocol import CHANGED, IMAGE, REFUSED, REQUEST, UNAVAILABLE, Head, Message
 
 MODELS = 2

@@ -7,20 +7,20 @@ from fastapi import Request, Response
 
 from ...common.errors import UnitscopeError
 from ...index.atlas.atlas import Atlas
-from ..addresses import version
-from ..answers.atlases import ViewName
-from ..fresh import Version
-from ..http.problem_kinds import status_of
-from ..questions import ask
-from ..questions import tiles as tile_answers
-from ..questions.atlases import describe_atlas, grid, measures
-from ..questions.maps import ShownMap, map_of
-from ..registry import Registry, ServedStore
+from ..errors import status_of
+from ..queries import stores as ask
+from ..queries import tiles as tile_answers
+from ..queries.atlases import describe_atlas, grid, measures
+from ..queries.maps import ShownMap, map_of
+from ..schemas.atlases import ViewName
+from ..stores.registry import Registry, ServedStore
+from ..stores.urls import version
+from ..stores.versioned import Version
 from . import map_viewer
-from .addresses import atlas_url
-from .look import page
 from .map_viewer import AskedPlace, Walk
-from .parts import given
+from .rendering import page
+from .sections import given
+from .urls import atlas_url
 
 GRID_CELLS = 40
 _VIEWS: list[tuple[ViewName, str]] = [

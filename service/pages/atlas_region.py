@@ -5,13 +5,13 @@ from typing import Literal
 from fastapi import Request, Response
 
 from ..api.overlays import PaintedMap
-from ..questions import overlays as overlay_questions
-from ..questions import regions as region_questions
-from ..questions.images import ListedImageAnswer, listed
-from ..questions.regions import Drawn
-from ..registry import ServedStore
-from .look import page
-from .parts import attempt, given, soon
+from ..queries import overlays as overlay_questions
+from ..queries import regions as region_questions
+from ..queries.images import ListedImageAnswer, listed
+from ..queries.regions import Drawn
+from ..stores.registry import ServedStore
+from .rendering import page
+from .sections import attempt, given, soon
 
 IMAGES_SHOWN = 60
 IMAGES_BESIDE = 12

@@ -6,22 +6,22 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
-from ..answers.atlases import ViewName
-from ..api.atlas_parameters import AskedSpot, AtlasVersion
 from ..api.overlays import Painting, painting
-from ..api.parameters import AtlasName, StoreName
 from ..api.regions import Region
-from ..fresh import Version
-from ..http.answering import consistent
-from ..questions.maps import ShownMap, map_of
-from ..questions.regions import Drawn
-from ..questions.tiles import atlas_of
-from ..registry import ServedStore
+from ..http.responses import consistent
+from ..params.atlas import AskedSpot, AtlasVersion
+from ..params.common import AtlasName, StoreName
+from ..queries.maps import ShownMap, map_of
+from ..queries.regions import Drawn
+from ..queries.tiles import atlas_of
+from ..schemas.atlases import ViewName
+from ..stores.registry import ServedStore
+from ..stores.versioned import Version
 from . import atlas as views_atlas
 from . import atlas_region as views_region
 from .map_viewer import AskedPlace, Nearest
-from .parameters import EMPTY, Start
-from .strict import StrictPage
+from .params import EMPTY, Start
+from .strict_params import StrictPage
 
 router = APIRouter(include_in_schema=False, default_response_class=Response, route_class=StrictPage)
 

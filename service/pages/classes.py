@@ -6,12 +6,12 @@ from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 
 from ...index.analysis.classes import ClassSort
-from ..answers.classes import ClassesAnswer
-from ..questions import classes as class_questions
-from ..registry import ServedStore
-from .addresses import images_url, label_is
-from .look import page
-from .parts import given, soon
+from ..queries import classes as class_questions
+from ..schemas.classes import ClassesAnswer
+from ..stores.registry import ServedStore
+from .rendering import page
+from .sections import given, soon
+from .urls import images_url, label_is
 
 SHOWN = 100
 SORTS = {

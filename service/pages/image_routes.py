@@ -7,16 +7,16 @@ from fastapi.responses import RedirectResponse, Response
 
 from ...index.analysis.classes import ClassSort
 from ...index.analysis.image_order import ImageSort
-from ..addresses import parse_box
-from ..api.live_parameters import Posted
-from ..api.parameters import Cursor, Number, Order, StoreName, is_descending
-from ..http.answering import consistent
+from ..http.responses import consistent
+from ..params.common import Cursor, Number, Order, StoreName, is_descending
+from ..params.live import Posted
+from ..stores.urls import parse_box
 from . import classes as views_classes
 from . import images as views_images
 from . import neighbors as views_neighbors
-from .addresses import neighbors_url
-from .parameters import EMPTY, BoxText, HowMany, Name, Pixel, Start, UnitNumber, Where
-from .strict import StrictPage
+from .params import EMPTY, BoxText, HowMany, Name, Pixel, Start, UnitNumber, Where
+from .strict_params import StrictPage
+from .urls import neighbors_url
 
 router = APIRouter(include_in_schema=False, default_response_class=Response, route_class=StrictPage)
 

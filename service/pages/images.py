@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from fastapi import Request, Response
 
 from ...index.analysis.image_order import ImageSort
-from ..answers.images import ImagesAnswer
-from ..answers.live import MapsAnswer
-from ..answers.stores import ImageAnswer, NeighborsAnswer
-from ..http.answering import Picture
-from ..live.model import Live, MapView
-from ..questions import ask
-from ..questions import images as image_questions
-from ..questions.nearest import Search, neighbors_in_pixels, neighbors_of_image
-from ..registry import ServedStore
-from .look import page
-from .parts import Tried, attempt, blocked, given, live_of
+from ..http.responses import Picture
+from ..queries import images as image_questions
+from ..queries import stores as ask
+from ..queries.live import Live, MapView
+from ..queries.neighbors import Search, neighbors_in_pixels, neighbors_of_image
+from ..schemas.images import ImagesAnswer
+from ..schemas.live import MapsAnswer
+from ..schemas.stores import ImageAnswer, NeighborsAnswer
+from ..stores.registry import ServedStore
+from .rendering import page
+from .sections import Tried, attempt, blocked, given, live_of
 
 NEIGHBORS = 8
 UNITS = 4

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from fastapi import Request, Response
 
 from ...index.analysis.unit_order import UnitQuery
-from ..answers.live import FiltersAnswer
-from ..http.answering import Picture
-from ..live.filters import FilterView, describe_filters, filters
-from ..live.model import Live
-from ..questions import units as unit_questions
-from ..registry import ServedStore
-from .look import page
-from .parts import attempt, given, live_of
+from ..http.responses import Picture
+from ..queries import units as unit_questions
+from ..queries.kernels import FilterView, describe_filters, filters
+from ..queries.live import Live
+from ..schemas.live import FiltersAnswer
+from ..stores.registry import ServedStore
+from .rendering import page
+from .sections import attempt, given, live_of
 
 UNITS_SHOWN = 60
 SORTS = {

@@ -6,23 +6,23 @@ from typing import Literal
 from fastapi import Request, Response
 
 from ...index.atlas.layer_atlas import LayerAtlas
-from ..answers.atlases import ViewName
-from ..answers.layer_atlases import Kind
-from ..fresh import Version
-from ..questions import layer_atlases as questions
-from ..questions import layer_regions
-from ..questions.atlases import measures
-from ..questions.maps import ShownMap, map_of_layer
-from ..questions.regions import Drawn, ordered_items
-from ..questions.tiles import outline
-from ..questions.units import unit_row
-from ..registry import ServedStore
+from ..queries import layer_atlases as questions
+from ..queries import layer_regions
+from ..queries.atlases import measures
+from ..queries.maps import ShownMap, map_of_layer
+from ..queries.regions import Drawn, ordered_items
+from ..queries.tiles import outline
+from ..queries.units import unit_row
+from ..schemas.atlases import ViewName
+from ..schemas.layer_atlases import Kind
+from ..stores.registry import ServedStore
+from ..stores.versioned import Version
 from . import map_viewer
-from .addresses import layer_atlas_url
 from .atlas_region import CLASSES_SHOWN, IMAGES_BESIDE, IMAGES_SHOWN, UNITS_SHOWN
-from .look import page
 from .map_viewer import AskedPlace, Walk
-from .parts import attempt, given
+from .rendering import page
+from .sections import attempt, given
+from .urls import layer_atlas_url
 
 USUAL: dict[Kind, ViewName] = {"units": "assigned", "activations": "nearest"}
 """What is seen first."""

@@ -5,23 +5,23 @@ from typing import Literal
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from ..answers.atlases import ViewName
-from ..answers.layer_atlases import Kind
-from ..api.atlas_parameters import AskedSpot, AtlasVersion
 from ..api.overlays import Painting, painting
-from ..api.parameters import LayerName, StoreName
 from ..api.regions import Region
-from ..fresh import Version
-from ..http.answering import consistent
-from ..questions.layer_atlases import layer_atlas_of
-from ..questions.maps import ShownMap, map_of_layer
-from ..questions.regions import Drawn
-from ..registry import ServedStore
+from ..http.responses import consistent
+from ..params.atlas import AskedSpot, AtlasVersion
+from ..params.common import LayerName, StoreName
+from ..queries.layer_atlases import layer_atlas_of
+from ..queries.maps import ShownMap, map_of_layer
+from ..queries.regions import Drawn
+from ..schemas.atlases import ViewName
+from ..schemas.layer_atlases import Kind
+from ..stores.registry import ServedStore
+from ..stores.versioned import Version
 from . import atlas_region as views_region
 from . import layer_atlas as views
 from .map_viewer import AskedPlace, Nearest
-from .parameters import Start
-from .strict import StrictPage
+from .params import Start
+from .strict_params import StrictPage
 
 router = APIRouter(include_in_schema=False, default_response_class=Response, route_class=StrictPage)
 

@@ -2,11 +2,11 @@
 
 from fastapi import Request, Response
 
-from ..addresses import address
-from ..questions import ask
-from ..registry import ServedStore
-from .look import page
-from .parts import attempt, live_of
+from ..queries import stores as ask
+from ..stores.registry import ServedStore
+from ..stores.urls import address
+from .rendering import page
+from .sections import attempt, live_of
 
 SCRIPT = "live.js"
 _LEAST, _MOST = 64, 512

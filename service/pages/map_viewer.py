@@ -9,14 +9,14 @@ from fastapi import Query
 from ...index.atlas.atlas import Atlas
 from ...index.overlays.coloring import CORRECT
 from ...index.overlays.items import UNIT_TITLES
-from ..answers.atlases import TilesAnswer, ViewName
-from ..fresh import Version
-from ..http.answering import part_version
-from ..questions.class_names import class_name
-from ..questions.maps import ShownMap
-from ..questions.tiles import Spot, nearest
-from ..registry import ServedStore
-from .addresses import label_is, store_url
+from ..http.responses import part_version
+from ..queries.class_names import class_name
+from ..queries.maps import ShownMap
+from ..queries.tiles import Spot, nearest
+from ..schemas.atlases import TilesAnswer, ViewName
+from ..stores.registry import ServedStore
+from ..stores.versioned import Version
+from .urls import label_is, store_url
 
 VIEWS: tuple[ViewName, ...] = ("nearest", "assigned", "scatter")
 """In the order of their buttons."""

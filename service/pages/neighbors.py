@@ -6,15 +6,15 @@ from fastapi import Request, Response
 
 from ...common.frame import Box
 from ...index.datasets.exif import marked
-from ..answers.live import RegionNeighborsAnswer, UploadNeighborsAnswer
-from ..answers.stores import ImageAnswer, NeighborsAnswer
-from ..pictures import preview
-from ..questions import ask
-from ..questions.nearest import Search
-from ..registry import ServedStore
+from ..queries import stores as ask
+from ..queries.neighbors import Search
+from ..queries.pixels import preview
+from ..schemas.live import RegionNeighborsAnswer, UploadNeighborsAnswer
+from ..schemas.stores import ImageAnswer, NeighborsAnswer
+from ..stores.registry import ServedStore
 from .images import neighbors_tried
-from .look import page
-from .parts import Tried, attempt, blocked, given, live_of
+from .rendering import page
+from .sections import Tried, attempt, blocked, given, live_of
 
 NEIGHBORS = 24
 UPLOAD_SIDE = 384

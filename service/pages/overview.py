@@ -9,12 +9,12 @@ from fastapi import Request, Response
 
 from ...common.errors import UnitscopeError
 from ...index.format.schema import LayerRow
-from ..answers.classes import DeadUnitsAnswer
-from ..questions import ask
-from ..questions import classes as class_questions
-from ..registry import Registry, ServedStore
-from .look import page
-from .parts import given
+from ..queries import classes as class_questions
+from ..queries import stores as ask
+from ..schemas.classes import DeadUnitsAnswer
+from ..stores.registry import Registry, ServedStore
+from .rendering import page
+from .sections import given
 
 STRIP = 14
 """Units of each layer that the overview shows."""

@@ -9,19 +9,19 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from ...index.analysis.unit_order import UnitQuery, UnitSort
-from ..api.parameters import MAX_LAYER, LayerName, Order, StoreName, is_descending
-from ..http.answering import consistent
-from ..registry import Registry
+from ..http.responses import consistent
+from ..params.common import MAX_LAYER, LayerName, Order, StoreName, is_descending
+from ..stores.registry import Registry
 from . import atlas_routes, layer_atlas_routes
-from . import go as views_go
 from . import image_routes as pages_images
 from . import layer as views_layer
 from . import live as views_live
 from . import overview as views_overview
+from . import search as views_go
 from . import unit as views_unit
-from .addresses import store_url
-from .parameters import EMPTY, HowMany, Name, Share, Start, Where
-from .strict import StrictPage
+from .params import EMPTY, HowMany, Name, Share, Start, Where
+from .strict_params import StrictPage
+from .urls import store_url
 
 router = APIRouter(include_in_schema=False, default_response_class=Response, route_class=StrictPage)
 for _part in (pages_images, atlas_routes, layer_atlas_routes):

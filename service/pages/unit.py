@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from fastapi import Request, Response
 
 from ...common.errors import UnitscopeError
-from ..addresses import patch_picture_address
-from ..answers.units import OneUnitAnswer, UnitAnswer, UnitClassesAnswer
-from ..questions import units as unit_questions
-from ..questions.patches import PatchQuery
-from ..questions.patches import patches as patches_of_unit
-from ..registry import Registry, ServedStore
+from ..queries import units as unit_questions
+from ..queries.patches import PatchQuery
+from ..queries.patches import patches as patches_of_unit
+from ..schemas.units import OneUnitAnswer, UnitAnswer, UnitClassesAnswer
+from ..stores.registry import Registry, ServedStore
+from ..stores.urls import patch_picture_address
 from .charts import Bars, bars, class_bars
 from .layer import filter_picture
-from .look import page
-from .parts import attempt, begin, blocked_lately, given, live_of
+from .rendering import page
+from .sections import attempt, begin, blocked_lately, given, live_of
 
 PATCHES = 24
 MORE = 100

@@ -163,8 +163,8 @@ def test_neighbours_of_a_vector_are_those_of_its_image_and_the_image(client, mad
 
 def test_an_answer_states_how_it_was_found(synthetic, kit, tmp_path, monkeypatch):
     from unitscope.index.neighbors import index
-    from unitscope.service.near import Near
-    from unitscope.service.questions import nearest
+    from unitscope.service.queries import neighbors as nearest
+    from unitscope.service.stores.neighbors import Near
 
     made = synthetic.make_store(tmp_path / "store")
     kit.index(made, choice=AnnChoice("ivf", 4, 200, (made.feature.shape[1],)))

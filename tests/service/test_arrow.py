@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
-from unitscope.service.answers import classes as answers_classes
-from unitscope.service.answers import images as answers_images
-from unitscope.service.answers import stores as answers
-from unitscope.service.answers import units as answers_units
-from unitscope.service.http.accept import quality
-from unitscope.service.http.arrow import FACTS, MEDIA_TYPE, from_table, to_stream, to_table
+from unitscope.service.http.content_type import quality
+from unitscope.service.schemas import classes as answers_classes
+from unitscope.service.schemas import images as answers_images
+from unitscope.service.schemas import stores as answers
+from unitscope.service.schemas import units as answers_units
+from unitscope.service.schemas.arrow import FACTS, MEDIA_TYPE, from_table, to_stream, to_table
 
 API = "/api/v1/stores/store"
 TABLES = {

@@ -6,8 +6,8 @@ from urllib.parse import quote, unquote
 import numpy as np
 import pytest
 from altered_stores import altered, relabel
-from unitscope.service.class_address import class_address
-from unitscope.service.pages.addresses import class_url
+from unitscope.service.pages.urls import class_url
+from unitscope.service.paths import class_address
 
 API = "/api/v1/stores/store"
 ODD = ("größe/klein", "zebra", "a/b c?", "50% #1", "😀", "..", ".", "a/../b")

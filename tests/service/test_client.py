@@ -10,7 +10,7 @@ from client_answers import plain
 from PIL import Image
 from unitscope.common.errors import NotFoundError, UsageError
 from unitscope.service.client import AsyncClient, Client
-from unitscope.service.client.questions import StoreQuestions
+from unitscope.service.client.store_endpoints import StoreQuestions
 
 QUESTIONS = {
     "about": ("", lambda store: store.about()),
@@ -78,7 +78,7 @@ def test_neighbours_of_a_vector(store, made):
 
 
 def test_lists_follow_their_cursors(store, made, monkeypatch):
-    monkeypatch.setattr("unitscope.service.client.methods.MOST", 7)
+    monkeypatch.setattr("unitscope.service.client.endpoint.MOST", 7)
     units = store.units("features.0", sort="mean")
     assert [unit.unit for unit in units] == [unit.unit for unit in units.all()]
     assert sorted(unit.unit for unit in units) == list(range(40))
@@ -96,7 +96,7 @@ def test_lists_follow_their_cursors(store, made, monkeypatch):
 
 
 def test_asynchronous_lists_are_the_same(url, store, monkeypatch):
-    monkeypatch.setattr("unitscope.service.client.methods.MOST", 7)
+    monkeypatch.setattr("unitscope.service.client.endpoint.MOST", 7)
 
     async def listed():
         async with AsyncClient(url) as client:

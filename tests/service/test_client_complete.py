@@ -8,10 +8,10 @@ from dataclasses import fields
 import httpx
 import pytest
 from unitscope.index.format.schema import Branch, LayerRow
-from unitscope.service.answers.stores import BranchAnswer, LayerAnswer
 from unitscope.service.client import Client, Paint, ServiceError
-from unitscope.service.client.methods import asks, lists
-from unitscope.service.client.questions import StoreQuestions
+from unitscope.service.client.endpoint import asks, lists
+from unitscope.service.client.store_endpoints import StoreQuestions
+from unitscope.service.schemas.stores import BranchAnswer, LayerAnswer
 
 IMPORTS = """
 import sys

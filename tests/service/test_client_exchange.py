@@ -10,7 +10,7 @@ import pytest
 from unitscope.common.errors import StorageError, StoreDamagedError, UnitscopeError
 from unitscope.service.client import AsyncClient, Client, Patience, ServiceError
 from unitscope.service.client.exchange import KeptAnswers
-from unitscope.service.http.problem_kinds import KINDS, ModelUnavailableError
+from unitscope.service.errors import KINDS, ModelUnavailableError
 
 HEALTH = {"content-type": "application/json"}
 ABOUT = (

@@ -145,7 +145,7 @@ def test_the_asynchronous_client_answers_the_same(maps_url, store):
 
 
 def test_the_images_of_a_region_come_in_pages(store, monkeypatch):
-    monkeypatch.setattr("unitscope.service.client.methods.MOST", 7)
+    monkeypatch.setattr("unitscope.service.client.endpoint.MOST", 7)
     images = store.region_images("pca", CORNERS)
     assert [len(page) for page in images.pages(9)] == [7, 2]
     found = [image.image_id for image in images]

@@ -5,11 +5,11 @@ from base64 import b64decode
 
 import httpx
 import pytest
-from unitscope.service.answers.stores import LayersAnswer
-from unitscope.service.answers.units import PatchAnswer, PatchesAnswer
 from unitscope.service.client import Client
 from unitscope.service.client.rows import SHOWN, Rows
-from unitscope.service.http.arrow import to_table
+from unitscope.service.schemas.arrow import to_table
+from unitscope.service.schemas.stores import LayersAnswer
+from unitscope.service.schemas.units import PatchAnswer, PatchesAnswer
 
 JPEG = b"\xff\xd8\xff rest"
 EVIL = '"><script>alert(1)</script>'

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from unitscope.common.errors import StorageError, StoreDamagedError, StoreNotFoundError
 from unitscope.index.storage.folder import Folder
-from unitscope.service.fresh import Fresh
+from unitscope.service.stores.versioned import Fresh
 
 API = "/api/v1/stores/store"
 
@@ -60,7 +60,7 @@ def test_fresh_never_opens_half_of_two_versions(tmp_path):
 
 
 def test_fresh_remembers_a_failure_for_a_moment_only(tmp_path, monkeypatch):
-    from unitscope.service import fresh as module
+    from unitscope.service.stores import versioned as module
 
     folder = Folder(str(tmp_path))
     write(folder, "one")
@@ -102,7 +102,7 @@ def test_an_index_built_later_is_picked_up(synthetic, kit, tmp_path):
 
 
 def test_a_large_store_without_an_index_says_how_to_build_it(synthetic, kit, tmp_path, monkeypatch):
-    from unitscope.service import registry
+    from unitscope.service.stores import registry
 
     monkeypatch.setattr(registry, "_EXACT_BYTES", 100)
     made = synthetic.make_store(tmp_path / "store", dataset=tmp_path / "data")

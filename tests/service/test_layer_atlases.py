@@ -12,7 +12,7 @@ from unitscope.common.errors import NotFoundError
 from unitscope.index.atlas.atlas.layer_atlas import LayerAtlas
 from unitscope.index.format.layer_folders import ACTIVATIONS, UNITS
 from unitscope.index.store.store.store import Store
-from unitscope.service.questions import layer_atlases as questions
+from unitscope.service.queries import layer_atlases as questions
 
 PAGE = "/stores/mapped/layers/block/atlas"
 API = "/api/v1/stores/mapped/layers/block/atlases"

@@ -63,7 +63,7 @@ def test_any_other_id_is_not(client, given):
 
 
 def test_a_failure_has_the_id_of_its_answer(client, caplog, monkeypatch):
-    from unitscope.service.questions import ask
+    from unitscope.service.queries import stores as ask
 
     def fail(*_args):
         raise ZeroDivisionError("secret")

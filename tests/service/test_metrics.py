@@ -11,8 +11,8 @@ import pytest
 import yaml
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
 from prometheus_client.parser import text_string_to_metric_families
+from unitscope.service.http.instrumentation import Observe
 from unitscope.service.http.metrics import Metrics
-from unitscope.service.http.observe import Observe
 from unitscope.service.http.origins import Hosts
 
 API = "/api/v1/stores/store"
@@ -81,7 +81,7 @@ def test_the_metrics_do_not_count_themselves(counted):
 
 
 def test_refused_and_failed_requests_are_counted(made, kit, monkeypatch):
-    from unitscope.service.questions import ask
+    from unitscope.service.queries import stores as ask
 
     def fail(*_args):
         raise ZeroDivisionError

@@ -86,8 +86,8 @@ def run_examples(url):
 
 
 def test_the_page_names_every_question():
-    from unitscope.service.client.methods import asks, lists
-    from unitscope.service.client.questions import StoreQuestions
+    from unitscope.service.client.endpoint import asks, lists
+    from unitscope.service.client.store_endpoints import StoreQuestions
 
     text = (DOCS / "client.md").read_text()
     for name, method in inspect.getmembers(StoreQuestions):

@@ -4,8 +4,8 @@ import socket
 
 import pytest
 from fastapi.testclient import TestClient
-from unitscope.service.http.guard import Guard
 from unitscope.service.http.origins import Hosts, host_name, is_foreign
+from unitscope.service.http.security import Guard
 
 
 @pytest.mark.parametrize(

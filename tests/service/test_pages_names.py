@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from altered_stores import altered, relabel
-from unitscope.service.pages.look import named, short, signed
+from unitscope.service.pages.rendering import named, short, signed
 
 STORE = "/stores/store"
 LONG = "x" * 400

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from unitscope.service.pictures import preview
+from unitscope.service.queries.pixels import preview
 
 API = "/api/v1/stores/store"
 

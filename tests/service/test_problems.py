@@ -222,7 +222,7 @@ def test_bad_pages_say_why(client, status, path):
 
 
 def test_a_bug_is_told_without_its_traceback(client, monkeypatch):
-    from unitscope.service.questions import ask
+    from unitscope.service.queries import stores as ask
 
     def fail(*_args):
         raise ZeroDivisionError("secret")

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from unitscope.index.neighbors.choice import AnnChoice
-from unitscope.service.answers.draft import Draft
-from unitscope.service.http.quick import NotAtHandError, Quick, plain, whole
+from unitscope.service.http.fast_path import NotAtHandError, Quick, plain, whole
+from unitscope.service.schemas.unvalidated import Draft
 
 API = "/api/v1/stores/store"
 PATCHES = f"{API}/layers/features.0/units/3/patches"

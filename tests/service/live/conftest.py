@@ -5,9 +5,9 @@ import shutil
 
 import pytest
 from unitscope.index.store.store.store import Store
-from unitscope.service.live.client import LiveModel
 from unitscope.service.live.options import LiveOptions
-from unitscope.service.trusted import Trusted
+from unitscope.service.live.supervisor import LiveModel
+from unitscope.service.stores.trusted import Trusted
 
 
 @pytest.fixture(scope="session")

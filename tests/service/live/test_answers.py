@@ -8,8 +8,8 @@ import pytest
 from live_answers import API, array, is_problem, own_file, pixels_of, png
 from PIL import Image
 from unitscope.service.client import Client
-from unitscope.service.live import pictures
-from unitscope.service.live.facts import model_facts
+from unitscope.service.live import mosaics as pictures
+from unitscope.service.live.model_spec import model_facts
 
 # The same numbers as the sweep
 

@@ -5,11 +5,11 @@ import time
 
 import pytest
 from unitscope.common.errors import ImageError, UnitscopeError, UsageError
-from unitscope.service.http.problem_kinds import ModelChangedError, ModelUnavailableError
-from unitscope.service.live.client import LiveModel
+from unitscope.service.errors import ModelChangedError, ModelUnavailableError
 from unitscope.service.live.options import LiveOptions
 from unitscope.service.live.process import WorkerDiedError
 from unitscope.service.live.protocol import Message
+from unitscope.service.live.supervisor import LiveModel
 
 
 class Fake:

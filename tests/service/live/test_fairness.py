@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from fastapi.testclient import TestClient
 from live_answers import API
-from unitscope.service.http import connections, guard
+from unitscope.service.http import connections
+from unitscope.service.http import security as guard
 from unitscope.service.http.connections import Connections
 from unitscope.service.live.options import LiveOptions
 

@@ -12,7 +12,7 @@ import pytest
 from live_answers import API, is_problem, own_file
 from PIL import Image
 from unitscope.service.live.options import LiveOptions
-from unitscope.service.trusted import Trusted
+from unitscope.service.stores.trusted import Trusted
 
 MAPS = f"{API}/images/1/maps/block"
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from unitscope.common.errors import UsageError
-from unitscope.service.live import pictures
+from unitscope.service.live import mosaics as pictures
 
 RNG = np.random.default_rng(0)
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import httpx
 import psutil
 import pytest
-from unitscope.service.trusted import Trusted
+from unitscope.service.stores.trusted import Trusted
 
 API = "/api/v1/stores/shapes"
 RECOVERY_SECONDS = 5.0

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from live_answers import API, is_problem, own_file, png
 from unitscope.common.errors import UsageError
-from unitscope.service.trusted import Trusted
+from unitscope.service.stores.trusted import Trusted
 
 # What is not there
 

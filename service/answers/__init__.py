@@ -1,1 +1,0 @@
-"""What the API answers with: the shapes of its JSON."""

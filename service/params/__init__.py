@@ -1,0 +1,1 @@
+"""Dependencies of routes: query parameters that several of them share."""

@@ -1,0 +1,56 @@
+"""What every answer tells of the images it shows, kept: of the images that people look at some are in most answers."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from ..stores.registry import ServedStore
+from .stores import fact_columns, image_facts
+
+_BYTES = 900
+"""Of what is kept of an image, besides its uri."""
+
+Read = Callable[[Sequence[int], Sequence[str]], list[dict[str, Any]] | None]
+
+
+class Shown(NamedTuple):
+    """facts: the fields of `ImageFacts`, not to be changed. width, height: in pixels, None where it failed."""
+
+    facts: dict[str, Any]
+    width: int | None
+    height: int | None
+
+
+def read_ahead(served: ServedStore) -> None:
+    """Read what is told of images, where that is not too much."""
+    served.store.hold_images(_columns(served))
+
+
+def _columns(served: ServedStore) -> tuple[str, ...]:
+    return (*fact_columns(served.store), "width", "height")
+
+
+def shown(served: ServedStore, ids: Sequence[int]) -> list[Shown]:
+    """Of each of some images. Raises UsageError for an id that is none."""
+    found = _shown(served, ids, served.store.images_at)
+    assert found is not None
+    return found
+
+
+def shown_at_hand(served: ServedStore, ids: Sequence[int]) -> list[Shown] | None:
+    """The same, None where something would have to be read."""
+    return _shown(served, ids, served.store.images_at_hand)
+
+
+def _shown(served: ServedStore, ids: Sequence[int], read: Read) -> list[Shown] | None:
+    known = served.shown.held_all(ids)
+    missing = [image_id for image_id, one in zip(ids, known, strict=True) if one is None]
+    if missing:
+        rows = read(missing, _columns(served))
+        if rows is None:
+            return None
+        made = {row["image_id"]: Shown(image_facts(served, row), row["width"], row["height"]) for row in rows}
+        served.shown.keep_all(
+            (image_id, one, _BYTES + len(one.facts["uri"])) for image_id, one in made.items()
+        )
+        return [made[image_id] if one is None else one for image_id, one in zip(ids, known, strict=True)]
+    return known

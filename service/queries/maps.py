@@ -1,0 +1,64 @@
+"""The maps that overlays and regions are asked about: the store's atlases, and those of single layers."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+from ...common.errors import NotFoundError
+from ...index.atlas.atlas import Atlas
+from ...index.atlas.layer_atlas import LayerAtlas
+from ...index.format.layer_folders import UNITS
+from ...index.overlays.items import ImageItems, MapItems, SampleItems, UnitItems
+from ..schemas.layer_atlases import Kind
+from ..stores.registry import ServedStore
+from ..stores.versioned import Version
+
+
+@dataclass(frozen=True)
+class ShownMap:
+    """One version of a map, and what is on it. key: of its items, among all that a store's maps show."""
+
+    served: ServedStore
+    found: Version[Atlas]
+    items: MapItems
+    key: Hashable = None
+
+    @property
+    def atlas(self) -> Atlas:
+        """The map itself."""
+        return self.found.value
+
+    @property
+    def digest(self) -> str:
+        """Of its manifest."""
+        return self.found.digest
+
+
+def map_of(served: ServedStore, found: Version[Atlas]) -> ShownMap:
+    """An atlas of the store's images."""
+    return ShownMap(served, found, images_of_store(served))
+
+
+def map_of_layer(served: ServedStore, found: Version[LayerAtlas], kind: Kind) -> ShownMap:
+    """One of a layer's own."""
+    inner = Version(found.value.atlas, found.digest, found.stamp)
+    items = items_of_layer(served, found.value, kind)
+    return ShownMap(served, inner, items, (found.value.layer, kind, found.digest))
+
+
+def items_of_layer(served: ServedStore, of_layer: LayerAtlas, kind: Kind) -> MapItems:
+    """What is on it."""
+    if kind == UNITS:
+        return UnitItems(served.facts.units.layer(of_layer.layer), served.facts.similar)
+    assert of_layer.sample is not None
+    return SampleItems(of_layer.layer, of_layer.sample, images_of_store(served))
+
+
+def images_of_store(served: ServedStore) -> ImageItems:
+    """All images of a store."""
+    return ImageItems(served.store, served.facts.images)
+
+
+def check_item(items: MapItems, item: int) -> None:
+    """Raises NotFoundError for a number that no item has."""
+    if not 0 <= item < items.count:
+        raise NotFoundError(f"no {items.one} {item}: they are numbered 0 to {items.count - 1}")

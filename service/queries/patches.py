@@ -1,0 +1,95 @@
+"""A unit's patches, for both the API and the pages."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from ...index.store.units import Patch
+from ..schemas.units import PatchesAnswer
+from ..schemas.unvalidated import Draft
+from ..stores.registry import ServedStore
+from ..stores.urls import crop_address, pixels_address
+from .image_cards import Shown, shown, shown_at_hand
+from .stores import number, said
+
+
+@dataclass(frozen=True)
+class PatchQuery:
+    """Which patches of a unit. quantile: around this one of the maxima; None for the strongest."""
+
+    layer: str
+    unit: int
+    k: int = 9
+    where: str | None = None
+    quantile: float | None = None
+
+
+def patches(served: ServedStore, query: PatchQuery) -> Draft[PatchesAnswer]:
+    """The patches of a unit, under a filter, that are strongest or around a quantile.
+
+    Raises LayerError, FilterError.
+    """
+    store, where, first = served.store, query.where or None, 1
+    if query.quantile is None:
+        found = store.top(query.layer, query.unit, k=query.k, where=where)
+        images = served.facts.units.kept(where) if where else _ok(served)
+    else:
+        first, images, found = served.facts.units.around(
+            query.layer, query.unit, quantile=query.quantile, k=query.k, where=where
+        )
+    pictured = shown(served, [patch.image_id for patch in found])
+    return _draft(served, query, images, _patches(served, found, pictured, first))
+
+
+def patches_at_hand(served: ServedStore, query: PatchQuery) -> Draft[PatchesAnswer] | None:
+    """The same of the strongest of all images; None where something would have to be read or computed."""
+    if query.where or query.quantile is not None:
+        return None
+    store = served.store
+    found = store.top_at_hand(query.layer, query.unit, k=query.k)
+    if found is None:
+        return None
+    pictured = shown_at_hand(served, [patch.image_id for patch in found])
+    if pictured is None:
+        return None
+    return _draft(served, query, _ok(served), _patches(served, found, pictured, 1))
+
+
+def _ok(served: ServedStore) -> int:
+    return int(served.store.manifest.counts["ok"])
+
+
+def _patches(
+    served: ServedStore, found: list[Patch], images: list[Shown], first: int
+) -> list[dict[str, Any]]:
+    return [
+        {
+            **image.facts,
+            "rank": rank,
+            "value": number(patch.value),
+            "y": patch.y,
+            "x": patch.x,
+            "box": patch.box,
+            "view": patch.view,
+            "width": image.width,
+            "height": image.height,
+            "image": pixels_address(served, patch.image_id),
+            "crop": crop_address(served, patch.image_id, patch.view),
+        }
+        for rank, (patch, image) in enumerate(zip(found, images, strict=True), start=first)
+    ]
+
+
+def _draft(
+    served: ServedStore, query: PatchQuery, images: int, rows: list[dict[str, Any]]
+) -> Draft[PatchesAnswer]:
+    fields = {
+        **said(served),
+        "layer": query.layer,
+        "unit": query.unit,
+        "where": query.where or None,
+        "quantile": query.quantile,
+        "images": images,
+        "exact": True,
+        "patches": rows,
+    }
+    return Draft(PatchesAnswer, fields)

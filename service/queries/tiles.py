@@ -1,0 +1,252 @@
+"""The tiles and the cells of an atlas as the API and the atlas page show them."""
+
+import math
+from typing import NamedTuple
+from urllib.parse import quote
+
+import numpy as np
+
+from ...common.errors import NotFoundError, StoreError, StoreNotFoundError, UsageError
+from ...index.atlas.atlas import Atlas
+from ...index.atlas.scatter import Scatter
+from ...index.atlas.tiles import TILE, Tiles
+from ..http.responses import Picture, part_version
+from ..schemas.atlases import (
+    CellAtAnswer,
+    GridName,
+    LevelAnswer,
+    PlaceInGrid,
+    ShownImage,
+    TilesAnswer,
+    ViewName,
+    WhereAnswer,
+)
+from ..stores.registry import ServedStore
+from ..stores.urls import address
+from ..stores.versioned import Version
+from .pixels import JPEG
+from .stores import check_image, fact_columns, image_facts, said
+
+GRIDS: tuple[GridName, ...] = ("nearest", "assigned")
+
+
+def atlas_of(served: ServedStore, name: str, v: str | None) -> Version[Atlas]:
+    """The atlas. Raises StoreNotFoundError, and StoreError where `v` names another version: tiles must not be mixed."""
+    found = served.atlas(name)
+    if v is not None and v != part_version(found):
+        raise StoreError(f"the atlas {name} has been made again since v={v[:64]}: load the page again")
+    return found
+
+
+class Spot(NamedTuple):
+    """A place of a view. x, y: in cells of its deepest level; level: that is looked at, None for the deepest."""
+
+    x: float
+    y: float
+    view: ViewName
+    level: int | None
+
+
+class Seen(NamedTuple):
+    """What a view shows at a place. level: that is looked at. item: -1 for none; items: how many lie in the cell."""
+
+    row: int
+    column: int
+    level: int
+    item: int
+    items: int
+
+
+class Outline(NamedTuple):
+    """Where a view draws what it shows at a place: its middle and its side, in cells of the deepest level."""
+
+    x: float
+    y: float
+    side: float
+
+
+def outline(served: ServedStore, atlas: Atlas, spot: Spot) -> Outline:
+    """Where the cell is, or in the scatter the image. Raises as `seen`."""
+    found = seen(served, atlas, spot)
+    if spot.view != "scatter" or atlas.scatter is None:
+        return Outline(found.column + 0.5, found.row + 0.5, 1)
+    side = 2.0 ** (len(atlas.scatter.pyramid.levels) - 1 - found.level)
+    if found.item < 0:
+        return Outline(spot.x, spot.y, side)
+    cell, place = atlas.scatter.pyramid.cell, atlas.place(found.item)
+    return Outline(int(atlas.scatter.x[place]) / cell, int(atlas.scatter.y[place]) / cell, side)
+
+
+def nearest(served: ServedStore, atlas: Atlas, spot: Spot) -> Spot:
+    """The place nearest to one where its view shows something; itself where nothing is anywhere. Raises as `seen`."""
+    found = seen(served, atlas, spot)
+    if found.item >= 0:
+        return spot
+    if spot.view == "scatter" and atlas.scatter is not None:
+        cell = atlas.scatter.pyramid.cell
+        there = np.flatnonzero(atlas.scatter.first <= found.level)
+        x, y = atlas.scatter.x[there] / cell, atlas.scatter.y[there] / cell
+        here = spot.x, spot.y
+    else:
+        row, column = np.nonzero((atlas.grid if spot.view == "nearest" else atlas.assigned) >= 0)
+        x, y = column + 0.5, row + 0.5
+        here = found.column + 0.5, found.row + 0.5
+    if not len(x):
+        return spot
+    best = np.argmin((x - here[0]) ** 2 + (y - here[1]) ** 2)
+    return spot._replace(x=float(x[best]), y=float(y[best]))
+
+
+def tiles(
+    served: ServedStore, found: Version[Atlas], view: ViewName, *, base: str | None = None
+) -> TilesAnswer:
+    """How a view is cut into tiles. Raises StoreNotFoundError for an atlas without tiles.
+
+    base: where the API answers for the atlas, if it is none of the store's own.
+    """
+    atlas = found.value
+    base = base or atlas_address(served, atlas.name)
+    pyramid = _tiles(served, atlas).pyramids[view]
+    deepest = pyramid.levels[-1]
+    levels = [
+        LevelAnswer(level=level, width=one.width, height=one.height, columns=one.columns, rows=one.rows)
+        for level, one in enumerate(pyramid.levels)
+    ]
+    scatter = atlas.scatter if view == "scatter" else None
+    return TilesAnswer(
+        **said(served),
+        atlas=atlas.name,
+        grid=view,
+        rows=pyramid.rows,
+        columns=pyramid.columns,
+        cell=pyramid.cell,
+        tile=TILE,
+        width=deepest.width,
+        height=deepest.height,
+        levels=levels,
+        hidden=len(atlas.images) - int((atlas.grid >= 0).sum()) if view == "nearest" else 0,
+        moved=scatter.moved if scatter else 0,
+        furthest=scatter.furthest if scatter else 0,
+        address=f"{base}/tiles/{view}/{{level}}/{{column}}_{{row}}.jpg?v={part_version(found)}",
+    )
+
+
+class TilePlace(NamedTuple):
+    """Which tile of a view."""
+
+    view: ViewName
+    level: int
+    column: int
+    row: int
+
+
+def tile(served: ServedStore, atlas: Atlas, place: TilePlace) -> Picture:
+    """A tile. Raises NotFoundError, StoreNotFoundError, StoreDamagedError."""
+    return _tiles(served, atlas).get(*place), JPEG
+
+
+def at(served: ServedStore, atlas: Atlas, spot: Spot) -> CellAtAnswer:
+    """The image that a view shows at a place. Raises as `seen`."""
+    found = seen(served, atlas, spot)
+    return CellAtAnswer(
+        **said(served),
+        atlas=atlas.name,
+        grid=spot.view,
+        row=found.row,
+        column=found.column,
+        level=found.level,
+        images=found.items,
+        image=_image(served, found.item) if found.item >= 0 else None,
+    )
+
+
+def seen(served: ServedStore, atlas: Atlas, spot: Spot) -> Seen:
+    """What a view shows at a place.
+
+    Raises UsageError outside the view, NotFoundError for a level that is none, StoreNotFoundError for the scatter of an
+    atlas without tiles.
+    """
+    x, y, view, level = spot
+    row, column = math.floor(y), math.floor(x)
+    rows, columns, levels = _shape(served, atlas, view)
+    if not (0 <= row < rows and 0 <= column < columns):
+        raise UsageError(
+            f"x={x:g}, y={y:g} is outside the {view} view, which has {columns} columns and {rows} rows"
+        )
+    if level is not None and level >= levels:
+        raise NotFoundError(f"no level {level}: the {view} view has levels 0 to {levels - 1}")
+    looked = levels - 1 if level is None else level
+    if view == "scatter":
+        return Seen(row, column, looked, *_scattered(atlas, looked, x, y))
+    item = int((atlas.grid if view == "nearest" else atlas.assigned)[row, column])
+    items = int(atlas.density[row, column]) if view == "nearest" else int(item >= 0)
+    return Seen(row, column, looked, item, items)
+
+
+def _shape(served: ServedStore, atlas: Atlas, view: ViewName) -> tuple[int, int, int]:
+    """Rows, columns, levels; a grid without tiles has one level."""
+    if atlas.tiles is not None or view == "scatter":
+        pyramid = _tiles(served, atlas).pyramids[view]
+        return pyramid.rows, pyramid.columns, len(pyramid.levels)
+    rows, columns = (atlas.grid if view == "nearest" else atlas.assigned).shape
+    return rows, columns, 1
+
+
+def _scattered(atlas: Atlas, level: int, x: float, y: float) -> tuple[int, int]:
+    """The image that the scatter shows at a place, -1 for none, and how many it shows there."""
+    if atlas.scatter is None:
+        return -1, 0
+    pyramid = atlas.scatter.pyramid
+    pixels = pyramid.cell / 2 ** (len(pyramid.levels) - 1 - level)
+    found = atlas.scatter.at(level, x * pixels, y * pixels)
+    return (-1, 0) if found is None else (int(atlas.images[found]), 1)
+
+
+def where(served: ServedStore, atlas: Atlas, image_id: int) -> WhereAnswer:
+    """Where an image is. Raises NotFoundError for one that is not on the map."""
+    check_image(served.store, image_id)
+    x, y = atlas.coordinates[atlas.place(image_id)].tolist()
+    cells = places(atlas, image_id)
+    return WhereAnswer(**said(served), atlas=atlas.name, image_id=image_id, x=x, y=y, cells=cells)
+
+
+def places(atlas: Atlas, item: int) -> list[PlaceInGrid]:
+    """Where an item is in each view. Raises NotFoundError for one that is not on the map."""
+    place = atlas.place(item)
+    cells: list[PlaceInGrid] = []
+    for grid in GRIDS:
+        row, column = atlas.cell(item, grid)
+        shown = int(atlas.grid[row, column]) if grid == "nearest" else item
+        middle = {"x": column + 0.5, "y": row + 0.5}
+        cells.append(PlaceInGrid(grid=grid, row=row, column=column, shown=shown, level=0, **middle))
+    if atlas.scatter is not None:
+        cells.append(_place_in_scatter(atlas.scatter, place, item))
+    return cells
+
+
+def _place_in_scatter(scatter: Scatter, place: int, image_id: int) -> PlaceInGrid:
+    cell = scatter.pyramid.cell
+    x, y = int(scatter.x[place]) / cell, int(scatter.y[place]) / cell
+    first = int(scatter.first[place])
+    return PlaceInGrid(grid="scatter", row=int(y), column=int(x), shown=image_id, x=x, y=y, level=first)
+
+
+def atlas_address(served: ServedStore, name: str) -> str:
+    """Where the API answers for an atlas."""
+    return f"{address(served)}/atlases/{quote(name, safe='')}"
+
+
+def _image(served: ServedStore, image_id: int) -> ShownImage:
+    (row,) = served.store.images_at([image_id], (*fact_columns(served.store), "width", "height"))
+    return ShownImage(**image_facts(served, row), width=row["width"], height=row["height"])
+
+
+def _tiles(served: ServedStore, atlas: Atlas) -> Tiles:
+    if atlas.tiles is None:
+        method = atlas.manifest["settings"].get("method", atlas.name)
+        raise StoreNotFoundError(
+            f"the atlas {atlas.name} of {served.name} was made without tiles; `unitscope atlas "
+            f"{served.store.folder.url} --method {method}` makes it again with them, and they are picked up "
+            "without a restart"
+        )
+    return atlas.tiles

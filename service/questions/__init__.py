@@ -1,1 +1,0 @@
-"""Questions to a store, answered for both the API and the pages."""

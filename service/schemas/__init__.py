@@ -1,0 +1,1 @@
+"""Schemas of responses: what the API returns, as pydantic models, for the service and its clients."""

@@ -1,0 +1,267 @@
+"""The stores that a service answers from, by name, each in its newest finished version."""
+
+import posixpath
+from collections.abc import Callable
+from pathlib import PurePosixPath
+from threading import Lock
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+
+from ...common.errors import (
+    NotFoundError,
+    StorageError,
+    StoreDamagedError,
+    StoreNotFoundError,
+    UnitscopeError,
+    UsageError,
+)
+from ...index.analysis.analysis import Facts
+from ...index.atlas.atlas import Atlas, list_atlases
+from ...index.atlas.layer_atlas import LayerAtlas
+from ...index.format.layer_folders import KINDS, layer_folder
+from ...index.format.schema import MANIFEST
+from ...index.neighbors.exact import Vectors
+from ...index.neighbors.index import HELD, Ann
+from ...index.neighbors.index import MANIFEST as ANN_MANIFEST
+from ...index.neighbors.pixel_space import pixel_folder
+from ...index.storage.cache import ByteCache
+from ...index.storage.folder import Folder
+from ...index.store.store import Store
+from ...index.store.trust import NOTHING, Trust
+from .neighbors import Near, NearOpener
+from .versioned import Fresh, Version
+
+VERSION_LETTERS = 12
+_ANSWER_BYTES = 64 << 20
+_SHOWN_BYTES = 64 << 20
+_EXACT_BYTES = 128 << 20
+"""Features of at most this many bytes are held and searched exactly where a store has no index."""
+_NONSENSE = (KeyError, TypeError, ValueError, IndexError, AttributeError)
+"""What a manifest that is JSON, but not ours, makes its readers raise."""
+
+
+class ServedStore:
+    """One version of one store, with its index and atlases: each opened when it is first asked for.
+
+    name: in addresses. address: where the API answers for it. images: of its images. versioned: the parameter in the
+    addresses of pictures that names this version. hash: SHA-256 of the manifest, which names every byte of the store.
+    answers: what was answered last, by ETag. shown: what was told of images last, by image_id.
+    """
+
+    def __init__(self, name: str, store: Store) -> None:
+        self.name = name
+        self.address = f"/api/v1/stores/{quote(name, safe='')}"
+        self.images = f"{self.address}/images"
+        self.versioned = f"v={store.manifest.hash[:VERSION_LETTERS]}"
+        self.store = store
+        self.facts = Facts(store)
+        self.hash = store.manifest.hash
+        self.answers = ByteCache(_ANSWER_BYTES)
+        self.shown = ByteCache(_SHOWN_BYTES)
+        self._ann = Fresh(store.folder, ANN_MANIFEST, lambda: self._open_ann(store.folder))
+        self._near = NearOpener(store.folder, self.hash)
+        pixels = pixel_folder(store.folder)
+        self._pixels = Fresh(pixels, ANN_MANIFEST, lambda: self._open_ann(pixels, held=0))
+        self._atlases: dict[str, Fresh[Atlas]] = {}
+        self._layer_atlases: dict[tuple[str, str], Fresh[LayerAtlas]] = {}
+        self._exact: Ann | None = None
+        self._lock = Lock()
+        self.blocked: tuple[float, str | None] = (float("-inf"), None)
+        """When the pages last tried to read an image's pixels, and why they could not."""
+        options, model = store.manifest.options, store.manifest.model
+        self.provenance: dict[str, Any] = {
+            "manifest": self.hash,
+            "weights": model.get("weights"),
+            "random": bool(model["random"]),
+            "maxima_dtype": str(options.get("maxima_dtype", "float32")),
+            "feature_dtype": str(options.get("feature_dtype", "float32")),
+            "precision": str(options.get("precision", "exact")),
+        }
+        """What every answer says of what it is made from."""
+
+    @property
+    def has_index(self) -> bool:
+        """Whether `unitscope index` has built one."""
+        return self._ann.is_open or self.store.folder.exists(ANN_MANIFEST)
+
+    def ann(self) -> Version[Ann]:
+        """The neighbours of any feature; of a small store without an index by exact search.
+
+        Raises StoreNotFoundError with the command that builds the index, StoreError for one of another sweep.
+        """
+        try:
+            return self._ann.get()
+        except StoreNotFoundError as error:
+            features = self.store.features
+            if features.images * features.width * 4 > _EXACT_BYTES:
+                raise StoreNotFoundError(
+                    f"{self.name} has no index for neighbours; `unitscope index {self.store.folder.url}` builds "
+                    "it, and it is picked up without a restart"
+                ) from error
+        return Version(self._exactly(), "exact", ())
+
+    def near(self) -> Version[Near]:
+        """The same, for images of the store: with the graph that knows their neighbours. Raises as `ann`."""
+        return self._near.of(self.ann())
+
+    def near_at_hand(self) -> Version[Near] | None:
+        """The same where that is already open."""
+        ann = self._ann.at_hand
+        return None if ann is None else self._near.at_hand(ann)
+
+    def pixels(self) -> Version[Ann]:
+        """Return the index over pixels (index/neighbors/pixel_space.py). Raises StoreNotFoundError with the command."""
+        try:
+            return self._pixels.get()
+        except StoreNotFoundError as error:
+            raise StoreNotFoundError(
+                f"{self.name} has no index over pixels; `unitscope index {self.store.folder.url}` builds it, "
+                "and it is picked up without a restart"
+            ) from error
+
+    def atlas(self, name: str) -> Version[Atlas]:
+        """Raises StoreNotFoundError, with the command that makes one."""
+        with self._lock:
+            fresh = self._atlases.get(name)
+        if fresh is None:
+            if name not in self._finished_atlases():
+                self._no_atlas(name)
+            fresh = Fresh(self.store.folder, f"atlas/{name}/atlas.json", lambda: self._open_atlas(name))
+            with self._lock:
+                fresh = self._atlases.setdefault(name, fresh)
+        return fresh.get()
+
+    def layer_atlas(self, layer: str, kind: str) -> Version[LayerAtlas]:
+        """A layer's own atlas, of its units or its activations. Raises LayerError, and StoreNotFoundError with the
+        command that makes one."""
+        self.store.layer(layer)
+        with self._lock:
+            fresh = self._layer_atlases.get((layer, kind))
+        if fresh is None:
+            folder = layer_folder(self.store.folder, layer)
+            if kind not in list_atlases(folder):
+                raise StoreNotFoundError(
+                    f"{self.name} has no atlas of the {kind} of {layer}; `unitscope atlas {self.store.folder.url} "
+                    f"--{kind} {layer}` makes one, and it is picked up without a restart."
+                )
+            made = Fresh(folder, f"atlas/{kind}/atlas.json", lambda: self._open_layer_atlas(layer, kind))
+            with self._lock:
+                fresh = self._layer_atlases.setdefault((layer, kind), made)
+        return fresh.get()
+
+    def layer_atlases(self, layer: str) -> list[str]:
+        """The kinds of a layer's own atlases that are there."""
+        return [name for name in list_atlases(layer_folder(self.store.folder, layer)) if name in KINDS]
+
+    def atlases(self) -> list[str]:
+        """The names of the finished atlases."""
+        with self._lock:
+            held = {name for name, fresh in self._atlases.items() if fresh.is_open}
+        return sorted(held.union(self._finished_atlases()))
+
+    def _open_ann(self, folder: Folder, held: int = HELD) -> Ann:
+        try:
+            return Ann.open(folder, store=self.hash, serving=True, held=held)
+        except _NONSENSE as error:
+            raise self._damaged("index", error) from error
+
+    def _open_atlas(self, name: str) -> Atlas:
+        try:
+            return Atlas.open(self.store.folder, name, store=self.hash)
+        except _NONSENSE as error:
+            raise self._damaged("atlas", error) from error
+
+    def _open_layer_atlas(self, layer: str, kind: str) -> LayerAtlas:
+        try:
+            return LayerAtlas.open(self.store.folder, layer, kind, store=self.hash)
+        except _NONSENSE as error:
+            raise self._damaged("atlas", error) from error
+
+    def _damaged(self, what: str, error: Exception) -> StoreDamagedError:
+        return StoreDamagedError(
+            f"The {what} of {self.name} cannot be read ({error!r}): it is damaged or of another release; run "
+            f"`unitscope {what} {self.store.folder.url}` again, and it is picked up without a restart"
+        )
+
+    def _finished_atlases(self) -> list[str]:
+        return list_atlases(self.store.folder)
+
+    def _no_atlas(self, name: str) -> None:
+        known = self.atlases()
+        have = f"there are {', '.join(known)}" if known else "there is none yet"
+        raise StoreNotFoundError(
+            f"{self.name} has no atlas {name!r}; {have}. `unitscope atlas {self.store.folder.url}` makes one, "
+            "and it is picked up without a restart."
+        )
+
+    def _exactly(self) -> Ann:
+        """Exact search over the features themselves, held in memory."""
+        with self._lock:
+            if self._exact is None:
+                reader = self.store.features
+                features = np.zeros((reader.images, reader.width), np.float32)
+                valid = np.zeros(reader.images, bool)
+                for block in reader.blocks():
+                    rows = slice(block.first, block.first + len(block.values))
+                    features[rows] = np.where(block.valid[:, None], block.values, 0)
+                    valid[rows] = block.valid
+                self._exact = Ann(Vectors.of(features, valid), "l2", None, (), {})
+            return self._exact
+
+
+def _untrusting(path: str, name: str) -> Trust:
+    del path, name
+    return NOTHING
+
+
+class Registry:
+    """Store name → store. A name is the last part of the store's path; a second one of that name gets `-2`."""
+
+    def __init__(self, paths: list[str], trust: Callable[[str, str], Trust] = _untrusting) -> None:
+        """trust: what is allowed of the store with a path and a name.
+
+        Raises UsageError without paths, StoreError for a store that cannot be opened.
+        """
+        if not paths:
+            raise UsageError("name at least one finished store to serve")
+        self._stores: dict[str, Fresh[ServedStore]] = {}
+        for path in paths:
+            folder = Folder.confined(path)
+            name = self._free_name(PurePosixPath(posixpath.normpath(folder.url)).name or "store")
+            fresh = Fresh(folder, MANIFEST, _opener(name, path, trust(path, name)), keeps=False)
+            fresh.get()
+            self._stores[name] = fresh
+
+    def _free_name(self, name: str) -> str:
+        taken, number = name, 2
+        while taken in self._stores:
+            taken, number = f"{name}-{number}", number + 1
+        return taken
+
+    def names(self) -> list[str]:
+        """In the order in which they were given."""
+        return list(self._stores)
+
+    def at_hand(self, name: str) -> Version[ServedStore] | None:
+        """What `get` would give, where that is open already."""
+        fresh = self._stores.get(name)
+        return None if fresh is None else fresh.at_hand
+
+    def get(self, name: str) -> Version[ServedStore]:
+        """The store as it is now. Raises NotFoundError, and StorageError where it cannot be read any more."""
+        fresh = self._stores.get(name)
+        if fresh is None:
+            known = ", ".join(self._stores)
+            raise NotFoundError(f"no store {name[:200]!r}; there are: {known}")
+        try:
+            return fresh.get()
+        except UnitscopeError as error:
+            raise StorageError(
+                f"The store {name} cannot be read now: {error} Once it can be, it is picked up without a restart."
+            ) from error
+
+
+def _opener(name: str, path: str, trust: Trust) -> Callable[[], ServedStore]:
+    return lambda: ServedStore(name, Store.open(path, trust=trust))
