@@ -24,8 +24,8 @@ import numpy as np
 from unitscope.index.neighbors.build import blocks_of, build
 from unitscope.index.neighbors.graph import knn_graph
 from unitscope.index.neighbors.index import Ann
-from unitscope.index.projection.projection.projection import MapOptions, project
-from unitscope.index.projection.projection.quality import measure_quality
+from unitscope.index.projection.projection import MapOptions, project
+from unitscope.index.projection.quality import measure_quality
 from unitscope.index.storage.folder import Folder
 
 COORDINATES = "coordinates.npy"

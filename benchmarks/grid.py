@@ -14,8 +14,8 @@ from functools import partial
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
-from unitscope.index.projection.projection.assignment import cost, to_grid
-from unitscope.index.projection.projection.grid import assigned_grid, split_grid
+from unitscope.index.projection.assignment import cost, to_grid
+from unitscope.index.projection.grid import assigned_grid, split_grid
 
 EXACT = 4096
 

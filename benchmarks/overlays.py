@@ -23,10 +23,10 @@ from urllib.parse import urlencode
 
 import httpx
 import numpy as np
-from unitscope.index.atlas.atlas.atlas import Atlas
-from unitscope.index.overlays.overlays.coloring import Painted, by_numbers, marked
-from unitscope.index.overlays.overlays.overlays import Overlay, Overlays
-from unitscope.index.projection.projection.grid import nearest_grid
+from unitscope.index.atlas.atlas import Atlas
+from unitscope.index.overlays.coloring import Painted, by_numbers, marked
+from unitscope.index.overlays.overlays import Overlay, Overlays
+from unitscope.index.projection.grid import nearest_grid
 from unitscope.index.storage.once import OnceCache
 
 CACHE = 192 << 20

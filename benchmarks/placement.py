@@ -19,10 +19,10 @@ from scipy.spatial import cKDTree  # pyright: ignore[reportAttributeAccessIssue,
 from unitscope.index.neighbors.graph import knn_graph
 from unitscope.index.neighbors.index import Ann
 from unitscope.index.neighbors.subset import holding
-from unitscope.index.projection.projection.placement import NEIGHBOURS, place_features
-from unitscope.index.projection.projection.projection import MapOptions, project
-from unitscope.index.projection.projection.sampled import graph_within
-from unitscope.index.store.store.store import Store
+from unitscope.index.projection.placement import NEIGHBOURS, place_features
+from unitscope.index.projection.projection import MapOptions, project
+from unitscope.index.projection.sampled import graph_within
+from unitscope.index.store.store import Store
 
 
 def accuracy(near: np.ndarray, labels: np.ndarray, own: np.ndarray) -> float:

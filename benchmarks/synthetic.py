@@ -42,7 +42,7 @@ from unitscope.index.stats.moments import Statistics
 from unitscope.index.stats.topk import TopK
 from unitscope.index.storage import packs
 from unitscope.index.storage.folder import Folder
-from unitscope.jobs.build_index import build_index
+from unitscope.jobs.build.index import build_index
 
 FRAME = Frame(resize=256, crop=(224, 224))
 TOP_ONLY = 2048

@@ -4,10 +4,10 @@ import shlex
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
+from .command import Verb, argument
 from .output import print_lines
 from .progress import show_progress
 from .serve import PORT
-from .verb import Verb, argument
 
 if TYPE_CHECKING:
     from ..jobs.demo.run import DemoReport

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..common.errors import LayerError
-from . import values
+from . import argument_types as values
+from .command import JSON, Verb, argument
 from .output import Column, count, print_json, print_lines, print_table
-from .verb import JSON, Verb, argument
 
 if TYPE_CHECKING:
     from ..model.layers import Layer, LayerList
-    from ..model.load import LoadedModel
-    from ..model.receptive_field import ReceptiveField
+    from ..model.receptive_field.receptive_field import ReceptiveField
+    from ..model.sources.load import LoadedModel
     from ..model.sweepable import Sweepable
 
 MODEL_FORMS = (
@@ -65,8 +65,8 @@ def run(arguments: Namespace) -> int:
 def _find(arguments: Namespace) -> _Found:
     from ..model.default_layers import default_layers
     from ..model.layers import list_layers
-    from ..model.load import load_model
-    from ..model.receptive_field import receptive_fields
+    from ..model.receptive_field.receptive_field import receptive_fields
+    from ..model.sources.load import load_model
     from ..model.sweepable import check_sweepable
 
     model = load_model(arguments.model, weights=arguments.weights, need_weights=False)

@@ -15,10 +15,10 @@ from typing import Any, NoReturn
 
 from ..common.errors import UnitscopeError
 from . import atlas, demo, index, layers, neighbors, serve, sweep, top, verify
+from .command import Verb
 from .output import ReaderGoneError, flush
 from .signals import Stopping, end_now, stopping_on_signals
 from .stdout import answers_alone, drop_answers
-from .verb import Verb
 
 VERBS: tuple[Verb, ...] = (
     layers.VERB,

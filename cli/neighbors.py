@@ -3,12 +3,12 @@
 from argparse import Namespace
 from typing import Any
 
-from . import values
+from . import argument_types as values
+from .command import JSON, TRUST_MODEL, Verb, argument
 from .image_rows import image_rows, label_cell, predicted_cell
 from .index import METRIC
-from .notes import print_notes, provenance
 from .output import Column, print_json, print_lines, print_table
-from .verb import JSON, TRUST_MODEL, Verb, argument
+from .provenance import print_notes, provenance
 
 _IMAGE_COLUMNS = ("uri", "label", "predicted", "probability")
 
@@ -17,7 +17,7 @@ def run(arguments: Namespace) -> int:
     """Prints the neighbours."""
     from ..index.store.store import Store
     from ..index.store.trust import Trust
-    from ..jobs.neighbors import neighbors
+    from ..jobs.build.neighbors import neighbors
 
     store = Store.open(arguments.store, trust=Trust(model=arguments.trust_model))
     found = neighbors(

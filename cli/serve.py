@@ -3,8 +3,8 @@
 import gc
 from argparse import Namespace
 
-from . import values
-from .verb import TRUST_DATA, TRUST_MODEL, Verb, argument
+from . import argument_types as values
+from .command import TRUST_DATA, TRUST_MODEL, Verb, argument
 
 
 def run(arguments: Namespace) -> int:

@@ -4,25 +4,25 @@ from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
 from ..common.task_names import FORMS, TASKS
-from . import values
+from . import argument_types as values
+from .command import JSON, Verb, argument
 from .layers import MODEL_FORMS
-from .notes import print_notes, provenance
 from .output import Column, count, duration, print_json, print_lines, print_table, rate, size
 from .progress import show_progress
-from .verb import JSON, Verb, argument
+from .provenance import print_notes, provenance
 
 if TYPE_CHECKING:
     from ..index.format.manifest import Manifest
-    from ..jobs.config import SweepConfig
-    from ..jobs.estimate import Estimate
-    from ..jobs.run import SweepReport
+    from ..jobs.planning.config import SweepConfig
+    from ..jobs.planning.estimate import Estimate
+    from ..jobs.sweep.run import SweepReport
 
 
 def run(arguments: Namespace) -> int:
     """Sweeps, or says what a sweep would do."""
     from ..index.datasets.selection import expand
-    from ..jobs.arguments import check_arguments
-    from ..jobs.config import SweepConfig
+    from ..jobs.planning.arguments import check_arguments
+    from ..jobs.planning.config import SweepConfig
 
     data, select = expand(arguments.data)
     settings: dict[str, Any] = {name: getattr(arguments, name) for name in _SETTINGS}
@@ -35,7 +35,7 @@ def run(arguments: Namespace) -> int:
 def _sweep(config: "SweepConfig", arguments: Namespace) -> int:
     from ..index.format.manifest import Manifest
     from ..index.storage.folder import Folder
-    from ..jobs.run import sweep
+    from ..jobs.sweep.run import sweep
 
     with show_progress() as progress:
         report = sweep(config, progress=progress)
@@ -109,7 +109,7 @@ def _why(feature: dict[str, Any]) -> str:
 
 
 def _dry_run(config: "SweepConfig", arguments: Namespace) -> int:
-    from ..jobs.estimate import estimate
+    from ..jobs.planning.estimate import estimate
 
     with show_progress() as progress:
         found = estimate(config, progress=progress)

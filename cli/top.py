@@ -3,11 +3,11 @@
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
-from . import values
+from . import argument_types as values
+from .command import JSON, Verb, argument
 from .image_rows import image_rows, label_cell, predicted_cell
-from .notes import print_notes, provenance
 from .output import Column, count, print_json, print_lines, print_table
-from .verb import JSON, Verb, argument
+from .provenance import print_notes, provenance
 
 if TYPE_CHECKING:
     from ..index.store.store import Store

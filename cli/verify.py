@@ -3,9 +3,9 @@
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
+from .command import JSON, Verb, argument
 from .output import Column, count, print_json, print_lines, print_table, size
 from .progress import show_progress
-from .verb import JSON, Verb, argument
 
 if TYPE_CHECKING:
     from ..index.verify.verify import Report

@@ -12,9 +12,9 @@ from .capture import Capture
 from .feature import Feature
 from .layers import Layer, as_grid
 from .layout import use_channels_last
-from .load import LoadedModel
 from .outputs import read_output
 from .reduce import Reduction
+from .sources.load import LoadedModel
 
 SWEPT_BATCH = 16
 """A batch of at least so many images gives each the same bits as any other such batch; a sweep has no smaller ones."""

@@ -18,8 +18,8 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from .box_tracker import storage_key
 from .outputs import read_output
+from .receptive_field.tracker import storage_key
 from .trace import Key, first_tensor
 
 IMAGES = 0

@@ -7,9 +7,9 @@ from ..common.errors import LayerError
 from .feature import Feature, find_feature
 from .independence import check_independence
 from .layers import Layer
-from .load import LoadedModel
-from .sources import ASSUMED
-from .spec import parse_spec
+from .sources.base import ASSUMED
+from .sources.load import LoadedModel
+from .sources.spec import parse_spec
 
 
 @dataclass(frozen=True)

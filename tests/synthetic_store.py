@@ -33,7 +33,7 @@ from unitscope.index.merge import tables
 from unitscope.index.merge.tables import Part
 from unitscope.index.storage import packs
 from unitscope.index.storage.folder import Folder
-from unitscope.index.store.store.remembered import remember
+from unitscope.index.store.remembered import remember
 
 FRAME = Frame(resize=32, crop=(28, 28))
 CLASSES = ("ant", "bee", "cat", "dog")

@@ -11,10 +11,10 @@ import numpy as np
 
 from ...common.progress import SILENT, Progress, Stage
 from ...index.store.store import Store
-from ..build_atlas import build_atlas
-from ..build_index import build_index
+from ..build.atlas import build_atlas
+from ..build.index import build_index
 from ..child import run_in_child
-from ..config import SweepConfig
+from ..planning.config import SweepConfig
 from .dataset import DemoData, make_dataset
 from .find import MarkUnit, mark_unit
 from .scenes import MARKED_CLASS

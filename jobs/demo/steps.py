@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...common.progress import Progress
-from ..config import SweepConfig
+from ..planning.config import SweepConfig
 from .dataset import DemoData
 
 if TYPE_CHECKING:
-    from ..run import SweepReport
+    from ..sweep.run import SweepReport
     from .train import TrainReport
 
 
@@ -22,6 +22,6 @@ def train_network(data: DemoData, out: Path, *, progress: Progress) -> "TrainRep
 
 def sweep_audited(config: SweepConfig, *, progress: Progress) -> "SweepReport":
     """Sweeps the audited part."""
-    from ..run import sweep
+    from ..sweep.run import sweep
 
     return sweep(config, progress=progress)

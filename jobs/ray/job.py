@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ..config import SweepConfig
+from ..planning.config import SweepConfig
 
 Run = Callable[[str, Any], Any]
 """Runs one task of a step, in any thread, and returns its result."""
@@ -42,6 +42,6 @@ def sweep_job(config: SweepConfig) -> RayJob:
 
 
 def _sweep_worker(config: SweepConfig, lanes: int) -> Run:
-    from ..worker import Worker  # brings torch, which Ray's driver does without
+    from ..sweep.worker import Worker  # brings torch, which Ray's driver does without
 
     return Worker(config, lanes=lanes).run

@@ -24,11 +24,11 @@ from ...index.datasets.exif import marked, orientation_of
 from ...model.decode import decode as decode_fast
 from ...model.decode import is_available, turn
 from ...model.feature import Feature
-from ...model.filters import filters_of
+from ...model.kernels import filters_of
 from ...model.layers import Layer, list_layers
-from ...model.load import load_model
 from ...model.maps import Observed, observe
 from ...model.outputs import output_kind
+from ...model.sources.load import load_model
 from . import mosaics as pictures
 from .protocol import CHANGED, IMAGE, REFUSED, REQUEST, UNAVAILABLE, Head, Message
 

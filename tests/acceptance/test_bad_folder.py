@@ -17,8 +17,8 @@ import pytest
 from PIL import Image
 from unitscope.common.errors import DatasetError, ImageError, SweepError
 from unitscope.index.datasets.decode import decode
-from unitscope.index.store.store.store import Store
-from unitscope.jobs.run import sweep
+from unitscope.index.store.store import Store
+from unitscope.jobs.sweep.run import sweep
 
 GOOD = 30
 SIDE = 16

@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
-from unitscope.jobs.config import SweepConfig
-from unitscope.jobs.run import sweep
+from unitscope.jobs.planning.config import SweepConfig
+from unitscope.jobs.sweep.run import sweep
 
 pytestmark = [pytest.mark.data, pytest.mark.slow, pytest.mark.timeout(3000)]
 IMAGES = int(os.environ.get("UNITSCOPE_ORACLE_IMAGES", "2000"))

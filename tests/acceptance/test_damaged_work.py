@@ -5,7 +5,7 @@ import shutil
 import pytest
 from stopped_sweeps import half_swept
 from unitscope.common.errors import StoreDamagedError, SweepError
-from unitscope.jobs.run import sweep
+from unitscope.jobs.sweep.run import sweep
 
 pytestmark = pytest.mark.timeout(300)
 IMAGES = 64

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from stopped_sweeps import half_swept
 from unitscope.common.errors import DatasetError, StorageError, StoreError, UnitscopeError, UsageError
-from unitscope.index.store.store.store import Store
-from unitscope.index.verify.verify.verify import verify
-from unitscope.jobs import run as run_module
-from unitscope.jobs.neighbors import neighbors
-from unitscope.jobs.run import sweep
+from unitscope.index.store.store import Store
+from unitscope.index.verify.verify import verify
+from unitscope.jobs.build.neighbors import neighbors
+from unitscope.jobs.sweep.run import sweep
+from unitscope.jobs.sweep.shard import run as run_module
 
 pytestmark = pytest.mark.timeout(300)
 BUG = "this is a bug"

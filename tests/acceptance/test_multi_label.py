@@ -17,11 +17,11 @@ from PIL import Image
 from unitscope.cli.main import main
 from unitscope.common.errors import FilterError
 from unitscope.index.analysis.analysis import Facts
-from unitscope.index.store.store.store import Store
-from unitscope.index.verify.verify.verify import verify
-from unitscope.jobs.config import SweepConfig
-from unitscope.jobs.run import sweep
-from unitscope.model.load import load_model
+from unitscope.index.store.store import Store
+from unitscope.index.verify.verify import verify
+from unitscope.jobs.planning.config import SweepConfig
+from unitscope.jobs.sweep.run import sweep
+from unitscope.model.sources.base.load import load_model
 from unitscope.service.app import create_app
 
 CLASSES = ("red", "green", "blue", "dark")

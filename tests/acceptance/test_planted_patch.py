@@ -13,9 +13,9 @@ import torch
 from PIL import Image
 from torchvision.transforms.v2 import functional as transforms
 from unitscope.index.datasets.decode import crop_jpeg, decode
-from unitscope.index.store.store.store import Store
-from unitscope.jobs.run import sweep
-from unitscope.model.load import load_model
+from unitscope.index.store.store import Store
+from unitscope.jobs.sweep.run import sweep
+from unitscope.model.sources.base.load import load_model
 
 GREY, BRIGHT = 60, 255
 NETWORK = textwrap.dedent(

@@ -10,8 +10,8 @@ import textwrap
 import numpy as np
 import pytest
 from PIL import Image
-from unitscope.index.store.store.store import Store
-from unitscope.jobs.run import sweep
+from unitscope.index.store.store import Store
+from unitscope.jobs.sweep.run import sweep
 
 PAIRS = 32
 

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from unitscope.common.errors import StoreBusyError, StoreError
 from unitscope.index.storage.folder import Folder
-from unitscope.index.store.store.store import Store
-from unitscope.index.verify.verify.verify import verify
+from unitscope.index.store.store import Store
+from unitscope.index.verify.verify import verify
 from unitscope.jobs import lock
-from unitscope.jobs import run as run_module
-from unitscope.jobs.build_index import build_index
-from unitscope.jobs.neighbors import neighbors
-from unitscope.jobs.run import sweep
+from unitscope.jobs.build.index import build_index
+from unitscope.jobs.build.neighbors import neighbors
+from unitscope.jobs.sweep.run import sweep
+from unitscope.jobs.sweep.shard import run as run_module
 
 pytestmark = pytest.mark.timeout(300)
 IMAGES = 48

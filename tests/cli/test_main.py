@@ -8,8 +8,8 @@ import time
 
 import pytest
 from unitscope.cli import main as command
+from unitscope.cli.command import Verb, argument
 from unitscope.cli.output import print_lines
-from unitscope.cli.verb import Verb, argument
 from unitscope.common.errors import LayerError, StoreDamagedError
 
 RUN = [sys.executable, "-P", "-m", "unitscope.cli.main"]
@@ -18,7 +18,7 @@ LONG = """
 import time
 from unitscope.cli import main as command
 from unitscope.cli.output import print_lines
-from unitscope.cli.verb import Verb
+from unitscope.cli.command import Verb
 
 def run(arguments):
     try:
@@ -145,7 +145,7 @@ def test_every_verb_explains_every_argument():
 
 def test_defaults_are_those_of_the_sweep():
     from unitscope.cli.sweep import _SETTINGS
-    from unitscope.jobs.config import SweepConfig
+    from unitscope.jobs.planning.config import SweepConfig
 
     parsed = command.parser().parse_args(["sweep", "data", "store", "--model", "m"])
     settings = {name: getattr(parsed, name) for name in _SETTINGS}
@@ -156,7 +156,7 @@ def test_every_setting_of_a_sweep_has_its_argument():
     from dataclasses import fields
 
     from unitscope.cli.sweep import _SETTINGS
-    from unitscope.jobs.config import SweepConfig
+    from unitscope.jobs.planning.config import SweepConfig
 
     # Nobody needs to choose the first two; tests do. DATA makes the third.
     assert {one.name for one in fields(SweepConfig)} - set(_SETTINGS) == {
@@ -169,7 +169,7 @@ def test_every_setting_of_a_sweep_has_its_argument():
 def test_a_reader_who_leaves_is_no_failure(tmp_path):
     code = (
         "from unitscope.cli import main as command\n"
-        "from unitscope.cli.verb import Verb\n"
+        "from unitscope.cli.command import Verb\n"
         "from unitscope.cli.output import print_lines\n"
         "run = lambda arguments: [print_lines('x' * 1000) for _ in range(10_000)] and 0\n"
         "command.VERBS = (Verb('work', '', '', (), run),)\n"

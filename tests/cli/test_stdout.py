@@ -6,8 +6,8 @@ import sys
 
 import pytest
 from unitscope.cli import main as command
+from unitscope.cli.command import Verb
 from unitscope.cli.output import print_json, print_lines
-from unitscope.cli.verb import Verb
 
 NETWORK = """
 import atexit, ctypes, os, subprocess, sys, threading

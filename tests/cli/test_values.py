@@ -3,7 +3,7 @@
 from argparse import ArgumentTypeError
 
 import pytest
-from unitscope.cli import values
+from unitscope.cli import argument_types as values
 
 
 @pytest.mark.parametrize(

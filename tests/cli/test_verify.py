@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from unitscope.cli.main import main
 from unitscope.index.format.layer_folders import layer_folder
-from unitscope.index.projection.projection.projection import MapOptions
-from unitscope.index.verify.verify.verify import verify
-from unitscope.jobs.build_atlas import build_atlas
-from unitscope.jobs.build_index import build_index
-from unitscope.jobs.build_units_atlas import build_units_atlas
+from unitscope.index.projection.projection import MapOptions
+from unitscope.index.verify.verify import verify
+from unitscope.jobs.build.atlas import build_atlas
+from unitscope.jobs.build.index import build_index
+from unitscope.jobs.build.units_atlas import build_units_atlas
 
 
 @pytest.fixture(scope="module")

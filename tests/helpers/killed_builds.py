@@ -21,7 +21,7 @@ from typing import Any
 from unitscope.index.format.manifest import Manifest
 from unitscope.index.storage.folder import Folder
 from unitscope.index.storage.local import LocalFiles
-from unitscope.index.verify.verify.derived import check_built
+from unitscope.index.verify.derived import check_built
 
 BUILT = ("ann", "knn", "atlas", "by_layer")
 COUNTER, LAST = "UNITSCOPE_TEST_WRITES", "UNITSCOPE_TEST_LAST_WRITE"
@@ -93,7 +93,7 @@ def _write(*arguments: Any, **options: Any) -> bool:
 
 
 def _runs(asked: dict[str, Any]) -> None:
-    from unitscope.index.projection.projection.projection import MapOptions
+    from unitscope.index.projection.projection import MapOptions
 
     module, _, name = asked["function"].partition(":")
     build = getattr(importlib.import_module(module), name)

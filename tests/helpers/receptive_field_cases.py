@@ -3,7 +3,7 @@
 import torch
 import torchvision
 from unitscope.model.layers import list_layers
-from unitscope.model.receptive_field import receptive_fields
+from unitscope.model.receptive_field.receptive_field import receptive_fields
 
 
 def random_network(name):

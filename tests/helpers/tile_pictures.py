@@ -5,7 +5,7 @@ from functools import cache
 
 import numpy as np
 from PIL import Image
-from unitscope.index.atlas.atlas.tile_packs import GROUND, QUALITY
+from unitscope.index.atlas.tile_packs import GROUND, QUALITY
 
 
 def jpeg(pixels, quality=QUALITY):

@@ -2,7 +2,7 @@
 
 import pytest
 from unitscope.index.storage import errors as storage_errors
-from unitscope.index.store.store.store import Store
+from unitscope.index.store.store import Store
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from unitscope.common.errors import StoreDamagedError, StoreNotFoundError
-from unitscope.index.atlas.atlas.activation_atlas import (
+from unitscope.index.atlas.activation_atlas import (
     NEAREST,
     average,
     commonest,
@@ -15,7 +15,7 @@ from unitscope.index.atlas.atlas.activation_atlas import (
     usual_side,
     write_cells,
 )
-from unitscope.index.atlas.atlas.activation_sample import (
+from unitscope.index.atlas.activation_sample import (
     TABLE,
     ActivationSample,
     choose_images,
@@ -25,7 +25,7 @@ from unitscope.index.atlas.atlas.activation_sample import (
 )
 from unitscope.index.format.parquet_writer import features_settings, table_file
 from unitscope.index.neighbors.exact import Vectors
-from unitscope.index.projection.projection.grid import nearest_cells
+from unitscope.index.projection.grid import nearest_cells
 from unitscope.index.storage.folder import Folder
 
 RANDOM = np.random.default_rng(8)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from tile_pictures import jpeg, thumb, whole
 from unitscope.common.errors import NotFoundError, StorageError, StoreDamagedError
-from unitscope.index.atlas.atlas.atlas import Atlas, list_atlases
-from unitscope.index.atlas.atlas.tiles import GRIDS, TILE, VIEWS, packs_of
-from unitscope.index.atlas.atlas.writer import write_atlas
+from unitscope.index.atlas.atlas import Atlas, list_atlases
+from unitscope.index.atlas.tiles import GRIDS, TILE, VIEWS, packs_of
+from unitscope.index.atlas.writer import write_atlas
 from unitscope.index.storage.folder import Folder
 
 

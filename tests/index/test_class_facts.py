@@ -6,7 +6,7 @@ from altered_stores import altered, relabel
 from unitscope.common.errors import NotFoundError
 from unitscope.index.analysis import classes as class_facts
 from unitscope.index.analysis.analysis import Facts
-from unitscope.index.store.store.store import Store
+from unitscope.index.store.store import Store
 
 ODD = ("größe/klein", "zebra", "a/b c?", "", "😀")
 """Labels that are hard on addresses and on orders."""

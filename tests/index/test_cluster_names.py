@@ -1,10 +1,10 @@
 """Names of clusters, on maps whose clusters are known."""
 
 import numpy as np
-from unitscope.index.labels.matching.codes import LabelCodes
-from unitscope.index.overlays.overlays.clusters import SCALES, hills, named_clusters
-from unitscope.index.overlays.overlays.items import Labels
-from unitscope.index.overlays.overlays.positions import MapPlaces
+from unitscope.index.labels.codes import LabelCodes
+from unitscope.index.overlays.clusters import SCALES, hills, named_clusters
+from unitscope.index.overlays.items import Labels
+from unitscope.index.overlays.positions import MapPlaces
 
 LABELS = ("ant", "bee", "cat", "dog")
 MIDDLES = ((20, 20), (80, 20), (20, 80), (80, 80), (50, 50))

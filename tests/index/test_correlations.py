@@ -6,7 +6,7 @@ from altered_stores import altered, peculiar
 from unitscope.common.errors import LayerError, UsageError
 from unitscope.index.analysis import correlations
 from unitscope.index.analysis.correlations import correlate
-from unitscope.index.store.store.store import Store
+from unitscope.index.store.store import Store
 
 LAYERS = {"features.0": 0, "block.1:0": 1, "head": 2}
 

@@ -20,8 +20,8 @@ from unitscope.index.storage.packs import Packs, write_pack
 from unitscope.index.storage.row_file import RowFile
 from unitscope.index.storage.stored_names import is_inside
 from unitscope.index.storage.watched_file import WatchedFile
-from unitscope.index.store.store.store import Store
-from unitscope.index.verify.verify.verify import verify
+from unitscope.index.store.store import Store
+from unitscope.index.verify.verify import verify
 
 NONSENSE = [b"", b"{}", b"[]", b"null", b"{", b'"text"', b"\xff\xfe\x00", b"[" * 100_000, b'{"version": 1}']
 

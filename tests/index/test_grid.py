@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
-from unitscope.index.projection.projection.assignment import cost, improve, to_grid
-from unitscope.index.projection.projection.grid import assigned_grid, nearest_grid, split_grid
+from unitscope.index.projection.assignment import cost, improve, to_grid
+from unitscope.index.projection.grid import assigned_grid, nearest_grid, split_grid
 
 
 def slow_nearest(points, side):

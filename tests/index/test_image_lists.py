@@ -7,7 +7,7 @@ import pytest
 from unitscope.common.errors import FilterError, LayerError, StoreError, UsageError
 from unitscope.index.analysis import image_units
 from unitscope.index.analysis.analysis import Facts
-from unitscope.index.store.store.store import Store
+from unitscope.index.store.store import Store
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ from unitscope.index.neighbors.graph_files import DISTANCES_FILE, MANIFEST, NEIG
 from unitscope.index.neighbors.graph_table import read_graph, stored_graph
 from unitscope.index.neighbors.index import Ann
 from unitscope.index.storage.folder import Folder
-from unitscope.index.store.store.store import Store
-from unitscope.index.verify.verify.verify import verify
+from unitscope.index.store.store import Store
+from unitscope.index.verify.verify import verify
 
 RANDOM = np.random.default_rng(3)
 FEATURES = (RANDOM.normal(size=(3000, 24)) + 4 * np.eye(24)[RANDOM.integers(0, 24, 3000)]).astype(np.float32)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from unitscope.index.labels.matching.codes import LabelCodes
+from unitscope.index.labels.codes import LabelCodes
 
 LABELS = 5
 

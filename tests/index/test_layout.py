@@ -11,9 +11,9 @@ from unitscope.index.neighbors.exact import nearest
 from unitscope.index.neighbors.graph import knn_graph
 from unitscope.index.neighbors.index import Ann
 from unitscope.index.neighbors.subset import holding
-from unitscope.index.projection.projection.placement import place, place_features
-from unitscope.index.projection.projection.projection import MapOptions, project
-from unitscope.index.projection.projection.sampled import density_aware_sample, graph_within, lay_out
+from unitscope.index.projection.placement import place, place_features
+from unitscope.index.projection.projection import MapOptions, project
+from unitscope.index.projection.sampled import density_aware_sample, graph_within, lay_out
 from unitscope.index.storage.folder import Folder
 
 RANDOM = np.random.default_rng(7)

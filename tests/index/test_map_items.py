@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from unitscope.common.errors import FilterError, UsageError
 from unitscope.index.analysis.analysis import Facts
-from unitscope.index.overlays.overlays.coloring import at_rows
-from unitscope.index.overlays.overlays.items import ALIVE, DEAD, ImageItems, UnitItems
+from unitscope.index.overlays.coloring import at_rows
+from unitscope.index.overlays.items import ALIVE, DEAD, ImageItems, UnitItems
 
 LAYER = "features.0"
 ROWS = np.array([3, 3, 0, 7, 150])

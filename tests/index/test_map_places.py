@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from unitscope.index.atlas.atlas.atlas import Atlas
-from unitscope.index.atlas.atlas.writer import write_atlas
-from unitscope.index.overlays.overlays.positions import MapPlaces
-from unitscope.index.projection.projection.grid import nearest_cells
+from unitscope.index.atlas.atlas import Atlas
+from unitscope.index.atlas.writer import write_atlas
+from unitscope.index.overlays.positions import MapPlaces
+from unitscope.index.projection.grid import nearest_cells
 from unitscope.index.storage.folder import Folder
 
 

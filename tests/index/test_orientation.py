@@ -9,7 +9,7 @@ from unitscope.index.datasets.decode import decode, size, thumbnail
 from unitscope.index.datasets.exif import Upright, orientation_of
 from unitscope.index.datasets.open import open_dataset
 from unitscope.index.datasets.options import DatasetOptions
-from unitscope.jobs.pixels import decode as decode_for_sweep
+from unitscope.jobs.planning.sample import decode as decode_for_sweep
 
 
 def encoded(orientation, kind="JPEG", mode="RGB"):

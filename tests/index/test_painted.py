@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 from unitscope.common.errors import LayerError, UsageError
 from unitscope.index.overlays.overlays import coloring as painted
-from unitscope.index.store.store.store import Store
+from unitscope.index.store.store import Store
 
 
 def test_a_column_of_words_is_classes(made, store):

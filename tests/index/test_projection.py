@@ -5,14 +5,14 @@ import pytest
 from sklearn.decomposition import PCA
 from sklearn.manifold import trustworthiness
 from unitscope.common.errors import StoreDamagedError, StoreError, StoreNotFoundError, UsageError
-from unitscope.index.atlas.atlas.atlas import Atlas, list_atlases
-from unitscope.index.atlas.atlas.writer import write_atlas
+from unitscope.index.atlas.atlas import Atlas, list_atlases
+from unitscope.index.atlas.writer import write_atlas
 from unitscope.index.neighbors.build import blocks_of, build
 from unitscope.index.neighbors.graph import knn_graph
 from unitscope.index.neighbors.index import Ann
 from unitscope.index.neighbors.pca import fit_projection
-from unitscope.index.projection.projection.projection import METHODS, MapOptions, project
-from unitscope.index.projection.projection.quality import measure_quality
+from unitscope.index.projection.projection import METHODS, MapOptions, project
+from unitscope.index.projection.quality import measure_quality
 from unitscope.index.storage.folder import Folder
 
 RANDOM = np.random.default_rng(0)

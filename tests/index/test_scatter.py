@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from unitscope.index.atlas.atlas.atlas import Atlas
-from unitscope.index.atlas.atlas.scatter_layout import scatter_of
-from unitscope.index.atlas.atlas.tile_packs import GROUND, QUALITY
-from unitscope.index.atlas.atlas.tiles import TILE
-from unitscope.index.atlas.atlas.writer import write_atlas
-from unitscope.index.projection.projection.grid import scaled
+from unitscope.index.atlas.atlas import Atlas
+from unitscope.index.atlas.scatter_layout import scatter_of
+from unitscope.index.atlas.tile_packs import GROUND, QUALITY
+from unitscope.index.atlas.tiles import TILE
+from unitscope.index.atlas.writer import write_atlas
+from unitscope.index.projection.grid import scaled
 from unitscope.index.storage.folder import Folder
 
 CELL = 32

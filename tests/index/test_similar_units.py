@@ -9,7 +9,7 @@ from altered_stores import altered, peculiar
 from unitscope.common.errors import LayerError
 from unitscope.index.analysis import similar_units
 from unitscope.index.analysis.analysis import Facts
-from unitscope.index.store.store.store import Store
+from unitscope.index.store.store import Store
 
 LAYERS = {"features.0": 0, "block.1:0": 1, "head": 2}
 

@@ -19,7 +19,7 @@ from unitscope.common.errors import (
 from unitscope.index.format.columns import Columns
 from unitscope.index.format.manifest import Manifest
 from unitscope.index.storage.folder import Folder
-from unitscope.index.store.store.store import Store
+from unitscope.index.store.store import Store
 
 
 def flat(patches, layer):

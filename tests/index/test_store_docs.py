@@ -18,7 +18,7 @@ from unitscope.index.format.schema import (
     STRONGEST_TYPE,
     UNITS_SCHEMA,
 )
-from unitscope.index.store.store.store import Store
+from unitscope.index.store.store import Store
 
 TEXT = (Path(__file__).parents[2] / "docs" / "store.md").read_text()
 EXAMPLES = re.findall(r"```sql\n(.*?)```", TEXT.replace("FLOAT[512]", "FLOAT[7]"), flags=re.DOTALL)

@@ -9,7 +9,7 @@ from unitscope.index.format import parquet_writer as parquet_files
 from unitscope.index.format.manifest import Manifest
 from unitscope.index.merge import notes as merged
 from unitscope.index.merge import tables
-from unitscope.index.store.store.store import Store
+from unitscope.index.store.store import Store
 
 
 @pytest.fixture(scope="module", params=["plain", "odd"])

@@ -13,7 +13,7 @@ from unitscope.index.merge import labels as label_numbers
 from unitscope.index.merge.class_sums import class_sums
 from unitscope.index.merge.image_units import Scale
 from unitscope.index.stats.moments import Statistics
-from unitscope.index.store.store.store import Store
+from unitscope.index.store.store import Store
 
 
 @pytest.fixture(scope="module", params=["plain", "odd"])

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from PIL import Image
 from tile_pictures import jpeg, picture, thumb, whole
 from unitscope.common.errors import NotFoundError, StoreDamagedError
-from unitscope.index.atlas.atlas.tile_drawing import CELLS, WIDEST, choose_cell, draw
-from unitscope.index.atlas.atlas.tile_packs import GROUND, grid_regions, grid_top
-from unitscope.index.atlas.atlas.tiles import TILE, Pyramid, Tiles
+from unitscope.index.atlas.tile_drawing import CELLS, WIDEST, choose_cell, draw
+from unitscope.index.atlas.tile_packs import GROUND, grid_regions, grid_top
+from unitscope.index.atlas.tiles import TILE, Pyramid, Tiles
 from unitscope.index.storage.folder import Folder
 from unitscope.index.storage.packs import write_pack
-from unitscope.index.store.store.thumbs import Thumbs
+from unitscope.index.store.thumbs import Thumbs
 
 
 def written(folder, cells, thumb, cell):

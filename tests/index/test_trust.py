@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 from unitscope.common.errors import DatasetNotAllowedError, ModelNotAllowedError, StoreDamagedError
-from unitscope.index.store.store.remembered import recall, remember
-from unitscope.index.store.store.store import Store
-from unitscope.index.store.store.trust import ModelSource, Trust, dataset_path, model_source
+from unitscope.index.store.remembered import recall, remember
+from unitscope.index.store.store import Store
+from unitscope.index.store.trust import ModelSource, Trust, dataset_path, model_source
 
 
 @pytest.fixture

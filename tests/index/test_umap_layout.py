@@ -7,7 +7,7 @@ from sklearn.datasets import load_digits
 from sklearn.manifold import trustworthiness
 from sklearn.neighbors import NearestNeighbors
 from umap.umap_ import find_ab_params, fuzzy_simplicial_set, simplicial_set_embedding
-from unitscope.index.projection.projection.umap import lay_out_neighbours
+from unitscope.index.projection.umap import lay_out_neighbours
 
 A, B = find_ab_params(1.0, 0.1)
 

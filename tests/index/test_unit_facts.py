@@ -7,7 +7,7 @@ from unitscope.common.errors import FilterError, LayerError
 from unitscope.index.analysis.analysis import Facts
 from unitscope.index.analysis.unit_order import UnitQuery, choose
 from unitscope.index.analysis.units import RANKED
-from unitscope.index.store.store.store import Store
+from unitscope.index.store.store import Store
 
 LAYERS = {"features.0": 0, "block.1:0": 1, "head": 2}
 

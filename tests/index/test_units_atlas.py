@@ -7,9 +7,9 @@ import pytest
 from altered_stores import altered
 from PIL import Image
 from unitscope.index.analysis.correlations import correlate
-from unitscope.index.atlas.atlas.units_atlas import dimmed, lay_out_units, unit_vectors, with_rows_under
-from unitscope.index.projection.projection.projection import MapOptions
-from unitscope.index.store.store.store import Store
+from unitscope.index.atlas.units_atlas import dimmed, lay_out_units, unit_vectors, with_rows_under
+from unitscope.index.projection.projection import MapOptions
+from unitscope.index.store.store import Store
 
 DEAD, CONSTANT = [3, 21], [30]
 

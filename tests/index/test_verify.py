@@ -10,7 +10,7 @@ import pytest
 from unitscope.common.errors import StoreNotFoundError
 from unitscope.index.format.manifest import Manifest
 from unitscope.index.storage.folder import Folder
-from unitscope.index.verify.verify.verify import verify
+from unitscope.index.verify.verify import verify
 
 
 @pytest.fixture

@@ -3,11 +3,11 @@
 import pytest
 from killed_builds import files
 from unitscope.common.errors import UsageError
-from unitscope.index.atlas.atlas.atlas import Atlas, list_atlases
+from unitscope.index.atlas.atlas import Atlas, list_atlases
 from unitscope.index.neighbors.index import Ann
-from unitscope.index.projection.projection.projection import MapOptions
-from unitscope.index.store.store.store import Store
-from unitscope.jobs.build_atlas import build_atlas
+from unitscope.index.projection.projection import MapOptions
+from unitscope.index.store.store import Store
+from unitscope.jobs.build.atlas import build_atlas
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def store(synthetic, tmp_path) -> str:
 def test_the_same_seed_gives_the_same_files(store, method, monkeypatch):
     build_atlas(store, MapOptions(method, seed=8))
     first = files(store)
-    monkeypatch.setattr("unitscope.jobs.build_atlas.cores", lambda: 3)
+    monkeypatch.setattr("unitscope.jobs.build.atlas.cores", lambda: 3)
     for folder in ("ann", "knn", "atlas"):
         Store.open(store).folder.remove_tree(folder)
     build_atlas(store, MapOptions(method, seed=8))

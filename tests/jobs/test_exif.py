@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 from unitscope.index.datasets.decode import decode
-from unitscope.index.store.store.store import Store
-from unitscope.jobs.config import SweepConfig
-from unitscope.jobs.run import sweep
+from unitscope.index.store.store import Store
+from unitscope.jobs.planning.config import SweepConfig
+from unitscope.jobs.sweep.run import sweep
 
 NETWORK = dedent(
     """

@@ -1,8 +1,8 @@
 """A store says of which layers the receptive field may be larger than the truth."""
 
-from unitscope.index.store.store.store import Store
-from unitscope.jobs.config import SweepConfig
-from unitscope.jobs.run import sweep
+from unitscope.index.store.store import Store
+from unitscope.jobs.planning.config import SweepConfig
+from unitscope.jobs.sweep.run import sweep
 
 NETWORK = """
 import torch

@@ -5,21 +5,21 @@ from pathlib import Path
 
 import pytest
 from killed_builds import damaged, files, killing
-from unitscope.index.atlas.atlas.atlas import Atlas, list_atlases
-from unitscope.index.atlas.atlas.layer_atlas import LayerAtlas
+from unitscope.index.atlas.atlas import Atlas, list_atlases
+from unitscope.index.atlas.layer_atlas import LayerAtlas
 from unitscope.index.format.layer_folders import KINDS, layer_folder
-from unitscope.index.projection.projection.projection import MapOptions
-from unitscope.index.store.store.store import Store
-from unitscope.index.verify.verify.verify import verify
-from unitscope.jobs.build_activation_atlas import build_activation_atlas
-from unitscope.jobs.build_atlas import build_atlas
-from unitscope.jobs.build_units_atlas import build_units_atlas
-from unitscope.jobs.config import SweepConfig
-from unitscope.jobs.run import sweep
+from unitscope.index.projection.projection import MapOptions
+from unitscope.index.store.store import Store
+from unitscope.index.verify.verify import verify
+from unitscope.jobs.build.activation_atlas import build_activation_atlas
+from unitscope.jobs.build.atlas import build_atlas
+from unitscope.jobs.build.units_atlas import build_units_atlas
+from unitscope.jobs.planning.config import SweepConfig
+from unitscope.jobs.sweep.run import sweep
 
-IMAGES = "unitscope.jobs.build_atlas:build_atlas"
-UNITS = "unitscope.jobs.build_units_atlas:build_units_atlas"
-ACTIVATIONS = "unitscope.jobs.build_activation_atlas:build_activation_atlas"
+IMAGES = "unitscope.jobs.build.atlas:build_atlas"
+UNITS = "unitscope.jobs.build.units_atlas:build_units_atlas"
+ACTIVATIONS = "unitscope.jobs.build.activation_atlas:build_activation_atlas"
 
 
 def open_all(url):

@@ -9,21 +9,21 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from unitscope.common.errors import LayerError, StoreError, UnitscopeError, UsageError
-from unitscope.index.atlas.atlas.activation_sample import ActivationSample, choose_positions
-from unitscope.index.atlas.atlas.atlas import Atlas, list_atlases
-from unitscope.index.atlas.atlas.layer_atlas import LayerAtlas
+from unitscope.index.atlas.activation_sample import ActivationSample, choose_positions
+from unitscope.index.atlas.atlas import Atlas, list_atlases
+from unitscope.index.atlas.layer_atlas import LayerAtlas
 from unitscope.index.datasets.decode import crop_jpeg, decode
 from unitscope.index.format.layer_folders import ACTIVATIONS, UNITS, layer_folder, sample_folder
-from unitscope.index.projection.projection.projection import MapOptions
-from unitscope.index.store.store.store import Store
-from unitscope.index.verify.verify.verify import verify
-from unitscope.jobs.build_activation_atlas import build_activation_atlas
-from unitscope.jobs.build_atlas import build_atlas
-from unitscope.jobs.build_units_atlas import build_units_atlas
-from unitscope.jobs.config import SweepConfig
-from unitscope.jobs.pictures import PATCH_SIDE
-from unitscope.jobs.run import sweep
-from unitscope.model.load import load_model
+from unitscope.index.projection.projection import MapOptions
+from unitscope.index.store.store import Store
+from unitscope.index.verify.verify import verify
+from unitscope.jobs.build.activation_atlas import build_activation_atlas
+from unitscope.jobs.build.atlas import build_atlas
+from unitscope.jobs.build.units_atlas import build_units_atlas
+from unitscope.jobs.planning.config import SweepConfig
+from unitscope.jobs.sweep.run import sweep
+from unitscope.jobs.sweep.thumbnails import PATCH_SIDE
+from unitscope.model.sources.base.load import load_model
 
 PCA = MapOptions("pca")
 

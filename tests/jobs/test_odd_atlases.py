@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from unitscope.cli.main import main
 from unitscope.common.errors import StoreBusyError, StoreDamagedError
-from unitscope.index.atlas.atlas.atlas import Atlas
+from unitscope.index.atlas.atlas import Atlas
 from unitscope.index.format.layer_folders import UNITS, layer_folder
-from unitscope.index.projection.projection.projection import MapOptions
-from unitscope.index.verify.verify.verify import verify
-from unitscope.jobs.build_atlas import build_atlas
-from unitscope.jobs.build_units_atlas import build_units_atlas
+from unitscope.index.projection.projection import MapOptions
+from unitscope.index.verify.verify import verify
+from unitscope.jobs.build.atlas import build_atlas
+from unitscope.jobs.build.units_atlas import build_units_atlas
 from unitscope.jobs.lock import writing
 
 

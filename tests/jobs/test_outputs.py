@@ -9,10 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from unitscope.common.errors import ModelSpecError, UsageError
-from unitscope.index.store.store.store import Store
-from unitscope.jobs.config import SweepConfig
-from unitscope.jobs.run import sweep
-from unitscope.model.load import load_model
+from unitscope.index.store.store import Store
+from unitscope.jobs.planning.config import SweepConfig
+from unitscope.jobs.sweep.run import sweep
+from unitscope.model.sources.base.load import load_model
 
 NETWORK = dedent(
     """

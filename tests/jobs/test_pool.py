@@ -7,13 +7,13 @@ import torch
 from unitscope.common.progress import SILENT
 from unitscope.index.datasets.open import open_dataset
 from unitscope.index.storage.folder import Folder
-from unitscope.jobs import sweep as sweeping
-from unitscope.jobs.config import SweepConfig
-from unitscope.jobs.merge import MergeTask
-from unitscope.jobs.planning import choose_subject, make_plan
-from unitscope.jobs.pool import LocalPool
-from unitscope.jobs.sweep import Sweeper
-from unitscope.model.load import load_model
+from unitscope.jobs.planning.config import SweepConfig
+from unitscope.jobs.planning.make_plan import choose_subject, make_plan
+from unitscope.jobs.sweep.merge import MergeTask
+from unitscope.jobs.sweep.pool import LocalPool
+from unitscope.jobs.sweep.shard import Sweeper
+from unitscope.jobs.sweep.shard import shard as sweeping
+from unitscope.model.sources.base.load import load_model
 
 
 def planned(material, folder):
@@ -73,7 +73,7 @@ def test_a_shard_lets_go_of_its_pixels_batch_by_batch(material, tmp_path, monkey
         return one
 
     monkeypatch.setattr(sweeping, "sample", watched)
-    monkeypatch.setattr("unitscope.jobs.plan.SHARDS_WANTED", 1)
+    monkeypatch.setattr("unitscope.jobs.planning.plan.SHARDS_WANTED", 1)
     config, model, shards = planned(material, tmp_path / "large")
     with LocalPool(config, model, lanes=1) as pool:
         record = next(iter(pool.map("sweep", range(shards))))

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from unitscope.index.store.store.store import Store
-from unitscope.index.verify.verify.verify import verify
-from unitscope.jobs import estimate
-from unitscope.jobs.config import SweepConfig
-from unitscope.jobs.run import sweep
+from unitscope.index.store.store import Store
+from unitscope.index.verify.verify import verify
+from unitscope.jobs.planning.config import SweepConfig
+from unitscope.jobs.planning.make_plan import estimate
+from unitscope.jobs.sweep.run import sweep
 
 
 @pytest.fixture(scope="module")

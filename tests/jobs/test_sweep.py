@@ -14,12 +14,12 @@ from unitscope.common.errors import LayerError, StoreBusyError, StoreError, Swee
 from unitscope.index.datasets.decode import crop_jpeg, decode, thumbnail
 from unitscope.index.storage.folder import Folder
 from unitscope.index.storage.packs import PATCHES_PER_UNIT
-from unitscope.index.store.store.store import Store
-from unitscope.jobs.config import SweepConfig
+from unitscope.index.store.store import Store
 from unitscope.jobs.lock import writing
-from unitscope.jobs.pictures import PATCH_SIDE, THUMBNAIL_SIDE
-from unitscope.jobs.run import sweep
-from unitscope.model.load import load_model
+from unitscope.jobs.planning.config import SweepConfig
+from unitscope.jobs.sweep.run import sweep
+from unitscope.jobs.sweep.thumbnails import PATCH_SIDE, THUMBNAIL_SIDE
+from unitscope.model.sources.base.load import load_model
 
 
 def hashes(store: Path) -> dict[str, str]:
@@ -127,7 +127,7 @@ def test_lanes_workers_and_resumption_do_not_change_a_byte(material, store, tmp_
 
 
 def test_a_killed_run_goes_on(material, store, tmp_path, monkeypatch) -> None:
-    from unitscope.jobs import run as module
+    from unitscope.jobs.sweep.shard import run as module
 
     folder = tmp_path / "cut"
     original = module._Run._sweep

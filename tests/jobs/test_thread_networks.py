@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 from unitscope.common.errors import SweepError
-from unitscope.jobs.forward import Forward
+from unitscope.jobs.sweep.forward import Forward
 from unitscope.model.feature import feature_named
 from unitscope.model.layers import list_layers
-from unitscope.model.load import load_model
+from unitscope.model.sources.base.load import load_model
 
 NETWORK = """
 import threading, time

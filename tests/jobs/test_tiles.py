@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from unitscope.index.atlas.atlas.atlas import Atlas, list_atlases
-from unitscope.index.atlas.atlas.tiles import packs_of
-from unitscope.index.atlas.atlas.writer import write_atlas
+from unitscope.index.atlas.atlas import Atlas, list_atlases
+from unitscope.index.atlas.tiles import packs_of
+from unitscope.index.atlas.writer import write_atlas
 from unitscope.index.storage.folder import Folder
 from unitscope.index.storage.packs import write_pack
-from unitscope.index.store.store.thumbs import Thumbs
+from unitscope.index.store.thumbs import Thumbs
 
 IMAGES = 5000
 PARTS = (3000, 2000)
@@ -71,7 +71,7 @@ def test_any_number_of_workers_writes_the_same_bytes(folder):
     child = f"""
         import sys, numpy as np
         from unitscope.index.storage.folder import Folder
-        from unitscope.jobs.tiles import draw_on_ray
+        from unitscope.jobs.build.tiles import draw_on_ray
         sys.path.insert(0, {str(Path(__file__).parent)!r})
         from test_tiles import PARTS, write
         folder = Folder({folder.url!r})

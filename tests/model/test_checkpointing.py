@@ -8,8 +8,8 @@ from unitscope.model.capture import Capture
 from unitscope.model.checkpointing import no_checkpointing
 from unitscope.model.feature import find_feature
 from unitscope.model.layers import list_layers
-from unitscope.model.receptive_field import unit_fields
-from unitscope.model.view import measure_views
+from unitscope.model.receptive_field.effective import measure_views
+from unitscope.model.receptive_field.receptive_field import unit_fields
 
 
 class Block(nn.Module):

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from unitscope.common.errors import LayerError
-from unitscope.model.filters import filters_of
+from unitscope.model.kernels import filters_of
 from unitscope.model.layers import list_layers
 
 SIZE = (32, 32)

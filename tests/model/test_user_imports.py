@@ -7,8 +7,8 @@ from textwrap import dedent
 import pytest
 import torch
 from unitscope.model.feature import find_feature
-from unitscope.model.load import load_model
 from unitscope.model.replica import replica
+from unitscope.model.sources.base.load import load_model
 
 HEAD = """
 import sys, pathlib

@@ -13,9 +13,15 @@ import torchvision
 from PIL import Image
 from torch import nn
 from unitscope.model.layers import list_layers, select_layers
-from unitscope.model.receptive_field import ReceptiveField, unit_fields
-from unitscope.model.view import measure_views
-from unitscope.model.view_windows import Centres, Energy, Sample, Windows, choose_centres
+from unitscope.model.receptive_field.effective import measure_views
+from unitscope.model.receptive_field.effective_windows import (
+    Centres,
+    Energy,
+    Sample,
+    Windows,
+    choose_centres,
+)
+from unitscope.model.receptive_field.receptive_field import ReceptiveField, unit_fields
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import uvicorn
 from fastapi.testclient import TestClient
-from unitscope.index.atlas.atlas.writer import write_atlas
+from unitscope.index.atlas.writer import write_atlas
 from unitscope.index.format.manifest import Manifest
 from unitscope.index.neighbors.build import blocks_of, build
 from unitscope.index.storage.cache import ByteCache
@@ -28,9 +28,9 @@ from unitscope.service.client import Client
 SWEEP = """
 import sys
 from unitscope.index.projection.projection import MapOptions
-from unitscope.jobs.build_atlas import build_atlas
-from unitscope.jobs.config import SweepConfig
-from unitscope.jobs.run import sweep
+from unitscope.jobs.build.atlas import build_atlas
+from unitscope.jobs.planning.config import SweepConfig
+from unitscope.jobs.sweep.run import sweep
 data, store, model = sys.argv[1:]
 sweep(SweepConfig(data=data, store=store, model=model, workers=0, batch_size=16, k=20))
 build_atlas(store, MapOptions("pca"))
@@ -39,8 +39,8 @@ build_atlas(store, MapOptions("pca"))
 LAYER_ATLASES = """
 import sys
 from unitscope.index.projection.projection import MapOptions
-from unitscope.jobs.build_activation_atlas import build_activation_atlas
-from unitscope.jobs.build_units_atlas import build_units_atlas
+from unitscope.jobs.build.activation_atlas import build_activation_atlas
+from unitscope.jobs.build.units_atlas import build_units_atlas
 if __name__ == "__main__":
     build_units_atlas(sys.argv[1], "block", MapOptions("pca"))
     build_activation_atlas(sys.argv[1], "block", MapOptions("pca"))

@@ -13,11 +13,11 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import numpy as np
 import pytest
-from unitscope.index.atlas.atlas.atlas import Atlas
-from unitscope.index.atlas.atlas.writer import write_atlas
+from unitscope.index.atlas.atlas import Atlas
+from unitscope.index.atlas.writer import write_atlas
 from unitscope.index.storage.folder import Folder
-from unitscope.index.store.store.store import Store
-from unitscope.index.store.store.thumbs import Thumbs
+from unitscope.index.store.store import Store
+from unitscope.index.store.thumbs import Thumbs
 
 ARTIFACTS = Path(__file__).parents[2] / "test-artifacts" / "service"
 PAGE = "/stores/shapes/atlas/pca"

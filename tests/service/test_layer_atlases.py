@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 from unitscope.common.errors import NotFoundError
-from unitscope.index.atlas.atlas.layer_atlas import LayerAtlas
+from unitscope.index.atlas.layer_atlas import LayerAtlas
 from unitscope.index.format.layer_folders import ACTIVATIONS, UNITS
-from unitscope.index.store.store.store import Store
+from unitscope.index.store.store import Store
 from unitscope.service.queries import layer_atlases as questions
 
 PAGE = "/stores/mapped/layers/block/atlas"

@@ -9,8 +9,8 @@ from urllib.parse import quote, unquote
 import httpx
 import pytest
 from unitscope.index.storage.layer_names import folder_name, layer_name
-from unitscope.index.store.store.store import Store
-from unitscope.index.verify.verify.verify import verify
+from unitscope.index.store.store import Store
+from unitscope.index.verify.verify import verify
 from unitscope.service.client import Client
 from unitscope.service.http.layer_paths import LayerPaths
 

@@ -5,10 +5,10 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
-from unitscope.index.atlas.atlas.layer_atlas import LayerAtlas
+from unitscope.index.atlas.layer_atlas import LayerAtlas
 from unitscope.index.format.layer_folders import ACTIVATIONS
-from unitscope.index.overlays.overlays.positions import MapPlaces
-from unitscope.index.store.store.store import Store
+from unitscope.index.overlays.positions import MapPlaces
+from unitscope.index.store.store import Store
 
 API = "/api/v1/stores/mapped/layers/block/atlases"
 PAGE = "/stores/mapped/layers/block/atlas"

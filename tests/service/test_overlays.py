@@ -5,9 +5,9 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
-from unitscope.index.atlas.atlas.atlas import Atlas
-from unitscope.index.atlas.atlas.writer import write_atlas
-from unitscope.index.overlays.overlays.positions import MapPlaces
+from unitscope.index.atlas.atlas import Atlas
+from unitscope.index.atlas.writer import write_atlas
+from unitscope.index.overlays.positions import MapPlaces
 
 API = "/api/v1/stores/store/atlases/flat"
 REGION = "1,1;4.5,1;4.5,4;1,4"

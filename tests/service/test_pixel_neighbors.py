@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from unitscope.common.errors import StoreDamagedError
 from unitscope.index.neighbors.pixel_space import pixel_blocks
-from unitscope.index.store.store.store import Store
-from unitscope.jobs.build_index import build_index
+from unitscope.index.store.store import Store
+from unitscope.jobs.build.index import build_index
 
 API = "/api/v1/stores/store/neighbors"
 

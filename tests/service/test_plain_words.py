@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from altered_stores import altered, relabel
 from unitscope.index.merge import labels as label_numbers
-from unitscope.index.overlays.overlays.coloring import by_values
+from unitscope.index.overlays.coloring import by_values
 
 API = "/api/v1/stores/store"
 PAGE = "/stores/store"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from unitscope.index.store.store.store import Store
+from unitscope.index.store.store import Store
 
 API = "/api/v1/stores/large"
 

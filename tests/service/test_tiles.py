@@ -7,9 +7,9 @@ import threading
 import numpy as np
 import pytest
 from PIL import Image
-from unitscope.index.atlas.atlas.atlas import Atlas
-from unitscope.index.atlas.atlas.writer import write_atlas
-from unitscope.index.store.store.store import Store
+from unitscope.index.atlas.atlas import Atlas
+from unitscope.index.atlas.writer import write_atlas
+from unitscope.index.store.store import Store
 
 API = "/api/v1/stores/store/atlases/flat"
 

@@ -4,7 +4,7 @@ import json
 import shutil
 
 import pytest
-from unitscope.index.store.store.store import Store
+from unitscope.index.store.store import Store
 from unitscope.service.live.options import LiveOptions
 from unitscope.service.live.supervisor import LiveModel
 from unitscope.service.stores.trusted import Trusted

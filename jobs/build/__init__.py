@@ -1,0 +1,1 @@
+"""Building from a finished store: indexes, atlases, samples of activations."""

@@ -1,0 +1,1 @@
+"""Sweeping: shards of images through a network, merged into a finished store."""
