@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 from unitscope.common.frame import Frame
-from unitscope.index.format.manifest import Manifest, PartRecord, files_of, frame_to_json
+from unitscope.index.format.manifest import Manifest, files_of, frame_to_json
 from unitscope.index.format.parquet_writer import record_of
 from unitscope.index.format.schema import (
     PATCHES,
@@ -42,6 +42,7 @@ from unitscope.index.stats.moments import Statistics
 from unitscope.index.stats.topk import TopK
 from unitscope.index.storage import packs
 from unitscope.index.storage.folder import Folder
+from unitscope.index.storage.hashed_file import PartRecord
 from unitscope.jobs.build.index import build_index
 
 FRAME = Frame(resize=256, crop=(224, 224))

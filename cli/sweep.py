@@ -14,7 +14,7 @@ from .provenance import print_notes, provenance
 if TYPE_CHECKING:
     from ..index.format.manifest import Manifest
     from ..jobs.planning.config import SweepConfig
-    from ..jobs.planning.estimate import Estimate
+    from ..jobs.sweep.estimate import Estimate
     from ..jobs.sweep.run import SweepReport
 
 
@@ -109,7 +109,7 @@ def _why(feature: dict[str, Any]) -> str:
 
 
 def _dry_run(config: "SweepConfig", arguments: Namespace) -> int:
-    from ..jobs.planning.estimate import estimate
+    from ..jobs.sweep.estimate import estimate
 
     with show_progress() as progress:
         found = estimate(config, progress=progress)

@@ -3,19 +3,18 @@
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
 from ..common.errors import LayerError
+from .capture import Capture
+from .feature import Feature
 from .op_graph import OpGraph, trace_operators
 from .outputs import read_output
 from .trace import Key, Probes, first_tensor, random_images
-
-if TYPE_CHECKING:
-    from .feature import Feature
 
 Inputs = dict[Key, Tensor]
 
@@ -51,10 +50,8 @@ class Interventions:
         """What makes the output of the first batch, operator by operator."""
         return trace_operators(self._network, self._weights, self._one, self.width)
 
-    def read(self, feature: "Feature") -> Tensor:
+    def read(self, feature: Feature) -> Tensor:
         """(images, width): the feature of the first batch."""
-        from .capture import Capture  # which reads features itself
-
         with Capture(self._network, (), feature) as capture:
             functional_call(self._network, self._weights, (self._one,))
             found = capture.take().feature

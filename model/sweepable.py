@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..common.errors import LayerError
-from .feature import Feature, find_feature
+from .feature import Feature
+from .find_feature import find_feature
 from .independence import check_independence
 from .layers import Layer
 from .sources.base import ASSUMED

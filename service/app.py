@@ -22,6 +22,7 @@ from .api import regions as api_regions
 from .api import stores as api
 from .api import units as api_units
 from .api.fast_path import SHORTCUTS
+from .error_pages import add_handlers, too_large
 from .http import health, metrics
 from .http.connections import Connections
 from .http.fast_path import Quick
@@ -30,7 +31,6 @@ from .http.layer_paths import LayerPaths
 from .http.metrics import Metrics
 from .http.openapi import complete
 from .http.origins import Hosts
-from .http.problems import add_handlers
 from .http.security import Guard
 from .http.static import MemoryFiles
 from .live.options import LiveOptions
@@ -49,7 +49,7 @@ class Service(FastAPI):
         """What counts and logs, and what guards, are around what answers failures, too."""
         self.state.routes = super().build_middleware_stack()
         inner = LayerPaths(Quick(self.state.routes, SHORTCUTS))
-        return Observe(Guard(inner, self.state.hosts), self.state.metrics)
+        return Observe(Guard(inner, self.state.hosts, too_large), self.state.metrics)
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document, made once."""

@@ -12,7 +12,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
-from source_files import PACKAGES, ROOT, files
+from source_files import PACKAGES, ROOT, files, module_of
 
 # Who may import whom. Keys are files, the last that fits counts.
 WHOM = {
@@ -23,6 +23,42 @@ WHOM = {
     "service/*": {"service", "index", "common"},
     "service/live/worker.py": {"service", "model", "index", "common"},
     "cli/*": set(PACKAGES),
+}
+
+# Inside the large packages: which packages, and files beside them, a package may import from the same top folder. What
+# is not listed may be imported by none; a file at the root of a top folder may import all of that folder.
+WINGS = {
+    "index/storage": set(),
+    "index/labels": set(),
+    "index/stats": set(),
+    "index/where": {"labels"},
+    "index/format": {"storage", "labels", "stats"},
+    "index/datasets": {"storage", "labels", "format"},
+    "index/store": {"storage", "labels", "stats", "where", "format", "datasets"},
+    "index/neighbors": {"storage", "format", "store"},
+    "index/merge": {"storage", "labels", "stats", "format"},
+    "index/projection": {"neighbors"},
+    "index/analysis": {"storage", "labels", "stats", "format", "store", "neighbors"},
+    "index/atlas": {"storage", "format", "store", "neighbors", "projection", "analysis"},
+    "index/overlays": {"storage", "labels", "stats", "where", "store", "projection", "analysis", "atlas"},
+    "index/verify": {"storage", "labels", "format", "store", "neighbors", "merge", "atlas"},
+    "service/schemas": set(),
+    "service/stores": set(),
+    "service/live": {"errors", "telemetry"},
+    "service/http": {"errors", "telemetry", "schemas", "stores"},
+    "service/client": {"errors", "paths", "schemas"},
+    "service/queries": {"errors", "telemetry", "schemas", "stores", "live"},
+    "service/params": {"schemas", "stores", "http", "live", "queries"},
+    "service/api": {"schemas", "stores", "http", "live", "queries", "params"},
+    "service/pages": {"errors", "paths", "schemas", "stores", "http", "queries", "params"},
+    "service/web": set(),
+    "jobs/ray": {"cores"},
+    "jobs/planning": {"cores", "log"},
+    "jobs/sweep": {"cores", "lock", "log", "planning", "ray"},
+    "jobs/build": {"child", "cores", "lock", "planning", "ray", "sweep"},
+    "jobs/demo": {"child", "planning", "sweep", "build"},
+    "model/receptive_field": {"layers", "trace"},
+    "model/sources": {"layout", "outputs"},
 }
 
 # At the top of a file of cli/ (outside functions and `if TYPE_CHECKING`) only these.
@@ -109,6 +145,17 @@ def imports_of(file: str, source: str) -> Imports:
     return imports
 
 
+def broken_wings(file: str, line: int, imported: str) -> Iterator[str]:
+    """One line where a file of a package may not import this module, `index.store.store.Store`, of its top folder."""
+    top, *inside = file.split("/")
+    _, second, *_ = [*imported.split("."), ""]
+    if len(inside) < 2 or second in ("", inside[0]):
+        return
+    allowed = WINGS.get(f"{top}/{inside[0]}", set())
+    if second not in allowed:
+        yield f"{file}:{line}: may import {sorted(allowed)} of {top}, not {second}"
+
+
 def broken_rules(file: str, source: str) -> Iterator[str]:
     """One line for each import of a file that breaks a rule."""
     imports = imports_of(file, source)
@@ -121,6 +168,8 @@ def broken_rules(file: str, source: str) -> Iterator[str]:
             package = rest.split(".")[0]
             if package not in allowed:
                 yield f"{file}:{line}: may import {sorted(allowed)}, not {package}"
+            elif package == file.split("/", maxsplit=1)[0]:
+                yield from broken_wings(file, line, rest)
             elif file.startswith("cli/") and top and package not in CLI_TOP:
                 yield f"{file}:{line}: cli imports {package} only inside functions"
         elif first in LIBRARIES and not any(fnmatch(file, pattern) for pattern in LIBRARIES[first]):
@@ -154,6 +203,11 @@ def test_imports_keep_the_walls(file: str) -> None:
         ("jobs/ray/pool.py", "import ray"),
         ("common/errors.py", "import numpy"),
         ("cli/top.py", "from ..index.store import Store"),
+        ("index/storage/packs.py", "from ..format.manifest import Manifest"),
+        ("index/store/units.py", "from ..merge import units"),
+        ("service/http/problems.py", "from ..pages.rendering import page"),
+        ("service/pages/unit.py", "from ..api.units import router"),
+        ("jobs/planning/views.py", "from ..sweep.shard import Shard"),
     ],
 )
 def test_a_broken_wall_is_seen(file: str, source: str) -> None:
@@ -164,14 +218,54 @@ def test_a_broken_wall_is_seen(file: str, source: str) -> None:
     ("file", "source"),
     [
         ("index/neighbors/ivf.py", "import faiss"),
-        ("service/live/worker.py", "import torch\nfrom ..model.load import load_model"),
+        ("service/live/worker.py", "import torch\nfrom ...model.sources.load import load_model"),
         ("cli/top.py", "def run():\n    from ..index.store import Store"),
         ("cli/top.py", "if TYPE_CHECKING:\n    from ..index.store import Store"),
-        ("index/datasets/open.py", "from ...common.errors import DatasetError\nfrom ..files import Folder"),
+        (
+            "index/datasets/open.py",
+            "from ...common.errors import DatasetError\nfrom ..storage.folder import Folder",
+        ),
     ],
 )
 def test_an_allowed_import_is_none(file: str, source: str) -> None:
     assert list(broken_rules(file, source)) == []
+
+
+def test_every_package_has_walls() -> None:
+    folders = {"/".join(Path(file).parts[:2]) for file in files() if len(Path(file).parts) > 2}
+    assert folders == set(WINGS)
+
+
+def test_no_circle_of_packages() -> None:
+    """A file at the root of a top folder counts as a package of its own."""
+    edges: dict[str, set[str]] = {}
+    modules = {module_of(file) for file in files()}
+    for file in files():
+        for _, name, _ in imports_of(file, (ROOT / file).read_text()).found:
+            module = name if name in modules else name.rpartition(".")[0]
+            if module in modules:
+                edges.setdefault(package_of(module_of(file)), set()).add(package_of(module))
+    assert [package for package in edges if package in reached(package, edges)] == []
+
+
+def package_of(module: str) -> str:
+    """`unitscope.index.store` for the modules in it."""
+    return ".".join(module.split(".")[:3])
+
+
+def reached(start: str, edges: dict[str, set[str]]) -> set[str]:
+    """What can be reached from a package, itself only through others."""
+    found: set[str] = set()
+    left = edges.get(start, set()) - {start}
+    while left:
+        found |= left
+        left = {after for package in left for after in edges.get(package, set())} - found
+    return found
+
+
+def test_a_circle_of_packages_is_seen() -> None:
+    edges = {"a": {"a", "b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}
+    assert [package for package in edges if package in reached(package, edges)] == ["a", "b", "c"]
 
 
 def test_the_type_checker_sees_every_package() -> None:

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from ..overlays.overlays import Overlays
 from ..storage.once import OnceCache
 from ..store.store import Store
 from .classes import ClassFacts
@@ -14,7 +13,6 @@ from .similar_units import SimilarUnits
 from .units import UnitFacts
 
 _BYTES = 192 << 20
-_OVERLAY_BYTES = 192 << 20
 
 
 class Facts:
@@ -27,7 +25,6 @@ class Facts:
         self.similar = SimilarUnits(store, self._cache, self.images)
         self.classes = ClassFacts(store, self._cache, self.images, self.units)
         self.image_units = ImageUnits(store, self._cache)
-        self.overlays = Overlays(OnceCache(_OVERLAY_BYTES))
         self.order = ImageOrder(store, self._cache, self.images)
 
     @property

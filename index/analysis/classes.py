@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from ...common.errors import NotFoundError
-from ..merge.labels import LABELS_LIMIT
+from ..format.schema import LABELS_LIMIT
 from ..neighbors.exact import chunks
 from ..stats.distribution import strongest_first
 from ..storage.once import OnceCache

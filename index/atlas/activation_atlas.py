@@ -16,11 +16,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...common.errors import StoreDamagedError
-from ..format.manifest import PartRecord
 from ..format.parquet_writer import features_settings, table_file
 from ..neighbors.exact import Vectors, nearest
 from ..projection.grid import nearest_cells
 from ..storage.folder import Folder, MissingFileError
+from ..storage.hashed_file import PartRecord
 
 SAMPLES_IN_CELL = 16
 """About so many samples lie in a cell, where there are not more than MOST_CELLS a side."""

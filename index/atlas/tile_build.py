@@ -13,8 +13,8 @@ import numpy as np
 
 from ...common.errors import StoreDamagedError
 from ...common.progress import Progress
-from ..format.manifest import PartRecord
 from ..storage.folder import Folder, MissingFileError
+from ..storage.hashed_file import PartRecord
 from ..storage.packs import open_offsets, pack_files
 from .scatter import Scatter
 from .scatter_layout import scatter_of

@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from ...common.errors import StoreDamagedError
-from ..format.manifest import PartRecord
 from ..storage.folder import Folder
+from ..storage.hashed_file import PartRecord
 from ..storage.open_pack import OpenPack
 from ..storage.packs import PackWriter, pack_writer
 from .tile_packs import GROUND, QUALITY, GridRegion, GridTop, Region, ScatterRegion

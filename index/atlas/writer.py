@@ -9,11 +9,11 @@ import pyarrow as pa
 
 from ...common.errors import StoreDamagedError, UsageError
 from ...common.progress import SILENT, Progress
-from ..format.manifest import PartRecord
 from ..format.parquet_writer import table_file, text_settings
 from ..format.sealed import sealed, unsealed
 from ..projection.grid import assigned_grid, nearest_grid
 from ..storage.folder import Folder, MissingFileError
+from ..storage.hashed_file import PartRecord
 from .atlas import COORDINATES, GRID, SCATTER, VERSION, assigned_cells, atlas_path, check_name, numbers
 from .tile_build import Draw, draw_here, make_tiles, remove_other_tiles
 from .tile_drawing import Thumb

@@ -13,22 +13,13 @@ from ...common.errors import StoreDamagedError, StoreError, StoreNotFoundError
 from ...common.frame import Exif, Frame
 from ..storage.damaged import NONSENSE, describe
 from ..storage.folder import Folder, MissingFileError
+from ..storage.hashed_file import PartRecord
 from ..storage.layer_names import folder_name
 from .manifest_checks import check_frame, check_parts
 from .schema import FORMAT_VERSION, MANIFEST, WORK
 
 Json = dict[str, Any]
 """A JSON object."""
-
-
-@dataclass(frozen=True)
-class PartRecord:
-    """One finished file. rows: of its table (images, for packs; 0 for what has no rows)."""
-
-    path: str
-    rows: int
-    bytes: int
-    sha256: str
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from ...common.frame import CropRounding, Frame
 from ..storage.stored_names import check_stored_name
 
 if TYPE_CHECKING:
-    from .manifest import PartRecord
+    from ..storage.hashed_file import PartRecord
 
 _MOST = 1 << 50
 """More images, units or bytes than any store has."""

@@ -4,16 +4,15 @@ The same rows give the same bytes: no times, no names of hosts, one thread's ord
 flipped byte is found when it is read.
 """
 
-import hashlib
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any, BinaryIO
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..storage.folder import Folder
-from .manifest import PartRecord
+from ..storage.hashed_file import HashedFile, PartRecord, hashed_file
 
 IMAGE_ROWS = 65_536
 """Rows of a row group of a per-image table, at most."""
@@ -107,49 +106,6 @@ def maxima_settings(schema: pa.Schema) -> dict[str, Any]:
         },
         "write_statistics": [name for name in schema.names if name not in positions],
     }
-
-
-class HashedFile:
-    """A file that is written from front to end and knows its length and SHA-256. `rows` is for its record."""
-
-    def __init__(self, path: str, file: BinaryIO) -> None:
-        self.path = path
-        self.rows = 0
-        self._file = file
-        self._bytes = 0
-        self._sha256 = hashlib.sha256()
-
-    closed = False
-
-    def write(self, data: bytes) -> int:
-        """Appends; `data` may be any buffer."""
-        size = memoryview(data).nbytes
-        self._file.write(data)
-        self._sha256.update(data)
-        self._bytes += size
-        return size
-
-    def tell(self) -> int:
-        """Bytes written so far."""
-        return self._bytes
-
-    def flush(self) -> None:
-        """For pyarrow; the folder's writer flushes at the end."""
-
-    def close(self) -> None:
-        """For pyarrow; the folder's writer closes the file."""
-
-    @property
-    def record(self) -> PartRecord:
-        """What the manifest says about the file; whole once the writer is done."""
-        return PartRecord(self.path, self.rows, self._bytes, self._sha256.hexdigest())
-
-
-@contextmanager
-def hashed_file(folder: Folder, path: str) -> Generator[HashedFile]:
-    """A file of the store, which appears whole at a clean exit."""
-    with folder.writer(path) as file:
-        yield HashedFile(path, file)
 
 
 class TableFile:

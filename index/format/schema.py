@@ -364,3 +364,7 @@ def maxima_table(layer: str) -> str:
 def layer_features_table(layer: str) -> str:
     """The folder of the features that are a layer's mean over positions; its columns are those of `features/`."""
     return f"{LAYER_FEATURES}/{folder_name(layer)}"
+
+
+LABELS_LIMIT = 4096
+"""Distinct labels of a dataset, at most: with more, nothing is kept by label."""

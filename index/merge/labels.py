@@ -15,7 +15,7 @@ import pyarrow.compute
 import pyarrow.parquet as pq
 
 from ...common.errors import StoreError
-from ..format.schema import PLAN, part_path
+from ..format.schema import LABELS_LIMIT, PLAN, part_path
 from ..labels.codes import NO_LABEL, LabelCodes
 from ..labels.columns import LABELS, has_label_lists, list_pairs
 from ..storage.folder import Folder, MissingFileError
@@ -23,8 +23,6 @@ from .notes import Part, note_path
 
 pc: Any = pyarrow.compute  # its functions are made at import, where no type checker sees them
 
-LABELS_LIMIT = 4096
-"""Distinct labels of a dataset, at most: with more, nothing is kept by label."""
 
 _DISTINCT = b"distinct"
 

@@ -11,13 +11,13 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pyarrow as pa
 
-from ..format.manifest import PartRecord
 from ..format.schema import MERGED
 from ..stats import moments as statistics
 from ..stats import topk
 from ..stats.moments import Statistics
 from ..stats.topk import TopK
 from ..storage.folder import Folder, MissingFileError
+from ..storage.hashed_file import PartRecord
 from .class_sums import add_missing
 
 _RECORD = b"record"

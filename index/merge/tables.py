@@ -12,7 +12,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...common.errors import ImageStatus, StoreDamagedError
-from ..format.manifest import PartRecord
 from ..format.parquet_writer import IMAGE_ROWS, feature_rows, features_settings, table_file, text_settings
 from ..format.schema import (
     ERRORS,
@@ -32,6 +31,7 @@ from ..format.schema import (
 )
 from ..labels.columns import SWEPT_FIELDS
 from ..storage.folder import Folder
+from ..storage.hashed_file import PartRecord
 from .classes import write_classes
 from .image_units import write_strongest
 from .labels import distinct_labels, note_labels

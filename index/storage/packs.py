@@ -16,10 +16,9 @@ from threading import Lock
 import numpy as np
 import pyarrow as pa
 
-from ..format.manifest import PartRecord
-from ..format.parquet_writer import HashedFile, hashed_file
 from .damaged import damaged, reading
 from .folder import Folder, MissingFileError
+from .hashed_file import HashedFile, PartRecord, hashed_file
 from .watched_file import WatchedFile
 
 PATCHES_PER_UNIT = 9

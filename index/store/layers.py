@@ -6,11 +6,11 @@ import hashlib
 import pyarrow as pa
 
 from ...common.errors import LayerError
-from ..format.manifest import PartRecord
 from ..format.parquet_bounds import read_small
 from ..format.schema import LAYERS, LAYERS_SCHEMA, LayerRow, maxima_table
 from ..storage.damaged import damaged, reading
 from ..storage.folder import Folder
+from ..storage.hashed_file import PartRecord
 from ..storage.stored_names import check_stored_name
 
 _MOST = 1 << 24

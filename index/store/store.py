@@ -14,9 +14,10 @@ import pyarrow as pa
 from ...common.errors import ImageStatus, LayerError, UsageError
 from ..datasets.open import open_dataset
 from ..format.columns import Columns
-from ..format.manifest import Manifest, PartRecord
+from ..format.manifest import Manifest
 from ..format.manifest_checks import check_model, check_named, check_rows
 from ..format.parquet_cache import FileCache
+from ..format.patches import top_column
 from ..format.schema import (
     CLASSES,
     CLASSES_SCHEMA,
@@ -42,10 +43,10 @@ from ..format.schema import (
     plan_schema,
 )
 from ..labels.columns import LABELS, LIST_COLUMNS, has_label_lists
-from ..merge.units import top_column
 from ..stats.topk import TopK
 from ..storage.damaged import reading
 from ..storage.folder import Folder
+from ..storage.hashed_file import PartRecord
 from ..storage.packs import PATCHES_PER_UNIT, Packs
 from ..where.parser import ClassNames, Filter
 from .features import FeatureReader

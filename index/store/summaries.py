@@ -11,9 +11,10 @@ import numpy as np
 import pyarrow as pa
 
 from ..format.columns import Columns
-from ..format.manifest import Manifest, PartRecord
+from ..format.manifest import Manifest
 from ..format.schema import CLASSES, CLASSES_SCHEMA, SELECTIVITY, STRONGEST, LayerRow
 from ..storage.damaged import damaged
+from ..storage.hashed_file import PartRecord
 
 
 class StrongUnit(NamedTuple):

@@ -13,7 +13,7 @@ from ...index.atlas.activation_atlas import Cells, average, remove_other_cells, 
 from ...index.atlas.activation_sample import ActivationSample
 from ...index.atlas.writer import write_atlas
 from ...index.format.layer_folders import ACTIVATIONS, layer_folder, sample_folder
-from ...index.format.manifest import PartRecord
+from ...index.storage.hashed_file import PartRecord
 from ...index.neighbors.graph_table import stored_graph
 from ...index.projection.projection import MapOptions
 from ...index.projection.quality import measure_quality

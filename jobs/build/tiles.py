@@ -7,7 +7,7 @@ from ...common.progress import SILENT, Progress
 from ...index.atlas.tile_build import Draw, Drawn
 from ...index.atlas.tile_drawing import draw
 from ...index.atlas.tile_packs import Region
-from ...index.format.manifest import PartRecord
+from ...index.storage.hashed_file import PartRecord
 from ...index.storage.folder import Folder
 from ...index.store.thumbs import Thumbs
 from ..ray.job import RayJob, Run

@@ -17,10 +17,9 @@ from ...index.labels.matching import LabelMap
 from ...index.labels.summary import COUNTED, LabelCounter, LabelFacts, only_ranks
 from ...index.storage.errors import translate
 from ...index.storage.folder import Folder
-from ..sweep.shard import read_rows
-from ..sweep.thumbnails import WORK_OUTPUTS
 from .config import SweepConfig
-from .plan import Plan, regroup
+from .place import WORK_OUTPUTS
+from .plan import Plan, read_rows, regroup
 
 
 def no_images(config: SweepConfig, dataset: Dataset) -> DatasetError:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ...common.errors import StorageError, StoreError, UsageError
 from ...index.datasets.selection import is_selected
-from ...index.format.schema import MANIFEST, PLAN
+from ...index.format.schema import MANIFEST, MERGED, PLAN, WORK
 from ...index.storage.folder import Folder
 from ..log import LOG_FILE
 from .config import SweepConfig
@@ -59,3 +59,10 @@ def _within(outer: str, inner: str) -> tuple[str, ...] | None:
     else:
         first, second = Path(outer).resolve().parts, Path(inner).resolve().parts
     return second[len(first) :] if second[: len(first)] == first else None
+
+
+WORK_PICTURES = f"{WORK}/pictures"
+
+
+WORK_OUTPUTS = (MERGED, WORK_PICTURES)
+"""What is made from committed shards, and stale when one of them changes."""

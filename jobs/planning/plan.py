@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from ...common.errors import StoreDamagedError, SweepError
 from ...index.format.schema import PART_IMAGES, PLAN, LayerRow, part_path
+from ...index.labels.columns import LABEL_INDICES
 from ...index.storage.folder import Folder
 from ...model.feature import Feature
 from ...model.layers import Layer
@@ -195,3 +196,26 @@ def _digest(digest: Digest, table: pa.Table | pa.RecordBatch) -> None:
     columns = [table[name].to_pylist() for name in ("uri", "size", "etag")]
     for row in zip(*columns, strict=True):
         digest.update(json.dumps(row).encode())
+
+
+READ_COLUMNS = ("image_id", "uri", "size", "label_index", LABEL_INDICES, "file", "offset", "length")
+
+
+def read_rows(folder: Folder, plan: Plan, shard: int, columns: list[str] | None = None) -> pa.Table:
+    """The plan's rows of a shard, in image_id order. Raises StoreDamagedError."""
+    part, index = divmod(shard, plan.shards_per_part)
+    path = part_path(PLAN, part)
+
+    def read() -> pa.Table:
+        with folder.open(path) as source:
+            file = pq.ParquetFile(source)
+            known = [name for name in READ_COLUMNS if name in file.schema_arrow.names]
+            return file.read_row_group(index, columns=columns or known)
+
+    try:
+        return folder.attempt(path, read)
+    except (pa.ArrowInvalid, IndexError) as error:
+        raise StoreDamagedError(
+            f"{folder.path(path)} is damaged ({error}): remove {folder.path(PLAN_FILE)} to plan again (what was swept "
+            "is then swept again), or start a new store"
+        ) from error

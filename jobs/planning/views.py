@@ -20,8 +20,7 @@ from ...model.receptive_field.receptive_field import UnitFields
 from ...model.replica import replica
 from ...model.sources.load import LoadedModel
 from ..cores import cores
-from ..sweep.shard import read_rows
-from .plan import Plan
+from .plan import Plan, read_rows
 from .sample import sample
 
 BATCH = 8

@@ -2,10 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
-
-from ..planning.config import SweepConfig
 
 Run = Callable[[str, Any], Any]
 """Runs one task of a step, in any thread, and returns its result."""
@@ -28,20 +25,3 @@ class RayJob:
     gpu: bool = False
     lanes: int | None = None
     spare: int = 0
-
-
-def sweep_job(config: SweepConfig) -> RayJob:
-    """Return the job of a sweep's workers."""
-    return RayJob(
-        partial(_sweep_worker, config),
-        workers=config.workers,
-        address=config.ray_address,
-        gpu=config.device.startswith("cuda"),
-        spare=1,
-    )
-
-
-def _sweep_worker(config: SweepConfig, lanes: int) -> Run:
-    from ..sweep.worker import Worker  # brings torch, which Ray's driver does without
-
-    return Worker(config, lanes=lanes).run

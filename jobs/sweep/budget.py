@@ -12,9 +12,8 @@ from ...index.merge.notes import Part
 from ...index.merge.shards import shard_blocks
 from ...index.storage.folder import Folder
 from ...model.sources.preprocess import Preprocess
-from ..planning.plan import Plan
+from ..planning.plan import Plan, read_rows
 from ..planning.sample import sample
-from .shard import read_rows
 
 SHOWN = 20
 

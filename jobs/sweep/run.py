@@ -20,10 +20,9 @@ from ..lock import writing
 from ..log import Log
 from ..planning.config import SweepConfig
 from ..planning.make_plan import absolute_spec, choose_subject, make_plan
-from ..planning.place import PLAN_FILE, check_place
+from ..planning.place import PLAN_FILE, WORK_OUTPUTS, check_place
 from ..planning.plan import Plan, dataset_fingerprint, load_plan
 from ..planning.preflight import check_same
-from ..ray.job import sweep_job
 from ..ray.pool import RayPool
 from .budget import Budget, failures_of, read_committed, recheck
 from .choose_pool import SMALL_SECONDS, seconds_here, starts_ray
@@ -31,8 +30,9 @@ from .finish import finish
 from .forward import check_device
 from .merge import merge_tasks, note_labels, summary_tasks
 from .pool import LocalPool, Pool
+from .ray_job import sweep_job
 from .remember_sweep import remember_sweep
-from .thumbnails import WORK_OUTPUTS, choose_views, pack_tasks
+from .thumbnails import choose_views, pack_tasks
 
 
 @dataclass(frozen=True)

@@ -10,24 +10,20 @@ from types import TracebackType
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 
-from ...common.errors import ImageStatus, StoreDamagedError, SweepError
+from ...common.errors import ImageStatus, SweepError
 from ...index.datasets.open import Dataset
-from ...index.format.schema import PLAN, part_path, shard_path, shard_schema
+from ...index.format.schema import shard_path, shard_schema
 from ...index.labels.columns import LABEL_INDICES
 from ...index.merge.shards import with_checksums
 from ...index.storage.folder import Folder
 from ...model.sources.load import LoadedModel
-from ..planning.place import PLAN_FILE
-from ..planning.plan import Plan
+from ..planning.plan import Plan, read_rows
 from ..planning.sample import Sample, sample
 from .forward import BatchResult, Forward
 from .label_predictions import LabelLists
 from .predictions import predict
-
-READ_COLUMNS = ("image_id", "uri", "size", "label_index", LABEL_INDICES, "file", "offset", "length")
 
 
 @dataclass(frozen=True)
@@ -99,26 +95,6 @@ class Sweeper:
         with self._folder.writer(path) as sink, pa.ipc.new_file(sink, batch.schema) as writer:
             writer.write_batch(batch)
         return swept.record
-
-
-def read_rows(folder: Folder, plan: Plan, shard: int, columns: list[str] | None = None) -> pa.Table:
-    """The plan's rows of a shard, in image_id order. Raises StoreDamagedError."""
-    part, index = divmod(shard, plan.shards_per_part)
-    path = part_path(PLAN, part)
-
-    def read() -> pa.Table:
-        with folder.open(path) as source:
-            file = pq.ParquetFile(source)
-            known = [name for name in READ_COLUMNS if name in file.schema_arrow.names]
-            return file.read_row_group(index, columns=columns or known)
-
-    try:
-        return folder.attempt(path, read)
-    except (pa.ArrowInvalid, IndexError) as error:
-        raise StoreDamagedError(
-            f"{folder.path(path)} is damaged ({error}): remove {folder.path(PLAN_FILE)} to plan again (what was swept "
-            "is then swept again), or start a new store"
-        ) from error
 
 
 def _stack(samples: list[Sample], input_size: tuple[int, int]) -> torch.Tensor:

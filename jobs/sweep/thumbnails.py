@@ -15,20 +15,17 @@ import pyarrow.parquet as pq
 from ...common.errors import DatasetError, ImageError, ImageStatus, StoreDamagedError
 from ...index.datasets.decode import crop_jpeg, decode, thumbnail
 from ...index.datasets.open import Dataset
-from ...index.format.schema import MERGED, PATCHES, THUMBS, UNITS, WORK, shard_path
+from ...index.format.schema import PATCHES, THUMBS, UNITS, shard_path
 from ...index.merge.notes import Part
 from ...index.merge.shards import shard_blocks
 from ...index.merge.tables import PartRecord
 from ...index.storage.folder import Folder
 from ...index.storage.packs import PATCHES_PER_UNIT, write_pack
-from ..planning.plan import Plan
-from .shard import read_rows
+from ..planning.place import WORK_PICTURES
+from ..planning.plan import Plan, read_rows
 
 THUMBNAIL_SIDE = 96
 PATCH_SIDE = 96
-WORK_PICTURES = f"{WORK}/pictures"
-WORK_OUTPUTS = (MERGED, WORK_PICTURES)
-"""What is made from committed shards, and stale when one of them changes."""
 WANTED = f"{WORK_PICTURES}/wanted.arrow"
 VIEW = ("vx0", "vy0", "vx1", "vy1")
 WANTED_SCHEMA = pa.schema(

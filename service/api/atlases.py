@@ -2,10 +2,11 @@
 
 from fastapi import APIRouter, Response
 
+from ..http.openapi import TABLE
+from ..http.openapi import pictures as described
 from ..http.strict_params import StrictRoute
 from ..params.atlas import AskedAtlas, AskedSpot, AskedTile, View
-from ..params.common import TABLE, ImageId
-from ..params.common import pictures as described
+from ..params.common import ImageId
 from ..queries import tiles as questions
 from ..schemas.atlases import CellAtAnswer, TilesAnswer, WhereAnswer
 

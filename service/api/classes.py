@@ -5,9 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from ...index.analysis.classes import ClassSort
+from ..http.openapi import TABLE
 from ..http.responses import answer
 from ..http.strict_params import StrictRoute
-from ..params.common import TABLE, Cursor, Limit, Order, StoreName, is_descending
+from ..params.common import Cursor, Limit, Order, StoreName, is_descending
 from ..queries import classes as class_questions
 from ..schemas.classes import ClassesAnswer, OneClassAnswer, OverviewAnswer
 

@@ -5,9 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from ...index.analysis.image_order import ImageSort
+from ..http.openapi import TABLE
 from ..http.responses import answer
 from ..http.strict_params import StrictRoute
-from ..params.common import MAX_LAYER, TABLE, Cursor, Limit, Number, Order, StoreName, Where, is_descending
+from ..params.common import MAX_LAYER, Cursor, Limit, Number, Order, StoreName, Where, is_descending
 from ..queries import images as image_questions
 from ..queries import stores as ask
 from ..schemas.images import ImagesAnswer, ImageUnitsAnswer

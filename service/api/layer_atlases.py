@@ -2,11 +2,12 @@
 
 from fastapi import APIRouter, Request, Response
 
+from ..http.openapi import TABLE
+from ..http.openapi import pictures as described
 from ..http.responses import picture_from
 from ..http.strict_params import StrictRoute
 from ..params.atlas import AskedLayerAtlas, AskedSpot, AskedTile, AtlasVersion, View
-from ..params.common import TABLE, ImageId, LayerName, Number, StoreName
-from ..params.common import pictures as described
+from ..params.common import ImageId, LayerName, Number, StoreName
 from ..queries import layer_atlases as questions
 from ..queries.tiles import tile
 from ..schemas.atlases import TilesAnswer

@@ -7,11 +7,14 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 
 from ...index.atlas.layer_atlas import LayerAtlas
+from ..http.openapi import TABLE
+from ..http.openapi import pictures as described
 from ..http.responses import Content
 from ..http.strict_params import StrictRoute
 from ..params.atlas import AskedLayerAtlas, AskedLayerMap, AskedOfLayer, AtlasVersion, asked_of_layer
-from ..params.common import TABLE, Cursor, K, LayerName, Limit, Number, StoreName
-from ..params.common import pictures as described
+from ..params.common import Cursor, K, LayerName, Limit, Number, StoreName
+from ..params.overlay import AskedPaintedLayer, PlaceOfTile
+from ..params.region import GridOfRegion, Region, WhereOfItems
 from ..queries import layer_regions, overlays
 from ..queries import regions as region_questions
 from ..queries.maps import map_of_layer
@@ -27,8 +30,6 @@ from ..schemas.regions import (
     UnitsInRegionAnswer,
 )
 from ..stores.versioned import Version
-from .overlays import AskedPaintedLayer, PlaceOfTile
-from .regions import GridOfRegion, Region, WhereOfItems
 
 router = APIRouter(prefix="/api/v1/stores/{store}/layers/{layer:layer}/atlases", route_class=StrictRoute)
 

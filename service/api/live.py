@@ -9,11 +9,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from ...index.neighbors.index import Ann
+from ..http.openapi import TABLE, problems
+from ..http.openapi import pictures as described
 from ..http.responses import answer, answer_from, answer_now, consistent, picture
 from ..http.strict_params import StrictRoute
 from ..live.supervisor import LiveModel
-from ..params.common import MAX_LAYER, TABLE, LayerName, Number, PictureVersion, StoreName, problems
-from ..params.common import pictures as described
+from ..params.common import MAX_LAYER, LayerName, Number, PictureVersion, StoreName
 from ..params.live import (
     IMAGE_BODY,
     BoxText,

@@ -6,9 +6,10 @@ import numpy as np
 from fastapi import APIRouter, Query, Request, Response
 
 from ...index.neighbors.index import Ann
+from ..http.openapi import TABLE, problems
 from ..http.responses import answer_from
 from ..http.strict_params import StrictRoute
-from ..params.common import TABLE, ImageId, K, MetricName, StoreName, Where, problems
+from ..params.common import ImageId, K, MetricName, StoreName, Where
 from ..queries.neighbors import Search, neighbors, neighbors_in_pixels, neighbors_of_image
 from ..schemas.stores import NeighborsAnswer, Space, VectorQuery
 from ..schemas.unvalidated import Draft

@@ -5,10 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from ...index.storage.packs import PATCHES_PER_UNIT
+from ..http.openapi import pictures as described
 from ..http.responses import picture
 from ..http.strict_params import StrictRoute
 from ..params.common import LayerName, Number, PictureVersion, StoreName
-from ..params.common import pictures as described
 from ..queries import pixels as pictures
 from ..stores.urls import BOX_PATTERN, parse_box
 

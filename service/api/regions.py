@@ -1,18 +1,16 @@
 """The API's regions of an atlas: which images lie in one, and what sets them apart; and where some images lie."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
-from ..http.responses import Content, answer_from
+from ..http.openapi import TABLE
+from ..http.responses import answer_from
 from ..http.strict_params import StrictRoute
-from ..params.atlas import Asked, AskedMap
-from ..params.common import MAX_LAYER, TABLE, Cursor, K, Limit, Number, StoreName
+from ..params.atlas import AskedMap
+from ..params.common import MAX_LAYER, Cursor, K, Limit, Number, StoreName
+from ..params.region import AskedRegion, WhereOfItems
 from ..queries import regions as questions
-from ..queries.maps import ShownMap
-from ..queries.regions import REGION_PATTERN, Drawn
 from ..schemas.atlases import ViewName
 from ..schemas.regions import (
     CounterpartAnswer,
@@ -25,39 +23,6 @@ from ..stores.registry import Registry, ServedStore
 from ..stores.versioned import Version
 
 router = APIRouter(prefix="/api/v1/stores", route_class=StrictRoute)
-
-Region = Annotated[
-    str,
-    Query(
-        max_length=8000,
-        pattern=REGION_PATTERN,
-        description="x,y;x,y;…: the corners of a polygon in cells from the grid's upper left corner, at least three",
-    ),
-]
-
-
-@dataclass(frozen=True)
-class AskedInRegion:
-    """A request about a region of an atlas."""
-
-    shown: Asked[ShownMap]
-    grid: ViewName
-    region: str
-
-    def answer(self, make: Callable[[Drawn], Content]) -> Response:
-        """What `make` says of the region."""
-        return self.shown.answer(lambda _, shown: make(Drawn(shown, self.grid, self.region)))
-
-
-GridOfRegion = Annotated[ViewName, Query(description="the grid that the region is drawn in")]
-
-
-async def _in_region(asked: AskedMap, region: Region, grid: GridOfRegion = "nearest") -> AskedInRegion:
-    return AskedInRegion(asked, grid, region)
-
-
-AskedRegion = Annotated[AskedInRegion, Depends(_in_region)]
-WhereOfItems = Annotated[str, Query(max_length=4000, description="a filter, such as: label = 'cat'")]
 
 
 @router.get("/{store}/atlases/{atlas}/region", response_model=RegionAnswer, responses=TABLE)

@@ -4,9 +4,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
+from ..http.openapi import NOT_MODIFIED, TABLE, problems
 from ..http.responses import answer, answer_from, answer_now, consistent
 from ..http.strict_params import StrictRoute
-from ..params.common import NOT_MODIFIED, TABLE, AtlasName, StoreName, problems
+from ..params.common import AtlasName, StoreName
 from ..queries import stores as ask
 from ..queries.atlases import all_atlases, describe_atlas, grid
 from ..schemas.stores import AtlasAnswer, AtlasesAnswer, GridAnswer, LayersAnswer, StoreAnswer, StoresAnswer

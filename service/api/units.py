@@ -5,9 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from ...index.analysis.unit_order import UnitQuery, UnitSort
+from ..http.openapi import TABLE
 from ..http.responses import answer
 from ..http.strict_params import StrictRoute
-from ..params.common import TABLE, Cursor, K, LayerName, Limit, Number, Order, StoreName, Where, is_descending
+from ..params.common import Cursor, K, LayerName, Limit, Number, Order, StoreName, Where, is_descending
 from ..queries import units as unit_questions
 from ..queries.patches import PatchQuery, patches
 from ..schemas.units import OneUnitAnswer, PatchesAnswer, SimilarUnitsAnswer, UnitClassesAnswer, UnitsAnswer

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .instrumentation import note_route
+from ..telemetry import note_route
 from .layer_paths import plain_name
 
 _PARAMETER = re.compile(r"([a-z_]{1,20})=([A-Za-z0-9_.]{1,100})")

@@ -5,9 +5,9 @@ from fastapi.responses import JSONResponse
 
 from ...common.errors import StorageError, UnitscopeError
 from ...index.format.schema import MANIFEST
-from ..params.common import problems
 from ..schemas.stores import Health
 from ..stores.registry import Registry
+from .openapi import problems
 
 router = APIRouter()
 _HEADERS = {"Cache-Control": "no-store"}

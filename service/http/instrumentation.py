@@ -3,18 +3,15 @@
 What happens inside can note what the request did (`searched`): the note goes to the metrics and the log with the rest.
 """
 
-from contextvars import ContextVar
 from time import monotonic, perf_counter
-from typing import Literal
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ..telemetry import CURRENT, OTHER, Observed
 from . import logs, metrics
 from .layer_paths import template
 from .metrics import Metrics
-
-Search = Literal["exact", "ann"]
 
 _WATCHING = frozenset({metrics.PATH, "/livez", "/readyz"})
 """What asks for these watches the process: nobody waits for what follows."""
@@ -23,43 +20,6 @@ _WATCHING = frozenset({metrics.PATH, "/livez", "/readyz"})
 _CLIENT_GONE = 499
 """In the log and the metrics only: the client went away before it was answered."""
 _PATH_LETTERS = 500
-
-
-class Observed:
-    """What is known of a request while it is answered. id: in the answer's X-Request-ID and in the log."""
-
-    __slots__ = ("complete", "id", "route", "search", "status")
-
-    def __init__(self, id: str) -> None:
-        self.id = id
-        self.route = metrics.OTHER
-        self.search: Search | None = None
-        self.status = 500
-        """Unless an answer says otherwise: none has come."""
-        self.complete = False
-
-
-_CURRENT: ContextVar[Observed | None] = ContextVar("unitscope_observed", default=None)
-
-
-def current_id() -> str | None:
-    """The id of the request that is being answered."""
-    observed = _CURRENT.get()
-    return None if observed is None else observed.id
-
-
-def searched(*, exact: bool) -> None:
-    """The request that is being answered has searched for neighbours."""
-    observed = _CURRENT.get()
-    if observed is not None:
-        observed.search = "exact" if exact else "ann"
-
-
-def note_route(template: str) -> None:
-    """The template of the address that is being answered, where no router says it."""
-    observed = _CURRENT.get()
-    if observed is not None:
-        observed.route = template
 
 
 class Observe:
@@ -76,7 +36,7 @@ class Observe:
             return
         start = perf_counter()
         observed = Observed(logs.request_id(scope["headers"]))
-        token = _CURRENT.set(observed)
+        token = CURRENT.set(observed)
         counted, visits = scope["path"] != metrics.PATH, scope["path"] not in _WATCHING
         failure: Exception | None = None
         if counted:
@@ -91,7 +51,7 @@ class Observe:
             if not observed.complete:
                 raise  # the server ends the connection
         finally:
-            _CURRENT.reset(token)
+            CURRENT.reset(token)
             if visits:
                 self.kept.running -= 1
                 self.kept.last_answer = monotonic()
@@ -145,7 +105,7 @@ class NoteRoute:
         try:
             await self.app(scope, receive, send)
         finally:
-            observed = _CURRENT.get()
+            observed = CURRENT.get()
             if observed is not None:
                 observed.route = _route(scope)
 
@@ -154,4 +114,4 @@ def _route(scope: Scope) -> str:
     """The template of the address that was asked for; of a mounted folder of files its own address."""
     path = getattr(scope.get("route"), "path", None)
     mounted = scope.get("root_path", "").removeprefix(scope.get("app_root_path", ""))
-    return template(path) if path else mounted or metrics.OTHER
+    return template(path) if path else mounted or OTHER

@@ -15,14 +15,13 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from ...common.errors import UnitscopeError
-from ..params.common import problems
 from ..stores.registry import Registry
+from ..telemetry import OTHER
+from .openapi import problems
 from .responses import RELEASE
 
 PATH = "/metrics"
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-OTHER = "other"
-"""The method of a request that has an unknown one, and the route of one that has none."""
 _SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 _DOWN = ("off", "dead")
 

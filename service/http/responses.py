@@ -17,8 +17,8 @@ from ..schemas import arrow as arrow_answers
 from ..schemas.stores import Table
 from ..schemas.unvalidated import Draft
 from ..stores.registry import Registry, ServedStore
-from ..stores.urls import VERSION_LETTERS, version
-from ..stores.versioned import Version
+from ..stores.urls import version
+from ..stores.versioned import Picture, Version, part_version
 from .content_type import quality
 
 T = TypeVar("T")
@@ -36,8 +36,6 @@ _ANYTHING = ("", "*/*", _JSON)
 
 Content = BaseModel | Draft[Any]
 """What an answer says."""
-Picture = tuple[bytes, str]
-"""Encoded pixels and their media type."""
 
 
 def answer(request: Request, store: str, make: Callable[[ServedStore], Content]) -> Response:
@@ -176,11 +174,6 @@ def _response(
 
 def _size(answered: Picture) -> int:
     return len(answered[0]) + _ENTRY_BYTES
-
-
-def part_version(part: Version[Any]) -> str:
-    """What `v=` holds in the addresses of pictures of a part of a store."""
-    return part.digest[:VERSION_LETTERS]
 
 
 def _nothing(served: ServedStore) -> Version[Any]:

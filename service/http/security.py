@@ -2,15 +2,17 @@
 
 import re
 from collections import Counter
+from collections.abc import Callable
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .clients import CLIENT, client_of
+from ..telemetry import CLIENT, client_of
 from .origins import Hosts, host_name, is_foreign
-from .problems import problem, respond
+from .problems import problem
 
 BODY_BYTES = 4 << 20
 """A vector of 65,536 numbers is at most 2 MiB of JSON."""
@@ -39,15 +41,21 @@ HEADERS = {
 _RAW = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
 
 
+TooLarge = Callable[[Request, str], Response]
+"""From a request and what is too large about it."""
+
+
 class Guard:
     """Pure ASGI, so that nothing is buffered and no task is started for a request.
 
-    hosts: the names that requests may be addressed to, None for any.
+    hosts: the names that requests may be addressed to, None for any. too_large: makes the response to a request with
+    too large a body, which may come from a form of a page.
     """
 
-    def __init__(self, app: ASGIApp, hosts: Hosts | None = None) -> None:
+    def __init__(self, app: ASGIApp, hosts: Hosts | None, too_large: TooLarge) -> None:
         self.app = app
         self.hosts = hosts
+        self.too_large = too_large
         self.held: Counter[str] = Counter()
         """Bytes of bodies now, by client."""
 
@@ -99,7 +107,7 @@ class Guard:
             told = "a page of another origin may not make this service act: open the service's own pages"
             return problem(403, "foreign-page", "A foreign page", told)
         if not (length.isascii() and length.isdigit()) or int(length[:20]) > limit:
-            return respond(Request(scope), 413, "too-large", "Too large", _too_large(limit))
+            return self.too_large(Request(scope), _too_large(limit))
         return None
 
 

@@ -13,7 +13,7 @@ from threading import Condition, Event, Thread
 
 from ...common.errors import ImageError, ImageStatus, UnitscopeError, UsageError
 from ..errors import ModelChangedError, ModelUnavailableError
-from ..http.clients import CLIENT
+from ..telemetry import CLIENT
 from . import protocol
 from .options import LiveOptions, LiveStatus
 from .process import WorkerDiedError, WorkerProcess, Zygote

@@ -4,7 +4,7 @@ from typing import Literal
 
 from fastapi import Request, Response
 
-from ..api.overlays import PaintedMap
+from ..params.overlay import PaintedMap
 from ..queries import overlays as overlay_questions
 from ..queries import regions as region_questions
 from ..queries.images import ListedImageAnswer, listed

@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
-from ..api.overlays import Painting, painting
-from ..api.regions import Region
 from ..http.responses import consistent
 from ..params.atlas import AskedSpot, AtlasVersion
 from ..params.common import AtlasName, StoreName
+from ..params.overlay import Painting, painting
+from ..params.region import Region
 from ..queries.maps import ShownMap, map_of
 from ..queries.regions import Drawn
 from ..queries.tiles import atlas_of

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from fastapi import Request, Response
 
 from ...index.analysis.image_order import ImageSort
-from ..http.responses import Picture
 from ..queries import images as image_questions
 from ..queries import stores as ask
 from ..queries.live import Live, MapView
@@ -15,6 +14,7 @@ from ..schemas.images import ImagesAnswer
 from ..schemas.live import MapsAnswer
 from ..schemas.stores import ImageAnswer, NeighborsAnswer
 from ..stores.registry import ServedStore
+from ..stores.versioned import Picture
 from .rendering import page
 from .sections import Tried, attempt, blocked, given, live_of
 

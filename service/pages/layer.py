@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from fastapi import Request, Response
 
 from ...index.analysis.unit_order import UnitQuery
-from ..http.responses import Picture
 from ..queries import units as unit_questions
 from ..queries.kernels import FilterView, describe_filters, filters
 from ..queries.live import Live
 from ..schemas.live import FiltersAnswer
 from ..stores.registry import ServedStore
+from ..stores.versioned import Picture
 from .rendering import page
 from .sections import attempt, given, live_of
 

@@ -5,11 +5,11 @@ from typing import Literal
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from ..api.overlays import Painting, painting
-from ..api.regions import Region
 from ..http.responses import consistent
 from ..params.atlas import AskedSpot, AtlasVersion
 from ..params.common import LayerName, StoreName
+from ..params.overlay import Painting, painting
+from ..params.region import Region
 from ..queries.layer_atlases import layer_atlas_of
 from ..queries.maps import ShownMap, map_of_layer
 from ..queries.regions import Drawn

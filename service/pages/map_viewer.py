@@ -9,13 +9,12 @@ from fastapi import Query
 from ...index.atlas.atlas import Atlas
 from ...index.overlays.coloring import CORRECT
 from ...index.overlays.items import UNIT_TITLES
-from ..http.responses import part_version
 from ..queries.class_names import class_name
 from ..queries.maps import ShownMap
 from ..queries.tiles import Spot, nearest
 from ..schemas.atlases import TilesAnswer, ViewName
 from ..stores.registry import ServedStore
-from ..stores.versioned import Version
+from ..stores.versioned import Version, part_version
 from .urls import label_is, store_url
 
 VIEWS: tuple[ViewName, ...] = ("nearest", "assigned", "scatter")

@@ -12,11 +12,13 @@ from typing import Any, Generic, TypeVar
 from fastapi import Request
 
 from ...common.errors import DatasetNotAllowedError, ModelNotAllowedError, StoreNotFoundError, UnitscopeError
-from ..http.problems import ModelUnavailableError, status_of
+from ..errors import ModelUnavailableError, status_of
 from ..queries import stores as ask
 from ..queries.class_names import name_of
 from ..queries.live import Live
 from ..queries.pixels import read_pixels
+from ..queries.stores import describe
+from ..schemas.stores import StoreAnswer
 from ..stores.registry import ServedStore
 from ..stores.urls import version
 
@@ -140,3 +142,11 @@ def blocked(served: ServedStore, image_id: int) -> Callable[[], str | None]:
         return tried.problem if tried else None
 
     return told
+
+
+def store_of(request: Request) -> StoreAnswer | None:
+    """The store that the address names, if it can be read: the page says of it what every page says."""
+    try:
+        return describe(request.app.state.registry.get(request.path_params.get("store", "")).value)
+    except UnitscopeError:
+        return None

@@ -5,9 +5,9 @@ from urllib.parse import quote, urlencode
 
 from fastapi import Request, Response
 
-from ..http.problems import store_of
 from ..http.strict_params import StrictRoute, nearest
 from .rendering import page
+from .sections import store_of
 
 _SAID = 5
 

@@ -8,14 +8,14 @@ from fastapi import Depends, Path, Query, Request, Response
 
 from ...index.atlas.atlas import Atlas
 from ...index.atlas.layer_atlas import LayerAtlas
-from ..http.responses import Content, Picture, answer_from, picture_from
+from ..http.responses import Content, answer_from, picture_from
 from ..queries.layer_atlases import layer_atlas_of
 from ..queries.maps import ShownMap, map_of, map_of_layer
 from ..queries.tiles import Spot, TilePlace, atlas_of
 from ..schemas.atlases import ViewName
 from ..schemas.layer_atlases import Kind
 from ..stores.registry import ServedStore
-from ..stores.versioned import Version
+from ..stores.versioned import Picture, Version
 from .common import AtlasName, LayerName, StoreName
 
 A = TypeVar("A")

@@ -1,6 +1,6 @@
 """What requests may hold: the parameters that the routes share, and how the OpenAPI document tells of problems."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import Path, Query
 
@@ -40,36 +40,3 @@ PictureVersion = Annotated[
 def is_descending(order: str | None) -> bool | None:
     """Of an `Order`; None for the default."""
     return None if order is None else order == "desc"
-
-
-_WORDS = {
-    400: "the request's body is no JSON",
-    403: "the request names another host",
-    404: "no such store, layer, unit, image, index or atlas",
-    409: "the store cannot answer, or the image has changed since the sweep",
-    410: "the image, or its dataset, is not there any more",
-    413: "the request's body is too large",
-    422: "a parameter is out of its range, or the filter cannot be read",
-    503: "the store cannot be read now, or is damaged",
-}
-
-
-def problems(*codes: int) -> dict[int | str, dict[str, Any]]:
-    """The problem+json answers of a route, for the OpenAPI document."""
-    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {code: {"description": _WORDS[code], "content": content} for code in codes}
-
-
-NOT_MODIFIED: dict[int | str, dict[str, Any]] = {
-    304: {"description": "what If-None-Match names is still right"}
-}
-TABLE = problems(403, 404, 409, 422, 503) | NOT_MODIFIED
-
-
-def pictures(
-    *kinds: str, codes: tuple[int, ...] = (403, 404, 409, 422, 503)
-) -> dict[int | str, dict[str, Any]]:
-    """The answers of a route that gives pixels."""
-    schema = {"schema": {"type": "string", "format": "binary"}}
-    found = {200: {"description": "the picture", "content": dict.fromkeys(kinds, schema)}}
-    return found | problems(*codes) | NOT_MODIFIED

@@ -7,12 +7,12 @@ from urllib.parse import quote
 import numpy as np
 
 from ...common.errors import UsageError
-from ..http.responses import Picture
 from ..live.mosaics import draw, mosaic_of, png
 from ..live.protocol import Head
 from ..schemas.live import FiltersAnswer, FilterScale, MosaicAnswer
 from ..stores.registry import ServedStore
 from ..stores.urls import address, version
+from ..stores.versioned import Picture
 from .live import Live, check_unit
 from .pixels import PNG
 from .stores import said

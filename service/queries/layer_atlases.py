@@ -7,7 +7,6 @@ from ...common.errors import NotFoundError, StoreError
 from ...index.atlas.activation_sample import VIEW, ActivationSample
 from ...index.atlas.atlas import Atlas
 from ...index.atlas.layer_atlas import LayerAtlas
-from ..http.responses import Picture, part_version
 from ..schemas.atlases import TilesAnswer, ViewName
 from ..schemas.layer_atlases import (
     CellMeanAnswer,
@@ -20,7 +19,7 @@ from ..schemas.layer_atlases import (
 )
 from ..stores.registry import ServedStore
 from ..stores.urls import address
-from ..stores.versioned import Version
+from ..stores.versioned import Picture, Version, part_version
 from . import tiles as tile_answers
 from .atlases import atlas_row
 from .class_names import class_name

@@ -13,7 +13,6 @@ from ...common.frame import Box
 from ...index.datasets.decode import size
 from ...index.format.schema import LayerRow
 from ...index.neighbors.index import Ann
-from ..http.responses import Picture
 from ..live.model_spec import model_facts
 from ..live.mosaics import mosaic_of
 from ..live.protocol import Head, Message
@@ -30,6 +29,7 @@ from ..schemas.live import (
 )
 from ..stores.registry import ServedStore
 from ..stores.urls import address, version
+from ..stores.versioned import Picture
 from .class_names import class_name
 from .neighbors import Search, neighbors
 from .pixels import PNG, read_pixels

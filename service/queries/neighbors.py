@@ -7,11 +7,11 @@ import numpy as np
 from ...common.errors import StoreDamagedError, UsageError
 from ...index.neighbors.index import Ann, Found
 from ...index.neighbors.pixel_space import pixel_feature
-from ..http.instrumentation import searched
 from ..schemas.stores import Metric, NeighborsAnswer, Space
 from ..schemas.unvalidated import Draft
 from ..stores.neighbors import Near
 from ..stores.registry import ServedStore
+from ..telemetry import searched
 from .image_cards import Shown, shown, shown_at_hand
 from .stores import check_image, said
 

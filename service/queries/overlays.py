@@ -12,7 +12,6 @@ from ...index.overlays.coloring import Painted, by_numbers, marked
 from ...index.overlays.overlays import Overlay
 from ...index.overlays.palettes import MARK, SERIES, hexadecimal, ordered, two_ended
 from ...index.overlays.rendering import shares
-from ..http.responses import Picture
 from ..schemas.atlases import ViewName
 from ..schemas.overlays import (
     ClusterAnswer,
@@ -26,6 +25,7 @@ from ..schemas.overlays import (
     PaintedBy,
 )
 from ..stores.registry import ServedStore
+from ..stores.versioned import Picture
 from .class_names import class_name
 from .maps import ShownMap, check_item
 from .regions import Drawn, items_of
@@ -64,7 +64,7 @@ def overlays(shown: ShownMap) -> OverlaysAnswer:
 
 def overlay(shown: ShownMap, grid: ViewName, paint: Paint) -> Overlay:
     """Raises UsageError for what is missing or unknown, LayerError, FilterError, StoreNotFoundError for no scatter."""
-    kept = shown.served.facts.overlays
+    kept = shown.served.overlays
     if grid == "scatter":
         kept.places(shown.atlas, shown.digest, grid)  # is there one?
     key: tuple[object, ...] = (shown.key, paint.by, paint.column, paint.layer, paint.unit, paint.where)
@@ -79,7 +79,7 @@ def overlay(shown: ShownMap, grid: ViewName, paint: Paint) -> Overlay:
 def tile(shown: ShownMap, paint: Paint, place: TilePlace) -> Picture:
     """What lies over a tile. Raises NotFoundError for a tile that is none, and as `overlay`."""
     grid, *there = place
-    return shown.served.facts.overlays.tile(overlay(shown, grid, paint), *there), PNG
+    return shown.served.overlays.tile(overlay(shown, grid, paint), *there), PNG
 
 
 def legend(shown: ShownMap, paint: Paint) -> LegendAnswer:
@@ -122,7 +122,7 @@ def value(shown: ShownMap, paint: Paint, item: int) -> OverlayValueAnswer:
 def clusters(shown: ShownMap, grid: ViewName) -> ClustersAnswer:
     """The clusters with names, and where they lie in a grid."""
     served, atlas = shown.served, shown.atlas
-    facts = served.facts.overlays
+    facts = served.overlays
     on_map = facts.places(atlas, shown.digest, "nearest")
     named = facts.kept(
         ("clusters", shown.digest),
@@ -151,7 +151,7 @@ def _label_name(served: ServedStore, label: str) -> str:
 def _painted(shown: ShownMap, paint: Paint) -> Painted:
     items = shown.items
     if paint.by == "density":
-        counts = shown.served.facts.overlays.density(shown.atlas, shown.digest, items.count)
+        counts = shown.served.overlays.density(shown.atlas, shown.digest, items.count)
         return by_numbers("density", counts, says=f"{items.one}s in a cell of the map", logarithmic=True)
     if paint.by == "unit":
         if paint.layer is None or paint.unit is None:

@@ -19,8 +19,8 @@ from ...common.errors import (
 from ...common.frame import Box
 from ...index.datasets.decode import crop_jpeg, decode, size, thumbnail
 from ..errors import ImageChangedError, ImageGoneError
-from ..http.responses import Picture
 from ..stores.registry import ServedStore
+from ..stores.versioned import Picture
 from .stores import check_image
 
 JPEG, PNG = "image/jpeg", "image/png"

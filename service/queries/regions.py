@@ -62,7 +62,7 @@ class Drawn:
     def places(self) -> np.ndarray:
         """(m,) int64, ascending: the items' places in the atlas."""
         corners = np.array([[float(one) for one in corner.split(",")] for corner in self.region.split(";")])
-        return self.served.facts.overlays.kept(
+        return self.served.overlays.kept(
             ("region", self.shown.digest, self.grid, self.region),
             lambda: self.lie().inside(corners),
             lambda made: made.nbytes,
@@ -70,7 +70,7 @@ class Drawn:
 
     def lie(self) -> MapPlaces:
         """Where all items of the map lie."""
-        return self.served.facts.overlays.places(self.shown.atlas, self.shown.digest, self.grid)
+        return self.served.overlays.places(self.shown.atlas, self.shown.digest, self.grid)
 
     def ids(self) -> np.ndarray:
         """(m,) int64 items, ascending."""
@@ -181,9 +181,7 @@ def units(drawn: Drawn, *, layer: str | None, k: int) -> RegionUnitsAnswer:
 def units_answer(drawn: Drawn, asked: Hashable, find: Callable[[], RegionUnits]) -> RegionUnitsAnswer:
     """The units that `find` finds in a region, kept. asked: what beside the region it looks for."""
     served, inside = drawn.served, drawn.ids()
-    found = served.facts.overlays.kept(
-        ("units", drawn.key, asked), find, lambda made: 200 * len(made.units) + 100
-    )
+    found = served.overlays.kept(("units", drawn.key, asked), find, lambda made: 200 * len(made.units) + 100)
     return RegionUnitsAnswer(
         **said(served),
         atlas=drawn.shown.atlas.name,
@@ -203,7 +201,7 @@ def extent(shown: ShownMap, grid: ViewName, where: str) -> ExtentAnswer:
     """Where the items that a filter keeps lie. Raises FilterError."""
     atlas = shown.atlas
     places = np.flatnonzero(shown.items.mask(where)[atlas.images])
-    box = shown.served.facts.overlays.places(atlas, shown.digest, grid).box(places)
+    box = shown.served.overlays.places(atlas, shown.digest, grid).box(places)
     return ExtentAnswer(
         **said(shown.served),
         atlas=atlas.name,

@@ -10,7 +10,6 @@ from ...common.errors import NotFoundError, StoreError, StoreNotFoundError, Usag
 from ...index.atlas.atlas import Atlas
 from ...index.atlas.scatter import Scatter
 from ...index.atlas.tiles import TILE, Tiles
-from ..http.responses import Picture, part_version
 from ..schemas.atlases import (
     CellAtAnswer,
     GridName,
@@ -23,7 +22,7 @@ from ..schemas.atlases import (
 )
 from ..stores.registry import ServedStore
 from ..stores.urls import address
-from ..stores.versioned import Version
+from ..stores.versioned import Picture, Version, part_version
 from .pixels import JPEG
 from .stores import check_image, fact_columns, image_facts, said
 

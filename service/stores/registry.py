@@ -26,18 +26,20 @@ from ...index.neighbors.exact import Vectors
 from ...index.neighbors.index import HELD, Ann
 from ...index.neighbors.index import MANIFEST as ANN_MANIFEST
 from ...index.neighbors.pixel_space import pixel_folder
+from ...index.overlays.overlays import Overlays
 from ...index.storage.cache import ByteCache
 from ...index.storage.folder import Folder
+from ...index.storage.once import OnceCache
 from ...index.store.store import Store
 from ...index.store.trust import NOTHING, Trust
 from .neighbors import Near, NearOpener
-from .versioned import Fresh, Version
+from .versioned import VERSION_LETTERS, Fresh, Version
 
-VERSION_LETTERS = 12
 _ANSWER_BYTES = 64 << 20
 _SHOWN_BYTES = 64 << 20
 _EXACT_BYTES = 128 << 20
 """Features of at most this many bytes are held and searched exactly where a store has no index."""
+_OVERLAY_BYTES = 192 << 20
 _NONSENSE = (KeyError, TypeError, ValueError, IndexError, AttributeError)
 """What a manifest that is JSON, but not ours, makes its readers raise."""
 
@@ -57,6 +59,7 @@ class ServedStore:
         self.versioned = f"v={store.manifest.hash[:VERSION_LETTERS]}"
         self.store = store
         self.facts = Facts(store)
+        self.overlays = Overlays(OnceCache(_OVERLAY_BYTES))
         self.hash = store.manifest.hash
         self.answers = ByteCache(_ANSWER_BYTES)
         self.shown = ByteCache(_SHOWN_BYTES)

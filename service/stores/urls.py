@@ -4,7 +4,8 @@ from urllib.parse import quote
 
 from ...common.errors import UsageError
 from ...common.frame import Box
-from .registry import VERSION_LETTERS, ServedStore
+from .registry import ServedStore
+from .versioned import VERSION_LETTERS
 
 BOX_PATTERN = r"^-?[0-9]{1,9}(,-?[0-9]{1,9}){3}$"
 """x0,y0,x1,y1 in whole pixels."""

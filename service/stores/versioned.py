@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from ...common.errors import StorageError, UnitscopeError
 from ...index.storage.folder import Folder, MissingFileError
@@ -129,3 +129,15 @@ class Fresh(Generic[T]):
             return None
         except OSError as error:
             raise StorageError(f"{self._folder.path(self._manifest)}: {error.strerror or error}") from error
+
+
+VERSION_LETTERS = 12
+
+
+Picture = tuple[bytes, str]
+"""Encoded pixels and their media type."""
+
+
+def part_version(part: Version[Any]) -> str:
+    """What `v=` holds in the addresses of pictures of a part of a store."""
+    return part.digest[:VERSION_LETTERS]

@@ -6,12 +6,7 @@ from pathlib import Path
 
 import pytest
 from unitscope.common.errors import UsageError
-from unitscope.index.labels.matching import (
-    imagenet_names,
-    imagenet_wnids,
-    resolve_labels,
-    shown_classes,
-)
+from unitscope.index.labels.matching import imagenet_names, imagenet_wnids, resolve_labels, shown_classes
 
 CLASSES = ("cat", "dog", "eel")
 

@@ -5,7 +5,8 @@ import json
 
 import pytest
 from unitscope.common.frame import Frame
-from unitscope.index.format.manifest import Manifest, PartRecord, files_of, frame_from_json, frame_to_json
+from unitscope.index.format.manifest import Manifest, files_of, frame_from_json, frame_to_json
+from unitscope.index.storage.hashed_file import PartRecord
 
 RECORDS = [
     PartRecord(path, 3, 4, "ab") for path in ("images/part-00001.parquet", "images/part-00000.parquet")

@@ -14,8 +14,8 @@ from unitscope.index.storage.folder import Folder
 from unitscope.index.store.store import Store
 from unitscope.index.verify.verify import verify
 from unitscope.jobs.planning.config import SweepConfig
-from unitscope.jobs.planning.estimate import estimate
 from unitscope.jobs.planning.plan import Plan, load_plan
+from unitscope.jobs.sweep.estimate import estimate
 from unitscope.jobs.sweep.run import sweep
 from unitscope.model.sources.base.load import load_model
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from unitscope.common.errors import SweepError
 from unitscope.jobs.sweep.forward import Forward
-from unitscope.model.feature import feature_named
+from unitscope.model.find_feature import feature_named
 from unitscope.model.layers import list_layers
 from unitscope.model.sources.base.load import load_model
 

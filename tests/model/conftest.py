@@ -4,7 +4,7 @@ import pytest
 import torch
 from capture_cases import InPlace, settle
 from listed_networks import NETWORKS
-from unitscope.model.feature import find_feature
+from unitscope.model.find_feature import find_feature
 from unitscope.model.layers import list_layers
 
 

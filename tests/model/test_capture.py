@@ -10,7 +10,7 @@ from capture_cases import First, InPlace, Transpose, hooks, run, settle
 from torch import nn
 from unitscope.common.errors import LayerError
 from unitscope.model.capture import Capture
-from unitscope.model.feature import feature_named
+from unitscope.model.find_feature import feature_named
 from unitscope.model.layers import as_grid, list_layers, select_layers, tensor_of
 from unitscope.model.reduce import Reduction
 from unitscope.model.trace import every_module_runs

@@ -6,7 +6,7 @@ from torch import nn
 from torch.utils.checkpoint import CheckpointFunction, checkpoint, checkpoint_sequential
 from unitscope.model.capture import Capture
 from unitscope.model.checkpointing import no_checkpointing
-from unitscope.model.feature import find_feature
+from unitscope.model.find_feature import find_feature
 from unitscope.model.layers import list_layers
 from unitscope.model.receptive_field.effective import measure_views
 from unitscope.model.receptive_field.receptive_field import unit_fields

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import nn
 from unitscope.common.errors import LayerError
 from unitscope.model.capture import Capture
-from unitscope.model.feature import COMPARED, find_feature
+from unitscope.model.find_feature import COMPARED, find_feature
 
 P = nn.Parameter
 SIZE = (16, 16)

@@ -7,7 +7,7 @@ import torchvision
 from torch import nn
 from unitscope.common.errors import LayerError
 from unitscope.model.capture import Capture
-from unitscope.model.feature import feature_named, find_feature
+from unitscope.model.find_feature import feature_named, find_feature
 
 tv = torchvision.models
 

@@ -6,7 +6,7 @@ from capture_cases import InPlace, settle
 from torch import nn
 from torch.nn import functional as F
 from unitscope.common.errors import LayerError
-from unitscope.model.feature import feature_named
+from unitscope.model.find_feature import feature_named
 from unitscope.model.independence import check_independence
 from unitscope.model.layers import list_layers
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from unitscope.common.errors import UnitscopeError
 from unitscope.model.capture import Capture
-from unitscope.model.feature import find_feature
+from unitscope.model.find_feature import find_feature
 from unitscope.model.layers import list_layers
 from unitscope.model.maps import SWEPT_BATCH, observe
 from unitscope.model.sources.base.load import load_model

@@ -6,7 +6,7 @@ from textwrap import dedent
 
 import pytest
 import torch
-from unitscope.model.feature import find_feature
+from unitscope.model.find_feature import find_feature
 from unitscope.model.replica import replica
 from unitscope.model.sources.base.load import load_model
 

@@ -15,7 +15,7 @@ API = "/api/v1/stores/store"
 SERVE = """
 import sys
 from unitscope.service import server
-from unitscope.service.queries import ask
+from unitscope.service.queries import stores as ask
 def fail(served): raise ZeroDivisionError("a bug")
 ask.layers = fail
 server.serve([sys.argv[1]], port=0, log=sys.argv[2])

@@ -95,6 +95,6 @@ def test_the_address_with_the_most_connections_gives_one_up(monkeypatch):
 
 @pytest.mark.parametrize("scope", [{"client": ("::1", 5)}, {"client": None}, {}])
 def test_the_client_of_a_request(scope):
-    from unitscope.service.http.clients import client_of
+    from unitscope.service.telemetry import client_of
 
     assert client_of(scope) == ("::1" if scope.get("client") else "")

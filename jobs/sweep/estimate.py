@@ -11,23 +11,22 @@ import torch
 from ...common.errors import ImageError, SweepError
 from ...common.progress import SILENT, Progress
 from ...index.datasets.open import Dataset, open_dataset
-from ...index.format.schema import layer_features_table, maxima_table
+from ...index.format.schema import LABELS_LIMIT, layer_features_table, maxima_table
 from ...index.merge.image_units import STRONGEST_OF_LAYER
-from ...index.merge.labels import LABELS_LIMIT
 from ...index.storage.folder import Folder
 from ...index.storage.packs import PATCHES_PER_UNIT
 from ...model.sources.load import LoadedModel, load_model
 from ..cores import cores
-from ..sweep.budget import Budget
-from ..sweep.forward import BatchResult, Forward, check_device
-from .config import SweepConfig
-from .listing import temporary_file
-from .make_plan import Subject, choose_subject
-from .place import check_place, check_writable
-from .plan import shard_size
-from .preflight import check_begun
-from .reading import read_dataset
-from .sample import sample
+from ..planning.config import SweepConfig
+from ..planning.listing import temporary_file
+from ..planning.make_plan import Subject, choose_subject
+from ..planning.place import check_place, check_writable
+from ..planning.plan import shard_size
+from ..planning.preflight import check_begun
+from ..planning.reading import read_dataset
+from ..planning.sample import sample
+from .budget import Budget
+from .forward import BatchResult, Forward, check_device
 
 MEASURED_SECONDS = 8.0
 JPEG_BYTES = 3_000

@@ -1,0 +1,48 @@
+"""Dependencies of routes: regions of a map."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Query, Response
+
+from ..http.responses import Content
+from ..queries.maps import ShownMap
+from ..queries.regions import REGION_PATTERN, Drawn
+from ..schemas.atlases import ViewName
+from .atlas import Asked, AskedMap
+
+Region = Annotated[
+    str,
+    Query(
+        max_length=8000,
+        pattern=REGION_PATTERN,
+        description="x,y;x,y;…: the corners of a polygon in cells from the grid's upper left corner, at least three",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class AskedInRegion:
+    """A request about a region of an atlas."""
+
+    shown: Asked[ShownMap]
+    grid: ViewName
+    region: str
+
+    def answer(self, make: Callable[[Drawn], Content]) -> Response:
+        """What `make` says of the region."""
+        return self.shown.answer(lambda _, shown: make(Drawn(shown, self.grid, self.region)))
+
+
+GridOfRegion = Annotated[ViewName, Query(description="the grid that the region is drawn in")]
+
+
+async def _in_region(asked: AskedMap, region: Region, grid: GridOfRegion = "nearest") -> AskedInRegion:
+    return AskedInRegion(asked, grid, region)
+
+
+AskedRegion = Annotated[AskedInRegion, Depends(_in_region)]
+
+
+WhereOfItems = Annotated[str, Query(max_length=4000, description="a filter, such as: label = 'cat'")]
