@@ -1,0 +1,1 @@
+"""The `unitscope` command: parse, call one function, print."""

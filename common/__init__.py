@@ -1,1 +1,1 @@
-"""What every package stands on: the exception tree, the geometry of preprocessing, progress."""
+"""Errors, frame geometry and progress. Standard library only."""

@@ -1,1 +1,1 @@
-"""Batch work: plan, sweep, run many on Ray, merge, build."""
+"""Batch work: plan, sweep, merge, build."""

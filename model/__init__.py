@@ -1,0 +1,1 @@
+"""The network under study: load, preprocess, run, find what positions see. No disk formats, no Ray, no HTTP."""

@@ -2,6 +2,8 @@
 
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -107,3 +109,25 @@ def test_the_lock_names_no_address() -> None:
     lock = (ROOT / "requirements.lock").read_text()
     assert "://" not in lock and "--index" not in lock and "@ " not in lock
     assert not (ROOT / "uv.lock").exists()
+
+
+def test_the_list_of_modules_is_that_of_the_docstrings() -> None:
+    made = subprocess.run(
+        [sys.executable, "-c", "import list_modules; print(list_modules.render(), end='')"],
+        cwd=ROOT / "docs",
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert (ROOT / "docs" / "modules.md").read_text() == made, "run `python docs/list_modules.py`"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_files_that_documents_name_exist(document: str) -> None:
+    named = set(
+        re.findall(
+            r"`((?:common|model|index|jobs|service|cli|tests|docs)/[\w/]+\.\w+)`",
+            (ROOT / document).read_text(),
+        )
+    )
+    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []

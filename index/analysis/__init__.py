@@ -1,0 +1,1 @@
+"""What is computed from a finished store on demand: classes, histograms, correlations, similar units."""

@@ -1,0 +1,1 @@
+"""Atlases of images, units and activations: layout, tiles, and their files."""

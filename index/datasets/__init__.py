@@ -1,0 +1,1 @@
+"""Image datasets: folders, Parquet files and tar files, listed and read in one way."""

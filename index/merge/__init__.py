@@ -1,0 +1,1 @@
+"""The merge: from committed shards to the store's tables."""

@@ -1,0 +1,1 @@
+"""Nearest neighbours: exact search, the approximate index, and the graph of all neighbours."""

@@ -1,0 +1,1 @@
+"""Colors, clusters and selections over an atlas."""

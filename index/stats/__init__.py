@@ -1,0 +1,1 @@
+"""Statistics and top-k that merge in any order; pure functions of arrays."""

@@ -1,1 +1,1 @@
-"""Workers on Ray. The command uses `pool.py` and `job.py`; Ray itself is only in the process that `main.py` is."""
+"""Workers on a Ray cluster, driven from a process of its own."""

@@ -1,1 +1,1 @@
-"""The routes under /api/v1."""
+"""The routes of the API."""

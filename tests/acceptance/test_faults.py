@@ -12,8 +12,8 @@ from unitscope.common.errors import DatasetError, StorageError, StoreError, Unit
 from unitscope.index.store.store import Store
 from unitscope.index.verify.verify import verify
 from unitscope.jobs.build.neighbors import neighbors
+from unitscope.jobs.sweep import run as run_module
 from unitscope.jobs.sweep.run import sweep
-from unitscope.jobs.sweep.shard import run as run_module
 
 pytestmark = pytest.mark.timeout(300)
 BUG = "this is a bug"

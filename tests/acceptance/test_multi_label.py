@@ -21,7 +21,7 @@ from unitscope.index.store.store import Store
 from unitscope.index.verify.verify import verify
 from unitscope.jobs.planning.config import SweepConfig
 from unitscope.jobs.sweep.run import sweep
-from unitscope.model.sources.base.load import load_model
+from unitscope.model.sources.load import load_model
 from unitscope.service.app import create_app
 
 CLASSES = ("red", "green", "blue", "dark")

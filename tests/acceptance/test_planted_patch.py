@@ -15,7 +15,7 @@ from torchvision.transforms.v2 import functional as transforms
 from unitscope.index.datasets.decode import crop_jpeg, decode
 from unitscope.index.store.store import Store
 from unitscope.jobs.sweep.run import sweep
-from unitscope.model.sources.base.load import load_model
+from unitscope.model.sources.load import load_model
 
 GREY, BRIGHT = 60, 255
 NETWORK = textwrap.dedent(

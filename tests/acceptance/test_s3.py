@@ -15,8 +15,8 @@ from unitscope.index.verify.verify import verify
 from unitscope.jobs import lock
 from unitscope.jobs.build.index import build_index
 from unitscope.jobs.build.neighbors import neighbors
+from unitscope.jobs.sweep import run as run_module
 from unitscope.jobs.sweep.run import sweep
-from unitscope.jobs.sweep.shard import run as run_module
 
 pytestmark = pytest.mark.timeout(300)
 IMAGES = 48

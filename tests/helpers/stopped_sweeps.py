@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
+from unitscope.jobs.sweep import run as run_module
 from unitscope.jobs.sweep.run import sweep
-from unitscope.jobs.sweep.shard import run as run_module
 
 
 def stop_before(monkeypatch, step: str, error: BaseException) -> None:

@@ -23,7 +23,7 @@ def indices(labels, *names):
 
 def synonyms(separator=", "):
     """1,000 names that hold ImageNet's own where the rule looks."""
-    from unitscope.index.labels.matching import matching as labels
+    from unitscope.index.labels import matching as labels
 
     return [f"{labels._ANCHORS.get(index, 'thing')}{separator}synonym {index}" for index in range(1000)]  # pyright: ignore
 

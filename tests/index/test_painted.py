@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from unitscope.common.errors import LayerError, UsageError
-from unitscope.index.overlays.overlays import coloring as painted
+from unitscope.index.overlays import coloring as painted
 from unitscope.index.store.store import Store
 
 

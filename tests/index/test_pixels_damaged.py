@@ -76,7 +76,7 @@ _QUIET = """
 import io, sys
 sys.path.insert(0, ".")
 from PIL import Image
-from unitscope.index import pixels
+from unitscope.index.datasets import decode as pixels
 from unitscope.common.errors import ImageError
 bomb = sys.stdin.buffer.read()
 palette = Image.new("RGB", (9, 9), "red").quantize(4)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 from unitscope.index.analysis.images import ImageColumns
+from unitscope.index.overlays import regions as region_facts
 from unitscope.index.overlays.items import ImageItems
-from unitscope.index.overlays.overlays import regions as region_facts
 from unitscope.index.overlays.regions import contrast, region_classes, region_units
 from unitscope.index.store.store import Store
 

@@ -288,8 +288,8 @@ def test_float16_maxima_answer_alike(synthetic, tmp_path):
 
 def test_large_stores_read_a_row_group_at_a_time_and_answer_alike(store, monkeypatch):
     """Small ones read a unit's column in one piece, and keep the columns that filters read."""
-    from unitscope.index.store.store import images as image_reader
-    from unitscope.index.store.store import maxima as strongest
+    from unitscope.index.store import images as image_reader
+    from unitscope.index.store import maxima as strongest
 
     def answers():
         opened = Store.open(store.folder.url)

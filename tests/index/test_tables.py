@@ -188,8 +188,8 @@ def test_resumes_from_what_was_noted(synthetic, tmp_path, monkeypatch):
     before = files(made.url)
     monkeypatch.setattr(tables, "table_file", None)  # nothing may be written again
     monkeypatch.setattr("unitscope.index.merge.maxima.table_file", None)
-    for module in ("units_table", "classes_table", "selectivity_table", "strongest_table"):
-        monkeypatch.setattr(f"unitscope.index.{module}.table_file", None)
+    for module in ("units", "classes", "selectivity", "image_units"):
+        monkeypatch.setattr(f"unitscope.index.merge.{module}.table_file", None)
     assert len(synthetic.merge(made)) == 3 * 6 + 5
     monkeypatch.undo()
     made.folder.remove("maxima/head/part-00000.parquet")

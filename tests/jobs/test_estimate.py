@@ -14,7 +14,7 @@ from PIL import Image
 from unitscope.cli.main import main
 from unitscope.common.errors import DatasetError, StorageError, StoreError, SweepError, UsageError
 from unitscope.jobs.planning.config import SweepConfig
-from unitscope.jobs.planning.make_plan import estimate as estimating
+from unitscope.jobs.sweep import estimate as estimating
 from unitscope.jobs.sweep.estimate import estimate
 from unitscope.jobs.sweep.run import sweep
 

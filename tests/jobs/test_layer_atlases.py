@@ -23,7 +23,7 @@ from unitscope.jobs.build.units_atlas import build_units_atlas
 from unitscope.jobs.planning.config import SweepConfig
 from unitscope.jobs.sweep.run import sweep
 from unitscope.jobs.sweep.thumbnails import PATCH_SIDE
-from unitscope.model.sources.base.load import load_model
+from unitscope.model.sources.load import load_model
 
 PCA = MapOptions("pca")
 

@@ -17,7 +17,7 @@ from unitscope.jobs.planning.config import SweepConfig
 from unitscope.jobs.planning.plan import Plan, load_plan
 from unitscope.jobs.sweep.estimate import estimate
 from unitscope.jobs.sweep.run import sweep
-from unitscope.model.sources.base.load import load_model
+from unitscope.model.sources.load import load_model
 
 LAYERS = ("stem.0", "head.2")
 
@@ -70,7 +70,7 @@ def test_they_are_the_means_of_whole_maps(material, store) -> None:
 
 
 def test_workers_and_resumption_do_not_change_a_byte(material, store, tmp_path, monkeypatch) -> None:
-    from unitscope.jobs.sweep.shard import run as module
+    from unitscope.jobs.sweep import run as module
 
     options = {"atlas_layers": ("head.2", "stem.0")}
     sweep(config(material, tmp_path / "workers", workers=2, **options))
@@ -92,7 +92,7 @@ def test_workers_and_resumption_do_not_change_a_byte(material, store, tmp_path, 
 
 
 def test_a_sweep_without_them_keeps_and_says_nothing_of_them(material, store, tmp_path, monkeypatch) -> None:
-    from unitscope.jobs.sweep.shard import run as module
+    from unitscope.jobs.sweep import run as module
 
     folder = tmp_path / "plain"
     monkeypatch.setattr(module._Run, "_sweep", lambda self, left: (_ for _ in ()).throw(KeyboardInterrupt))

@@ -12,7 +12,7 @@ from unitscope.common.errors import ModelSpecError, UsageError
 from unitscope.index.store.store import Store
 from unitscope.jobs.planning.config import SweepConfig
 from unitscope.jobs.sweep.run import sweep
-from unitscope.model.sources.base.load import load_model
+from unitscope.model.sources.load import load_model
 
 NETWORK = dedent(
     """

@@ -9,11 +9,11 @@ from unitscope.index.datasets.open import open_dataset
 from unitscope.index.storage.folder import Folder
 from unitscope.jobs.planning.config import SweepConfig
 from unitscope.jobs.planning.make_plan import choose_subject, make_plan
+from unitscope.jobs.sweep import shard as sweeping
 from unitscope.jobs.sweep.merge import MergeTask
 from unitscope.jobs.sweep.pool import LocalPool
 from unitscope.jobs.sweep.shard import Sweeper
-from unitscope.jobs.sweep.shard import shard as sweeping
-from unitscope.model.sources.base.load import load_model
+from unitscope.model.sources.load import load_model
 
 
 def planned(material, folder):

@@ -19,7 +19,7 @@ from unitscope.jobs.lock import writing
 from unitscope.jobs.planning.config import SweepConfig
 from unitscope.jobs.sweep.run import sweep
 from unitscope.jobs.sweep.thumbnails import PATCH_SIDE, THUMBNAIL_SIDE
-from unitscope.model.sources.base.load import load_model
+from unitscope.model.sources.load import load_model
 
 
 def hashes(store: Path) -> dict[str, str]:
@@ -127,7 +127,7 @@ def test_lanes_workers_and_resumption_do_not_change_a_byte(material, store, tmp_
 
 
 def test_a_killed_run_goes_on(material, store, tmp_path, monkeypatch) -> None:
-    from unitscope.jobs.sweep.shard import run as module
+    from unitscope.jobs.sweep import run as module
 
     folder = tmp_path / "cut"
     original = module._Run._sweep

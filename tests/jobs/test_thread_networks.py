@@ -9,7 +9,7 @@ from unitscope.common.errors import SweepError
 from unitscope.jobs.sweep.forward import Forward
 from unitscope.model.find_feature import feature_named
 from unitscope.model.layers import list_layers
-from unitscope.model.sources.base.load import load_model
+from unitscope.model.sources.load import load_model
 
 NETWORK = """
 import threading, time

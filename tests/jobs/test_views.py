@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from unitscope.jobs.planning.make_plan import views
+from unitscope.jobs.planning import views
 from unitscope.model.layers import list_layers
 from unitscope.model.receptive_field.receptive_field import unit_fields
-from unitscope.model.sources.base.load import load_model
+from unitscope.model.sources.load import load_model
 
 NETWORK = """
 import torch

@@ -14,8 +14,8 @@ import torchvision
 from safetensors.torch import save_file
 from torch import nn
 from unitscope.common.errors import ModelSpecError
-from unitscope.model.sources.base.checkpoint import fill, head_size, read_checkpoint
-from unitscope.model.sources.base.fingerprint import digests, fingerprint
+from unitscope.model.sources.checkpoint import fill, head_size, read_checkpoint
+from unitscope.model.sources.fingerprint import digests, fingerprint
 
 
 def network() -> nn.Sequential:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from unitscope.common.errors import UsageError
-from unitscope.model.sources.base.load import load_model
+from unitscope.model.sources.load import load_model
 
 
 @pytest.mark.parametrize("device", ["nonsense", "cuda:99", "meta"])

@@ -8,7 +8,7 @@ from unitscope.model.capture import Capture
 from unitscope.model.find_feature import find_feature
 from unitscope.model.layers import list_layers
 from unitscope.model.maps import SWEPT_BATCH, observe
-from unitscope.model.sources.base.load import load_model
+from unitscope.model.sources.load import load_model
 
 NETWORK = """
 import torch

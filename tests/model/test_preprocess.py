@@ -12,7 +12,7 @@ from torchvision.transforms import InterpolationMode, v2
 from torchvision.transforms.v2 import functional
 from unitscope.common.errors import ImageError, ImageStatus, ModelSpecError
 from unitscope.common.frame import Frame
-from unitscope.model.sources.base.preprocess import IMAGENET, Preprocess
+from unitscope.model.sources.preprocess import IMAGENET, Preprocess
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 MODES = {

@@ -12,8 +12,8 @@ from safetensors.torch import save_file
 from torch import nn
 from unitscope.common.errors import ModelSpecError
 from unitscope.common.frame import Frame
-from unitscope.model.sources.base.fingerprint import fingerprint
-from unitscope.model.sources.base.load import LoadedModel, load_model
+from unitscope.model.sources.fingerprint import fingerprint
+from unitscope.model.sources.load import LoadedModel, load_model
 
 NETWORK = """
 from torch import nn

@@ -8,8 +8,8 @@ import pytest
 import torch
 from PIL import Image
 from unitscope.common.errors import ModelSpecError
-from unitscope.model.sources.base import hub
-from unitscope.model.sources.base.load import load_model
+from unitscope.model.sources import hub
+from unitscope.model.sources.load import load_model
 
 transformers = pytest.importorskip("transformers")
 

@@ -4,9 +4,9 @@ import pytest
 from safetensors.torch import save_file
 from unitscope.common.errors import ModelSpecError
 from unitscope.common.frame import Frame
-from unitscope.model.sources.base import from_timm as source_timm
-from unitscope.model.sources.base.fingerprint import fingerprint
-from unitscope.model.sources.base.load import load_model
+from unitscope.model.sources import from_timm as source_timm
+from unitscope.model.sources.fingerprint import fingerprint
+from unitscope.model.sources.load import load_model
 
 
 def refusal(spec: str, **options) -> str:

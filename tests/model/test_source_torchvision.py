@@ -5,8 +5,8 @@ import torch
 import torchvision
 from unitscope.common.errors import ModelSpecError
 from unitscope.common.frame import Frame
-from unitscope.model.sources.base import from_torchvision as source_torchvision
-from unitscope.model.sources.base.load import load_model
+from unitscope.model.sources import from_torchvision as source_torchvision
+from unitscope.model.sources.load import load_model
 
 
 def refusal(spec: str, **options) -> str:

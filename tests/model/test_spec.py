@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from unitscope.common.errors import ModelSpecError
-from unitscope.model.sources.base.spec import ModelSpec, parse_spec
+from unitscope.model.sources.spec import ModelSpec, parse_spec
 
 
 @pytest.mark.parametrize(

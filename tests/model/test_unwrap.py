@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 from unitscope.common.errors import ModelSpecError
-from unitscope.model.sources.base.unwrap import plain_network
+from unitscope.model.sources.unwrap import plain_network
 
 
 def network():

@@ -8,7 +8,7 @@ import pytest
 import torch
 from unitscope.model.find_feature import find_feature
 from unitscope.model.replica import replica
-from unitscope.model.sources.base.load import load_model
+from unitscope.model.sources.load import load_model
 
 HEAD = """
 import sys, pathlib

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 from unitscope.common.errors import ModelSpecError
-from unitscope.model.sources.base.checkpoint import fill, read_checkpoint
+from unitscope.model.sources.checkpoint import fill, read_checkpoint
 
 
 def network(value):
