@@ -26,6 +26,7 @@ $(SCRIPTS): .venv/.done $(wildcard service/web/*.*) service/web/.npmrc
 build/typing/.done: Makefile
 	mkdir -p build/typing/unitscope
 	for package in $(PACKAGES); do ln -sfn ../../../$$package build/typing/unitscope/$$package; done
+	ln -sf ../../../unitscope/*.py build/typing/unitscope/
 	touch $@
 
 demo: setup

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from ..common.errors import UsageError
 from ..common.progress import Progress
 from .argument_types import named, whole
-from .command import JSON, TRUST_DATA, TRUST_MODEL, Verb, argument
+from .command import JSON, TRUST_DATA, TRUST_MODEL, Command, argument
 from .output import count, print_json, print_lines
 from .progress import show_progress
 
@@ -99,55 +99,73 @@ def _place(arguments: Namespace, name: str) -> str:
     )
 
 
+_BELOW = ("dead", "constant")
+"""Units that have rows of their own below a map of units."""
+_QUALITY = {
+    "trustworthiness": "trustworthiness",
+    "preserved": "neighbours kept",
+    "label_accuracy": "kNN label accuracy on the map",
+    "label_accuracy_features": "in feature space",
+}
+
+
 def _made(settings: dict[str, Any], items: str) -> list[str]:
     lines = []
     if "layer" in settings:
         lines.append(f"of the layer {settings['layer']}")
     if "left_out" in settings:
-        lines.append(
-            f"{count(settings['left_out'], items)} left out, for their features are no finite numbers"
-        )
+        lines.append(f"{count(settings['left_out'], items)} left out: their features are not finite")
     if "correlated_over" in settings:
         lines.append(
-            f"correlated over {count(settings['correlated_over'], 'images')}; "
-            f"{count(settings['dead'], 'dead units')} and {settings['constant']:,} constant ones lie under the map"
+            ", ".join(
+                [
+                    f"correlated over {count(settings['correlated_over'], 'images')}",
+                    *(
+                        f"{count(settings[name], f'{name} units')} below the map"
+                        for name in _BELOW
+                        if settings[name]
+                    ),
+                ]
+            )
         )
     if "nonfinite" in settings:
         lines.append(
-            f"{count(settings['nonfinite'], 'units')} under it too, for some of their maxima are no finite numbers"
+            f"{count(settings['nonfinite'], 'units')} below the map, as some of their activations are not finite"
         )
     if "cells" in settings:
         lines.append(
-            "each cell is the mean of the activations in it, shown by the patch among them whose activation is nearest"
+            "each cell is the mean of its activations, drawn as the patch whose activation is nearest to it"
         )
     if "explained" in settings:
         shares = " and ".join(f"{share:.1%}" for share in settings["explained"])
         lines.append(f"the axes explain {shares or 'nothing'} of the features' variance")
     if "neighbours" in settings:
         lines.append(
-            f"from {count(settings['neighbours'], 'neighbours')} of each of the {items}; {settings['recall']:.4f} of "
-            "those that are stored are the true nearest"
+            f"from {count(settings['neighbours'], 'neighbours')} of each of the {items}; recall of the stored ones "
+            f"{settings['recall']:.4f}"
         )
     if "placed" in settings:
         laid, placed = count(settings["sample"], items), count(settings["placed"], items)
-        lines.append(f"{laid} laid out, {placed} placed among them by their neighbours")
+        lines.append(f"{laid} projected, {placed} placed by their neighbours")
     if settings["fast"]:
-        again = "" if settings["reproducible"] else "; no seed gives this map again"
-        lines.append(f"made fast: an approximation{again}")
+        again = "" if settings["reproducible"] else "; not reproducible from a seed"
+        lines.append(f"fast: an approximation{again}")
     return lines
 
 
 def _trusted(quality: dict[str, Any], items: str) -> list[str]:
     figures = [
-        f"{name.replace('_', ' ')} {value:.3f}" for name, value in quality.items() if isinstance(value, float)
+        f"{words} {value:.3f}"
+        for name, words in _QUALITY.items()
+        if isinstance(value := quality.get(name), float)
     ]
     measured = f"measured on {count(quality['sample'], items)} with {quality['k']} neighbours"
     return [f"{', '.join(figures)} ({measured})"] if figures else []
 
 
-VERB = Verb(
+COMMAND = Command(
     name="atlas",
-    summary="the map of the dataset, of a layer's units or of its activations, and its grid",
+    summary="build a map of the dataset, of a layer's units or of its activations",
     description=(
         "Maps the images of STORE to the plane by their features, or a layer's units by how they fire, or a layer's\n"
         "activations at single positions.\n"
@@ -168,7 +186,7 @@ VERB = Verb(
             type=named,
             metavar="LAYER",
             group="source",
-            help="map the units of this layer, by how they fire over the dataset",
+            help="map the units of this layer, by the correlation of their activations over the dataset",
         ),
         argument(
             "--activations",
@@ -181,7 +199,7 @@ VERB = Verb(
             "--positions",
             type=whole(1),
             metavar="N",
-            help="for --activations: sample at most N, each in another image (default: 100000)",
+            help="for --activations: sample at most N positions, one per image (default: 100000)",
         ),
         TRUST_MODEL,
         TRUST_DATA,
@@ -189,40 +207,39 @@ VERB = Verb(
             "--name",
             type=named,
             metavar="NAME",
-            help="STORE/atlas/NAME is written (default: the method, after the layer of --layer)",
+            help="write STORE/atlas/NAME (default: the method, after the layer of --layer)",
         ),
         argument(
             "--seed",
             type=whole(0, 2**32 - 1),
             default=0,
-            help="the same gives the same map (default: %(default)s)",
+            help="random seed; the same seed gives the same map (default: %(default)s)",
         ),
         argument(
             "--fast",
             action="store_true",
-            help="sooner: t-SNE by fewer neighbours on a coarser grid, UMAP by fewer epochs",
+            help="faster and approximate: t-SNE with fewer neighbours on a coarser grid, UMAP with fewer epochs",
         ),
         argument(
             "--neighbours",
             type=whole(2, 90),
             metavar="K",
-            help="of each image that count, at most 90 (default: 15; for t-SNE 90, a perplexity of 30)",
+            help="neighbours of each image to use, at most 90 (default: 15; for t-SNE 90, a perplexity of 30)",
         ),
         argument(
             "--sample",
             type=whole(100),
             metavar="N",
-            help="lay out at most N images, and place the others among them (default: 1000000)",
+            help="project at most N images, and place the others by their neighbours (default: 1000000)",
         ),
         argument(
             "--workers",
             type=whole(0),
             default=0,
             metavar="N",
-            help="Ray workers that draw the tiles, the same bytes for any number; 0 draws them in this process "
-            "(default: %(default)s)",
+            help="Ray workers that draw the tiles; 0 draws them in this process (default: %(default)s)",
         ),
-        argument("--ray-address", metavar="ADDRESS", help="of a Ray cluster, with --workers"),
+        argument("--ray-address", metavar="ADDRESS", help="address of a Ray cluster, with --workers"),
         JSON,
     ),
     run=run,

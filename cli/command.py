@@ -1,4 +1,4 @@
-"""What a verb of the command line is: a name, one line of help, a table of arguments, and the function that runs it."""
+"""What a command is: a name, one line of help, a table of arguments, and the function that runs it."""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
@@ -20,11 +20,11 @@ class Argument:
 
 
 @dataclass(frozen=True)
-class Verb:
-    """One verb.
+class Command:
+    """One command.
 
     run: does it, prints the answer and gives the exit code.
-    resume: what a person who stops the verb with Ctrl-C should know.
+    resume: what a person who stops the command with Ctrl-C should know.
     """
 
     name: str
@@ -55,7 +55,7 @@ def argument(*names: str, help: str, group: str | None = None, **options: Any) -
 
 
 JSON = argument("--json", action="store_true", help="print one JSON value for programs instead of tables")
-"""Shared by every verb that answers something."""
+"""Shared by every command that answers something."""
 
 TRUST_MODEL = argument(
     "--trust-model",
@@ -67,4 +67,4 @@ TRUST_DATA = argument(
     action="store_true",
     help="read images where the store says that they are, though you did not sweep it on this machine",
 )
-"""Shared by the verbs that may run a store's network or read its dataset."""
+"""Shared by the commands that may run a store's network or read its dataset."""

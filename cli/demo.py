@@ -4,7 +4,7 @@ import shlex
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from .command import Verb, argument
+from .command import Command, argument
 from .output import print_lines
 from .progress import show_progress
 from .serve import PORT
@@ -56,15 +56,15 @@ _ACCURACIES = {
     "others": "on the other classes",
 }
 
-VERB = Verb(
+COMMAND = Command(
     name="demo",
-    summary="all of it on a dataset made on the spot, in about two minutes",
+    summary="run everything on a small made-up dataset, in about two minutes",
     description=(
         "Draws a dataset in which one class carries a small mark, trains a network that falls for it, sweeps,\n"
         "indexes, maps and serves it, and prints what to look at."
     ),
     arguments=(
-        argument("FOLDER", nargs="?", default="demo", help="where to put it (default: %(default)s)"),
+        argument("FOLDER", nargs="?", default="demo", help="where to write it (default: %(default)s)"),
         argument("--no-serve", action="store_true", help="stop before serving"),
         PORT,
     ),

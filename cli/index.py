@@ -2,7 +2,7 @@
 
 from argparse import Namespace
 
-from .command import JSON, Verb, argument
+from .command import JSON, Command, argument
 from .output import count, duration, print_json, print_lines
 from .progress import show_progress
 
@@ -24,7 +24,7 @@ def run(arguments: Namespace) -> int:
         return 0
     print_lines(
         f"{arguments.store}/ann: {report.kind} index of {count(report.rows, 'images')}, {arguments.metric} distance, "
-        f"made in {duration(report.seconds)}"
+        f"built in {duration(report.seconds)}"
     )
     if report.kind == "flat":
         print_lines("Every search is exact: for so few images that takes about a millisecond.")
@@ -33,8 +33,8 @@ def run(arguments: Namespace) -> int:
             f"recall@10 against exact search: {report.recall:.4f}, over {count(report.queries, 'queries')}"
         )
     print_lines(
-        f"{arguments.store}/knn: the {count(built.neighbours, 'nearest images')} of each; {built.graph_recall:.4f} of "
-        "them are the true nearest"
+        f"{arguments.store}/knn: the {count(built.neighbours, 'nearest images')} of each; recall "
+        f"{built.graph_recall:.4f}"
     )
     if report.left_out:
         print_lines(f"{count(report.left_out, 'images')} left out: their features are not finite.")
@@ -46,9 +46,9 @@ METRIC = argument(
 )
 """Shared with `neighbors`."""
 
-VERB = Verb(
+COMMAND = Command(
     name="index",
-    summary="the index for nearest neighbours, with its measured recall",
+    summary="build the index for nearest neighbours, and measure its recall",
     description=(
         "Builds the index over the features of STORE, in place of one that is there, and looks up the nearest\n"
         "images of every image, which the service then knows.\n"
@@ -60,7 +60,7 @@ VERB = Verb(
         argument(
             "--no-pixels",
             action="store_true",
-            help="leave out the second index, over thumbnails: what is near in pixels, beside what is near in features",
+            help="do not build the second index, over thumbnails, for neighbours in pixel space",
         ),
         JSON,
     ),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..common.errors import LayerError
 from . import argument_types as values
-from .command import JSON, Verb, argument
+from .command import JSON, Command, argument
 from .output import Column, count, print_json, print_lines, print_table
 
 if TYPE_CHECKING:
@@ -130,11 +130,11 @@ def _print(found: _Found) -> None:
     print_lines(
         "",
         "* swept by default. Sizes are height x width; the receptive field, stride and start (y, x) are pixels of the",
-        "model's input; `local` leaves out global gates. The view is measured by a sweep, on its images.",
+        "model's input; `local` leaves out global gates. A sweep measures the effective receptive field.",
     )
     guessed = sorted({name for row in rows for name in row["guessed"]})
     if guessed:
-        print_lines(f"Receptive fields may be larger than the truth behind: {', '.join(guessed)}.")
+        print_lines(f"Receptive fields are upper bounds after: {', '.join(guessed)}.")
     feature = found.sweepable.feature
     if feature is not None:
         why = feature.note or "what feeds the classifier"
@@ -168,9 +168,9 @@ def _cells(row: dict[str, Any]) -> list[object]:
     ]
 
 
-VERB = Verb(
+COMMAND = Command(
     name="layers",
-    summary="every layer of a model that can be swept, and why the others cannot",
+    summary="list the layers of a model that can be swept, and why the others cannot",
     description="Lists every layer of MODEL whose output is a map, tokens or a vector. Needs no weights and no images.",
     arguments=(
         argument("MODEL", help=MODEL_FORMS),

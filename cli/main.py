@@ -1,6 +1,6 @@
-"""The `unitscope` command: finds the verb, runs it, and turns what went wrong into one message and an exit code.
+"""The `unitscope` program: finds the command, runs it, and turns what went wrong into one message and an exit code.
 
-Nothing heavy is imported here or at the top of a verb's file: `unitscope --help` must answer at once.
+Nothing heavy is imported here or at the top of a command's file: `unitscope --help` must answer at once.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 130 stopped with Ctrl-C, 143 with SIGTERM, 129 with SIGHUP.
 """
@@ -15,27 +15,27 @@ from typing import Any, NoReturn
 
 from ..common.errors import UnitscopeError
 from . import atlas, demo, index, layers, neighbors, serve, sweep, top, verify
-from .command import Verb
+from .command import Command
 from .output import ReaderGoneError, flush
 from .signals import Stopping, end_now, stopping_on_signals
 from .stdout import answers_alone, drop_answers
 
-VERBS: tuple[Verb, ...] = (
-    layers.VERB,
-    sweep.VERB,
-    index.VERB,
-    atlas.VERB,
-    top.VERB,
-    neighbors.VERB,
-    verify.VERB,
-    serve.VERB,
-    demo.VERB,
+COMMANDS: tuple[Command, ...] = (
+    layers.COMMAND,
+    sweep.COMMAND,
+    index.COMMAND,
+    atlas.COMMAND,
+    top.COMMAND,
+    neighbors.COMMAND,
+    verify.COMMAND,
+    serve.COMMAND,
+    demo.COMMAND,
 )
 
 DESCRIPTION = (
-    "Sweep a whole image dataset through a vision model once, and ask what every unit and every image did."
+    "Sweep a whole image dataset through a vision model once, and query what every unit and every image did."
 )
-EPILOG = "`unitscope VERB --help` explains a verb. New here? `unitscope demo` shows all of it in about two minutes."
+EPILOG = "`unitscope COMMAND --help` explains a command. New here? `unitscope demo` shows all in about two minutes."
 
 FAILED = 1
 WRONG_USAGE = 2
@@ -52,11 +52,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser().print_help(sys.stderr)
         return WRONG_USAGE
     parsed = parser().parse_args(words)
-    verb: Verb = parsed.verb
+    command: Command = parsed.command
     own = arguments is None
-    stop = _StopMessage(verb, words)
+    stop = _StopMessage(command, words)
     with stopping_on_signals(stop.say, for_good=own) as stopping:
-        code = _run(verb, parsed, stopping, own=own)
+        code = _run(command, parsed, stopping, own=own)
         if stopping.code is None:
             return code
         stop.say()
@@ -65,11 +65,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return stopping.code
 
 
-def _run(verb: Verb, parsed: Namespace, stopping: Stopping, *, own: bool) -> int:
-    """Run the verb, say what went wrong, and return the exit code."""
+def _run(command: Command, parsed: Namespace, stopping: Stopping, *, own: bool) -> int:
+    """Run the command, say what went wrong, and return the exit code."""
     try:
         with answers_alone(for_good=own):
-            code = verb.run(parsed)
+            code = command.run(parsed)
             flush()
     except KeyboardInterrupt:
         stopping.code = stopping.code or INTERRUPTED
@@ -80,7 +80,7 @@ def _run(verb: Verb, parsed: Namespace, stopping: Stopping, *, own: bool) -> int
             return stopping.code
         if not isinstance(error, UnitscopeError):
             return _bug()
-        _say(f"unitscope {verb.name}: {error}")
+        _say(f"unitscope {command.name}: {error}")
         return error.exit_code
     else:
         return code
@@ -88,20 +88,26 @@ def _run(verb: Verb, parsed: Namespace, stopping: Stopping, *, own: bool) -> int
 
 
 def parser() -> ArgumentParser:
-    """The parser of the whole command line, made from the verbs' tables."""
+    """The parser of the whole command line, made from the commands' tables."""
     top_level = ArgumentParser(prog="unitscope", description=DESCRIPTION, epilog=EPILOG, allow_abbrev=False)
     top_level.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
-    choices = top_level.add_subparsers(title="verbs", metavar="VERB", required=True)
-    for verb in VERBS:
+    top_level.add_argument(
+        "--print-completion",
+        action=_Completion,
+        choices=("bash", "zsh", "tcsh"),
+        help="print the completion script of a shell and exit",
+    )
+    choices = top_level.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in COMMANDS:
         one = choices.add_parser(
-            verb.name,
-            help=verb.summary,
-            description=verb.description,
+            command.name,
+            help=command.summary,
+            description=command.description,
             formatter_class=RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
-        verb.add_to(one)
-        one.set_defaults(verb=verb)
+        command.add_to(one)
+        one.set_defaults(command=command)
     return top_level
 
 
@@ -117,14 +123,26 @@ class _Version(Action):
         parser.exit()
 
 
-class _StopMessage:
-    """What a person who stopped a verb should know; said once."""
+class _Completion(Action):
+    """Prints a shell's completion script, made from the parser."""
 
-    def __init__(self, verb: Verb, words: Sequence[str]) -> None:
+    def __call__(
+        self, parser: ArgumentParser, namespace: Namespace, values: Any, option_string: Any = None
+    ) -> NoReturn:
+        import shtab
+
+        print(shtab.complete(parser, values))
+        parser.exit()
+
+
+class _StopMessage:
+    """What a person who stopped a command should know; said once."""
+
+    def __init__(self, command: Command, words: Sequence[str]) -> None:
         again = shlex.join(["unitscope", *words])
         self._text = "unitscope: stopped"
-        if verb.resume:
-            self._text = f"unitscope {verb.name}: stopped. {verb.resume}\n  {again}"
+        if command.resume:
+            self._text = f"unitscope {command.name}: stopped. {command.resume}\n  {again}"
         self._said = False
 
     def say(self) -> None:

@@ -4,7 +4,7 @@ from argparse import Namespace
 from typing import Any
 
 from . import argument_types as values
-from .command import JSON, TRUST_MODEL, Verb, argument
+from .command import JSON, TRUST_MODEL, Command, argument
 from .image_rows import image_rows, label_cell, predicted_cell
 from .index import METRIC
 from .output import Column, print_json, print_lines, print_table
@@ -77,10 +77,10 @@ def _cells(row: dict[str, Any]) -> list[object]:
     ]
 
 
-VERB = Verb(
+COMMAND = Command(
     name="neighbors",
-    summary="the images that the model finds most like an image",
-    description="Shows the nearest neighbours of IMAGE by their features. The image itself is left out.",
+    summary="the images whose features are most similar to an image's",
+    description="Lists the nearest neighbours of IMAGE in feature space. The image itself is excluded.",
     arguments=(
         argument("STORE", help="a finished store"),
         argument(
@@ -89,7 +89,7 @@ VERB = Verb(
             help="an image id of the store, or an image file (./12 for a file named 12)",
         ),
         argument("-k", metavar="K", type=values.whole(1), default=10, help="how many (default: %(default)s)"),
-        argument("--where", metavar="FILTER", help="only among the images that it keeps"),
+        argument("--where", metavar="FILTER", help="only images that match"),
         METRIC,
         argument("--exact", action="store_true", help="compare with every image, without the index"),
         TRUST_MODEL,

@@ -4,7 +4,7 @@ import gc
 from argparse import Namespace
 
 from . import argument_types as values
-from .command import TRUST_DATA, TRUST_MODEL, Verb, argument
+from .command import TRUST_DATA, TRUST_MODEL, Command, argument
 
 
 def run(arguments: Namespace) -> int:
@@ -36,13 +36,13 @@ def run(arguments: Namespace) -> int:
 
 
 PORT = argument(
-    "--port", metavar="PORT", type=values.port, default=8000, help="0 takes a free one (default: %(default)s)"
+    "--port", metavar="PORT", type=values.port, default=8000, help="0 picks a free one (default: %(default)s)"
 )
 """Shared with `demo`."""
 
-VERB = Verb(
+COMMAND = Command(
     name="serve",
-    summary="the service and its pages, on the loopback address",
+    summary="serve the API and the pages, on the loopback address",
     description=(
         "Answers over HTTP and shows pages, until Ctrl-C.\n"
         "Only this machine can reach it unless --host says otherwise; there is no login.\n"
@@ -56,7 +56,7 @@ VERB = Verb(
             metavar="NAME",
             action="append",
             default=[],
-            help="a name that requests may be addressed to, beside localhost and --host; may be repeated",
+            help="a further name that requests may use as Host, besides localhost and --host; may be repeated",
         ),
         PORT,
         argument(
@@ -68,7 +68,9 @@ VERB = Verb(
             "first such request (default: %(default)s)",
         ),
         argument(
-            "--no-live", action="store_true", help="never run the network; everything precomputed is answered"
+            "--no-live",
+            action="store_true",
+            help="never run the network; everything precomputed is still served",
         ),
         TRUST_MODEL,
         TRUST_DATA,
@@ -97,7 +99,7 @@ VERB = Verb(
             "--log",
             choices=("json", "text", "off"),
             default="off",
-            help="a line on stderr for each request; failures are written in any case (default: %(default)s)",
+            help="log a line for each request to stderr; failures are always logged (default: %(default)s)",
         ),
     ),
     run=run,

@@ -1,4 +1,4 @@
-"""Ends a verb on SIGINT, SIGTERM or SIGHUP: it unwinds, so that locks and workers are let go, within a bounded time.
+"""Ends a command on SIGINT, SIGTERM or SIGHUP: it unwinds, so that locks and workers are let go, within a bounded time.
 
 The first signal raises Stopped in the main thread. A second signal, or GRACE seconds, end the process and all that it
 started at once: a library may have swallowed the exception, or a thread may compute on.
@@ -57,7 +57,7 @@ class Stopping:
 
 @contextmanager
 def stopping_on_signals(say: Callable[[], None], *, for_good: bool) -> Generator[Stopping]:
-    """Inside, signals stop the verb. say: shows what to do next; called here only where the end is forced.
+    """Inside, signals stop the command. say: shows what to do next; called here only where the end is forced.
 
     for_good: the process ends afterwards, so after a signal the handlers stay.
     """

@@ -1,7 +1,7 @@
-"""The stream that answers are printed on: stdout, which nothing else reaches while a verb runs.
+"""The stream that answers are printed on: stdout, which nothing else reaches while a command runs.
 
 with answers_alone(for_good=True):
-    verb.run(arguments)  # `print` in a user's network goes to stderr
+    command.run(arguments)  # `print` in a user's network goes to stderr
 """
 
 import os
@@ -26,7 +26,7 @@ def answers_alone(*, for_good: bool) -> Generator[None]:
     """Inside, `answers()` is the stdout of before, and everything else that is written on stdout goes to stderr.
 
     for_good: the process ends afterwards, and what is printed while it ends is no answer either. The file descriptor is
-    taken only where sys.stdout is the process's own: a program that runs a verb may have put something else there.
+    taken only where sys.stdout is the process's own: a program that runs a command may have put something else there.
     """
     before: TextIO | None = sys.stdout
     if before is None:  # it was closed: nobody reads the answers

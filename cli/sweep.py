@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..common.task_names import FORMS, TASKS
 from . import argument_types as values
-from .command import JSON, Verb, argument
+from .command import JSON, Command, argument
 from .layers import MODEL_FORMS
 from .output import Column, count, duration, print_json, print_lines, print_table, rate, size
 from .progress import show_progress
@@ -69,7 +69,7 @@ def _print_report(report: "SweepReport", read: dict[str, Any]) -> None:
     failed = sum(report.errors.values())
     output, feature = read["output"] or {}, read["feature"]
     if not report.swept and not report.seconds:
-        print_lines(f"{report.store} is finished already; nothing was left to do.")
+        print_lines(f"{report.store} is already finished.")
     print_lines(
         f"{report.store}: {count(report.images, 'images')}, {count(report.units, 'units')} in "
         f"{count(report.layers, 'layers')}"
@@ -158,7 +158,7 @@ ARGUMENTS = (
         metavar="NAMES",
         type=values.names,
         default=(),
-        help="names and globs between commas, as `unitscope layers` lists them (default: those it marks with *)",
+        help="names and globs, separated by commas, as `unitscope layers` lists them (default: those it marks with *)",
     ),
     argument(
         "--feature",
@@ -191,14 +191,14 @@ ARGUMENTS = (
         metavar="B",
         type=values.whole(1),
         default=64,
-        help="images a batch, at least 16 (default: %(default)s)",
+        help="images per batch, at least 16 (default: %(default)s)",
     ),
     argument(
         "--max-error-rate",
         metavar="SHARE",
         type=values.share,
         default=0.001,
-        help="the share of images that may fail before the run does (default: %(default)s)",
+        help="fraction of images that may fail before the run fails (default: %(default)s)",
     ),
     argument(
         "--classes",
@@ -208,12 +208,12 @@ ARGUMENTS = (
     argument(
         "--task",
         choices=TASKS,
-        help="what the network's output predicts (default: as the factory's TASK says, or found out)",
+        help="what the network's output predicts (default: the factory's TASK, or detected)",
     ),
     argument(
         "--output",
         choices=FORMS,
-        help="whether the output is probabilities already (default: as the factory's OUTPUT says, or found out)",
+        help="whether the output is probabilities already (default: the factory's OUTPUT, or detected)",
     ),
     argument(
         "--label",
@@ -233,38 +233,38 @@ ARGUMENTS = (
     argument(
         "--exif",
         choices=("apply", "ignore"),
-        help="turn images as their EXIF orientation says, or not (default: apply for Parquet, as the datasets library "
-        "does, ignore for folders and tars, as torchvision and webdataset do)",
+        help="rotate images as their EXIF orientation says, or not (default: apply for Parquet, as the datasets "
+        "library does, ignore for folders and tars, as torchvision and webdataset do)",
     ),
     argument(
         "--maxima-dtype",
         choices=_DTYPES,
         default="float32",
-        help="of the maxima on disk (default: %(default)s)",
+        help="type of the stored maxima (default: %(default)s)",
     ),
     argument(
         "--feature-dtype",
         choices=_DTYPES,
         default="float32",
-        help="of the features on disk (default: %(default)s)",
+        help="type of the stored features (default: %(default)s)",
     ),
-    argument("--allow-nonfinite", action="store_true", help="go on where an activation is NaN or infinite"),
+    argument("--allow-nonfinite", action="store_true", help="continue when an activation is NaN or infinite"),
     argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)"),
     argument(
         "--precision",
         choices=("exact", "tf32"),
         default="exact",
-        help="tf32 is faster on CUDA and less exact; the store says so (default: %(default)s)",
+        help="tf32 is faster on CUDA and less exact; it is recorded in the store (default: %(default)s)",
     ),
     argument(
         "--ray-address",
         metavar="ADDRESS",
-        help="a running Ray cluster (default: one of our own on this machine)",
+        help="address of a running Ray cluster (default: start one on this machine)",
     ),
     argument(
         "--dry-run",
         action="store_true",
-        help="say what would be swept, how large and how long; write nothing",
+        help="estimate what would be swept, its size and time; write nothing",
     ),
     JSON,
 )
@@ -297,9 +297,9 @@ _SETTINGS = (
 )
 """The arguments that are fields of SweepConfig."""
 
-VERB = Verb(
+COMMAND = Command(
     name="sweep",
-    summary="run a dataset through a model once, and keep what every unit and image did",
+    summary="run a dataset through a model once, and record what every unit and image did",
     description=(
         "Sweeps DATA through a model into STORE.\n"
         "A sweep that was cut off goes on where it stopped when the same command is run again."

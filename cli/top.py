@@ -4,7 +4,7 @@ from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
 from . import argument_types as values
-from .command import JSON, Verb, argument
+from .command import JSON, Command, argument
 from .image_rows import image_rows, label_cell, predicted_cell
 from .output import Column, count, print_json, print_lines, print_table
 from .provenance import print_notes, provenance
@@ -55,7 +55,7 @@ _COLUMNS = (
     Column("value", right=True),
     Column("image", right=True),
     Column("y, x", right=True),
-    Column("view (x0, y0, x1, y1)"),
+    Column("patch (x0, y0, x1, y1)"),
     Column("label"),
     Column("predicted"),
     Column("uri"),
@@ -66,11 +66,11 @@ def _print(store: "Store", arguments: Namespace, rows: list[dict[str, Any]]) -> 
     unit = store.unit(arguments.layer, arguments.unit)
     print_lines(f"{unit.layer} unit {unit.unit}: {_summary(unit)}")
     if arguments.where:
-        print_lines(f"among the images where {arguments.where}")
+        print_lines(f"images where {arguments.where}")
     print_notes(store.manifest)
     print_lines("")
     if not rows:
-        print_lines("No image is left by this filter." if arguments.where else "No image was swept.")
+        print_lines("No image matches this filter." if arguments.where else "No image was swept.")
         return
     print_table(_COLUMNS, [_cells(row) for row in rows])
 
@@ -85,8 +85,8 @@ def _summary(unit: "UnitRow") -> str:
     known = unit.images - unit.nonfinite
     others = f"; {count(unit.nonfinite, 'images')} without a finite value" if unit.nonfinite else ""
     return (
-        f"active in {unit.active:.1%} of {count(known, 'images')}, mean maximum {unit.mean:.4g}, "
-        f"largest {unit.max:.4g}{others}"
+        f"activates for {unit.active:.1%} of {count(known, 'images')}, mean activation {unit.mean:.4g}, "
+        f"max {unit.max:.4g}{others}"
     )
 
 
@@ -103,11 +103,11 @@ def _cells(row: dict[str, Any]) -> list[object]:
     ]
 
 
-VERB = Verb(
+COMMAND = Command(
     name="top",
-    summary="the strongest patches of a unit",
+    summary="list the strongest patches of a unit",
     description=(
-        "Shows the patches of the dataset that fire a unit most: value, image, position and view.\n"
+        "Lists the patches of the dataset that activate a unit most: value, image, position and box.\n"
         "`unitscope layers` lists the layers; units are counted from 0."
     ),
     arguments=(
@@ -120,7 +120,7 @@ VERB = Verb(
         argument(
             "--where",
             metavar="FILTER",
-            help="only among the images that it keeps, as in \"label = 'cat' and not correct\"",
+            help="only images that match, as in \"label = 'cat' and not correct\"",
         ),
         JSON,
     ),

@@ -3,7 +3,7 @@
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from .command import JSON, Verb, argument
+from .command import JSON, Command, argument
 from .output import Column, count, print_json, print_lines, print_table, size
 from .progress import show_progress
 
@@ -43,9 +43,9 @@ def _remedies(report: "Report") -> list[str]:
     return [f"{of[0]}{others[remedy]}: {remedy}" for remedy, of in paths.items()]
 
 
-VERB = Verb(
+COMMAND = Command(
     name="verify",
-    summary="every file of a store, and of what was built from it, against its manifest",
+    summary="check every file of a store, and of what was built from it, against its manifest",
     description=(
         "Reads every file of STORE, and of what was built from it, and compares it with its manifest. Exit code 1\n"
         "where anything differs."

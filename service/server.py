@@ -1,4 +1,4 @@
-"""Starts the service in this process: the `serve` verb."""
+"""Starts the service in this process: the `serve` command."""
 
 import resource
 import socket

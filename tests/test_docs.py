@@ -1,4 +1,4 @@
-"""The documents say what the program does: verbs, links, versions, and the commands that they tell people to run."""
+"""The documents say what the program does: commands, links, versions, and the commands that they tell people to run."""
 
 import re
 import shlex
@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from unitscope.cli.main import VERBS, parser
+from unitscope.cli.main import COMMANDS, parser
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted(
@@ -16,25 +16,25 @@ DOCUMENTS = sorted(
     for path in ROOT.glob(pattern)
 )
 README = (ROOT / "README.md").read_text()
-ROW = re.compile(r"^\| `unitscope (?P<verb>\w+)(?P<arguments>[^`]*)` \| (?P<does>.+) \|$", re.MULTILINE)
+ROW = re.compile(r"^\| `unitscope (?P<command>\w+)(?P<arguments>[^`]*)` \| (?P<does>.+) \|$", re.MULTILINE)
 
 
 def test_the_readmes_table_is_that_of_the_command() -> None:
-    assert [(row["verb"], row["does"]) for row in ROW.finditer(README)] == [
-        (verb.name, verb.summary) for verb in VERBS
+    assert [(row["command"], row["does"]) for row in ROW.finditer(README)] == [
+        (command.name, command.summary) for command in COMMANDS
     ]
 
 
-@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
-def test_the_readmes_table_shows_what_must_be_given(verb) -> None:
-    (row,) = (row for row in ROW.finditer(README) if row["verb"] == verb.name)
-    assert row["arguments"].split() == required(verb)
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_the_readmes_table_shows_what_must_be_given(command) -> None:
+    (row,) = (row for row in ROW.finditer(README) if row["command"] == command.name)
+    assert row["arguments"].split() == required(command)
 
 
-def required(verb) -> list[str]:
+def required(command) -> list[str]:
     """What must be given, as the table writes it: `STORE`, `STORE…` for one or more, `[FOLDER]`, `--model SPEC`."""
     shown: list[str] = []
-    for one in verb.arguments:
+    for one in command.arguments:
         name = one.options.get("metavar", one.names[0])
         if not one.names[0].startswith("-"):
             shown.append({"+": f"{name}…", "?": f"[{name}]"}.get(one.options.get("nargs"), name))
@@ -47,8 +47,8 @@ def required(verb) -> list[str]:
 def test_commands_in_documents_parse(document: str) -> None:
     for line in commands((ROOT / document).read_text()):
         words = shlex.split(line)[1:]
-        if words == [words[0]] and words[0] in {verb.name for verb in VERBS}:
-            continue  # a verb that is only mentioned
+        if words == [words[0]] and words[0] in {command.name for command in COMMANDS}:
+            continue  # a command that is only mentioned
         try:
             parser().parse_args(words)
         except SystemExit:

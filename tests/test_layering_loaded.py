@@ -1,4 +1,4 @@
-"""The walls between the packages, held by looking at `sys.modules` after imports and after each verb."""
+"""The walls between the packages, held by looking at `sys.modules` after imports and after each command."""
 
 import json
 import subprocess
@@ -42,10 +42,10 @@ NEVER = {
 }
 
 HEAVY = {"torch", "ray", "faiss", "umap", "openTSNE", "pyarrow", "numpy", "fastapi", "rich"}
-VERBS = ("layers", "sweep", "index", "atlas", "top", "neighbors", "verify", "serve", "demo")
+COMMANDS = ("layers", "sweep", "index", "atlas", "top", "neighbors", "verify", "serve", "demo")
 HELP_SECONDS = 1.0
 
-# What is in no process that ran this verb on a store, after it ran.
+# What is in no process that ran this command on a store, after it ran.
 RUNS = {
     "top": (("features.0", "3"), {"torch", "ray", "faiss", "umap", "openTSNE", "fastapi", "scipy"}),
     "verify": ((), {"torch", "ray", "faiss", "umap", "openTSNE", "fastapi", "scipy"}),
@@ -54,7 +54,7 @@ RUNS = {
     "atlas": (("--method", "pca"), {"torch", "ray", "fastapi"}),
 }
 
-# The verbs that run a network, likewise. `sweep` is run without Ray; `{}` is a store that it made.
+# The commands that run a network, likewise. `sweep` is run without Ray; `{}` is a store that it made.
 TORCH_RUNS = {
     "layers": (["{}/../model.py:tiny"], {"ray", "faiss", "umap", "openTSNE", "fastapi", "pyarrow"}),
     "sweep": (
@@ -89,7 +89,7 @@ def test_importing_loads_nothing_from_behind_a_wall(what: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["--version"], *([verb, "--help"] for verb in VERBS)], ids=" ".join
+    "arguments", [["--help"], ["--version"], *([command, "--help"] for command in COMMANDS)], ids=" ".join
 )
 def test_help_is_quick_and_loads_nothing_heavy(arguments: list[str]) -> None:
     loaded = loaded_by(running(arguments))
@@ -101,17 +101,17 @@ def test_help_takes_less_than_a_second() -> None:
     assert min(seconds_of(command) for _ in range(3)) < HELP_SECONDS
 
 
-@pytest.mark.parametrize("verb", RUNS)
-def test_a_verb_loads_only_what_it_needs(verb: str, store: str) -> None:
-    arguments, never = RUNS[verb]
-    assert loaded_by(running([verb, store, *arguments])) & never == set()
+@pytest.mark.parametrize("command", RUNS)
+def test_a_verb_loads_only_what_it_needs(command: str, store: str) -> None:
+    arguments, never = RUNS[command]
+    assert loaded_by(running([command, store, *arguments])) & never == set()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("verb", TORCH_RUNS)
-def test_a_verb_that_runs_a_network_loads_only_what_it_needs(verb: str, swept: str) -> None:
-    arguments, never = TORCH_RUNS[verb]
-    assert loaded_by(running([verb, *(one.replace("{}", swept) for one in arguments)])) & never == set()
+@pytest.mark.parametrize("command", TORCH_RUNS)
+def test_a_verb_that_runs_a_network_loads_only_what_it_needs(command: str, swept: str) -> None:
+    arguments, never = TORCH_RUNS[command]
+    assert loaded_by(running([command, *(one.replace("{}", swept) for one in arguments)])) & never == set()
 
 
 @pytest.fixture(scope="module")

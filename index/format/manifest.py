@@ -176,7 +176,7 @@ def _why_none(folder: Folder) -> str:
         return f"{folder.url} holds an unfinished sweep; run the same {again} again to finish it"
     if next(folder.entries(hidden=False), None) is not None:
         anew = "`unitscope sweep DATA STORE --model SPEC` makes one in a new folder"
-        return f"{folder.url} is no store: it has other files, but no {MANIFEST}; {anew}"
+        return f"{folder.url} is not a store: it has other files, but no {MANIFEST}; {anew}"
     return f"no store at {folder.url}: there is nothing there; {again} makes one"
 
 

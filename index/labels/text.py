@@ -45,7 +45,7 @@ def label_text(
         row = values.index(pa.scalar(highest, values.type)).as_py()
         raise DatasetError(
             f"{where(row)}: label {highest} is beyond the {len(names)} names of the ClassLabel. "
-            "Mend the labels, or the names in the schema."
+            "Fix the labels, or the names in the schema."
         )
     known = pc.if_else(pc.greater_equal(values, 0), values, pa.scalar(None, values.type))
     return pc.take(pa.array(names, pa.string()), known)  # -1 means "no label" there

@@ -66,7 +66,7 @@ def by_column(store: Store, name: str) -> Painted:
     if name == CORRECT:
         return _correct(store)
     if name not in paintable(store):
-        raise UsageError(f"no column {name[:200]!r} to paint by; there are {', '.join(paintable(store))}")
+        raise UsageError(f"no column {name[:200]!r} to color by; there are {', '.join(paintable(store))}")
     column = store.images([name])[name].combine_chunks()
     if name in _MODEL_CLASSES:
         return _classes(name, column, store.classes)
@@ -147,7 +147,7 @@ def _correct(store: Store) -> Painted:
         right = pc.equal(table["predicted"], table["label_index"])
     wrong = pc.if_else(right, 0.0, 1.0).cast(pa.float32()).fill_null(np.nan).to_numpy()
     counts = (int((wrong == 0).sum()), int((wrong == 1).sum()))
-    return Painted("correctness", "share", wrong, names=("right", "wrong"), counts=counts)
+    return Painted("correctness", "share", wrong, names=("correct", "incorrect"), counts=counts)
 
 
 def _classes(title: str, column: Any, names: tuple[str, ...] | None) -> Painted:

@@ -31,13 +31,13 @@ from .coloring import (
 )
 
 UNIT_TITLES = {
-    "max": ("largest maximum", "over all images"),
-    "mean": ("mean maximum", "over all images"),
-    "std": ("standard deviation of the maxima", "over all images"),
-    "min": ("smallest maximum", "over all images"),
-    "active": ("share of images that it fires in", "from 0 to 1"),
+    "max": ("max activation", "over all images"),
+    "mean": ("mean activation", "over all images"),
+    "std": ("standard deviation of the activations", "over all images"),
+    "min": ("min activation", "over all images"),
+    "active": ("fraction of images activating", "from 0 to 1"),
     "selectivity": ("class selectivity", "from 0 to 1"),
-    "label": ("class that it fires most for", ""),
+    "label": ("preferred class", ""),
     "state": ("dead or alive", ""),
 }
 """What a column of a layer's units is called, and its unit."""
@@ -126,7 +126,7 @@ class ImageItems:
     def contrasts(self) -> dict[str, np.ndarray]:
         """Whether they are taken for what they are, and the cross-entropy."""
         known = self.known()
-        return {"right predictions": known.right, "mean loss": known.finite_loss}
+        return {"accuracy": known.right, "mean loss": known.finite_loss}
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ class UnitItems:
     def by_column(self, name: str) -> Painted:
         """One of `columns`."""
         if name not in self.columns:
-            raise UsageError(f"no column {name[:200]!r} to paint by; there are {', '.join(self.columns)}")
+            raise UsageError(f"no column {name[:200]!r} to color by; there are {', '.join(self.columns)}")
         title, says = UNIT_TITLES[name]
         return by_values(title, self.table[name].combine_chunks(), says=says)
 
@@ -168,7 +168,7 @@ class UnitItems:
         """How the others fire with it: their correlation over the images."""
         if layer != self.units.layer:
             raise UsageError(
-                f"the units of {self.units.layer} can be painted by how they fire with one of them, "
+                f"the units of {self.units.layer} can be colored by their correlation with one of them, "
                 f"and layer={layer[:200]!r} is another layer: use layer={self.units.layer}"
             )
         found = self.similar.of(layer, unit)
@@ -176,7 +176,7 @@ class UnitItems:
         values[found.units] = found.correlations
         if found.varies:
             values[unit] = 1
-        return by_numbers(f"unit {unit} of {layer}", values, says="correlation of the maxima with its own")
+        return by_numbers(f"unit {unit} of {layer}", values, says="correlation with its activations")
 
     def mask(self, where: str) -> np.ndarray:
         """A filter over `table`."""

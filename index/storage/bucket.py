@@ -1,4 +1,4 @@
-"""Files under a bucket prefix (S3, GCS, any fsspec URL): the raw verbs behind `Folder`, without retries."""
+"""Files under a bucket prefix (S3, GCS, any fsspec URL): the raw operations behind `Folder`, without retries."""
 
 import errno
 import tempfile

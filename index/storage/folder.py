@@ -3,7 +3,7 @@
 Names are relative POSIX paths (`shards/00001.arrow`). Every method raises `MissingFileError`, which is a
 FileNotFoundError, where the name is missing, and `StorageError` where the disk or bucket fails even after
 retries.
-The raw verbs are in `local_files.py` and `bucket_files.py`, the retries in `storage_errors.py`.
+The raw operations are in `local.py` and `bucket.py`, the retries in `errors.py`.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""Files of a local folder: the raw verbs behind `Folder`, without retries; they raise OSError."""
+"""Files of a local folder: the raw operations behind `Folder`, without retries; they raise OSError."""
 
 import errno
 import logging

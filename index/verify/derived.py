@@ -117,8 +117,8 @@ def _atlas(store: Folder, folder: Folder, name: str, options: list[str]) -> _Par
     return _Part(folder, manifest, f"run `{_command('atlas', store, *given, *fast, *options)}`")
 
 
-def _command(verb: str, folder: Folder, *options: str) -> str:
-    return shlex.join(["unitscope", verb, folder.url, *options])
+def _command(command: str, folder: Folder, *options: str) -> str:
+    return shlex.join(["unitscope", command, folder.url, *options])
 
 
 def _compared(part: _Part, store: str) -> Iterator[tuple[str, int, str | None]]:

@@ -1,4 +1,4 @@
-"""Maps a layer's activations at single positions and averages them over a grid: the `atlas` verb with `--activations`.
+"""Maps a layer's activations at single positions and averages them over a grid: the `atlas` command with `--activations`.
 
 The sample is made in a child process, for torch and FAISS must not meet in one.
 """

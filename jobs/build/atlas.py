@@ -1,4 +1,4 @@
-"""Maps a finished store's images to the plane: the `atlas` verb."""
+"""Maps a finished store's images to the plane: the `atlas` command."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Builds the indexes over a finished store's features and its pixels, and the graph of neighbours: the `index` verb."""
+"""Builds the indexes over a finished store's features and its pixels, and the graph of neighbours: the `index` command."""
 
 from typing import NamedTuple
 

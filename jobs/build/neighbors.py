@@ -1,4 +1,4 @@
-"""The nearest neighbours of an image of a store, or of any image file: the `neighbors` verb."""
+"""The nearest neighbours of an image of a store, or of any image file: the `neighbors` command."""
 
 from dataclasses import dataclass
 

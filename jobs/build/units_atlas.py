@@ -1,4 +1,4 @@
-"""Maps the units of a layer by how they fire over the dataset: the `atlas` verb with `--units`."""
+"""Maps the units of a layer by how they fire over the dataset: the `atlas` command with `--units`."""
 
 from dataclasses import replace
 from functools import partial

@@ -23,7 +23,7 @@ def check_place(config: SweepConfig, folder: Folder) -> None:
         inside = None
     if inside is not None and not any(part.startswith(".") for part in inside):
         raise UsageError(
-            f"STORE {config.store} lies in DATA {config.data}: its files would be taken for images. "
+            f"STORE {config.store} lies in DATA {config.data}: its files would be read as images. "
             "Give a folder outside it"
         )
     if folder.is_local:
@@ -36,7 +36,7 @@ def check_place(config: SweepConfig, folder: Folder) -> None:
     for entry in folder.entries(hidden=False):
         if entry.name != LOG_FILE and not entry.name.startswith(f"{PLAN}/"):
             raise StoreError(
-                f"{config.store} is no store, but holds other files ({entry.name}, …): give a new or empty folder"
+                f"{config.store} is not a store, but holds other files ({entry.name}, …): give a new or empty folder"
             )
 
 

@@ -100,6 +100,6 @@ def _refuse_lost(config: SweepConfig, dataset: Dataset, facts: LabelFacts) -> No
             told = "; ".join(f"{count:,} {kind}" for kind, count in lost.most_common() if count)
             raise DatasetError(
                 f"most of {config.data} would be lost: {left:,} {what} are left of {left + lost.total():,} ({told}). "
-                f"It was read as: {dataset.describe()}. Mend it, name what is meant, or take what is left with "
+                f"It was read as: {dataset.describe()}. Fix it, name what is meant, or take what is left with "
                 "--max-error-rate 1"
             )

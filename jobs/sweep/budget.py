@@ -49,7 +49,7 @@ class Budget:
             [
                 f"{count} of {self._images} images failed so far, more than --max-error-rate {self._rate:g} allows:",
                 *lines,
-                "Mend these files and run the command again, or run it again with a larger --max-error-rate "
+                "Fix these files and run the command again, or run it again with a larger --max-error-rate "
                 f"(at least {needed:g} for these; more may fail among the images that were not read yet, and "
                 "--max-error-rate 1 stops at none) to list them in errors.parquet and go on. Nothing that was swept is "
                 "lost.",

@@ -24,9 +24,9 @@ from .urls import atlas_url
 
 GRID_CELLS = 40
 _VIEWS: list[tuple[ViewName, str]] = [
-    ("nearest", "as on the map"),
-    ("assigned", "every image"),
-    ("scatter", "at its place"),
+    ("nearest", "grid"),
+    ("assigned", "all images"),
+    ("scatter", "scatter"),
 ]
 
 

@@ -23,7 +23,7 @@ UNITS = 4
 """Units of each layer that an image's page shows."""
 IMAGES_SHOWN = 60
 CELLS_LINKED = 1024
-SORTS = {"image_id": "image number", "loss": "loss", "probability": "probability of the predicted class"}
+SORTS = {"image_id": "image id", "loss": "loss", "probability": "confidence"}
 
 
 @dataclass(frozen=True)

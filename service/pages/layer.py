@@ -18,9 +18,9 @@ from .sections import attempt, given, live_of
 UNITS_SHOWN = 60
 SORTS = {
     "unit": "number",
-    "max": "largest maximum",
-    "mean": "mean maximum",
-    "active": "share of images in which it is active",
+    "max": "max activation",
+    "mean": "mean activation",
+    "active": "fraction of images activating",
     "selectivity": "class selectivity",
 }
 FILTERS = ("dead", "min_active", "max_active", "min_selectivity", "label")

@@ -27,13 +27,13 @@ from .urls import layer_atlas_url
 USUAL: dict[Kind, ViewName] = {"units": "assigned", "activations": "nearest"}
 """What is seen first."""
 ALIKE: dict[Kind, tuple[str, str]] = {
-    "units": ("units", "alike in how they fire"),
-    "activations": ("samples", "alike in their activations"),
+    "units": ("units", "similar in what activates them"),
+    "activations": ("samples", "with similar activations"),
 }
 """What is on the map, and what the layout keeps together."""
 _VIEWS: dict[Kind, list[tuple[ViewName, str]]] = {
-    "units": [("nearest", "as on the map"), ("assigned", "every unit"), ("scatter", "at their places")],
-    "activations": [("nearest", "averages"), ("assigned", "every sample"), ("scatter", "at their places")],
+    "units": [("nearest", "grid"), ("assigned", "all units"), ("scatter", "scatter")],
+    "activations": [("nearest", "averages"), ("assigned", "all samples"), ("scatter", "scatter")],
 }
 
 

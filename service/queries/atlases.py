@@ -30,32 +30,33 @@ class Measure:
     says: str
 
 
-def measures(atlas: Atlas, items: str = "images", alike: str = "alike to the model") -> list[Measure]:
+def measures(atlas: Atlas, items: str = "images", alike: str = "similar to the model") -> list[Measure]:
     """How good an atlas is, in words; what was not measured is left out. items: what is on it, and how it is alike."""
     facts = {**atlas.manifest["settings"], **atlas.manifest["quality"]}
     k, sample = facts.get("k"), facts.get("sample")
     found: list[Measure] = []
     if _is_number(facts.get("trustworthiness")):
         says = (
-            f"Whether {items} that lie near each other are {alike}: 1 where they always are, "
-            "about 0.5 on a map drawn by lot."
+            f"Whether {items} that are close on the map are {alike}: 1 if always, about 0.5 on a random map."
         )
         found.append(Measure("trustworthiness", f"{facts['trustworthiness']:.3f}", says))
     if _is_number(facts.get("preserved")):
-        says = f"Of the {k} {items} most like one, this share is among the {k} nearest to it on the map."
-        found.append(Measure("neighbours preserved", _percent(facts["preserved"]), says))
+        says = (
+            f"Of the {k} {items} most similar to one, this share is among the {k} nearest to it on the map."
+        )
+        found.append(Measure("neighbours kept", _percent(facts["preserved"]), says))
     on_map, features = facts.get("label_accuracy"), facts.get("label_accuracy_features")
     if _is_number(on_map) and _is_number(features):
         says = (
-            f"How often the commonest label of an image's {k} nearest on the map is its own; among the {k} nearest in "
-            f"feature space {_percent(features)}. What lies between the two is lost by drawing in two dimensions."
+            f"How often the most common label of an image's {k} nearest on the map is its own; {_percent(features)} "
+            f"for the {k} nearest in feature space. The difference is lost by the projection to two dimensions."
         )
-        found.append(Measure("label accuracy", _percent(on_map), says))
+        found.append(Measure("kNN label accuracy", _percent(on_map), says))
     variance = facts.get("explained")
     if isinstance(variance, list) and len(variance) >= 2:
         says = (
             f"The share of the features' variance that the map shows: {_percent(variance[0])} from left to right and "
-            f"{_percent(variance[1])} from top to bottom. The rest is not to be seen."
+            f"{_percent(variance[1])} from top to bottom. The rest is not visible."
         )
         found.append(Measure("variance explained", _percent(sum(variance[:2])), says))
     if found and isinstance(sample, int):

@@ -36,9 +36,9 @@ PNG = "image/png"
 _STOPS = 9
 _SHOWS = {
     "numbers": "A thumbnail that stands for several {one}s shows their mean.",
-    "classes": "A thumbnail that stands for several {one}s shows the commonest.",
-    "share": "A thumbnail that stands for several {one}s shows a colour between, by how many are wrong.",
-    "marked": "A thumbnail that stands for several {one}s is marked the fuller, the more of them are.",
+    "classes": "A thumbnail that stands for several {one}s shows the most common.",
+    "share": "A thumbnail that stands for several {one}s shows a color between, by how many are incorrect.",
+    "marked": "A thumbnail that stands for several {one}s is marked in proportion to how many of them are.",
 }
 
 
@@ -164,7 +164,7 @@ def _painted(shown: ShownMap, paint: Paint) -> Painted:
     if paint.by == "region":
         if paint.drawn is None:
             raise UsageError("by=region needs region, such as by=region&region=10,10;20,10;20,20")
-        return marked("the region", items.count, items_of(shown, paint.drawn))
+        return marked("selection", items.count, items_of(shown, paint.drawn))
     return items.by_column(paint.column or "label")
 
 

@@ -89,7 +89,7 @@ def items_of(shown: ShownMap, drawn: Drawn) -> np.ndarray:
 def region(drawn: Drawn) -> RegionAnswer:
     """The region of a map of images against the rest of it."""
     facts, inside = _contrasts(drawn), drawn.ids()
-    accuracy, loss = facts["right predictions"], facts["mean loss"]
+    accuracy, loss = facts["accuracy"], facts["mean loss"]
     return RegionAnswer(
         **said(drawn.served),
         atlas=drawn.shown.atlas.name,

@@ -26,8 +26,8 @@ class ClassAnswer(BaseModel):
     images: int = Field(description="with this label that did not fail")
     correct: int | None
     accuracy: float | None = Field(description="correct / images")
-    predicted: int | None = Field(description="images of the whole dataset that were taken for this class")
-    mean_probability: float | None = Field(description="of whatever each image was taken for")
+    predicted: int | None = Field(description="images of the whole dataset that are predicted as this class")
+    mean_probability: float | None = Field(description="of the predicted class of each image")
     mean_loss: float | None
     confusions: list[ConfusionAnswer] = Field(description="most frequent first; in lists the first few")
 

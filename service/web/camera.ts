@@ -9,7 +9,7 @@ export class CameraError extends Error {}
 export async function open(video: HTMLVideoElement): Promise<MediaStream> {
   if (!navigator.mediaDevices?.getUserMedia)
     throw new CameraError(
-      "The browser gives the camera only to pages from this computer (localhost, 127.0.0.1) or over https: open this page so.",
+      "The browser gives the camera only to pages from this computer (localhost, 127.0.0.1) or over https.",
     );
   const wanted = { video: { width: { ideal: 640 }, height: { ideal: 480 } }, audio: false };
   const stream = await navigator.mediaDevices.getUserMedia(wanted).catch((error: unknown) => {

@@ -102,7 +102,7 @@ export class Controls {
       return;
     }
     this.corner = { x, y };
-    pane.tell("One corner is set here. Move, and press C again for the other.");
+    pane.tell("One corner is set here. Pan, and press C again for the other.");
   }
 }
 

@@ -11,7 +11,7 @@ export class Facts {
   /** Shows a cell. seen: whether it is in the frame. */
   show(cell: Cell, seen: boolean): void {
     this.holder.innerHTML = cell.html;
-    this.away.textContent = seen ? "" : "Nothing is seen here: this is what lies nearest.";
+    this.away.textContent = seen ? "" : "Nothing is drawn here: this is the nearest.";
   }
 
   /** What the item that is shown is painted by. */

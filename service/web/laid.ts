@@ -74,7 +74,7 @@ export class Laid {
     const asked = pane.ask<{ text: string | null }>(`overlays/values/${cell.item}`, this.paint, telling.signal);
     const told = await asked.catch(() => null);
     if (telling.signal.aborted) return;
-    this.facts.painted(told ? `painted by: ${told.text ?? "no value"}` : "");
+    this.facts.painted(told ? `color: ${told.text ?? "no value"}` : "");
   }
 
   /** Lays the paint on once its legend is there; in place of one that cannot be, that tells why. */
@@ -101,5 +101,5 @@ export class Laid {
 
 /** What is said where no item of a map passes a filter. */
 export function nothingFound(one: string, where: string): string {
-  return `No ${one} on the map passes the filter ${where}.`;
+  return `No ${one} on the map matches the filter ${where}.`;
 }

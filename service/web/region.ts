@@ -24,7 +24,7 @@ export class RegionPanel {
     const query = (part: string): string =>
       `${pane.facts.page}/region?${pane.query({ grid: pane.grid, region, part })}`;
     if (await fragment(query("facts"), this.facts, asking.signal)) {
-      if (pane.facts.one !== "unit") this.units.textContent = "What the units do in the region is being read …";
+      if (pane.facts.one !== "unit") this.units.textContent = "Computing the units of the selection …";
       await fragment(query("units"), this.units, asking.signal);
     }
     if (!asking.signal.aborted) this.holder.dataset["ready"] = "";

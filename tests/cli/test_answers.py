@@ -1,4 +1,4 @@
-"""The verbs that answer from a finished store, against the store's own oracle."""
+"""The commands that answer from a finished store, against the store's own oracle."""
 
 import json
 
@@ -16,10 +16,10 @@ def made(synthetic, tmp_path_factory):
 
 @pytest.fixture
 def ask(made, capsys):
-    """Runs a verb on the store with --json; gives the exit code's answer."""
+    """Runs a command on the store with --json; gives the exit code's answer."""
 
-    def run(verb, *words, code=0):
-        assert main([verb, path_of(made), *map(str, words), "--json"]) == code
+    def run(command, *words, code=0):
+        assert main([command, path_of(made), *map(str, words), "--json"]) == code
         return json.loads(capsys.readouterr().out)
 
     return run
@@ -82,15 +82,15 @@ def test_verify_finds_nothing_wrong_and_then_something(ask, synthetic, tmp_path,
 def test_tables_for_people(made, capsys):
     assert main(["top", path_of(made), "features.0", "3", "-k", "2", "--where", "label = 'cat'"]) == 0
     out = capsys.readouterr().out
-    assert "features.0 unit 3: active in" in out
-    assert "among the images where label = 'cat'" in out
+    assert "features.0 unit 3: activates for" in out
+    assert "images where label = 'cat'" in out
     assert "random, not trained" in out
     assert len(out.strip().splitlines()[-3:]) == 3
 
 
 def test_a_filter_that_keeps_nothing(made, capsys):
     assert main(["top", path_of(made), "features.0", "3", "--where", "label = 'cow'"]) == 0
-    assert "No image is left" in capsys.readouterr().out
+    assert "No image matches" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import time
 
 import pytest
 from unitscope.cli import main as command
-from unitscope.cli.command import Verb, argument
+from unitscope.cli.command import Command, argument
 from unitscope.cli.output import print_lines
 from unitscope.common.errors import LayerError, StoreDamagedError
 
@@ -18,7 +18,7 @@ LONG = """
 import time
 from unitscope.cli import main as command
 from unitscope.cli.output import print_lines
-from unitscope.cli.command import Verb
+from unitscope.cli.command import Command
 
 def run(arguments):
     try:
@@ -28,7 +28,7 @@ def run(arguments):
         print_lines("let go")
     return 0
 
-command.VERBS = (Verb("sweep", "", "", (), run, resume="Finished shards are kept:"),)
+command.COMMANDS = (Command("sweep", "", "", (), run, resume="Finished shards are kept:"),)
 raise SystemExit(command.main(["sweep"]))
 """
 
@@ -38,7 +38,9 @@ def verb(monkeypatch):
     """Makes `unitscope work …` the only verb, running a given function."""
 
     def make(run, *arguments, resume=""):
-        monkeypatch.setattr(command, "VERBS", (Verb("work", "works", "Works.", arguments, run, resume),))
+        monkeypatch.setattr(
+            command, "COMMANDS", (Command("work", "works", "Works.", arguments, run, resume),)
+        )
 
     return make
 
@@ -133,11 +135,11 @@ def test_no_words_at_all_show_the_help(capsys):
     assert command.main([]) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert "verbs:" in err
+    assert "commands:" in err
 
 
 def test_every_verb_explains_every_argument():
-    for verb in command.VERBS:
+    for verb in command.COMMANDS:
         assert verb.summary and verb.description
         for one in verb.arguments:
             assert one.help, (verb.name, one.names)
@@ -169,10 +171,10 @@ def test_every_setting_of_a_sweep_has_its_argument():
 def test_a_reader_who_leaves_is_no_failure(tmp_path):
     code = (
         "from unitscope.cli import main as command\n"
-        "from unitscope.cli.command import Verb\n"
+        "from unitscope.cli.command import Command\n"
         "from unitscope.cli.output import print_lines\n"
         "run = lambda arguments: [print_lines('x' * 1000) for _ in range(10_000)] and 0\n"
-        "command.VERBS = (Verb('work', '', '', (), run),)\n"
+        "command.COMMANDS = (Command('work', '', '', (), run),)\n"
         "raise SystemExit(command.main(['work']))\n"
     )
     process = subprocess.Popen(

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from unitscope.cli import main as command
-from unitscope.cli.command import Verb
+from unitscope.cli.command import Command
 from unitscope.cli.output import print_json, print_lines
 
 NETWORK = """
@@ -96,7 +96,7 @@ def test_a_verb_that_is_run_inside_a_program_puts_stdout_back(monkeypatch, capfd
         print_json([1, 2])
         return 0
 
-    monkeypatch.setattr(command, "VERBS", (Verb("work", "", "", (), work),))
+    monkeypatch.setattr(command, "COMMANDS", (Command("work", "", "", (), work),))
     before = sys.stdout
     assert command.main(["work"]) == 0
     assert sys.stdout is before

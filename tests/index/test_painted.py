@@ -103,7 +103,7 @@ def test_columns_of_every_kind(column, numbers):
 
 
 def test_what_cannot_be_painted_by_is_said(store):
-    with pytest.raises(UsageError, match="no column 'uri' to paint by; there are correct, width"):
+    with pytest.raises(UsageError, match="no column 'uri' to color by; there are correct, width"):
         painted.by_column(store, "uri")
     with pytest.raises(LayerError, match="no unit 99"):
         painted.by_unit(store, "features.0", 99)

@@ -88,6 +88,6 @@ def test_accuracy_and_loss_against_the_rest(made, store, inside):
         return right, np.mean([rows[one]["loss"] for one in ids])
 
     here, rest = means(inside), means(np.setdiff1d(on_map, inside))
-    assert contrast(known["right predictions"], inside, on_map) == pytest.approx((here[0], rest[0]))
+    assert contrast(known["accuracy"], inside, on_map) == pytest.approx((here[0], rest[0]))
     assert contrast(known["mean loss"], inside, on_map) == pytest.approx((here[1], rest[1]), rel=1e-5)
     assert contrast(known["mean loss"], on_map, on_map).rest is None

@@ -62,7 +62,7 @@ def test_every_image_with_a_feature_has_a_place_and_a_cell(
 def test_what_is_left_out_is_said(synthetic, tmp_path, capsys):
     made = synthetic.make_store(tmp_path / "store", images=40, change=no_numbers)
     assert main(["atlas", made.url, "--method", "pca"]) == 0
-    assert "2 images left out, for their features are no finite numbers" in capsys.readouterr().out
+    assert "2 images left out: their features are not finite" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from unitscope.index.store.store import Store
 from unitscope.index.verify.verify import verify
 from unitscope.jobs.planning.config import SweepConfig
-from unitscope.jobs.planning.make_plan import estimate
+from unitscope.jobs.sweep import estimate
 from unitscope.jobs.sweep.run import sweep
 
 

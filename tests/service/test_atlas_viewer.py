@@ -176,7 +176,7 @@ def test_painted(chromium, live, by):
             by, by.removeprefix("column:")
         )
         assert wanted in legend
-        assert "painted by: " in tab.wait(TEXT.format("facts-paint"))
+        assert "color: " in tab.wait(TEXT.format("facts-paint"))
         address = tab.evaluate("location.href")
         tab.wait(
             "performance.getEntriesByType('resource').some(one => one.name.includes('/overlays/assigned/'))"
@@ -204,9 +204,9 @@ def test_a_region_is_lassoed_and_told_of_and_has_an_address(chromium, live, widt
         told = live.get(f"{API}/region", params={"grid": "assigned", "region": region}).json()
         assert 5 < told["images"] < 60
         text = tab.evaluate(TEXT.format("atlas-region"))
-        assert f"All {told['images']} images" in text
+        assert f"Show all {told['images']} images" in text
         assert "Most characteristic units" in text
-        assert "Exact: all" in text
+        assert "Exact, over all" in text
         assert (
             tab.evaluate("document.querySelector('.above polygon').getAttribute('points').split(' ').length")
             == 4
@@ -337,4 +337,4 @@ def test_tiles_that_are_damaged_and_an_atlas_that_is_replaced_are_told_of(chromi
 def test_an_address_that_finds_nothing_says_so(chromium, live):
     with chromium.open(f"{live.base_url}{PAGE}#grid=assigned&find=loss+%3C+-1") as tab:
         tab.wait(READY)
-        tab.wait("document.body.innerText.includes('No image on the map passes the filter loss < -1.')")
+        tab.wait("document.body.innerText.includes('No image on the map matches the filter loss < -1.')")

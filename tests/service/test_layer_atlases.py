@@ -96,7 +96,7 @@ def test_what_is_not_there_is_told_with_the_command(asked):
     assert asked("/api/v1/stores/mapped/layers/nope/atlases/units").status_code == 404
     assert asked(f"{API}/pixels").status_code == 422
     assert asked(f"{API}/units", v="0" * 12).status_code == 409
-    assert "<noscript><p>The map is walked in with a script." in asked(f"{PAGE}/units").text
+    assert "<noscript><p>The map needs JavaScript." in asked(f"{PAGE}/units").text
     assert asked("/stores/mapped/layers/stem.0/atlas/units").status_code == 404
     page = asked("/stores/mapped/layers/block").text
     assert f'href="{PAGE}/units"' in page and f'href="{PAGE}/activations"' in page
@@ -137,13 +137,13 @@ def paint_and_lasso(tab, kind, faults):
         f"(f => {{ f.value = 'column:{column}'; f.dispatchEvent(new Event('change', {{bubbles: true}})); }})"
         "(document.querySelector('#atlas-paint [name=by]'))"
     )
-    tab.wait(f"{legend}.includes('{'largest maximum' if kind == 'units' else 'loss'}')")
-    tab.wait("document.querySelector('#facts-paint').textContent.startsWith('painted by: ')")
+    tab.wait(f"{legend}.includes('{'max activation' if kind == 'units' else 'loss'}')")
+    tab.wait("document.querySelector('#facts-paint').textContent.startsWith('color: ')")
     tab.evaluate("document.querySelector('#atlas-middle').click()")
     tab.wait("document.querySelector('#atlas-region').dataset.ready === ''")
     told = tab.evaluate("document.querySelector('#atlas-region').textContent")
-    assert "on a page of their own" in told
-    assert ("Classes that they fire most for" if kind == "units" else "Most characteristic units") in told
+    assert "on a separate page" in told
+    assert ("Preferred classes" if kind == "units" else "Most characteristic units") in told
     assert faults(tab) == []
     tab.evaluate("history.back()")
     tab.wait("document.querySelector('#atlas-region').hidden && location.hash.includes('by=column')")

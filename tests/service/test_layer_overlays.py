@@ -99,8 +99,8 @@ def test_a_region_of_units_is_told_apart_from_the_rest(asked, store, opened):
     assert told["items"] == len(inside) > 2
     strongest = store.units("block")["max"].to_numpy()
     facts = {one["name"]: one for one in told["facts"]}
-    assert facts["largest maximum"]["region"] == pytest.approx(strongest[inside].mean())
-    assert facts["largest maximum"]["rest"] == pytest.approx(np.delete(strongest, inside).mean())
+    assert facts["max activation"]["region"] == pytest.approx(strongest[inside].mean())
+    assert facts["max activation"]["rest"] == pytest.approx(np.delete(strongest, inside).mean())
     labels = store.selectivity("block")["label"].to_pylist()
     assert {one["label"]: one["images"] for one in told["classes"]} == {
         label: sum(labels[unit] == label for unit in inside.tolist())
@@ -108,7 +108,7 @@ def test_a_region_of_units_is_told_apart_from_the_rest(asked, store, opened):
     }
     page = asked(f"{PAGE}/units/region", region=REGION, grid="assigned").text
     assert all(f'/units/block/{unit}"' in page for unit in inside.tolist())
-    assert "Nothing lies in this region" in asked(f"{PAGE}/units/region", region="90,90;91,90;91,91").text
+    assert "Nothing in this selection" in asked(f"{PAGE}/units/region", region="90,90;91,90;91,91").text
 
 
 def test_the_units_of_a_region_of_samples_against_slow_sums(asked, opened):
@@ -133,5 +133,5 @@ def test_every_piece_of_the_page_says_what_went_wrong(asked, kind):
     status, told = (422, "is another layer") if kind == "units" else (404, "no layer")
     assert told in asked(f"{PAGE}/{kind}/legend", status, by="unit", layer="nope", unit=1).text
     facts = asked(f"{PAGE}/{kind}/region", region=WHOLE, part="facts").text
-    assert "<html" not in facts and "on a page of their own" in facts
+    assert "<html" not in facts and "on a separate page" in facts
     assert "<html" not in asked(f"{PAGE}/{kind}/region", region=WHOLE, part="units").text

@@ -50,7 +50,7 @@ def test_a_graph_is_picked_up_and_its_answers_are_exact(indexed, kit):
         exact = asked(client, exact=True).json()
         assert exact["search"] == "exact" and exact["neighbors"] == after.json()["neighbors"]
         page = client.get("/stores/store/images/1").text
-        assert "known from the graph of neighbours" in page
+        assert "from the neighbour graph" in page
 
 
 @pytest.mark.parametrize(

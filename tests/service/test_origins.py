@@ -4,6 +4,7 @@ import socket
 
 import pytest
 from fastapi.testclient import TestClient
+from unitscope.service.error_pages import too_large
 from unitscope.service.http.origins import Hosts, host_name, is_foreign
 from unitscope.service.http.security import Guard
 
@@ -73,5 +74,5 @@ async def echo(scope, receive, send):
     ],
 )
 def test_who_may_ask(method, path, headers, status):
-    client = TestClient(Guard(echo, Hosts.of("127.0.0.1")), base_url="http://localhost")
+    client = TestClient(Guard(echo, Hosts.of("127.0.0.1"), too_large), base_url="http://localhost")
     assert client.request(method, path, headers=headers).status_code == status

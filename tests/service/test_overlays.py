@@ -189,11 +189,11 @@ def test_the_page_of_a_region_and_its_pieces(client, inside):
     assert page.count("<figure>") >= min(60, len(inside))
     facts = client.get(address, params={"region": REGION, "part": "facts"}).text
     assert "<html" not in facts
-    assert "All " in facts
+    assert "Show all " in facts
     units = client.get(address, params={"region": REGION, "part": "units"}).text
     assert "σ" in units
-    assert "Exact: all" in units
-    assert "No image lies in" in client.get(address, params={"region": "90,90;91,90;91,91"}).text
+    assert "Exact, over all" in units
+    assert "No image in" in client.get(address, params={"region": "90,90;91,90;91,91"}).text
     assert client.get(address, params={"region": "1,1"}).status_code == 422
 
 
@@ -223,7 +223,7 @@ def test_quality_is_told_in_words(fresh, kit):
         store=kit.hash(fresh),
     )
     with kit.client(fresh.url) as client:
-        assert "Nothing was measured" in client.get("/stores/store/atlas/flat").text
+        assert "No quality was measured" in client.get("/stores/store/atlas/flat").text
         page = client.get("/stores/store/atlas/measured").text
     for words in ("0.951", "25.0 %", "80.0 %", "90.0 %", "42.5 %", "Measured exactly on 197 images"):
         assert words in page

@@ -23,7 +23,7 @@ def test_a_unit_s_patches(client, words):
         assert f'<rect class="field" x="{x0}" y="{y0}" width="{x1 - x0}" height="{y1 - y0}"/>' in text
         assert patch["crop"].replace("&", "&amp;") in text
         assert f'href="{S}/images/{patch["image_id"]}"' in text
-    assert "Exact: every image was looked at (197)" in shown
+    assert "Exact, over 197 images" in shown
 
 
 @pytest.mark.parametrize("quantile", [0, 0.05, 0.5, 1])
@@ -39,12 +39,12 @@ def test_patches_around_a_quantile(client, quantile, words):
 def test_a_unit_s_statistics_have_their_ranks(client, words):
     unit = client.get(f"{API}/layers/features.0/units/3").json()
     shown = words(client, f"{S}/units/features.0/3")
-    facts = {"max": "largest maximum", "mean": "mean", "std": "standard deviation", "min": "smallest"}
+    facts = {"max": "max activation", "mean": "mean", "std": "standard deviation", "min": "min"}
     for name, said in facts.items():
         value = number(unit[name], 4 if name == "max" else 3)
         assert f"{said} {value} {ordinal(unit['ranks'][name])} of {unit['ranked'][name]}" in shown
     for one in unit["quantiles"]:
-        assert f"{100 * one['quantile']:.0f} % {number(one['value'], 4)} around it" in shown
+        assert f"{100 * one['quantile']:.0f} % {number(one['value'], 4)} show examples" in shown
 
 
 def test_a_unit_s_classes_and_similar_units(client, words):
@@ -163,7 +163,7 @@ def test_a_dead_unit_is_said(client):
 
 def test_neighbours_state_the_metric_and_that_they_are_exact(client, words):
     shown = words(client, f"{S}/neighbors", image=4)
-    assert "Nearest by L2 distance of features, exact: every image was compared. The image itself" in shown
+    assert "Nearest by L2 distance of features; exact: every image was compared. The image itself" in shown
 
 
 @pytest.mark.parametrize("path", ["images/{}", "neighbors?image={}"])

@@ -22,7 +22,7 @@ def test_maps_filters_regions_and_uploads_ask_the_model(live):
     linear = live.get(f"{store}/layers/{layers[-1]}", params={"filters": "true"})
     assert (linear.status_code, "has no filters to show" in linear.text) == (200, True)
     region = live.get(f"{store}/neighbors", params={"image": 5, "box": "0,0,20,20"}).text
-    assert "What the model takes it for" in region
+    assert "Prediction" in region
     assert "Nearest images" in region
     found = live.get(f"{store}/neighbors?image=5&x0=1&y0=2&x1=10&y1=12&where=", follow_redirects=False)
     assert found.headers["location"] == f"{store}/neighbors?image=5&box=1%2C2%2C10%2C12"

@@ -15,17 +15,17 @@ S = "/stores/store"
 
 
 def test_an_empty_view_says_why_and_what_to_do(client, words):
-    assert "No image that was swept passes this filter. Look at all images" in words(
+    assert "No image that was swept matches this filter. Show all images" in words(
         client, f"{S}/units/features.0/3", where="label = 'x'"
     )
-    assert "No image passes this filter. Look at all images" in words(
+    assert "No image matches this filter. Show all images" in words(
         client, f"{S}/images", where="label = 'x'"
     )
-    assert "No unit of features.0 passes these filters. Look at all 40" in words(
+    assert "No unit of features.0 matches these filters. Show all 40" in words(
         client, f"{S}/layers/features.0", min_active=1, max_active=0
     )
-    assert "The list ends before this place" in words(client, f"{S}/images", start=5000)
-    assert "The list ends before this place" in words(client, f"{S}/layers/features.0", start=5000)
+    assert "This page is past the end of the list" in words(client, f"{S}/images", start=5000)
+    assert "This page is past the end of the list" in words(client, f"{S}/layers/features.0", start=5000)
 
 
 def test_labels_and_metadata_are_only_text(kit, synthetic, tmp_path, words):
@@ -108,24 +108,24 @@ def test_what_takes_long_is_left_for_the_next_page(client, monkeypatch, words):
 
     monkeypatch.setattr(unit_questions, "similar_units_now", unit_questions.similar_units, raising=False)
     monkeypatch.setattr(unit_questions, "similar_units", slow)
-    assert "They are being looked for" in words(client, f"{S}/units/features.0/5")
+    assert "Computing…" in words(client, f"{S}/units/features.0/5")
     for unit in range(views_parts._MANY + 5):
-        assert "They are being looked for" in words(client, f"{S}/units/features.0/{unit}")
+        assert "Computing…" in words(client, f"{S}/units/features.0/{unit}")
     going.set()
     assert len(asked) < views_parts._MANY, "the rest wait or were not begun"
-    assert "Pearson's correlation" in words(client, f"{S}/units/features.0/5", similar="true")
+    assert "Pearson correlation" in words(client, f"{S}/units/features.0/5", similar="true")
 
 
 def test_what_is_known_to_take_long_is_begun_once_the_page_is_painted(fresh, kit, monkeypatch, words):
     monkeypatch.setattr(similar_units, "_QUICK_BYTES", 0)
     with kit.client(fresh.url) as client:
-        assert "They are being looked for" in words(client, f"{S}/units/features.0/5")
+        assert "Computing…" in words(client, f"{S}/units/features.0/5")
         facts = client.app.state.registry.get("store").value.facts
         deadline = time.monotonic() + 20
         while not facts.similar.is_quick("features.0"):
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        assert "Pearson's correlation" in words(client, f"{S}/units/features.0/5")
+        assert "Pearson correlation" in words(client, f"{S}/units/features.0/5")
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_a_receptive_field_that_may_be_too_large_is_said_to_be(fresh, kit):
     manifest = json.loads(path.read_text())
     manifest["model"]["guessed"] = {"features.0": ["aten.grid_sampler_2d", "own.<op>"]}
     path.write_text(json.dumps(manifest))
-    said = "larger than the truth behind <code>aten.grid_sampler_2d</code>, <code>own.&lt;op&gt;</code>)"
+    said = "an upper bound after <code>aten.grid_sampler_2d</code>, <code>own.&lt;op&gt;</code>)"
     with kit.client(fresh.url) as client:
         assert said in client.get(f"{S}/layers/features.0").text
         assert "approximate" not in client.get(f"{S}/layers/head").text

@@ -194,7 +194,7 @@ def test_an_atlas_without_tiles_says_how_to_make_them(synthetic, kit, tmp_path):
         assert "--method drawn" in get(client, "/at", 404, grid="scatter", x=0, y=0)["detail"]
         assert get(client, "/at", x=1, y=1)["row"] == 1
         page = client.get("/stores/store/atlas").text
-        assert "made without tiles" in page
+        assert "built without tiles" in page
         assert '<svg class="mosaic"' in page
         assert "<noscript>" not in page
 
@@ -208,7 +208,7 @@ def test_the_page_of_an_atlas_without_images_says_why(synthetic, kit, tmp_path):
     with kit.client(made.url) as client:
         page = client.get("/stores/store/atlas/bare").text
     assert "No image has a feature of finite numbers" in page
-    assert "made without tiles" not in page and "mosaic" not in page
+    assert "built without tiles" not in page and "mosaic" not in page
 
 
 def test_where_nothing_lies_the_nearest_is_told_when_asked_for(client, tiled):
@@ -219,7 +219,7 @@ def test_where_nothing_lies_the_nearest_is_told_when_asked_for(client, tiled):
     wanted = {"grid": "scatter", "level": 0, "x": 0.01, "y": 0.01}
     for row, column in empty.tolist():
         plain = client.get(page, params={"grid": "nearest", "x": column, "y": row}).text
-        assert "No image lies here." in plain and "data-item" not in plain
+        assert "No image here." in plain and "data-item" not in plain
         told = client.get(page, params={"grid": "nearest", "x": column, "y": row, "nearest": True}).text
         x, y = (float(re.search(f'data-{one}="([0-9.]+)"', told)[1]) - 0.5 for one in "xy")
         gaps = ((filled - [row, column]) ** 2).sum(axis=1)
@@ -286,7 +286,7 @@ def test_the_page_of_an_image_on_the_map(client, tiled, atlas):
     image = int(atlas.images[7])
     page = client.get(f"/stores/store/atlas/flat?image={image}&plain=true").text
     row, column = atlas.cell(image, "nearest")
-    assert f"Image {image} lies in column {column}, row {row}." in page
+    assert f"Image {image} is in column {column}, row {row}." in page
     failed = int(np.flatnonzero(tiled.failed)[0])
     response = client.get(f"/stores/store/atlas/flat?image={failed}")
     assert response.status_code == 404
