@@ -79,7 +79,8 @@ def test_the_wheel_holds_only_unitscope(wheel) -> None:
 def test_the_wheel_holds_every_file_of_the_packages(wheel) -> None:
     held = {name for name in zipfile.ZipFile(wheel).namelist() if name.startswith("unitscope/")}
     files = {name for name in shipped() if name.split("/")[0] in PACKAGES and not name.startswith(WEB)}
-    assert held == {f"unitscope/{name}" for name in files if not name.endswith("/.sources")}
+    own = {name for name in shipped() if name.startswith("unitscope/")}
+    assert held == own | {f"unitscope/{name}" for name in files if not name.endswith("/.sources")}
 
 
 def test_the_wheel_holds_the_scripts_that_the_pages_name(wheel) -> None:
@@ -129,7 +130,11 @@ def test_it_runs_where_the_checkout_cannot_be_imported(unitscope, elsewhere) -> 
     ).stdout
     assert str(ROOT) not in where
     version = re.search(r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)[1]
-    assert run([str(unitscope), "--version"], cwd=elsewhere).stdout == f"unitscope {version}\n"
+    for command in ([str(unitscope)], [str(python), "-P", "-m", "unitscope"]):
+        assert run([*command, "--version"], cwd=elsewhere).stdout == f"unitscope {version}\n"
+    assert "complete" in run([str(unitscope), "--print-completion", "bash"], cwd=elsewhere).stdout
+    shown = run([str(python), "-P", "-c", "import unitscope; print(unitscope.__version__)"], cwd=elsewhere)
+    assert shown.stdout == f"{version}\n"
 
 
 def test_it_lists_the_layers_of_a_users_model_between_decoys(unitscope, elsewhere) -> None:
@@ -139,7 +144,8 @@ def test_it_lists_the_layers_of_a_users_model_between_decoys(unitscope, elsewher
 
 def shipped() -> list[str]:
     """What a wheel is made from: the files of the packages, and those that pyproject.toml names."""
-    files = (path for package in PACKAGES for path in (ROOT / package).rglob("*") if path.is_file())
+    folders = (*PACKAGES, "unitscope")
+    files = (path for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file())
     named = (ROOT / name for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"))
     names = (path.relative_to(ROOT).as_posix() for path in (*files, *named))
     return sorted(name for name in names if not {"__pycache__", "node_modules"} & set(name.split("/")))
