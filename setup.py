@@ -26,7 +26,7 @@ class BuildWeb(Command):
         """There are none."""
 
     def run(self) -> None:
-        """Does nothing where they are built."""
+        """Do nothing where they are built."""
         web.build()
 
     def get_source_files(self) -> list[str]:

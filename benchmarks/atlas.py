@@ -56,7 +56,7 @@ def opentsne(ann: Ann) -> tuple[np.ndarray, float]:
 
 
 def contenders(method: str, threads: int) -> dict[str, Contender]:
-    """The peer's default first."""
+    """Return the peer's default first."""
     peers: dict[str, dict[str, Contender]] = {
         "umap": {"umap-learn": umap_learn},
         "tsne": {"openTSNE": opentsne},

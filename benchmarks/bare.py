@@ -58,14 +58,14 @@ class Subject:
         return functional.center_crop(image, [self.crop, self.crop])
 
     def forward(self, images: list[Tensor]) -> None:
-        """One batch, normalised and run."""
+        """Normalise and run one batch and run."""
         batch = torch.stack(images).contiguous(memory_format=torch.channels_last)
         with torch.inference_mode():
             self.network(batch.float().sub_(self.mean).mul_(self.scale))
 
 
 def load(data: str) -> list[bytes]:
-    """The encoded images, in memory: reading is no part of the bound."""
+    """Return the encoded images, in memory: reading is no part of the bound."""
     if data.endswith(".parquet"):
         column = pq.read_table(data, columns=["image"])["image"].combine_chunks()
         return column.field("bytes").to_pylist()

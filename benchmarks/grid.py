@@ -21,7 +21,7 @@ EXACT = 4096
 
 
 def clusters(points: int, seed: int = 0) -> np.ndarray:
-    """(points, 2) float32: a hundred heaps of unequal size and density, as UMAP draws them."""
+    """Return (points, 2) float32: a hundred heaps of unequal size and density, as UMAP draws them."""
     random = np.random.default_rng(seed)
     centres, widths = random.uniform(-10, 10, (100, 2)), random.uniform(0.1, 1, 100)
     which = random.choice(100, points, p=random.dirichlet(np.ones(100)))
@@ -29,7 +29,7 @@ def clusters(points: int, seed: int = 0) -> np.ndarray:
 
 
 def even(points: int, seed: int = 0) -> np.ndarray:
-    """(points, 2) float32 in the unit square."""
+    """Return (points, 2) float32 in the unit square."""
     return np.random.default_rng(seed).random((points, 2)).astype(np.float32)
 
 
@@ -37,7 +37,7 @@ MAPS: dict[str, Callable[[int], np.ndarray]] = {"clusters": clusters, "evenly sp
 
 
 def against_exact(name: str, threads: int) -> None:
-    """One row: the cost of the splits, of the grid and of the exact assignment."""
+    """Return one row: the cost of the splits, of the grid and of the exact assignment."""
     coordinates = MAPS[name](EXACT)
     side = round(EXACT**0.5)
     points = to_grid(coordinates, side, side)

@@ -33,7 +33,7 @@ KINDS = {
 def make_features(
     images: int, *, width: int, latent: int, classes: int, noise: float, seed: int
 ) -> np.ndarray:
-    """(images, width) float32, non-negative, about half of it zero."""
+    """Return (images, width) float32, non-negative, about half of it zero."""
     random = np.random.default_rng(seed)
     hidden = 256
     centres = random.normal(size=(classes, latent))

@@ -34,7 +34,7 @@ CACHE = 192 << 20
 
 @contextmanager
 def serving(store: str) -> Generator[str]:
-    """The URL of `unitscope serve`."""
+    """Return the URL of `unitscope serve`."""
     command = [sys.executable, "-P", "-m", "unitscope.cli.main", "serve", store, "--port", "0"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
@@ -49,7 +49,9 @@ def serving(store: str) -> Generator[str]:
 
 
 def told(name: str, first: list[float], times: list[float]) -> None:
-    """A row of the table, in milliseconds. first: of each view's and level's first tile; times: of later ones."""
+    """Return a row of the table, in milliseconds. first: of each view's and level's first tile; times: of later
+    ones.
+    """
     p50, p99 = np.quantile(times, (0.5, 0.99))
     shown = {"slowest first": max(first), "p50": float(p50), "p99": float(p99), "largest": max(times)}
     row = {
@@ -94,7 +96,7 @@ def over_http(store: str, atlas: str, tiles: int) -> None:
 
 
 def anywhere(api: str, views: dict[str, Any], query: dict[str, object] | None, drawn: random.Random) -> str:
-    """The address of a random tile of a random level of a random view."""
+    """Return the address of a random tile of a random level of a random view."""
     view, levels = drawn.choice(list(views.items()))
     return address(api, view, drawn.choice(levels), query, drawn)
 
@@ -102,7 +104,7 @@ def anywhere(api: str, views: dict[str, Any], query: dict[str, object] | None, d
 def address(
     api: str, view: str, level: dict[str, int], query: dict[str, object] | None, drawn: random.Random
 ) -> str:
-    """The address of a random tile of a level."""
+    """Return the address of a random tile of a level."""
     place = f"{level['level']}/{drawn.randrange(level['columns'])}_{drawn.randrange(level['rows'])}"
     if query is None:
         return f"{api}/tiles/{view}/{place}.jpg"
@@ -151,7 +153,7 @@ def made_up(images: int, tiles: int) -> None:
 
 
 def drawn_in(overlays: Overlays, overlay: Overlay, level: int, drawn: random.Random) -> float:
-    """The seconds that a random tile of a level takes."""
+    """Return the seconds that a random tile of a level takes."""
     size = overlay.pyramid.levels[level]
     column, row = drawn.randrange(size.columns), drawn.randrange(size.rows)
     start = time.perf_counter()

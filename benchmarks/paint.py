@@ -40,7 +40,7 @@ TIMES = """[
 
 @contextmanager
 def served(store: str) -> Generator[str]:
-    """The address of a service of the store, once it is said."""
+    """Return the address of a service of the store, once it is said."""
     command = [sys.executable, "-P", "-m", "unitscope.cli.main", "serve", store, "--port", "0"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
@@ -58,7 +58,7 @@ def served(store: str) -> Generator[str]:
 
 
 def pages_of(url: str, rng: random.Random) -> list[tuple[str, str]]:
-    """(kind, path) of some pages, in random order."""
+    """Return (kind, path) of some pages, in random order."""
     with httpx.Client(base_url=url, timeout=60) as client:
         store = client.get("/api/v1/stores").json()["stores"][0]["name"]
         about: dict[str, Any] = client.get(f"/api/v1/stores/{store}").json()

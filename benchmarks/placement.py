@@ -37,7 +37,7 @@ def on_map(points: np.ndarray, queries: np.ndarray) -> np.ndarray:
 
 
 def measure(store: Store, options: MapOptions, held_out: int) -> dict[str, object]:
-    """The accuracies of one method."""
+    """Return the accuracies of one method."""
     ann = Ann.open(store.folder, store=store.manifest.hash)
     graph = knn_graph(ann, threads=options.threads)
     labels = np.unique(store.images(["label"])["label"].to_pylist(), return_inverse=True)[1][graph.images]

@@ -80,7 +80,7 @@ class Asked:
         self.api = f"/api/v1/stores/{quote(served.name, safe='')}"
 
     def path(self, kind: str) -> str:
-        """The address of a new request."""
+        """Return the address of a new request."""
         if kind in ("sync", "async"):
             return f"/{kind}"
         if kind == "neighbors":
@@ -90,7 +90,7 @@ class Asked:
         return f"{self.api}/layers/{quote(layer, safe='')}/units/{unit}/patches{where}"
 
     def call(self, kind: str) -> Callable[[], object]:
-        """The same in process: from the question to the bytes of the answer."""
+        """Return the same in process: from the question to the bytes of the answer."""
         if kind == "neighbors":
             image, near = self._image(), self.served.near().value
             return lambda: nearest.neighbors_of_image(self.served, near, image, nearest.Search()).json()
@@ -158,7 +158,7 @@ class Connection:
         self._end = f" HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n"
 
     def get(self, path: str) -> bytes:
-        """The body. Raises RuntimeError for anything but 200."""
+        """Return the body. Raises RuntimeError for anything but 200."""
         self._socket.sendall(f"GET {path}{self._end}".encode())
         data = b""
         while (split := data.find(b"\r\n\r\n")) < 0:
@@ -196,7 +196,7 @@ def timed(action: Callable[[], object]) -> float:
 
 
 def wrk(address: tuple[str, int], paths: list[str], seconds: int, process: int) -> dict[str, float]:
-    """Requests per second, percentiles in ms and the server's processor time in µs for a request, which other load
+    """Request per second, percentiles in ms and the server's processor time in µs for a request, which other load
     changes little, over several connections. Raises RuntimeError for a failed request."""
     before = processor_seconds(process)
     with tempfile.TemporaryDirectory() as folder:
@@ -215,7 +215,7 @@ def wrk(address: tuple[str, int], paths: list[str], seconds: int, process: int) 
 
 
 def processor_seconds(process: int) -> float:
-    """That a process has used, of user and system."""
+    """Return that a process has used, of user and system."""
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -228,7 +228,7 @@ def memory(process: int) -> dict[str, float]:
 
 
 def measure(store: str, options: argparse.Namespace) -> dict[str, Any]:
-    """Everything, as one dictionary."""
+    """Return everything, as one dictionary."""
     registry = Registry([store])
     served = registry.get(registry.names()[0]).value
     asked = Asked(served, options.seed, options.layers)
@@ -282,7 +282,7 @@ def measure(store: str, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def table(said: dict[str, Any]) -> str:
-    """As RESULTS.md shows it."""
+    """Return it as RESULTS.md shows it."""
     ms, load = said["ms"], said["load"]
     lines = [
         "| request | in process, ms (p50, p99) | HTTP, ms (p50, p99) | requests/s of 8 | ÷ `def` | ÷ `async def` "

@@ -66,7 +66,7 @@ class Size:
 
 
 def layers_of(size: Size) -> tuple[list[LayerRow], list[LayerRow]]:
-    """Those with maxima, and those without."""
+    """Return those with maxima, and those without."""
     swept = [_layer(f"swept.{units}", units, 112 >> place) for place, units in enumerate(size.swept)]
     rest = size.units - sum(size.swept)
     others = [
@@ -87,7 +87,7 @@ def _layer(name: str, units: int, side: int) -> LayerRow:
 
 
 def make(url: str, size: Size, *, index: bool = False) -> None:
-    """Writes the store. index: over its features too, in two threads."""
+    """Write the store. index: over its features too, in two threads."""
     folder = Folder(url)
     swept, others = layers_of(size)
     layers = [*swept, *others]
@@ -145,12 +145,12 @@ class _Made:
         self.labels = [f"class {number:04d}" for number in range(size.classes)]
 
     def label_indices(self, first: int, images: int) -> np.ndarray:
-        """(images,) int32: contiguous, as folders are."""
+        """Return (images,) int32: contiguous, as folders are."""
         ids = np.arange(first, first + images)
         return (ids * self.size.classes // self.size.images).astype(np.int32)
 
     def shard(self, schema: pa.Schema, first: int, images: int) -> pa.RecordBatch:
-        """The rows of one shard."""
+        """Return the rows of one shard."""
         random = np.random.default_rng((self.size.seed, first))
         label = self.label_indices(first, images)
         other = random.integers(self.size.classes, size=images).astype(np.int32)
@@ -174,7 +174,7 @@ class _Made:
         return pa.record_batch([columns[name] for name in schema.names], schema=schema)
 
     def _features(self, random: np.random.Generator, label: np.ndarray) -> np.ndarray:
-        """(images, width) float32."""
+        """Return (images, width) float32."""
         latent = self._centres[label] + 0.6 * random.normal(size=(len(label), 64)).astype(np.float32)
         noise = self._noise[random.integers(len(self._noise), size=len(label))]
         noise *= random.normal(size=(len(label), 1)).astype(np.float32)
@@ -221,7 +221,7 @@ def _write_shards(folder: Folder, part: Part, made: _Made) -> None:
 
 
 def _note_tops(folder: Folder, parts: list[Part], first: int, layers: list[LayerRow], size: Size) -> None:
-    """What the merge would have noted of the layers without maxima: everything in the first part."""
+    """Note what the merge would have noted of the layers without maxima: everything in the first part."""
     record = record_of(folder, part_path(PLAN, 0))
     for number, layer in enumerate(layers, first):
         random = np.random.default_rng((size.seed, number))

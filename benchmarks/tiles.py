@@ -47,7 +47,7 @@ class Clock:
 
 
 def clusters(points: int, seed: int) -> np.ndarray:
-    """(points, 2) float32: a hundred heaps of unequal size and density, as UMAP draws them."""
+    """Return (points, 2) float32: a hundred heaps of unequal size and density, as UMAP draws them."""
     random = np.random.default_rng(seed)
     centres, widths = random.uniform(-10, 10, (100, 2)), random.uniform(0.1, 1, 100)
     which = random.choice(100, points, p=random.dirichlet(np.ones(100)))
@@ -55,14 +55,16 @@ def clusters(points: int, seed: int) -> np.ndarray:
 
 
 def anonymous_peak(stop: threading.Event, found: list[int]) -> None:
-    """The largest resident memory that is not of mapped files, in bytes: those the system takes back when it must."""
+    """Return the largest resident memory that is not of mapped files, in bytes: those the system takes back when it
+    must.
+    """
     while not stop.wait(0.5):
         fields = dict(re.findall(r"(\w+):\s+(\d+) kB", Path("/proc/self/status").read_text()))
         found[0] = max(found[0], int(fields["RssAnon"]) * 1024)
 
 
 def make(url: str, seed: int, threads: int) -> None:
-    """Writes the atlas and prints what it took."""
+    """Write the atlas and prints what it took."""
     store = Store.open(url)
     parts = [record.rows for record in store.manifest.parts(IMAGES)]
     images = np.arange(sum(parts))
@@ -98,7 +100,7 @@ def make(url: str, seed: int, threads: int) -> None:
 
 
 def serve(url: str, requests: int) -> None:
-    """Prints how soon tiles are answered, by view."""
+    """Print how soon tiles are answered, by view."""
     pyramids = Atlas.open(Folder(url), NAME).tiles.pyramids
     server = subprocess.Popen(
         [sys.executable, "-P", "-m", "unitscope.cli.main", "serve", url, "--port", "8732"]

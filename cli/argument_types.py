@@ -7,7 +7,7 @@ MAX_PORT = 65_535
 
 
 def whole(minimum: int, maximum: int | None = None) -> Callable[[str], int]:
-    """A parser of whole numbers from `minimum` up to `maximum`."""
+    """Return a parser of whole numbers from `minimum` up to `maximum`."""
     allowed = f"a whole number of at least {minimum}"
     if maximum is not None:
         allowed = f"a whole number from {minimum} to {maximum}"
@@ -25,14 +25,14 @@ def whole(minimum: int, maximum: int | None = None) -> Callable[[str], int]:
 
 
 def named(text: str) -> str:
-    """A name that is not empty, as an unset variable of a shell would be: that is not the same as no option."""
+    """Return a name that is not empty, as an unset variable of a shell would be: that is not the same as no option."""
     if not text.strip():
         raise argparse.ArgumentTypeError(f"{text!r} is no name: give one, or leave the option out")
     return text
 
 
 def share(text: str) -> float:
-    """A number from 0 to 1."""
+    """Return a number from 0 to 1."""
     try:
         value = float(text)
     except ValueError:
@@ -45,7 +45,7 @@ def share(text: str) -> float:
 
 
 def names(text: str) -> tuple[str, ...]:
-    """Names and globs between commas, in order, without repeats."""
+    """Name and globs between commas, in order, without repeats."""
     found = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
     if not all(found):
         raise argparse.ArgumentTypeError(
@@ -55,7 +55,7 @@ def names(text: str) -> tuple[str, ...]:
 
 
 def input_size(text: str) -> tuple[int, int]:
-    """(height, width) from `224` or `224x320`."""
+    """Return (height, width) from `224` or `224x320`."""
     parts = text.lower().split("x")
     if len(parts) > 2 or not all(part.isdecimal() and int(part) > 0 for part in parts):
         raise argparse.ArgumentTypeError(
@@ -65,7 +65,7 @@ def input_size(text: str) -> tuple[int, int]:
 
 
 def image(text: str) -> int | str:
-    """An image id where the text is a number, otherwise a file (`./12` for a file whose name is a number)."""
+    """Return an image id where the text is a number, otherwise a file (`./12` for a file whose name is a number)."""
     return int(text) if text.isdecimal() else text
 
 

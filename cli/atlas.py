@@ -18,7 +18,7 @@ METHODS = ("umap", "tsne", "pca")
 
 
 def run(arguments: Namespace) -> int:
-    """Builds the atlas, and prints where it is and how far to trust it."""
+    """Build the atlas, and prints where it is and how far to trust it."""
     from ..index.projection.projection import MapOptions
 
     _check(arguments)
@@ -40,7 +40,7 @@ def run(arguments: Namespace) -> int:
 
 
 def _check(arguments: Namespace) -> None:
-    """Raises UsageError for options that do not go together."""
+    """Raise UsageError for options that do not go together."""
     own = "--units" if arguments.units else "--activations" if arguments.activations else None
     if own and arguments.name:
         raise UsageError(f"--name {arguments.name}: a layer has one atlas by {own}; leave the name out")

@@ -65,7 +65,7 @@ class _Count(ProgressColumn):
     """`1,024 of 50,000 images`."""
 
     def render(self, task: Task) -> Text:
-        """The text of this column."""
+        """Return the text of this column."""
         done, unit = int(task.completed), str(task.fields["unit"])
         if task.finished or task.total is None:
             return Text(count(done, unit) if unit else "")
@@ -76,7 +76,7 @@ class _Pace(ProgressColumn):
     """Rate and time left; the whole time once the stage is finished."""
 
     def render(self, task: Task) -> Text:
-        """The text of this column."""
+        """Return the text of this column."""
         seconds = task.elapsed or 0.0
         if task.finished:
             return Text(duration(seconds), style="green")

@@ -35,7 +35,7 @@ class Command:
     resume: str = ""
 
     def add_to(self, parser: ArgumentParser) -> None:
-        """Declares the arguments."""
+        """Declare the arguments."""
         groups = {
             name: parser.add_mutually_exclusive_group()
             for name in dict.fromkeys(one.group for one in self.arguments)
@@ -47,7 +47,7 @@ class Command:
 
 
 def argument(*names: str, help: str, group: str | None = None, **options: Any) -> Argument:
-    """An `Argument`, written as a call of `add_argument` would be. Positionals are shown in capitals."""
+    """Return an `Argument`, written as a call of `add_argument` would be. Positionals are shown in capitals."""
     if not names[0].startswith("-"):
         options.setdefault("metavar", names[0])
         names = (names[0].lower(),)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def run(arguments: Namespace) -> int:
-    """Makes the demo, prints what to look at, and serves it."""
+    """Make the demo, prints what to look at, and serves it."""
     from ..jobs.demo.run import demo
 
     with show_progress() as progress:
@@ -31,7 +31,7 @@ def run(arguments: Namespace) -> int:
 
 
 def _print(report: "DemoReport", port: int) -> None:
-    """What the demo found, and where to look."""
+    """Print what the demo found, and where to look."""
     address = f"http://127.0.0.1:{port}"
     print_lines("", "The network's accuracy:")
     print_lines(

@@ -10,7 +10,7 @@ METRICS = ("l2", "cosine")
 
 
 def run(arguments: Namespace) -> int:
-    """Builds the index and prints what it is worth."""
+    """Build the index and prints what it is worth."""
     from ..jobs.build.index import build_index
 
     with show_progress() as progress:

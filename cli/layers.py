@@ -33,14 +33,14 @@ class _Found:
     sweepable: "Sweepable"
 
     def rows(self) -> list[dict[str, Any]]:
-        """One row per layer: the columns of layers.parquet. The view needs images: it is measured by a sweep."""
+        """Return one row per layer: the columns of layers.parquet. The view needs images: it is measured by a sweep."""
         return [
             _row(layer, self.fields[layer.name], layer.name in self.chosen) for layer in self.layers.swept
         ]
 
 
 def run(arguments: Namespace) -> int:
-    """Prints the layers."""
+    """Print the layers."""
     found = _find(arguments)
     if arguments.json:
         refused = [{"layer": name, "reason": reason} for name, reason in found.layers.refused]
@@ -148,7 +148,7 @@ def _print(found: _Found) -> None:
 
 
 def _size_source(found: _Found) -> str:
-    """Return who says what size images have."""
+    """Return what the size of images was taken from."""
     if found.input_size != found.model.input_size:
         return "--input-size"
     return found.model.preprocess_source

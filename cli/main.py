@@ -43,7 +43,7 @@ INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line `arguments` (by default this process's own) and gives the exit code.
+    """Run the command line `arguments` (by default this process's own) and gives the exit code.
 
     Wrong usage ends, as argparse does, with SystemExit(2).
     """
@@ -88,7 +88,7 @@ def _run(command: Command, parsed: Namespace, stopping: Stopping, *, own: bool) 
 
 
 def parser() -> ArgumentParser:
-    """The parser of the whole command line, made from the commands' tables."""
+    """Return the parser of the whole command line, made from the commands' tables."""
     top_level = ArgumentParser(prog="unitscope", description=DESCRIPTION, epilog=EPILOG, allow_abbrev=False)
     top_level.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     top_level.add_argument(
@@ -153,7 +153,7 @@ class _StopMessage:
 
 
 def _reader_gone() -> int:
-    """Whoever read the answer had enough of it (`unitscope top … | head`): no failure."""
+    """End quietly: whoever read the answer had enough of it (`unitscope top … | head`): no failure."""
     drop_answers()
     return 0
 

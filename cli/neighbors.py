@@ -14,7 +14,7 @@ _IMAGE_COLUMNS = ("uri", "label", "predicted", "probability")
 
 
 def run(arguments: Namespace) -> int:
-    """Prints the neighbours."""
+    """Print the neighbours."""
     from ..index.store.store import Store
     from ..index.store.trust import Trust
     from ..jobs.build.neighbors import neighbors

@@ -31,7 +31,7 @@ class Column:
 
 
 def print_json(value: object) -> None:
-    """`value` as one JSON document. Dataclasses become objects, arrays become lists.
+    """Print `value` as one JSON document. Dataclasses become objects, arrays become lists.
 
     NaN and infinities become the strings "NaN", "Infinity" and "-Infinity", since JSON has no numbers for them.
     """
@@ -39,18 +39,20 @@ def print_json(value: object) -> None:
 
 
 def print_lines(*lines: str) -> None:
-    """Text, line by line."""
+    """Print text, line by line."""
     _write("".join(clean(line, keep="\n\t") + "\n" for line in lines))
 
 
 def print_table(columns: Sequence[Column], rows: Iterable[Sequence[object]]) -> None:
-    """A table; cells are written by `cell`. A table without rows prints its titles only."""
+    """Print a table; cells are written by `cell`. A table without rows prints its titles only."""
     cells = [[cell(value) for value in row] for row in rows]
     _write(_drawn(columns, cells) if answers().isatty() else _aligned(columns, cells))
 
 
 def cell(value: object) -> str:
-    """One value of a table: None as a dash, floats with four significant digits, text without control characters."""
+    """Return one value of a table: None as a dash, floats with four significant digits, text without control
+    characters.
+    """
     if value is None:
         return NOTHING
     if isinstance(value, bool):
@@ -61,8 +63,8 @@ def cell(value: object) -> str:
 
 
 def clean(text: str, keep: str = "") -> str:
-    """`text` with what does not print (control characters, broken file names) escaped: names in a dataset are not
-    allowed to steer the terminal."""
+    """Return `text` with what does not print (control characters, broken file names) escaped: names in a dataset are
+    not allowed to steer the terminal."""
     if text.isprintable():
         return text
     return "".join(
@@ -72,7 +74,7 @@ def clean(text: str, keep: str = "") -> str:
 
 
 def count(number: int, unit: str = "") -> str:
-    """`50,000 images`, `1 image`; bytes as `size` writes them."""
+    """Return `50,000 images`, `1 image`; bytes as `size` writes them."""
     if unit == "bytes":
         return size(number)
     if number == 1:
@@ -81,7 +83,7 @@ def count(number: int, unit: str = "") -> str:
 
 
 def size(length: float) -> str:
-    """A number of bytes in powers of 1,000: `1.2 GB`."""
+    """Return a number of bytes in powers of 1,000: `1.2 GB`."""
     for unit in ("bytes", "kB", "MB", "GB", "TB"):
         if length < 1_000 or unit == "TB":
             break
@@ -90,7 +92,7 @@ def size(length: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """`0.4 s`, `12 s`, `3 min 5 s`, `2 h 10 min`, `4 d 3 h`."""
+    """Return `0.4 s`, `12 s`, `3 min 5 s`, `2 h 10 min`, `4 d 3 h`."""
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)
@@ -106,7 +108,7 @@ def duration(seconds: float) -> str:
 
 
 def rate(done: float, seconds: float, unit: str) -> str:
-    """`1,041 images/s`, with a decimal below ten."""
+    """Return `1,041 images/s`, with a decimal below ten."""
     if seconds <= 0:
         return f"{NOTHING} {unit}/s"
     value = done / seconds
@@ -116,7 +118,7 @@ def rate(done: float, seconds: float, unit: str) -> str:
 
 
 def pace_of(done: int, total: int | None, unit: str, seconds: float) -> str:
-    """`1,041 images/s, 48 s left`: the mean rate since the stage began, and what it promises for the rest."""
+    """Return `1,041 images/s, 48 s left`: the mean rate since the stage began, and what it promises for the rest."""
     speed = rate(done, seconds, unit)
     if total is None or not done or done > total:
         return speed
@@ -124,7 +126,7 @@ def pace_of(done: int, total: int | None, unit: str, seconds: float) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """`value` made of what JSON has."""
+    """Return `value` made of what JSON has."""
     if isinstance(value, float):
         return value if math.isfinite(value) else _nonfinite(value)
     if value is None or isinstance(value, (str, int)):
@@ -137,7 +139,7 @@ def _plain(value: Any) -> Any:
 
 
 def _unwrapped(value: Any) -> Any:
-    """The fields of a dataclass, the numbers of numpy, the text of a path."""
+    """Return the fields of a dataclass, the numbers of numpy, the text of a path."""
     if dataclasses.is_dataclass(value):
         return {one.name: getattr(value, one.name) for one in dataclasses.fields(value)}
     if isinstance(value, PurePath):
@@ -155,7 +157,7 @@ def _nonfinite(value: float) -> str:
 
 
 def _aligned(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> str:
-    """Plain text: titles, then rows, two spaces between the columns."""
+    """Return plain text: titles, then rows, two spaces between the columns."""
     widths = [max([len(column.title), *(len(row[i]) for row in rows)]) for i, column in enumerate(columns)]
 
     def line(texts: Iterable[str]) -> str:
@@ -168,7 +170,7 @@ def _aligned(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _drawn(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> str:
-    """What rich draws for this terminal."""
+    """Return what rich draws for this terminal."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -186,7 +188,7 @@ def _drawn(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> str:
 
 
 def flush() -> None:
-    """Sends what is printed on its way. Raises ReaderGoneError."""
+    """Send what is printed on its way. Raises ReaderGoneError."""
     _write("")
 
 

@@ -24,7 +24,7 @@ LINE_PAUSE = 1.0
 
 @contextmanager
 def show_progress() -> Generator[Progress]:
-    """Progress on stderr, in the form that suits it."""
+    """Return progress on stderr, in the form that suits it."""
     if not sys.stderr.isatty():
         yield Lines(sys.stderr)
         return
@@ -51,7 +51,7 @@ class Lines:
         stage.end()
 
     def say(self, text: str) -> None:
-        """Writes one line. A stderr that nobody reads any more does not stop the work."""
+        """Write one line. A stderr that nobody reads any more does not stop the work."""
         with suppress(OSError), self._lock:
             self._stream.write(clean(text) + "\n")
             self._stream.flush()

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def provenance(manifest: "Manifest") -> dict[str, Any]:
-    """The part of a JSON answer that says what it is an answer about."""
+    """Return the part of a JSON answer that says what it is an answer about."""
     return {
         "model": manifest.model["spec"],
         "weights": manifest.model["weights"],
@@ -20,7 +20,7 @@ def provenance(manifest: "Manifest") -> dict[str, Any]:
 
 
 def print_notes(manifest: "Manifest") -> None:
-    """The same for people: a line for each thing that they must not overlook, and none where there is nothing."""
+    """Print the same for people: a line for each thing that they must not overlook, and none where there is nothing."""
     if manifest.model["random"]:
         print_lines(f"Note: the weights of {manifest.model['spec']} are random, not trained.")
     if manifest.options["maxima_dtype"] == "float16":

@@ -8,7 +8,7 @@ from .command import TRUST_DATA, TRUST_MODEL, Command, argument
 
 
 def run(arguments: Namespace) -> int:
-    """Serves until it is stopped; Ctrl-C is the ordinary way to stop it."""
+    """Serve until it is stopped; Ctrl-C is the ordinary way to stop it."""
     gc.disable()  # what is imported stays: to look for garbage in it is a tenth of the start
     try:
         from ..service.server import serve

@@ -57,7 +57,7 @@ class Stopping:
 
 @contextmanager
 def stopping_on_signals(say: Callable[[], None], *, for_good: bool) -> Generator[Stopping]:
-    """Inside, signals stop the command. say: shows what to do next; called here only where the end is forced.
+    """Let signals stop the command inside. say: shows what to do next; called here only where the end is forced.
 
     for_good: the process ends afterwards, so after a signal the handlers stay.
     """

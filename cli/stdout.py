@@ -17,13 +17,13 @@ _answers: list[TextIO] = []
 
 
 def answers() -> TextIO:
-    """The stream for answers; sys.stdout outside `answers_alone`."""
+    """Return the stream for answers; sys.stdout outside `answers_alone`."""
     return _answers[-1] if _answers else sys.stdout
 
 
 @contextmanager
 def answers_alone(*, for_good: bool) -> Generator[None]:
-    """Inside, `answers()` is the stdout of before, and everything else that is written on stdout goes to stderr.
+    """Make `answers()`, inside, be the stdout of before, and everything else that is written on stdout goes to stderr.
 
     for_good: the process ends afterwards, and what is printed while it ends is no answer either. The file descriptor is
     taken only where sys.stdout is the process's own: a program that runs a command may have put something else there.

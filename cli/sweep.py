@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def run(arguments: Namespace) -> int:
-    """Sweeps, or says what a sweep would do."""
+    """Sweep, or says what a sweep would do."""
     from ..index.datasets.selection import expand
     from ..jobs.planning.arguments import check_arguments
     from ..jobs.planning.config import SweepConfig

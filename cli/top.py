@@ -17,7 +17,7 @@ _IMAGE_COLUMNS = ("uri", "width", "height", "label", "label_index", "predicted",
 
 
 def run(arguments: Namespace) -> int:
-    """Prints the patches."""
+    """Print the patches."""
     from ..index.store.store import Store
 
     store = Store.open(arguments.store)
@@ -31,7 +31,7 @@ def run(arguments: Namespace) -> int:
 
 
 def _rows(store: "Store", patches: "list[Patch]") -> list[dict[str, Any]]:
-    """Each patch with what is known of its image; boxes are (x0, y0, x1, y1) in the original image's pixels."""
+    """Return each patch with what is known of its image; boxes are (x0, y0, x1, y1) in the original image's pixels."""
     images = image_rows(store, [patch.image_id for patch in patches], _IMAGE_COLUMNS)
     return [
         {"rank": rank, **patch._asdict(), **image}

@@ -14,7 +14,7 @@ FAILED = 1
 
 
 def run(arguments: Namespace) -> int:
-    """Prints what is wrong; exit code 1 where anything is."""
+    """Print what is wrong; exit code 1 where anything is."""
     from ..index.verify.verify import verify
 
     with show_progress() as progress, progress.stage("verifying", None, "bytes") as stage:
@@ -33,7 +33,7 @@ def run(arguments: Namespace) -> int:
 
 
 def _remedies(report: "Report") -> list[str]:
-    """What to do, each said once with the first file that it is for."""
+    """Return what to do, each said once with the first file that it is for."""
     paths: dict[str, list[str]] = {}
     for one in report.problems:
         paths.setdefault(one.remedy, []).append(one.path)

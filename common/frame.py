@@ -29,7 +29,7 @@ class Frame:
     crop_rounding: CropRounding = "even"
 
     def resized(self, width: int, height: int) -> tuple[int, int]:
-        """(width, height) after the resize."""
+        """Return (width, height) after the resize."""
         if self.resize is None:
             return width, height
         if isinstance(self.resize, tuple):
@@ -39,7 +39,7 @@ class Frame:
         return int(self.resize * width / height), self.resize
 
     def offset(self, width: int, height: int) -> tuple[int, int]:
-        """(left, top) of the crop in the resized image; negative where it is padded."""
+        """Return (left, top) of the crop in the resized image; negative where it is padded."""
         if self.crop is None:
             return 0, 0
         resized_width, resized_height = self.resized(width, height)
@@ -47,7 +47,7 @@ class Frame:
         return self._centre(resized_width, width), self._centre(resized_height, height)
 
     def input_size(self, width: int, height: int) -> tuple[int, int]:
-        """(height, width) of the model's input for an image of this size."""
+        """Return (height, width) of the model's input for an image of this size."""
         if self.crop is not None:
             return self.crop
         resized_width, resized_height = self.resized(width, height)
@@ -60,7 +60,7 @@ class Frame:
         return (size - crop) // 2 if self.crop_rounding == "down" else round((size - crop) / 2.0)
 
     def to_original(self, box: Box, width: int, height: int) -> Box:
-        """A box of model-input pixels in the pixels of the original `width` x `height` image.
+        """Return a box of model-input pixels in the pixels of the original `width` x `height` image.
 
         Rounded outwards, clipped to the image, and never empty: a box wholly in padding gives the nearest pixel.
         """
@@ -72,7 +72,9 @@ class Frame:
 
 
 def _stretch(low: int, high: int, size: int, resized: int) -> tuple[int, int]:
-    """[low, high) of `resized` pixels in `size` pixels, rounded outwards in exact integer arithmetic, clipped."""
+    """Return [low, high) of `resized` pixels in `size` pixels, rounded outwards in exact integer arithmetic,
+    clipped.
+    """
     start = (low * size) // resized
     stop = -((-high * size) // resized)
     start = min(max(start, 0), size - 1)

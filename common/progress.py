@@ -23,11 +23,11 @@ class Stage(Protocol):
     """One stretch of work."""
 
     def advance(self, done: int = 1, /) -> None:
-        """`done` more of the stage's unit are finished."""
+        """Note that `done` more of the stage's unit are finished."""
         ...
 
     def note(self, text: str, /) -> None:
-        """One line that a person should read now: a warning, or what the stage found."""
+        """Note a line that a person should read now: a warning, or what the stage found."""
         ...
 
 
@@ -35,7 +35,7 @@ class Progress(Protocol):
     """Whoever shows the stages of one piece of long work."""
 
     def stage(self, name: str, total: int | None = None, unit: str = "") -> AbstractContextManager[Stage]:
-        """Begins the stage `name` of `total` `unit` (images, shards, tables); None where the total is not known.
+        """Begin the stage `name` of `total` `unit` (images, shards, tables); None where the total is not known.
 
         The stage ends with the context; an exception that leaves it means that the stage was not finished.
         """

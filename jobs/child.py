@@ -29,7 +29,7 @@ class Pipe(Protocol):
 
 
 def run_in_child(function: Callable[..., Any], *arguments: Any, progress: Progress) -> Any:
-    """`function(*arguments, progress=…)` in a fresh process; its result, or its UnitscopeError raised here.
+    """Return `function(*arguments, progress=…)` in a fresh process; its result, or its UnitscopeError raised here.
 
     The function and the arguments must be picklable. Raises UnitscopeError too where the process dies.
     """
@@ -66,7 +66,7 @@ def _child(pipe: Pipe, function: Callable[..., Any], arguments: tuple[Any, ...])
 
 
 def _follow(pipe: Pipe, progress: Progress) -> Any:
-    """Shows what the child says until it is done."""
+    """Show what the child says until it is done."""
     stages: dict[int, tuple[ExitStack, Stage]] = {}
     while True:
         kind, *rest = pipe.recv()

@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 @contextmanager
 def writing(folder: Folder) -> Generator[None]:
-    """Holds the store for writing; what earlier writers left half written is removed.
+    """Hold the store for writing; what earlier writers left half written is removed.
 
     Raises StoreBusyError, naming the holder, where another run has it; StorageError where the folder cannot be written.
     """
@@ -83,7 +83,7 @@ def _remote(folder: Folder) -> Generator[None]:
 
 
 def _take_over(folder: Folder, token: str) -> None:
-    """Replaces a stale lock by ours. Raises StoreBusyError where it is not stale, or another run is quicker.
+    """Replace a stale lock by ours. Raises StoreBusyError where it is not stale, or another run is quicker.
 
     Whoever makes the takeover object create-only may replace the lock, once it has seen that it is still stale.
     """
@@ -104,7 +104,7 @@ def _take_over(folder: Folder, token: str) -> None:
 
 
 def _read(folder: Folder, name: str) -> dict[str, Any]:
-    """What a lock says; nothing where it is gone or is no JSON, which is stale."""
+    """Return what a lock says; nothing where it is gone or is no JSON, which is stale."""
     try:
         found = json.loads(folder.read(name))
     except (MissingFileError, ValueError):
@@ -124,7 +124,7 @@ def _is_stale(held: dict[str, Any]) -> bool:
 
 
 def _beat(folder: Folder, token: str, done: threading.Event) -> None:
-    """Keeps the lock fresh, as long as it is ours."""
+    """Keep the lock fresh, as long as it is ours."""
     while not done.wait(HEARTBEAT):
         try:
             held = _read(folder, LOCK_FILE)
@@ -139,7 +139,9 @@ def _beat(folder: Folder, token: str, done: threading.Event) -> None:
 
 
 def _processes() -> str:
-    """What tells one machine's process numbers from those of a container of the same name; "" where nothing does."""
+    """Return what tells one machine's process numbers from those of a container of the same name; "" where nothing
+    does.
+    """
     try:
         return (
             str(Path("/proc/self/ns/pid").readlink())

@@ -42,7 +42,7 @@ class Log:
             _log.warning("%s", failed)  # what ended the run is what the user must read
 
     def write(self, event: str, **facts: Any) -> None:
-        """One line: the time, the event, its facts. Raises StorageError."""
+        """Write one line: the time, the event, its facts. Raises StorageError."""
         line = json.dumps({"time": round(time.time(), 3), "event": event} | facts) + "\n"
         path = self._path
         if path is None:

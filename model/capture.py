@@ -88,7 +88,7 @@ class Capture:
         self._hooks.close()
 
     def take(self) -> Captured:
-        """What this thread's last forward pass did; it can be taken once."""
+        """Return what this thread's last forward pass did; it can be taken once."""
         done = self._state.current
         if done is None or not done.finished:
             raise RuntimeError(
@@ -119,7 +119,7 @@ class Capture:
         self._state.current = _Pass()
 
     def _before(self, feature: Feature) -> Callable[[nn.Module, tuple[object, ...], dict[str, object]], None]:
-        """The hook that reads the feature from what its module takes."""
+        """Return the hook that reads the feature from what its module takes."""
 
         def hook(_: nn.Module, args: tuple[object, ...], kwargs: dict[str, object]) -> None:
             state = self._pass()
@@ -134,7 +134,7 @@ class Capture:
     def _after(
         self, name: str, layers: dict[int, list[Layer]], averaged: dict[int, list[Layer]]
     ) -> Callable[[nn.Module, object, object], None]:
-        """The hook that reduces what the module returns."""
+        """Return the hook that reduces what the module returns."""
         feature = self._feature if self._feature and self._feature.source == "output" else None
         wanted = feature if feature and feature.module == name else None
 
@@ -177,7 +177,7 @@ class Capture:
 
 
 def _by_call(layers: Sequence[Layer]) -> dict[str, dict[int, list[Layer]]]:
-    """module → call → the layers read there."""
+    """Return module → call → the layers read there."""
     found: dict[str, dict[int, list[Layer]]] = {}
     for layer in layers:
         found.setdefault(layer.module, {}).setdefault(layer.call, []).append(layer)

@@ -26,13 +26,13 @@ class _Direct:
 
 
 def _nothing_around(*_: Any, **__: Any) -> Generator[None]:
-    """In place of the generator around a function in the other form."""
+    """Return what stands in place of the generator around a function in the other form."""
     yield
 
 
 @contextmanager
 def no_checkpointing() -> Generator[None]:
-    """Inside, in every thread, `torch.utils.checkpoint.checkpoint(function, …)` is `function(…)`."""
+    """Make, inside, in every thread, `torch.utils.checkpoint.checkpoint(function, …)` call `function(…)`."""
     with _lock:
         if _users[0] == 0:
             _replace()

@@ -27,7 +27,8 @@ class Place:
 
 
 def is_hidden(graph: OpGraph, heads: list[Key], last: Key | None) -> bool:
-    """Whether the classes are compared after the calls that would be the classifier, or the last one with parameters.
+    """Return whether the classes are compared after the calls that would be the classifier, or the last one with
+    parameters.
 
     heads: the calls of layers that may make the logits. last: the last call with parameters. What follows a softmax or
     sigmoid of the heads only sums classes up.
@@ -46,7 +47,7 @@ def is_hidden(graph: OpGraph, heads: list[Key], last: Key | None) -> bool:
 
 
 def places_of_comparison(graph: OpGraph) -> Iterator[Place] | None:
-    """Where the vector that the last comparison compares may be read, the best first; None where there is none.
+    """Return where the vector that the last comparison compares may be read, the best first; None where there is none.
 
     That is: what one side of a call holds makes the output alone, and is compared without another product with a matrix
     on the way. The input of the smallest module that holds the comparison comes first, then outputs, the nearest first.
@@ -72,7 +73,9 @@ def places_of_comparison(graph: OpGraph) -> Iterator[Place] | None:
 
 
 def is_compared(graph: OpGraph, feature: Tensor) -> bool | None:
-    """Whether (images, width) are the vectors that are compared, but for their length; None where it cannot be told."""
+    """Return whether (images, width) are the vectors that are compared, but for their length; None where it cannot be
+    told.
+    """
     comparison = graph.last_comparison()
     wanted = graph.compared.get(-1 if comparison is None else comparison)
     if wanted is None:
@@ -104,7 +107,9 @@ def _is_exact(graph: OpGraph, boundary: Boundary, comparison: int) -> bool:
 
 
 def _holds(graph: OpGraph, node: int, comparison: int, compared: list[int]) -> bool:
-    """Whether the output depends on the images through `node` alone, and the comparison reads nothing but `node`."""
+    """Return whether the output depends on the images through `node` alone, and the comparison reads nothing but
+    `node`.
+    """
     assert graph.output is not None
     if node != IMAGES and IMAGES in graph.ancestors([graph.output], without=frozenset({node})):
         return False
@@ -115,7 +120,7 @@ def _holds(graph: OpGraph, node: int, comparison: int, compared: list[int]) -> b
 
 
 def _is_passed_by(graph: OpGraph, comparison: int, compared: list[int]) -> bool:
-    """Whether the images reach the output on a way beside the comparison, other than as a vector's length.
+    """Return whether the images reach the output on a way beside the comparison, other than as a vector's length.
 
     A residual path does: then it is no comparison with classes.
     """

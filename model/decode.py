@@ -42,7 +42,7 @@ _COMPONENTS = frozenset({1, 3})
 
 
 def decode(data: bytes) -> Tensor | None:
-    """A JPEG's pixels, equal to Pillow's after `convert("RGB")`, or None where that is not certain.
+    """Return a JPEG's pixels, equal to Pillow's after `convert("RGB")`, or None where that is not certain.
 
     Returns (3, H, W) uint8 in RGB order, channels last in memory. EXIF orientation is not applied. Several
     threads may call this at once: the decoder does not hold Python's lock.
@@ -73,7 +73,7 @@ def turn(pixels: Tensor, orientation: int) -> Tensor:
 
 
 def is_available() -> bool:
-    """Whether torchcodec's decoder can be used here; without it `decode` gives None for everything."""
+    """Return whether torchcodec's decoder can be used here; without it `decode` gives None for everything."""
     return _decoder() is not None
 
 
@@ -87,7 +87,9 @@ def _decoder() -> Callable[[Tensor], Tensor] | None:
 
 
 def _check_structure(data: bytes) -> list[int] | None:
-    """Where the EXIF segments' marker codes are, if this is a whole JPEG of a kind that is decoded here; else None."""
+    """Return where the EXIF segments' marker codes are, if this is a whole JPEG of a kind that is decoded here; else
+    None.
+    """
     exif: list[int] = []
     position, framed, scanned = 2, False, False
     while True:
@@ -115,12 +117,12 @@ def _check_structure(data: bytes) -> list[int] | None:
 
 
 def _length(data: bytes, position: int) -> int:
-    """What the two bytes at `position` say; 0, which is no length, where the file ends before."""
+    """Return what the two bytes at `position` say; 0, which is no length, where the file ends before."""
     return data[position] << 8 | data[position + 1] if position + 1 < len(data) else 0
 
 
 def _next_marker(data: bytes, position: int) -> tuple[int, int]:
-    """(marker, position after it); marker 0 where there is none. Any number of 0xFF may precede a marker."""
+    """Return (marker, position after it); marker 0 where there is none. Any number of 0xFF may precede a marker."""
     if data.startswith(b"\xff", position):
         position += 1
         while data.startswith(b"\xff", position):
@@ -131,7 +133,7 @@ def _next_marker(data: bytes, position: int) -> tuple[int, int]:
 
 
 def _is_plain_frame(frame: bytes) -> bool:
-    """Whether a frame header (T.81, B.2.2) says 8 bits, one or three components, and an allowed size."""
+    """Return whether a frame header (T.81, B.2.2) says 8 bits, one or three components, and an allowed size."""
     if len(frame) < 8:
         return False
     height, width = int.from_bytes(frame[3:5], "big"), int.from_bytes(frame[5:7], "big")

@@ -27,7 +27,7 @@ MANY_ADDITIONS = 4
 def default_layers(
     network: nn.Module, layers: LayerList, input_size: tuple[int, int], *, device: torch.device | str = "cpu"
 ) -> tuple[Layer, ...]:
-    """The layers of `layers` that are swept when none are named, in order of execution.
+    """Return the layers of `layers` that are swept when none are named, in order of execution.
 
     Each convolution's output after the normalisation that follows it, the outputs of residual and transformer blocks
     (and their prefix tokens), and the linear layers that make vectors outside of blocks. Raises LayerError where the
@@ -100,13 +100,15 @@ class _Watch(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
     def normalised(self) -> set[Key]:
-        """For each convolution the normalisation that takes its output, unless a residual path takes that too."""
+        """Return for each convolution the normalisation that takes its output, unless a residual path takes that
+        too.
+        """
         return {
             conv if conv in self._summands else self._followers.get(conv, conv) for conv in self.convolutions
         }
 
     def blocks(self) -> set[Key]:
-        """The calls that add, and the branches of those that add many times."""
+        """Return the calls that add, and the branches of those that add many times."""
         stacks = {key for key, added in self._additions.items() if len(added) > MANY_ADDITIONS}
         branches = {branch for key in stacks for added in self._additions[key] for branch in added}
         return set(self._additions) | branches
@@ -140,7 +142,7 @@ class _Watch(TorchFunctionMode):
         return hook
 
     def _convolution(self, taken: Tensor) -> Key | None:
-        """The convolution whose output this is: the same memory, perhaps permuted, not written to since."""
+        """Return the convolution whose output this is: the same memory, perhaps permuted, not written to since."""
         for key, output, version in reversed(self._outputs):
             same = output.untyped_storage().data_ptr() == taken.untyped_storage().data_ptr()
             if same and output.numel() == taken.numel() and taken._version == version:
@@ -149,7 +151,7 @@ class _Watch(TorchFunctionMode):
 
 
 def _is_normalisation(module: nn.Module) -> bool:
-    """By what it is or says it is: its class is named so, or it holds running statistics."""
+    """Tell by what it is or says it is: its class is named so, or it holds running statistics."""
     named = any("norm" in kind.__name__.lower() for kind in type(module).__mro__)
     holds = {name for name, _ in module.named_buffers(recurse=False)} >= {"running_mean", "running_var"}
     convolves = any(isinstance(child, _ConvNd | nn.Linear) for child in module.modules())

@@ -32,12 +32,12 @@ class Feature:
 
 
 def read_feature(value: object, feature: Feature) -> Tensor:
-    """(images, width) float32, a copy, from what the feature's module took or returned."""
+    """Return (images, width) float32, a copy, from what the feature's module took or returned."""
     return _read(value, feature.layer, pool=feature.pool)
 
 
 def mean_activation(value: object, layer: Layer) -> Tensor:
-    """(images, units) float32, a copy: the mean over the layer's positions, vectors as they are.
+    """Return (images, units) float32, a copy: the mean over the layer's positions, vectors as they are.
 
     value: what the layer's module returned.
     """

@@ -39,7 +39,7 @@ LOOK_BACK = 8
 def find_feature(
     network: nn.Module, input_size: tuple[int, int], *, device: torch.device | str = "cpu"
 ) -> Feature:
-    """The input of the layer that makes the logits; without one, the network's own output.
+    """Return the input of the layer that makes the logits; without one, the network's own output.
 
     Of several heads that share the logits (distilled transformers), the first one's input: the class token.
     A classifier on a map (SqueezeNet's 1x1 convolution) gives the mean over positions.
@@ -70,7 +70,8 @@ def find_feature(
 def feature_named(
     network: nn.Module, input_size: tuple[int, int], name: str, *, device: torch.device | str = "cpu"
 ) -> Feature:
-    """The feature that `name` gives: a layer's name for its output, `input:` and a module's name for its input (of
+    """Return the feature that `name` gives: a layer's name for its output, `input:` and a module's name for its input
+    (of
     call i with `:i`), or `output` for the network's own output.
 
     Maps and tokens are averaged over their positions. Raises LayerError where there is no such thing.
@@ -110,7 +111,7 @@ def _unknown(name: str, names: list[str]) -> str:
 def _feature(
     network: nn.Module, probes: Probes, key: Key, input_size: tuple[int, int], *, source: str
 ) -> Feature:
-    """The feature at one side of a call. Raises LayerError where that is no vector, map or tokens."""
+    """Return the feature at one side of a call. Raises LayerError where that is no vector, map or tokens."""
     modules = dict(network.named_modules())
     classifier = Classifier(input_size)
     name = name_of(key, probes) if key[0] else OUTPUT
@@ -142,7 +143,7 @@ def _compared(
     graph: OpGraph,
     input_size: tuple[int, int],
 ) -> Feature:
-    """The vector that is compared with the classes. Raises LayerError where no module takes or returns it."""
+    """Return the vector that is compared with the classes. Raises LayerError where no module takes or returns it."""
     tried: list[str] = []
     for place in places:
         try:
@@ -170,12 +171,14 @@ def _compared_width(graph: OpGraph) -> int | None:
 
 
 def _last_call(probes: Probes, runs: Interventions) -> Key | None:
-    """The last call of a module with parameters that the output depends on."""
+    """Return the last call of a module with parameters that the output depends on."""
     return next((key for key in reversed(runs.parametrised(probes)) if runs.reaches_output(key)), None)
 
 
 def _heads(probes: Probes, runs: Interventions, last: Key) -> list[Key]:
-    """The calls that make the logits together, in order of execution; none where the last call is no classifier."""
+    """Return the calls that make the logits together, in order of execution; none where the last call is no
+    classifier.
+    """
     if not runs.linear(last, probes):
         return []
     if runs.cuts([last]):
@@ -206,7 +209,9 @@ def _width(probes: Probes, key: Key) -> int | None:
 
 
 def _wrappers(probes: Probes, key: Key) -> list[Key]:
-    """The containers of a call that make a vector from a vector, innermost first (adapters around a linear layer)."""
+    """Return the containers of a call that make a vector from a vector, innermost first (adapters around a linear
+    layer).
+    """
     found: list[Key] = []
     path = key[0]
     while "." in path:

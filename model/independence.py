@@ -23,7 +23,7 @@ TOLERANCE = 1e-3
 def check_independence(
     network: nn.Module, layers: Sequence[Layer], feature: Feature, input_size: tuple[int, int]
 ) -> None:
-    """Runs the network three times. Raises LayerError, naming the first layer that differs."""
+    """Run the network three times. Raises LayerError, naming the first layer that differs."""
     device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
     images = random_images(network, IMAGES, input_size, device, seed=5)
     others = images.clone()
@@ -57,7 +57,7 @@ def _run(capture: Capture, images: Tensor) -> Captured:
 
 
 def _first_change(one: Captured, other: Captured) -> str | None:
-    """What differs for the images that are in both batches."""
+    """Return what differs for the images that are in both batches."""
     for name, reduction in one.reductions.items():
         if _differs(reduction.values, other.reductions[name].values):
             return f"layer {name}"
@@ -67,7 +67,7 @@ def _first_change(one: Captured, other: Captured) -> str | None:
 
 
 def _differs(one: Tensor, other: Tensor) -> bool:
-    """(images, units) each: NaN equals NaN, which the sweep itself reports."""
+    """Return (images, units) each: NaN equals NaN, which the sweep itself reports."""
     one, other = one[: IMAGES // 2], other[: IMAGES // 2]
     largest = one.nan_to_num().abs().amax().item() if one.numel() else 0.0
     return not torch.allclose(one, other, rtol=0, atol=TOLERANCE * largest, equal_nan=True)

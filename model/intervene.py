@@ -41,17 +41,19 @@ class Interventions:
         self.width = self._output.shape[-1] if self._output.ndim == 2 else self._output.shape[1]
 
     def gives_embeddings(self) -> bool:
-        """Every row of the output has length 1 and some numbers are negative: no network scores classes like that."""
+        """Return every row of the output has length 1 and some numbers are negative: no network scores classes like
+        that.
+        """
         rows = self._output.flatten(1)
         lengths = torch.linalg.vector_norm(rows, dim=1)
         return rows.shape[1] > 1 and bool((rows < 0).any()) and bool(((lengths - 1).abs() < 1e-3).all())
 
     def operators(self) -> OpGraph:
-        """What makes the output of the first batch, operator by operator."""
+        """Return what makes the output of the first batch, operator by operator."""
         return trace_operators(self._network, self._weights, self._one, self.width)
 
     def read(self, feature: Feature) -> Tensor:
-        """(images, width): the feature of the first batch."""
+        """Return (images, width): the feature of the first batch."""
         with Capture(self._network, (), feature) as capture:
             functional_call(self._network, self._weights, (self._one,))
             found = capture.take().feature
@@ -59,11 +61,13 @@ class Interventions:
         return found
 
     def parametrised(self, probes: Probes) -> list[Key]:
-        """The calls of modules that hold more than a scalar, not counting containers, in order of execution."""
+        """Return the calls of modules that hold more than a scalar, not counting containers, in order of execution."""
         return [key for key in probes.base.calls if _is_layer(self._modules[key[0]])]
 
     def linear(self, key: Key, probes: Probes) -> bool:
-        """A linear layer, a 1x1 convolution, or a module of one's own that makes a vector from a vector by a matrix."""
+        """Return a linear layer, a 1x1 convolution, or a module of one's own that makes a vector from a vector by a
+        matrix.
+        """
         module = self._modules[key[0]]
         if isinstance(module, nn.Conv2d):
             return module.kernel_size == (1, 1)
@@ -72,7 +76,7 @@ class Interventions:
         return isinstance(module, nn.Linear) or (vectors and matrix)
 
     def cuts(self, keys: Sequence[Key]) -> bool:
-        """The output depends on the images through the inputs of these calls alone."""
+        """Return the output depends on the images through the inputs of these calls alone."""
         inputs: Inputs = {}
         self._run(self._one, keep=inputs, calls=keys)
         if inputs.keys() != set(keys):
@@ -80,11 +84,11 @@ class Interventions:
         return self._same(self._run(self._other, put=inputs))
 
     def reaches_output(self, key: Key) -> bool:
-        """The output changes when what this call returns does."""
+        """Return the output changes when what this call returns does."""
         return not torch.equal(self._run(self._one, disturb=key), self._output)
 
     def reaches(self, key: Key, keys: Sequence[Key]) -> bool:
-        """The input of one of `keys` changes when what call `key` returns does."""
+        """Return the input of one of `keys` changes when what call `key` returns does."""
         before: Inputs = {}
         after: Inputs = {}
         self._run(self._one, keep=before, calls=keys)
@@ -92,7 +96,7 @@ class Interventions:
         return any(not torch.equal(before[k], after[k]) for k in keys)
 
     def _first_nonfinite(self) -> str | None:
-        """The first module that returns a NaN or Inf for noise, and where; None where every number is finite."""
+        """Return the first module that returns a NaN or Inf for noise, and where; None where every number is finite."""
         found: list[str] = []
 
         def after(name: str, output: object) -> None:
@@ -126,7 +130,8 @@ class Interventions:
         put: Inputs | None = None,
         disturb: Key | None = None,
     ) -> Tensor:
-        """The output, while the inputs of `calls` are copied to `keep`, those in `put` are put in, or noise is added to
+        """Return the output, while the inputs of `calls` are copied to `keep`, those in `put` are put in, or noise is
+        added to
         what call `disturb` returns.
         """
         starts: Counter[str] = Counter()
@@ -177,7 +182,7 @@ class Interventions:
 
 
 def _instead_of_zeros(network: nn.Module) -> dict[str, Tensor]:
-    """Noise for each weight matrix of zeros: heads are often born so, and hide what the output depends on."""
+    """Return noise for each weight matrix of zeros: heads are often born so, and hide what the output depends on."""
     generator = torch.Generator().manual_seed(13)
     return {
         name: torch.randn(weight.shape, generator=generator).to(weight.device, weight.dtype)
@@ -194,7 +199,7 @@ def _is_layer(module: nn.Module) -> bool:
 
 
 def _noisy(output: Tensor) -> Tensor:
-    """The output with noise of its own size: not a constant, which a softmax would take away again."""
+    """Return the output with noise of its own size: not a constant, which a softmax would take away again."""
     generator = torch.Generator().manual_seed(12)
     noise = torch.randn(output.shape, generator=generator).to(output.device, output.dtype)
     return output + noise * (output.std(correction=0) + 1)

@@ -43,7 +43,7 @@ class _Seen:
 def filters_of(
     network: nn.Module, layer: Layer, input_size: tuple[int, int], *, device: torch.device | str = "cpu"
 ) -> Filters:
-    """The filters of a convolution, or of a normalisation that takes a convolution's very output.
+    """Return the filters of a convolution, or of a normalisation that takes a convolution's very output.
 
     A normalisation's scale (of a batch norm: weight / sqrt(variance + eps)) is multiplied in, because a negative one
     turns the filter round. Raises LayerError, with the reason, for every other layer.
@@ -69,7 +69,7 @@ def filters_of(
 
 
 def _watch(network: nn.Module, layer: Layer, images: Tensor, device: torch.device | str) -> _Seen:
-    """Runs the network once, looking at its 2-d convolutions and at the layer's call."""
+    """Run the network once, looking at its 2-d convolutions and at the layer's call."""
     seen = _Seen([], {})
     with undisturbed(network, device), ExitStack() as hooks:
         for name, module in network.named_modules():
@@ -94,7 +94,7 @@ def _note(seen: _Seen, name: str) -> Callable[[nn.Module, object, object], None]
 def _note_source(
     seen: _Seen, layer: Layer
 ) -> Callable[[nn.Module, tuple[object, ...], dict[str, object]], None]:
-    """Notes which convolution's output the layer's call takes: the same memory, not written to since."""
+    """Note which convolution's output the layer's call takes: the same memory, not written to since."""
     calls = iter(range(1 << 30))
 
     def hook(module: nn.Module, args: tuple[object, ...], kwargs: dict[str, object]) -> None:
@@ -118,7 +118,7 @@ def _is_normalisation(module: nn.Module) -> bool:
 
 
 def _scale(module: nn.Module, units: int) -> Tensor | None:
-    """(units,) by which a normalisation multiplies each unit, up to what depends on the image; None for none."""
+    """Return (units,) by which a normalisation multiplies each unit, up to what depends on the image; None for none."""
     weight, variance = getattr(module, "weight", None), getattr(module, "running_var", None)
     scale = torch.ones(units)
     if isinstance(weight, Tensor):
@@ -131,7 +131,7 @@ def _scale(module: nn.Module, units: int) -> Tensor | None:
 
 
 def _check_applied(convolution: nn.Conv2d, weights: Tensor, name: str, device: torch.device | str) -> None:
-    """Raises LayerError for a kind of convolution that applies other weights than it holds (standardised ones).
+    """Raise LayerError for a kind of convolution that applies other weights than it holds (standardised ones).
 
     On constant channels, away from the borders, the output is the sum of each plane times its channel.
     """
@@ -158,7 +158,7 @@ def _check_applied(convolution: nn.Conv2d, weights: Tensor, name: str, device: t
 
 
 def _is_image(taken: Tensor, images: Tensor) -> bool:
-    """Whether each channel of (N, 3, H, W) is that channel of the images, perhaps scaled and shifted."""
+    """Return whether each channel of (N, 3, H, W) is that channel of the images, perhaps scaled and shifted."""
     if taken.shape != images.shape:
         return False
     one, other = (x.float().movedim(1, 0).flatten(1) for x in (taken, images))

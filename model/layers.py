@@ -68,7 +68,7 @@ class LayerList:
 def list_layers(
     network: nn.Module, input_size: tuple[int, int], *, device: torch.device | str = "cpu"
 ) -> LayerList:
-    """Every layer of `network`, which is on `device`, for images (N, 3, height, width).
+    """Return every layer of `network`, which is on `device`, for images (N, 3, height, width).
 
     The network runs four times on noise and is left as it was. Raises LayerError where it fails on its own input size.
     """
@@ -99,7 +99,7 @@ def list_layers(
 
 
 def select_layers(layers: LayerList, patterns: Sequence[str]) -> tuple[Layer, ...]:
-    """The layers that exact names and globs choose, in order of execution, each once.
+    """Return the layers that exact names and globs choose, in order of execution, each once.
 
     The plain name of a module that runs several times chooses all its calls. Raises LayerError for a pattern that
     chooses nothing: with the reason where it names what cannot be swept, else with the closest names.
@@ -114,7 +114,7 @@ def select_layers(layers: LayerList, patterns: Sequence[str]) -> tuple[Layer, ..
 
 
 def as_grid(output: Tensor, layer: Layer) -> Tensor:
-    """The layer's output as (images, units, height, width): a view wherever the memory allows one.
+    """Return the layer's output as (images, units, height, width): a view wherever the memory allows one.
 
     Raises LayerError where the output has another shape than the layer says.
     """
@@ -138,13 +138,13 @@ def as_grid(output: Tensor, layer: Layer) -> Tensor:
 
 
 def name_of(key: Key, probes: Probes) -> str:
-    """`module`, or `module:call` where it runs several times."""
+    """Return `module`, or `module:call` where it runs several times."""
     module, call = key
     return f"{module}:{call}" if (module, 1) in probes.base.calls else module
 
 
 def tensor_of(output: object, layer: Layer) -> Tensor:
-    """The tensor that the layer reads, of what its module returned. Raises LayerError where there is none."""
+    """Return the tensor that the layer reads, of what its module returned. Raises LayerError where there is none."""
     item = output
     if layer.output is not None and isinstance(output, tuple | list):
         item = output[layer.output] if layer.output < len(output) else None
@@ -156,7 +156,7 @@ def tensor_of(output: object, layer: Layer) -> Tensor:
 def read_call(
     probes: Probes, key: Key, module: nn.Module, classifier: Classifier, *, taken: bool = False
 ) -> Reading | str:
-    """How to read what a call returned (or, if `taken`, its input), or why it cannot be read."""
+    """Return how to read what a call returned (or, if `taken`, its input), or why it cannot be read."""
     side = 0 if taken else 1
     value = probes.base.calls[key][side]
     index = tensor_index(value)
@@ -175,7 +175,7 @@ def read_call(
 
 
 def tensor_index(value: Value) -> int | None:
-    """The first float tensor."""
+    """Return the first float tensor."""
     return next((index for index, shape in enumerate(value.shapes) if shape is not None), None)
 
 
@@ -187,7 +187,7 @@ def _unit_hint(module: nn.Module) -> int | None:
 
 
 def _layers(name: str, key: Key, value: Value, reading: Reading) -> list[Layer]:
-    """The call's layer and, where it has prefix tokens, theirs."""
+    """Return the call's layer and, where it has prefix tokens, theirs."""
     module, call = key
     output = None if value.single else tensor_index(value)
     r = reading
@@ -204,7 +204,7 @@ def _layers(name: str, key: Key, value: Value, reading: Reading) -> list[Layer]:
 
 
 def _unstable(probes: Probes) -> dict[str, str]:
-    """The modules that run a different number of times for other images, and how often."""
+    """Return the modules that run a different number of times for other images, and how often."""
     base = probes.base.times()
     reasons: dict[str, str] = {}
     for trace in (probes.more, probes.taller, probes.wider):

@@ -20,7 +20,7 @@ class _Contiguous:
 
 
 def settle_layout(network: nn.Module, images: Tensor) -> object:
-    """What the network returns for `images`, run as every later batch is: channels last, or else contiguous.
+    """Return what the network returns for `images`, run as every later batch is: channels last, or else contiguous.
 
     images: (n, 3, height, width). Where channels last fails, the network is changed to take contiguous images, for
     good; where it fails then too, it raises what the network raises.
@@ -36,13 +36,15 @@ def settle_layout(network: nn.Module, images: Tensor) -> object:
 
 
 def takes_channels_last(network: nn.Module) -> bool:
-    """Whether `settle_layout` has found that the network takes channels last; True before it was asked."""
+    """Return whether `settle_layout` has found that the network takes channels last; True before it was asked."""
     hooks: list[Callable[..., object]] = list(network._forward_pre_hooks.values())  # pyright: ignore[reportPrivateUsage]
     return not any(isinstance(hook, _Contiguous) for hook in hooks)
 
 
 def use_channels_last(network: nn.Module) -> nn.Module:
-    """The network itself, the weights of its two-dimensional convolutions with the channels last, if it takes that."""
+    """Return the network itself, the weights of its two-dimensional convolutions with the channels last, if it takes
+    that.
+    """
     if takes_channels_last(network):
         _lay_out(network, torch.channels_last)
     return network

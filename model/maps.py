@@ -41,7 +41,7 @@ def observe(
     *,
     as_swept: bool = True,
 ) -> Observed:
-    """Runs the network once on `pixels`, (n, 3, height, width) uint8 on the CPU, in the threads that torch is set to.
+    """Run the network once on `pixels`, (n, 3, height, width) uint8 on the CPU, in the threads that torch is set to.
 
     as_swept: fill the batch up to SWEPT_BATCH with zeros, so that the maxima of the maps and the feature have the bits
     that a sweep on such a processor gives them; without it a single image is several times quicker, and equal but for

@@ -59,7 +59,9 @@ class Node:
         return self.op in _REDUCTIONS and self.shape.numel() <= self.shape[0]
 
     def compares(self, outputs: int) -> bool:
-        """Whether it may compare a vector of each image, or of each position, with vectors of `outputs` classes."""
+        """Return whether it may compare a vector of each image, or of each position, with vectors of `outputs`
+        classes.
+        """
         matrices = [shape for shape in self.constants if len(shape) >= 2]
         if self.op == "convolution":
             return any(all(side == 1 for side in shape[2:]) for shape in matrices)
@@ -100,7 +102,7 @@ class OpGraph:
     compared: dict[int, Tensor] = field(default_factory=dict[int, Tensor])
 
     def ancestors(self, start: Iterable[int], *, without: frozenset[int] = frozenset()) -> set[int]:
-        """The nodes that `start` is made of, with `start`, on ways that do not pass `without`."""
+        """Return the nodes that `start` is made of, with `start`, on ways that do not pass `without`."""
         found: set[int] = set()
         waiting = [node for node in start if node not in without]
         while waiting:
@@ -111,7 +113,7 @@ class OpGraph:
         return found
 
     def between(self, first: int, last: Iterable[int]) -> set[int]:
-        """The nodes on the ways from `first` to `last`, without `first`."""
+        """Return the nodes on the ways from `first` to `last`, without `first`."""
         above = self.ancestors(last)
         found: set[int] = set()
         for node in sorted(above):  # operands come before what is made of them
@@ -122,7 +124,7 @@ class OpGraph:
         return found
 
     def last_comparison(self) -> int | None:
-        """The last node, in the order of execution, that compares and that the output is made of."""
+        """Return the last node, in the order of execution, that compares and that the output is made of."""
         if self.output is None:
             return None
         above = self.ancestors([self.output])
@@ -180,7 +182,7 @@ class _Recorder(TorchDispatchMode):
         self._add(Node("images", (), (), (), images.shape), [images])
 
     def node_of(self, tensor: Tensor) -> int | None:
-        """The node that last wrote to the tensor's storage; None for what does not depend on the images."""
+        """Return the node that last wrote to the tensor's storage; None for what does not depend on the images."""
         if tensor.layout != torch.strided:
             return None
         alive, node = self._storages.get(storage_key(tensor), (None, None))
@@ -220,7 +222,7 @@ class _Recorder(TorchDispatchMode):
         return result
 
     def _is_view(self, func: Any, read: list[tuple[int, Tensor]], written: list[Tensor]) -> bool:
-        """Whether the results only look at what was read."""
+        """Return whether the results only look at what was read."""
         if func._schema.is_mutable:
             return False
         keys = {storage_key(tensor) for _, tensor in read if tensor.layout == torch.strided}

@@ -61,7 +61,7 @@ class Classifier:
     unit_axes: dict[Shape, int] = field(default_factory=dict)
 
     def read(self, shapes: Shapes, *, unit_hint: int | None) -> Reading | str:
-        """The reading, or why there is none.
+        """Return the reading, or why there is none.
 
         unit_hint: the unit axis that the module's type prescribes (1 for a convolution, -1 for a linear layer), or
         None; used only where the shapes leave it open.
@@ -80,7 +80,7 @@ class Classifier:
         return f"its output has {rank} axes: neither a map, nor tokens, nor a vector"
 
     def _sequence(self, shapes: Shapes, batch_axis: int) -> Reading | str:
-        """(N, T, C), (N, C, T), (T, N, C)."""
+        """Return (N, T, C), (N, C, T), (T, N, C)."""
         first, second = (axis for axis in range(3) if axis != batch_axis)
         single = [axis for axis in (first, second) if shapes.base[axis] == 1]
         if single and not _changes(shapes.base, shapes.taller) and not _changes(shapes.base, shapes.wider):
@@ -110,7 +110,7 @@ class Classifier:
         return Reading("tokens", shapes.base[unit_axis], height, width, batch_axis, unit_axis, prefix)
 
     def _tokens(self, shapes: tuple[Shape, Shape, Shape], axis: int) -> tuple[int, int, Grid] | None:
-        """(axis, prefix, grid): the one number of prefix tokens with which a grid fits in all three sizes."""
+        """Return (axis, prefix, grid): the one number of prefix tokens with which a grid fits in all three sizes."""
         lengths = [shape[axis] for shape in shapes]
         for grids in [*reversed(self.grids), *self._strided_grids()]:
             prefixes = {
@@ -124,7 +124,7 @@ class Classifier:
     def _tokens_without_evidence(
         self, shape: Shape, axes: tuple[int, int], grids: list[tuple[Grid, Grid | None, Grid | None]]
     ) -> tuple[int, int, Grid] | None:
-        """(axis, prefix, grid) with the fewest prefix tokens; the first axis before the second."""
+        """Return (axis, prefix, grid) with the fewest prefix tokens; the first axis before the second."""
         for axis in axes:
             fits = [(shape[axis] - grid[0] * grid[1], grid) for grid, _, _ in grids]
             fits = [fit for fit in fits if 0 <= fit[0] <= MAX_PREFIX]
@@ -134,7 +134,9 @@ class Classifier:
         return None
 
     def _fewer_tokens(self, shape: Shape, axes: tuple[int, int]) -> tuple[int, int, Grid] | None:
-        """(axis, 0, grid) where a network halves its token grid, unless the axis is as long as tokens are wide."""
+        """Return (axis, 0, grid) where a network halves its token grid, unless the axis is as long as tokens are
+        wide.
+        """
         halves = [((grid[0] + 1) // 2, (grid[1] + 1) // 2) for grid, _, _ in reversed(self.grids)]
         for axis in axes:
             for half in halves:
@@ -144,7 +146,7 @@ class Classifier:
         return None
 
     def _strided_grids(self) -> list[tuple[Grid, Grid, Grid]]:
-        """The grids of every stride, for networks that cut patches without a module that returns a map."""
+        """Return the grids of every stride, for networks that cut patches without a module that returns a map."""
         height, width = self.input_size
         return [
             ((height // s, width // s), (2 * height // s, width // s), (height // s, 2 * width // s))
@@ -157,7 +159,7 @@ class Classifier:
         return [((height // s, width // s), None, None) for s in strides]
 
     def _map(self, shapes: Shapes, batch_axis: int, unit_hint: int | None) -> Reading | str:
-        """(N, C, H, W) or (N, H, W, C)."""
+        """Return (N, C, H, W) or (N, H, W, C)."""
         others = [axis for axis in range(4) if axis != batch_axis]
         refusal = f"its output {_text(shapes.base)} is no grid of the image with one unit axis"
         taller = _changes(shapes.base, shapes.taller)
@@ -181,8 +183,8 @@ class Classifier:
     def _unit_axis_without_evidence(
         self, shape: Shape, axes: list[int], hint: int | None, *, constant: bool
     ) -> int | None:
-        """Channels first or last, whichever leaves a grid that fits the input; where both do, the module's own axis,
-        else that of the last map of this shape.
+        """Return channels first or last, whichever leaves a grid that fits the input; where both do, the module's own
+        axis, else that of the last map of this shape.
         """
         fits = [
             unit_axis
@@ -197,7 +199,8 @@ class Classifier:
         return self.unit_axes.get(shape, fits[0]) if fits else None
 
     def _fits(self, height: int, width: int, *, constant: bool) -> bool:
-        """Whether this can be a grid of the input, where one input size is all the evidence: its strides are whole and
+        """Return whether this can be a grid of the input, where one input size is all the evidence: its strides are
+        whole and
         equal, or it was met before; and it is not attention's (T, T).
 
         constant: the shape is known not to follow the input's size (adaptive pooling): any grid of the input's
@@ -212,7 +215,7 @@ class Classifier:
 
 
 def _batch_axis(shapes: Shapes) -> int | str:
-    """The axis that is 2 for two images and 3 for three, or why there is none."""
+    """Return the axis that is 2 for two images and 3 for three, or why there is none."""
     if shapes.more is None or len(shapes.more) != len(shapes.base):
         return "its output's axes depend on the number of images"
     changed = _changes(shapes.base, shapes.more)
@@ -230,7 +233,7 @@ def _batch_axis(shapes: Shapes) -> int | str:
 
 
 def _changes(one: Shape, other: Shape | None) -> set[int]:
-    """The axes whose lengths differ; none where there is nothing to compare with."""
+    """Return the axes whose lengths differ; none where there is nothing to compare with."""
     if other is None:
         return set()
     return {axis for axis, (a, b) in enumerate(zip(one, other, strict=True)) if a != b}

@@ -112,7 +112,9 @@ def describe_values(scores: Tensor) -> Values:
 
 
 def noise_images(input_size: tuple[int, int], device: torch.device) -> Tensor:
-    """(8, 3, height, width): normalised noise, weak and strong, so that only a bounded output stays in its bounds."""
+    """Return (8, 3, height, width): normalised noise, weak and strong, so that only a bounded output stays in its
+    bounds.
+    """
     generator = torch.Generator().manual_seed(7)
     noise = torch.randn((8, 3, *input_size), generator=generator)
     scales = torch.tensor([0.5, 1, 1, 2, 3, 6, 12, 24.0]).view(-1, 1, 1, 1)

@@ -24,7 +24,7 @@ class Reduction:
 
 
 def reduce(output: Tensor, layer: Layer) -> Reduction:
-    """Each image's maximum for each unit, and its first position (lowest y, then x).
+    """Return each image's maximum for each unit, and its first position (lowest y, then x).
 
     output: the tensor that the layer's module returned, of any float dtype; it may be overwritten afterwards. A NaN is
     larger than any number, so that it shows; its position is the first NaN's. Half precision is widened exactly,
@@ -47,7 +47,8 @@ def reduce(output: Tensor, layer: Layer) -> Reduction:
 
 
 def max_units_first(grid: Tensor) -> tuple[Tensor, Tensor]:
-    """(values, flat positions) of a CPU map whose positions lie side by side in memory: numpy compares whole rows.
+    """Return (values, flat positions) of a CPU map whose positions lie side by side in memory: numpy compares whole
+    rows.
 
     `numpy.argmax` gives the first of equals and the first NaN.
     """
@@ -57,7 +58,8 @@ def max_units_first(grid: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def max_units_last(grid: Tensor) -> tuple[Tensor, Tensor]:
-    """(values, flat positions) of a CPU map whose units lie side by side in memory: pooling compares whole pixels.
+    """Return (values, flat positions) of a CPU map whose units lie side by side in memory: pooling compares whole
+    pixels.
 
     `max_pool2d` gives the first of equals, but the last NaN, so rows with a NaN are looked at again.
     """
@@ -75,7 +77,7 @@ def max_units_last(grid: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def max_anywhere(grid: Tensor) -> tuple[Tensor, Tensor]:
-    """(values, flat positions) on any device, in one pass that does not wait for it.
+    """Return (values, flat positions) on any device, in one pass that does not wait for it.
 
     `torch.max` is documented to give the first of equals; its CUDA kernel compares (value, index) pairs and takes the
     lower index of two equals or two NaNs (`GreaterOrNan` in ATen's SharedReduceOps.h), in whatever order they meet.

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 
 def replica(network: nn.Module, images: Tensor) -> nn.Module | None:
-    """A copy of the modules with the same tensors, or None where something in the network cannot be copied, or where
+    """Return a copy of the modules with the same tensors, or None where something in the network cannot be copied, or
+    where
     the copy would run modules of the network itself: a function that remembers them is not copied.
 
     images: what the network takes; the copy is run on two of them.
@@ -26,7 +27,7 @@ def replica(network: nn.Module, images: Tensor) -> nn.Module | None:
 
 
 def _runs(made: nn.Module, images: Tensor, network: nn.Module) -> bool:
-    """Whether the copy runs a module of the network."""
+    """Return whether the copy runs a module of the network."""
     ran: list[nn.Module] = []
     with ExitStack() as hooks, torch.no_grad():
         for module in network.modules():

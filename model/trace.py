@@ -42,7 +42,7 @@ class Trace:
     error: Exception | None
 
     def times(self) -> Counter[str]:
-        """How often each module ran."""
+        """Return how often each module ran."""
         return Counter(module for module, _ in self.calls)
 
 
@@ -79,14 +79,14 @@ def probe(network: nn.Module, input_size: tuple[int, int], device: torch.device 
 def random_images(
     network: nn.Module, images: int, size: tuple[int, int], device: torch.device | str, *, seed: int
 ) -> Tensor:
-    """(images, 3, height, width) of normal noise, in the dtype of the network's parameters."""
+    """Return (images, 3, height, width) of normal noise, in the dtype of the network's parameters."""
     dtype = next((p.dtype for p in network.parameters() if p.dtype in FLOATS), torch.float32)
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(images, 3, *size, generator=generator).to(device, dtype)
 
 
 def first_tensor(value: object) -> Tensor | None:
-    """The tensor, or the first one in a tuple, a list or a dict."""
+    """Return the tensor, or the first one in a tuple, a list or a dict."""
     if isinstance(value, Tensor):
         return value
     items = value.values() if isinstance(value, dict) else value if isinstance(value, tuple | list) else ()
@@ -94,7 +94,7 @@ def first_tensor(value: object) -> Tensor | None:
 
 
 def describe(value: object) -> Value:
-    """The shapes of what a module took or returned."""
+    """Return the shapes of what a module took or returned."""
     if isinstance(value, Tensor):
         if value.dtype not in FLOATS:
             return Value((), single=True, kind=f"a tensor of {value.dtype}")
@@ -108,7 +108,7 @@ def describe(value: object) -> Value:
 
 
 def _run(network: nn.Module, images: Tensor) -> Trace:
-    """One forward pass under hooks that are removed again."""
+    """Return one forward pass under hooks that are removed again."""
     calls: dict[Key, tuple[Value, Value]] = {}
     times: Counter[str] = Counter()
     with ExitStack() as hooks:

@@ -46,13 +46,13 @@ class Service(FastAPI):
     """A FastAPI application that observes every request, and whose OpenAPI document knows of problems and Arrow."""
 
     def build_middleware_stack(self) -> ASGIApp:
-        """What counts and logs, and what guards, are around what answers failures, too."""
+        """Return what counts and logs, and what guards, are around what answers failures, too."""
         self.state.routes = super().build_middleware_stack()
         inner = LayerPaths(Quick(self.state.routes, SHORTCUTS))
         return Observe(Guard(inner, self.state.hosts, too_large), self.state.metrics)
 
     def openapi(self) -> dict[str, Any]:
-        """The OpenAPI document, made once."""
+        """Return the OpenAPI document, made once."""
         if self.openapi_schema is None:
             complete(super().openapi())
         return super().openapi()
@@ -65,7 +65,7 @@ HEAD_START = 0.75
 
 @asynccontextmanager
 async def _life(app: FastAPI) -> AsyncGenerator[None]:
-    """The model worker ends with the service. The warm-up has a head start on who comes first."""
+    """Return the model worker ends with the service. The warm-up has a head start on who comes first."""
     ready = asyncio.Event()
     warming = app.state.warming = (
         asyncio.create_task(warm_up(app, app.state.routes, ready)) if app.state.warm else None
@@ -87,7 +87,7 @@ def create_app(
     warm: bool = False,
     trust: Trusted | None = None,
 ) -> Service:
-    """The service of finished stores. Raises StoreError for one that cannot be opened.
+    """Return the service of finished stores. Raises StoreError for one that cannot be opened.
 
     trust: what of the model and the dataset that a store names may be used; by default of what this user swept here.
     hosts: the names that requests may be addressed to; None for any. live: of the model worker, which the first

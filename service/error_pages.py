@@ -39,7 +39,9 @@ def respond(
     *,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """For programs or for people, as the path tells; a script that fills a piece of a page says that it is one."""
+    """Respond for programs or for people, as the path tells; a script that fills a piece of a page says that it is
+    one.
+    """
     if _PROGRAMS.match(request.url.path) or MEDIA_TYPE in request.headers.get("accept", ""):
         return problem(status, kind, title, detail, headers)
     response = page(
@@ -56,7 +58,7 @@ def respond(
 
 
 def add_handlers(app: FastAPI) -> None:
-    """Every error of the service becomes a problem or a page."""
+    """Make every error of the service a problem or a page."""
 
     @app.exception_handler(UnitscopeError)
     def ours(request: Request, error: UnitscopeError) -> Response:
@@ -85,7 +87,7 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(ArrowException)
     def damaged(request: Request, error: ArrowException) -> Response:
-        """Arrow computes from nothing but the files of stores: what it cannot read is damaged."""
+        """Return Arrow computes from nothing but the files of stores: what it cannot read is damaged."""
         told = StoreDamagedError(
             f"store damaged: a table holds what cannot be read ({describe_error(error)}); `unitscope verify STORE` "
             "lists what is damaged"
@@ -102,13 +104,13 @@ def add_handlers(app: FastAPI) -> None:
 
 
 def _place(location: tuple[str | int, ...]) -> str:
-    """Where in a request it is: the name of a parameter or field, or else that it is the body, and its byte."""
+    """Return where in a request it is: the name of a parameter or field, or else that it is the body, and its byte."""
     inside = location[1:]
     return ".".join(map(str, inside if any(isinstance(one, str) for one in inside) else location))
 
 
 def _ways(request: Request) -> list[tuple[str, str]]:
-    """Words and address of pages that are near what was asked for, and are there."""
+    """Return words and address of pages that are near what was asked for, and are there."""
     asked = request.path_params
     name, layer = str(asked.get("store", "")), str(asked.get("layer", ""))
     try:
@@ -125,7 +127,7 @@ def _ways(request: Request) -> list[tuple[str, str]]:
 
 
 def _allowed(app: FastAPI, request: Request) -> list[str]:
-    """The methods that this path has."""
+    """Return the methods that this path has."""
     found = {
         method
         for method in _METHODS

@@ -73,5 +73,5 @@ KINDS: tuple[tuple[type[UnitscopeError], int, str, str], ...] = (
 
 
 def status_of(error: UnitscopeError) -> tuple[int, str, str]:
-    """HTTP status, type and title."""
+    """Return HTTP status, type and title."""
     return next(told for kind, *told in KINDS if isinstance(error, kind))  # pyright: ignore[reportReturnType]

@@ -7,7 +7,7 @@ _STEPS = ("", ".", "..")
 
 
 def class_address(label: str) -> str:
-    """`classes/cat`; of a label that cannot be the last part of a path `class?label=..`."""
+    """Return `classes/cat`; of a label that cannot be the last part of a path `class?label=..`."""
     if label in _STEPS:
         return f"class?label={label}"
     return f"classes/{quote(label, safe='')}"

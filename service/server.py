@@ -30,7 +30,7 @@ def serve(
     allowed_hosts: Sequence[str] = (),
     trust: Trusted | None = None,
 ) -> None:
-    """Serves until it is interrupted. Raises StoreError, and UsageError for a taken port.
+    """Serve until it is interrupted. Raises StoreError, and UsageError for a taken port.
 
     port: 0 takes a free one. live_threads: that the model worker computes with; None for no worker. allowed_hosts:
     names that requests may be addressed to beside those of the address listened on.
@@ -76,7 +76,7 @@ class _Server(uvicorn.Server):
         self._announce = announce
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Raises nothing of its own."""
+        """Raise nothing of its own."""
         await super().startup(sockets)
         if self.started:
             self._announce()
@@ -92,7 +92,7 @@ def allow_open_files() -> None:
 
 
 def free_port(port: int) -> int:
-    """This loopback port where nobody has it, otherwise another that is free."""
+    """Return this loopback port where nobody has it, otherwise another that is free."""
     try:
         with _listen("127.0.0.1", port) as listener:
             return int(listener.getsockname()[1])

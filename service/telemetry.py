@@ -26,20 +26,20 @@ CURRENT: ContextVar[Observed | None] = ContextVar("unitscope_observed", default=
 
 
 def current_id() -> str | None:
-    """The id of the request that is being answered."""
+    """Return the id of the request that is being answered."""
     observed = CURRENT.get()
     return None if observed is None else observed.id
 
 
 def searched(*, exact: bool) -> None:
-    """The request that is being answered has searched for neighbours."""
+    """Note that the request that is being answered has searched for neighbours."""
     observed = CURRENT.get()
     if observed is not None:
         observed.search = "exact" if exact else "ann"
 
 
 def note_route(template: str) -> None:
-    """The template of the address that is being answered, where no router says it."""
+    """Note the template of the address that is being answered, where no router says it."""
     observed = CURRENT.get()
     if observed is not None:
         observed.route = template

@@ -46,14 +46,14 @@ async def warm_up(app: FastAPI, routes: ASGIApp, ready: asyncio.Event) -> None:
 
 
 async def make_way(metrics: Metrics) -> None:
-    """Waits until nobody waits for a page or for what it shows; where that never ends, at most `_PATIENCE`."""
+    """Wait until nobody waits for a page or for what it shows; where that never ends, at most `_PATIENCE`."""
     until = monotonic() + _PATIENCE
     while (metrics.running or monotonic() < metrics.last_answer + _GAP) and monotonic() < until:
         await asyncio.sleep(_GAP / 5)
 
 
 def _addresses(served: ServedStore) -> Iterator[str]:
-    """Pages and answers of a store, what is looked at first first."""
+    """Return pages and answers of a store, what is looked at first first."""
     name, store = served.name, served.store
     yield from ("/", store_url(name))
     for row in (store.layers[0], store.layers[-1]) if store.layers else ():
@@ -71,7 +71,7 @@ def _addresses(served: ServedStore) -> Iterator[str]:
 
 
 def _searched_addresses(served: ServedStore) -> Iterator[str]:
-    """Pages and answers of a store that show neighbours."""
+    """Return pages and answers of a store that show neighbours."""
     image = _image(served)
     if image is None:
         return
@@ -83,13 +83,13 @@ def _searched_addresses(served: ServedStore) -> Iterator[str]:
 
 
 def _image(served: ServedStore) -> int | None:
-    """The first image that did not fail."""
+    """Return the first image that did not fail."""
     ids = served.facts.order.ids("status = 'ok'", "image_id", descending=False)
     return int(ids[0]) if len(ids) else None
 
 
 async def _ask(app: FastAPI, routes: ASGIApp, url: str) -> None:
-    """Asks for an address; what comes is left."""
+    """Ask for an address; what comes is left."""
     path, _, query = url.partition("?")
     scope = {
         "type": "http",

@@ -33,10 +33,12 @@ class Facts:
         return self._cache.reads
 
     def counterparts(self, other: Store) -> np.ndarray:
-        """(images,) int64: the image_id that each image has in another store, by its uri; -1 where it has none."""
+        """Return (images,) int64: the image_id that each image has in another store, by its uri; -1 where it has
+        none.
+        """
         key = ("counterparts", other.manifest.hash)
         return self._cache.get(key, lambda: counterparts(self._store, other), lambda ids: ids.nbytes)
 
     def images(self) -> ImageColumns:
-        """Labels, predictions and losses of all images, as arrays."""
+        """Return labels, predictions and losses of all images, as arrays."""
         return self._cache.get("columns", lambda: ImageColumns.read(self._store), lambda read: read.bytes)

@@ -83,7 +83,7 @@ class ClassFacts:
         self._store, self._cache, self._images, self._units = store, cache, images, units
 
     def why_none(self) -> str | None:
-        """Why there are no classes; None where there are some."""
+        """Return why there are no classes; None where there are some."""
         if self.rows():
             return None
         if self._store.classes_table() is None:
@@ -95,13 +95,13 @@ class ClassFacts:
         return "the images of this store have no labels"
 
     def rows(self) -> tuple[ClassRow, ...]:
-        """All classes, by label in UTF-8 byte order."""
+        """Return all classes, by label in UTF-8 byte order."""
         return self._cache.get(
             "classes", self._rows, lambda rows: sum(500 + 150 * len(row.confusions) for row in rows)
         )
 
     def ordered(self, sort: ClassSort, *, descending: bool) -> list[ClassRow]:
-        """By what is asked; those without a value last, equal ones by label."""
+        """Order by what is asked; those without a value last, equal ones by label."""
         rows = list(self.rows())
         if sort == "label":
             return rows[::-1] if descending else rows
@@ -119,7 +119,7 @@ class ClassFacts:
         return sum(row.correct or 0 for row in rows) / known if known else None
 
     def find(self, label: str) -> ClassRow:
-        """Raises NotFoundError."""
+        """Raise NotFoundError."""
         code = self._code(label)
         if code is None:
             why = self.why_none() or f"there are {', '.join(map(repr, self._images().labels[:20]))}"
@@ -127,25 +127,28 @@ class ClassFacts:
         return self.rows()[code]
 
     def find_index(self, label_index: int) -> ClassRow:
-        """The first class that the model has under this number. Raises NotFoundError."""
+        """Return the first class that the model has under this number. Raises NotFoundError."""
         for row in self.rows():
             if row.label_index == label_index:
                 return row
         raise NotFoundError(f"no class of this dataset is number {label_index} of the model's")
 
     def hardest(self, label: str, n: int) -> list[int]:
-        """The image_ids with the largest losses, descending, then by id; none where nothing has a loss."""
+        """Return the image_ids with the largest losses, descending, then by id; none where nothing has a loss."""
         images = self._images()
         return self._by_loss(label, images.loss)[:n]
 
     def typical(self, label: str, n: int) -> Typical:
-        """The images nearest to the mean of the class's features (L2), or where those are too many to read, with the
+        """Return the images nearest to the mean of the class's features (L2), or where those are too many to read,
+        with the
         smallest losses; equal ones by id."""
         key = ("typical", label, n)
         return self._cache.get(key, lambda: self._typical(label, n), lambda found: 100 * n)
 
     def selective(self, label: str | None, n: int) -> list[SelectiveUnit]:
-        """The most selective units of all layers, of one label or any; equal ones in the layers' order, by number."""
+        """Return the most selective units of all layers, of one label or any; equal ones in the layers' order, by
+        number.
+        """
         found = self._cache.get("selective", self._selective, lambda found: 200 * len(found))
         return [unit for unit in found if label in (None, unit.label)][:n]
 

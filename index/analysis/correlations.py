@@ -37,7 +37,7 @@ class Correlations:
 
 
 def correlate(store: Store, layer: str, *, threads: int = 1, progress: Progress = SILENT) -> Correlations:
-    """Of all units of a layer. Raises LayerError, and UsageError for a layer of more than MOST_UNITS units."""
+    """Correlate all units of a layer. Raises LayerError, and UsageError for a layer of more than MOST_UNITS units."""
     units = store.layer(layer).units
     if units > MOST_UNITS:
         raise UsageError(f"layer {layer} has {units:,} units: at most {MOST_UNITS:,} can be correlated")
@@ -51,7 +51,7 @@ def correlate(store: Store, layer: str, *, threads: int = 1, progress: Progress 
 
 
 def _blocks(store: Store, layer: str) -> Iterator[np.ndarray]:
-    """(units, n) float32: the maxima of the images that are ok, in their order."""
+    """Yield (units, n) float32: the maxima of the images that are ok, in their order."""
     ok = store.images(["status"])["status"].to_numpy() == ImageStatus.OK
     step = max(1, _BLOCK_NUMBERS // store.layer(layer).units)
     for first, images in store.maxima_groups(layer):
@@ -74,7 +74,7 @@ class _Sums:
         self._threads = threads
 
     def add(self, block: np.ndarray) -> None:
-        """block: (units, n) float32."""
+        """Add a block. block: (units, n) float32."""
         wide = block.astype(np.float64)
         finite = np.isfinite(block)
         if finite.all():

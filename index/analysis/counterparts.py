@@ -11,7 +11,7 @@ pc: Any = pyarrow.compute  # its functions are made at import, where no type che
 
 
 def counterparts(store: Store, other: Store) -> np.ndarray:
-    """(images,) int64: the image_id in `other` of each image of `store`; -1 where it has none."""
+    """Return (images,) int64: the image_id in `other` of each image of `store`; -1 where it has none."""
     uris = other.images(["uri"])["uri"].combine_chunks()
     found = pc.index_in(store.images(["uri"])["uri"], value_set=uris)
     return found.fill_null(-1).to_numpy().astype(np.int64)

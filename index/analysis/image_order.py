@@ -20,7 +20,7 @@ class ImageOrder:
         self._store, self._cache, self._images = store, cache, images
 
     def ids(self, where: str | None, sort: ImageSort, *, descending: bool) -> np.ndarray:
-        """(n,) int64: the images that a filter keeps, failed ones too. Raises FilterError.
+        """Return (n,) int64: the images that a filter keeps, failed ones too. Raises FilterError.
 
         Those without a value stand last; equal ones by image_id.
         """

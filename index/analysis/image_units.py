@@ -29,7 +29,7 @@ class ImageUnits:
         self._store, self._cache = store, cache
 
     def of(self, image_id: int, *, layer: str | None, k: int) -> list[tuple[str, list[ImageUnit]]]:
-        """Of one layer or of each, the k units with the largest scores; none of an image that failed.
+        """Return, of one layer or of each, the k units with the largest scores; none of an image that failed.
 
         Raises LayerError, UsageError for an id that is none, and StoreError for a store that does not keep them.
         """
@@ -60,7 +60,7 @@ class ImageUnits:
         ]
 
     def _stored_rank(self, unit: StrongUnit, patch: Patch) -> int | None:
-        """The rank, where the stored strongest patches tell it."""
+        """Return the rank, where the stored strongest patches tell it."""
         stored = [one.value for one in self._store.unit(unit.layer, unit.unit).top]
         if not stored or patch.value < stored[-1]:
             return None

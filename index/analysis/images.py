@@ -63,7 +63,7 @@ class ImageColumns:
 
 
 def _codes(column: pa.ChunkedArray, labels: pa.Array) -> LabelCodes:
-    """column: of labels, or of lists of them."""
+    """Return the codes. column: of labels, or of lists of them."""
     if not pa.types.is_list(column.type):
         return LabelCodes(_numbers(pc.index_in(column, value_set=labels), NO_LABEL))
     rows, elements = list_pairs(column.combine_chunks())
@@ -73,7 +73,9 @@ def _codes(column: pa.ChunkedArray, labels: pa.Array) -> LabelCodes:
 
 
 def _right(judged: pa.Table) -> np.ndarray:
-    """judged: `correct`, or `label_index` and `predicted`, which are equal where an image is predicted correctly."""
+    """Return which are correct. judged: `correct`, or `label_index` and `predicted`, which are equal where an image
+    is predicted correctly.
+    """
     right = judged.column(0) if judged.num_columns == 1 else pc.equal(judged.column(0), judged.column(1))
     return pc.cast(right, pa.float64()).fill_null(np.nan).to_numpy()
 

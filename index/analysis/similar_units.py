@@ -59,7 +59,8 @@ class SimilarUnits:
         self._samples = OnceCache(SAMPLE_BYTES + _ROWS_BYTES)
 
     def of(self, layer: str, unit: int) -> Similar:
-        """The units of the layer, itself left out, by correlation, descending, then by number. Raises LayerError.
+        """Return the units of the layer, itself left out, by correlation, descending, then by number. Raises
+        LayerError.
 
         Units whose maxima do not differ, or are never finite, have no correlation and are left out. The first
         question to a layer reads its maxima.
@@ -69,7 +70,9 @@ class SimilarUnits:
         return self._cache.get(key, lambda: self._of(layer, unit), lambda found: found.bytes)
 
     def is_quick(self, layer: str) -> bool:
-        """Whether a question to the layer is answered at once: its maxima are in memory, or few. Raises LayerError."""
+        """Return whether a question to the layer is answered at once: its maxima are in memory, or few. Raises
+        LayerError.
+        """
         units = self._store.layer(layer).units
         return 4 * units * self._store.images_count <= _QUICK_BYTES or self._samples.holds(layer)
 
@@ -84,7 +87,7 @@ class SimilarUnits:
         return Similar(order, correlations[order], sample.values.shape[1], sample.exact, varies)
 
     def _sample(self, layer: str) -> _Sample:
-        """All images, or as many as there is room for, evenly spread."""
+        """Return all images, or as many as there is room for, evenly spread."""
         ids = np.flatnonzero(self._images().ok)
         most = max(_FEWEST, SAMPLE_BYTES // (4 * self._store.layer(layer).units))
         exact = len(ids) <= most
@@ -110,7 +113,7 @@ def _norms(values: np.ndarray) -> np.ndarray:
 
 
 def _correlations(sample: _Sample, unit: int) -> np.ndarray:
-    """(units,) float32, NaN where there is none.
+    """Return (units,) float32, NaN where there is none.
 
     Summed in float64, by one thread in one order, and rounded once: the answer is the same each time, and equal units
     stay equal. (BLAS would start threads, which under load wait for each other.)

@@ -28,7 +28,7 @@ class UnitQuery:
 
 
 def choose(units: LayerUnits, query: UnitQuery) -> np.ndarray:
-    """(n,) int64: units, by what is asked; those without a value last, equal ones by number."""
+    """Return (n,) int64: units, by what is asked; those without a value last, equal ones by number."""
     active, selectivity = units.values["active"], units.values["selectivity"]
     kept = np.ones(len(active), bool)
     if query.dead is not None:

@@ -69,7 +69,7 @@ class UnitFacts:
         self._store, self._cache, self._images = store, cache, images
 
     def layer(self, layer: str) -> LayerUnits:
-        """All units of a layer. Raises LayerError."""
+        """Return all units of a layer. Raises LayerError."""
         name = self._store.layer(layer).layer
         return self._cache.get(("layer", name), lambda: self._layer(name), lambda units: units.bytes)
 
@@ -82,7 +82,7 @@ class UnitFacts:
         return self._cache.get(key, lambda: self._distribution(layer, unit, where), lambda found: found.bytes)
 
     def around(self, layer: str, unit: int, *, quantile: float, k: int, where: str | None) -> Ranked:
-        """The k patches around a quantile of the maxima of the images that a filter keeps, strongest first.
+        """Return the k patches around a quantile of the maxima of the images that a filter keeps, strongest first.
 
         Raises LayerError, FilterError.
         """
@@ -92,14 +92,14 @@ class UnitFacts:
         return Ranked(places.start + 1, found.numbers, patches)
 
     def kept(self, where: str | None) -> int:
-        """How many images that did not fail a filter keeps. Raises FilterError."""
+        """Return how many images that did not fail a filter keeps. Raises FilterError."""
         key = ("kept", where or None)
         return self._cache.get(
             key, lambda: int(np.count_nonzero(self._mask(where))), lambda _: 200 + len(where or "")
         )
 
     def classes(self, layer: str, unit: int, where: str | None = None) -> list[UnitClass]:
-        """What a unit does in the images of each label: by the mean, descending, then by label.
+        """Return what a unit does in the images of each label: by the mean, descending, then by label.
 
         Over the finite maxima, of the images that a filter keeps. Raises LayerError, FilterError.
         """
@@ -151,11 +151,11 @@ class UnitFacts:
         return Distribution.of(self._store.maxima(layer, unit)[ids], ids)
 
     def _mask(self, where: str | None) -> np.ndarray:
-        """(images,) bool: which did not fail, and pass a filter."""
+        """Return (images,) bool: which did not fail, and pass a filter."""
         ok = self._store.mask(_OK)
         return ok & self._store.mask(where) if where else ok
 
 
 def _numbers(column: pa.ChunkedArray) -> np.ndarray:
-    """(rows,) float64, NaN for null."""
+    """Return (rows,) float64, NaN for null."""
     return column.to_numpy().astype(np.float64)

@@ -48,19 +48,19 @@ class Cells:
     members: np.ndarray
 
     def shown(self, side: int) -> np.ndarray:
-        """(side, side) int64: the sample that each cell shows, -1 for none."""
+        """Return (side, side) int64: the sample that each cell shows, -1 for none."""
         grid = np.full((side, side), -1, np.int64)
         grid[self.row, self.column] = self.own
         return grid
 
 
 def usual_side(samples: int) -> int:
-    """Cells along each side of the grid."""
+    """Return cells along each side of the grid."""
     return min(MOST_CELLS, max(1, round(float(np.sqrt(samples / SAMPLES_IN_CELL)))))
 
 
 def average(vectors: Vectors, samples: np.ndarray, coordinates: np.ndarray, side: int) -> Cells:
-    """The mean activation of each cell of side x side, and the samples nearest to it, found exactly among all.
+    """Return the mean activation of each cell of side x side, and the samples nearest to it, found exactly among all.
 
     samples: (n,) int64, rows of `vectors`, those on the map; coordinates: (n, 2), of each. Sums are float64, in the
     samples' order.
@@ -79,7 +79,9 @@ def average(vectors: Vectors, samples: np.ndarray, coordinates: np.ndarray, side
 def _nearest_members(
     vectors: Vectors, samples: np.ndarray, means: np.ndarray, members: np.ndarray
 ) -> np.ndarray:
-    """(cells,) int64, places in `samples`: of each cell's members the nearest to its mean, of equal ones the first."""
+    """Return (cells,) int64, places in `samples`: of each cell's members the nearest to its mean, of equal ones the
+    first.
+    """
     gaps = np.empty(len(samples))
     for rows in _blocks(len(samples)):
         apart = vectors.features[samples[rows]].astype(np.float64) - means[members[rows]]
@@ -95,7 +97,8 @@ def _blocks(count: int) -> list[slice]:
 def commonest(
     members: np.ndarray, cells: int, values: list[str | int | None]
 ) -> list[tuple[str | int, int] | None]:
-    """Of each cell the value that most of its samples have, and how many; of equally common ones the first in order.
+    """Return for each cell the value that most of its samples have, and how many; of equally common ones the first in
+    order.
 
     members: (samples,) the cell of each sample; values: of each sample. None for a cell without values.
     """
@@ -113,7 +116,7 @@ def commonest(
 
 
 def cells_schema(units: int) -> pa.Schema:
-    """The columns of `cells-<digest>.parquet`."""
+    """Return the columns of `cells-<digest>.parquet`."""
     near = pa.struct([pa.field("sample", pa.int64()), pa.field("distance", pa.float32())])
     return pa.schema(
         [
@@ -133,7 +136,7 @@ def cells_schema(units: int) -> pa.Schema:
 def write_cells(
     folder: Folder, cells: Cells, labels: list[str | None], predicted: list[int | None]
 ) -> PartRecord:
-    """Writes `cells-<digest>.parquet`. labels, predicted: of the image of each of `cells.members`."""
+    """Write `cells-<digest>.parquet`. labels, predicted: of the image of each of `cells.members`."""
     count = len(cells.samples)
     by_label, by_class = (commonest(cells.members, count, [*values]) for values in (labels, predicted))
     near = [
@@ -165,7 +168,7 @@ def write_cells(
 
 
 def read_cells(folder: Folder, path: str) -> pa.Table:
-    """The cells but for their means. Raises StoreDamagedError."""
+    """Return the cells but for their means. Raises StoreDamagedError."""
     try:
         with folder.open(path) as source, pq.ParquetFile(source) as file:
             return file.read(columns=[name for name in file.schema_arrow.names if name != "mean"])
@@ -176,7 +179,7 @@ def read_cells(folder: Folder, path: str) -> pa.Table:
 
 
 def remove_other_cells(folder: Folder, path: str) -> None:
-    """Those of atlases before."""
+    """Remove those of atlases before."""
     for name in folder.list(""):
         if name.startswith("cells-") and name != path:
             folder.remove(name)

@@ -28,21 +28,21 @@ _PLACES = ["image_id", "y", "x", *VIEW]
 
 
 def sample_schema(units: int) -> pa.Schema:
-    """The columns of `sample.parquet`."""
+    """Return the columns of `sample.parquet`."""
     numbers = [pa.field(name, pa.int32(), nullable=False) for name in ("y", "x", *VIEW)]
     activation = pa.field("activation", pa.list_(pa.float32(), units), nullable=False)
     return pa.schema([pa.field("image_id", pa.int64(), nullable=False), *numbers, activation])
 
 
 def choose_images(ok: np.ndarray, positions: int, seed: int) -> np.ndarray:
-    """(n,) int64 ids, ascending: of the images that are ok (m,) all, or `positions` of them by lot."""
+    """Return (n,) int64 ids, ascending: of the images that are ok (m,) all, or `positions` of them by lot."""
     if len(ok) <= positions:
         return ok
     return np.sort(np.random.default_rng(seed).choice(ok, positions, replace=False))
 
 
 def choose_positions(image_ids: np.ndarray, positions: int, seed: int) -> np.ndarray:
-    """(n,) int64: of each image one of its flat positions by lot, the same whichever other images there are."""
+    """Return (n,) int64: of each image one of its flat positions by lot, the same whichever other images there are."""
     drawn = [np.random.default_rng((seed, image)).integers(positions) for image in image_ids.tolist()]
     return np.array(drawn, np.int64)
 
@@ -57,7 +57,7 @@ class ActivationSample:
 
     @staticmethod
     def open(folder: Folder, **wanted: object) -> "ActivationSample":
-        """wanted: what its manifest must say, such as `store` and `seed`.
+        """Open a sample. wanted: what its manifest must say, such as `store` and `seed`.
 
         Raises StoreNotFoundError where there is none, or one that says otherwise; StoreDamagedError.
         """
@@ -83,7 +83,7 @@ class ActivationSample:
         return int(self.facts["units"])
 
     def blocks(self) -> Iterator[FeatureBlock]:
-        """All activations in the order of the rows; `first` is a row.
+        """Yield all activations in the order of the rows; `first` is a row.
 
         Raises StoreDamagedError, also where the sample was replaced meanwhile.
         """
@@ -108,7 +108,7 @@ class ActivationSample:
         return OpenPack(self.folder, PATCHES, 0)
 
     def _check_current(self) -> None:
-        """The table is read when it is asked for: it must still be this sample's."""
+        """Check a table that is read later: it must still be this sample's."""
         try:
             current = ActivationSample.open(self.folder).digest == self.digest
         except StoreNotFoundError:
@@ -129,5 +129,5 @@ class ActivationSample:
 
 
 def publish_sample(folder: Folder, facts: dict[str, Any]) -> None:
-    """Writes the manifest: from here on the sample is there. facts: `store`, `layer`, `positions`, `seed`, `rows`, …"""
+    """Write the manifest: from here on the sample is there. facts: `store`, `layer`, `positions`, `seed`, `rows`, …"""
     folder.publish(MANIFEST, sealed({"version": VERSION} | facts))

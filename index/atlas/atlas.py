@@ -81,7 +81,9 @@ class Atlas:
         return assigned_cells(self.images, self.cells)
 
     def place(self, image_id: int, one: str = "image") -> int:
-        """The image's row in `images`. Raises NotFoundError for one that is not on the map. one: the word for it."""
+        """Return the image's row in `images`. Raises NotFoundError for one that is not on the map. one: the word for
+        it.
+        """
         row = int(np.searchsorted(self.images, image_id))
         if row == len(self.images) or self.images[row] != image_id:
             raise NotFoundError(
@@ -90,7 +92,7 @@ class Atlas:
         return row
 
     def cell(self, image_id: int, grid: str) -> tuple[int, int]:
-        """(row, column) of the cell that an image lies in. Raises NotFoundError."""
+        """Return (row, column) of the cell that an image lies in. Raises NotFoundError."""
         rows, columns = self.cells.T if grid == "assigned" else self._nearest
         place = self.place(image_id)
         return int(rows[place]), int(columns[place])
@@ -101,7 +103,7 @@ class Atlas:
 
     @staticmethod
     def open(folder: Folder, name: str, *, store: str | None = None) -> "Atlas":
-        """store: the hash of the store's manifest, if the atlas must belong to it.
+        """Open an atlas. store: the hash of the store's manifest, if the atlas must belong to it.
 
         raises: StoreNotFoundError naming the atlases there are; StoreError for one of another sweep or format;
         StoreDamagedError for a file that is missing or cannot be read.
@@ -135,7 +137,7 @@ class Atlas:
 
 
 def list_atlases(folder: Folder) -> list[str]:
-    """The names of the finished atlases."""
+    """Return the names of the finished atlases."""
     root = folder.local_path("atlas")
     if root is not None:  # a walk could meet a folder of tiles that is being removed
         return sorted(path.parent.name for path in root.glob("*/atlas.json"))
@@ -143,7 +145,7 @@ def list_atlases(folder: Folder) -> list[str]:
 
 
 def assigned_cells(images: np.ndarray, cells: np.ndarray) -> np.ndarray:
-    """(rows, columns) int64 image ids, -1 for none. cells: (n, 2) row and column of each image."""
+    """Return (rows, columns) int64 image ids, -1 for none. cells: (n, 2) row and column of each image."""
     shape = tuple(cells.max(axis=0) + 1) if len(images) else (0, 0)
     found = np.full(shape, -1, np.int64)
     found[cells[:, 0], cells[:, 1]] = images
@@ -151,7 +153,7 @@ def assigned_cells(images: np.ndarray, cells: np.ndarray) -> np.ndarray:
 
 
 def check_name(name: str) -> str:
-    """The name itself. Raises UsageError where an atlas cannot have it."""
+    """Return the name itself. Raises UsageError where an atlas cannot have it."""
     if not _NAME.fullmatch(name):
         raise UsageError(
             f"{name!r} is no name for an atlas: use letters, digits, '-' and '_', such as 'umap'."
@@ -189,7 +191,7 @@ def _read_scatter(folder: Folder, name: str, manifest: dict[str, Any]) -> Scatte
 
 
 def _check_cells(rows: np.ndarray, columns: np.ndarray) -> None:
-    """Raises ValueError for cells that no assigned grid of so many images has: it is held in memory."""
+    """Raise ValueError for cells that no assigned grid of so many images has: it is held in memory."""
     if not len(rows):
         return
     cells = (int(rows.max()) + 1) * (int(columns.max()) + 1)
@@ -198,10 +200,10 @@ def _check_cells(rows: np.ndarray, columns: np.ndarray) -> None:
 
 
 def atlas_path(name: str, file: str) -> str:
-    """A file of an atlas, or with "" its folder."""
+    """Return a file of an atlas, or with "" its folder."""
     return f"atlas/{name}/{file}" if file else f"atlas/{name}"
 
 
 def numbers(table: pa.Table, column: str) -> np.ndarray:
-    """A column without nulls."""
+    """Return a column without nulls."""
     return table[column].to_numpy()

@@ -24,7 +24,7 @@ class LayerAtlas:
 
     @staticmethod
     def open(folder: Folder, layer: str, kind: str, *, store: str) -> "LayerAtlas":
-        """folder, store: of the store, and the hash of its manifest. kind: by_layer.UNITS or ACTIVATIONS.
+        """Return folder, store: of the store, and the hash of its manifest. kind: by_layer.UNITS or ACTIVATIONS.
 
         Raises StoreNotFoundError without one, StoreError for one of another sweep, StoreDamagedError.
         """

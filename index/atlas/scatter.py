@@ -28,12 +28,12 @@ class Scatter:
     furthest: float
 
     def shown(self, level: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The images of a level, ascending, and the left and upper edges of their thumbnails in its pixels."""
+        """Return the images of a level, ascending, and the left and upper edges of their thumbnails in its pixels."""
         who = np.flatnonzero(self.first <= level)
         return who, *self._edges(level, who)
 
     def at(self, level: int, x: float, y: float) -> int | None:
-        """The place in the atlas of the image that is drawn over a pixel of a level."""
+        """Return the place in the atlas of the image that is drawn over a pixel of a level."""
         cell = self.pyramid.cell
         side = self.pyramid.columns  # enough for the lattice of any level
         keys, who = self._lattices[level]

@@ -22,7 +22,9 @@ _TILES = 1 << 18
 
 
 def scatter_of(images: np.ndarray, coordinates: np.ndarray, cell: int) -> Scatter:
-    """images: (n,) int64 ids. coordinates: (n, 2) x, y, finite. cell: pixels of a thumbnail's sides, a power of two."""
+    """Lay out a scatter. images: (n,) int64 ids. coordinates: (n, 2) x, y, finite. cell: pixels of a thumbnail's
+    sides, a power of two.
+    """
     deepest = 0
     while (TILE // cell << deepest) ** 2 < _ROOM * len(images):
         deepest += 1
@@ -49,7 +51,7 @@ def scatter_of(images: np.ndarray, coordinates: np.ndarray, cell: int) -> Scatte
 
 
 def _turn(images: np.ndarray) -> np.ndarray:
-    """(n,) uint64 that look random: the finaliser of SplitMix64 (Steele, Lea and Flood, 2014)."""
+    """Return (n,) uint64 that look random: the finaliser of SplitMix64 (Steele, Lea and Flood, 2014)."""
     mixed = images.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -60,7 +62,7 @@ def _turn(images: np.ndarray) -> np.ndarray:
 def _show(  # noqa: PLR0917 - numba takes no keywords
     x: np.ndarray, y: np.ndarray, first: np.ndarray, order: np.ndarray, level: int, cell: int, side: int
 ) -> None:
-    """Sets `first` of whom there is room for in a level. x, y: (n,) in its pixels. side: places along an edge."""
+    """Set `first` of whom there is room for in a level. x, y: (n,) in its pixels. side: places along an edge."""
     there = np.full((side, side), -1, np.int32)
     for image in range(len(x)):
         if first[image] < level:
@@ -82,7 +84,7 @@ def _show(  # noqa: PLR0917 - numba takes no keywords
 def _free_places(  # noqa: PLR0917 - two lists of points on one lattice
     x: np.ndarray, y: np.ndarray, taken_x: np.ndarray, taken_y: np.ndarray, cell: int, side: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(m,) columns and rows of a place of its own for each, which no thumbnail touches.
+    """Return (m,) columns and rows of a place of its own for each, which no thumbnail touches.
 
     x, y: where they would lie, taken_x, taken_y: where others do; middles in pixels. side: places along an edge, a
     power of two. Along the curve each goes as little forward as those before it make it, likewise backward, and stays
@@ -108,7 +110,7 @@ def _free_places(  # noqa: PLR0917 - two lists of points on one lattice
 
 
 def _along(column: np.ndarray, row: np.ndarray, side: int) -> np.ndarray:
-    """(n,) int64: the place of a cell on a Hilbert curve over side x side cells."""
+    """Return (n,) int64: the place of a cell on a Hilbert curve over side x side cells."""
     x, y = column.astype(np.int64), row.astype(np.int64)
     place = np.zeros(len(x), np.int64)
     half = side // 2
@@ -121,7 +123,7 @@ def _along(column: np.ndarray, row: np.ndarray, side: int) -> np.ndarray:
 
 
 def _of_curve(place: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
-    """The reverse of `_along`: columns and rows."""
+    """Return the reverse of `_along`: columns and rows."""
     x, y, left = np.zeros(len(place), np.int64), np.zeros(len(place), np.int64), place.copy()
     half = 1
     while half < side:
@@ -137,7 +139,7 @@ def _of_curve(place: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
 def _turned(
     x: np.ndarray, y: np.ndarray, right: np.ndarray, below: np.ndarray, side: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A quarter of the curve in its own direction."""
+    """Return a quarter of the curve in its own direction."""
     flipped = ~below & right
     x, y = np.where(flipped, side - 1 - x, x), np.where(flipped, side - 1 - y, y)
     return np.where(below, x, y), np.where(below, y, x)

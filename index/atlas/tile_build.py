@@ -41,7 +41,7 @@ def make_tiles(
     draw_all: Draw,
     progress: Progress,
 ) -> tuple[dict[str, Any], list[PartRecord], Scatter]:
-    """Makes the tiles of all views that are not there; gives what the manifest says of them, and all their files.
+    """Make the tiles of all views that are not there; gives what the manifest says of them, and all their files.
 
     path: the atlas's folder. grids: by the names of GRIDS, (rows, columns) int64 image ids, -1 for none. points: (n,)
     int64 ids and (n, 2) coordinates. store: the hash of the manifest that names the thumbnails. known: by their paths,
@@ -89,7 +89,7 @@ def _pyramid(cells: np.ndarray, cell: int) -> Pyramid:
 def _made(
     folder: Folder, path: str, regions: list[Region], known: dict[str, PartRecord], draw_all: Draw
 ) -> Iterator[Drawn]:
-    """All regions, those first that need not be drawn."""
+    """Yield all regions, those first that need not be drawn."""
     missing: list[Region] = []
     for region in regions:
         files = kept(folder, path, region, known)
@@ -101,7 +101,7 @@ def _made(
 
 
 def kept(folder: Folder, path: str, region: Region, known: dict[str, PartRecord]) -> list[PartRecord]:
-    """The files of a region's pack if it is there whole and as `known` has it; else none."""
+    """Return the files of a region's pack if it is there whole and as `known` has it; else none."""
     table = pack_path(path, region.key)
     last = region.levels[-1]
     rows = last.first + last.columns * last.rows
@@ -118,7 +118,7 @@ def kept(folder: Folder, path: str, region: Region, known: dict[str, PartRecord]
 
 
 def draw_here(folder: Folder, thumb: Thumb, threads: int) -> Draw:
-    """In threads of this process."""
+    """Draw in threads of this process."""
 
     def draw_all(path: str, regions: Sequence[Region]) -> Iterator[Drawn]:
         pool = ThreadPoolExecutor(threads)
@@ -133,7 +133,7 @@ def draw_here(folder: Folder, thumb: Thumb, threads: int) -> Draw:
 
 
 def remove_other_tiles(folder: Folder, path: str, keys: set[str]) -> None:
-    """Packs of atlases before, and what killed runs left, but for `keys`."""
+    """Pack of atlases before, and what killed runs left, but for `keys`."""
     stay = {pack_path(path, key) for key in keys}
     found = {name.rsplit("/", 1)[0] for name in folder.list(f"{path}/tiles")}
     for table in sorted(found - stay):

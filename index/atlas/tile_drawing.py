@@ -31,7 +31,7 @@ _SAMPLE = 64
 
 
 def choose_cell(images: np.ndarray, thumb: Thumb) -> int:
-    """The largest cell that half of the thumbnails fill without being enlarged, and that `WIDEST` allows.
+    """Return the largest cell that half of the thumbnails fill without being enlarged, and that `WIDEST` allows.
 
     images: (n,) int64 ids, each of which gets a cell.
     """
@@ -42,7 +42,7 @@ def choose_cell(images: np.ndarray, thumb: Thumb) -> int:
 
 
 def draw(folder: Folder, path: str, region: Region, thumb: Thumb) -> list[PartRecord]:
-    """Writes the region's pack into the atlas's folder `path`.
+    """Write the region's pack into the atlas's folder `path`.
 
     An image is cut to its middle square. Raises StoreDamagedError for a thumbnail that cannot be decoded.
     """
@@ -60,7 +60,7 @@ def draw(folder: Folder, path: str, region: Region, thumb: Thumb) -> list[PartRe
 
 
 def _halve_up(strips: Iterator[np.ndarray], levels: tuple[Level, ...], pack: PackWriter) -> None:
-    """Packs the deepest level's strips, and the levels above it as they come about."""
+    """Pack the deepest level's strips, and the levels above it as they come about."""
     for level in reversed(levels):
         strips = _level(strips, level, pack)
     for _ in strips:
@@ -68,7 +68,7 @@ def _halve_up(strips: Iterator[np.ndarray], levels: tuple[Level, ...], pack: Pac
 
 
 def _cell_rows(region: GridRegion, thumb: Thumb) -> Iterator[np.ndarray]:
-    """The region's pixels, one row of cells at a time."""
+    """Yield the region's pixels, one row of cells at a time."""
     cell, deepest = region.cell, region.levels[-1]
     left, top, bottom = region.left, region.top, region.top + deepest.height
     for number, row in enumerate(region.cells):
@@ -85,7 +85,7 @@ def _cell_rows(region: GridRegion, thumb: Thumb) -> Iterator[np.ndarray]:
 
 
 def _strips(rows: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-    """The same pixels cut into strips one tile high; the last may be lower."""
+    """Yield the same pixels cut into strips one tile high; the last may be lower."""
     held: list[np.ndarray] = []
     height = 0
     for row in rows:
@@ -100,7 +100,7 @@ def _strips(rows: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
 
 
 def _part_rows(folder: Folder, path: str, top: GridTop) -> Iterator[np.ndarray]:
-    """The topmost tile of each region, side by side: the level below the top."""
+    """Yield the topmost tile of each region, side by side: the level below the top."""
     for row in top.parts:
         tiles: list[np.ndarray] = []
         for key in row:
@@ -114,7 +114,7 @@ def _part_rows(folder: Folder, path: str, top: GridTop) -> Iterator[np.ndarray]:
 
 
 def _level(strips: Iterator[np.ndarray], level: Level, pack: PackWriter) -> Iterator[np.ndarray]:
-    """Packs the tiles of one level; gives the strips of the level above it."""
+    """Pack the tiles of one level; gives the strips of the level above it."""
 
     def packed() -> Iterator[np.ndarray]:
         for row, strip in enumerate(strips):
@@ -131,7 +131,7 @@ def _level(strips: Iterator[np.ndarray], level: Level, pack: PackWriter) -> Iter
 
 
 def _halves(strips: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-    """Strips of a level as those of the level above it, each pixel the mean of (at most) 2 x 2."""
+    """Strip of a level as those of the level above it, each pixel the mean of (at most) 2 x 2."""
     waiting: list[np.ndarray] = []
     for strip in strips:
         waiting.append(np.asarray(Image.fromarray(strip).reduce(2)))
@@ -169,7 +169,7 @@ def _scatter(region: ScatterRegion, thumb: Thumb, pack: PackWriter) -> None:
 
 
 def _tiles_touched(level: Level, left: np.ndarray, top: np.ndarray, cell: int) -> dict[int, np.ndarray]:
-    """By the tiles of a level, which thumbnails touch it, in their order."""
+    """Return by the tiles of a level, which thumbnails touch it, in their order."""
     found: list[np.ndarray] = []
     for down in (0, cell - 1):
         for right in (0, cell - 1):
@@ -183,7 +183,7 @@ def _tiles_touched(level: Level, left: np.ndarray, top: np.ndarray, cell: int) -
 
 
 def _pasted(thumbs: list[tuple[int, int, np.ndarray]]) -> bytes:
-    """A tile with thumbnails, each with its left and upper edge in the tile; what is outside is cut off."""
+    """Return a tile with thumbnails, each with its left and upper edge in the tile; what is outside is cut off."""
     if not thumbs:
         return _blank()
     pixels = np.full((TILE, TILE, 3), GROUND, np.uint8)
@@ -206,7 +206,7 @@ def _jpeg(tile: np.ndarray) -> bytes:
 
 
 def _square(jpeg: bytes, image_id: int, cell: int) -> np.ndarray:
-    """The middle square, (cell, cell, 3) uint8."""
+    """Return the middle square, (cell, cell, 3) uint8."""
     try:
         image = _open(jpeg, image_id).convert("RGB")
     except OSError as error:

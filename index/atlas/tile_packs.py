@@ -65,7 +65,7 @@ class GridTop(Region):
 
 
 def grid_regions(cells: np.ndarray, cell: int, store: str) -> Iterator[GridRegion]:
-    """Row by row. cells: (rows, columns) int64 image ids, -1 for none. store: names the thumbnails."""
+    """Return row by row. cells: (rows, columns) int64 image ids, -1 for none. store: names the thumbnails."""
     rows, columns = cells.shape
     pyramid = Pyramid(rows, columns, cell)
     for row, column in np.ndindex(pyramid.regions):
@@ -84,7 +84,7 @@ def grid_regions(cells: np.ndarray, cell: int, store: str) -> Iterator[GridRegio
 
 
 def grid_top(pyramid: Pyramid, regions: list[str]) -> GridTop | None:
-    """regions: their keys, row by row. None where one region is all."""
+    """Return the top's pack. regions: their keys, row by row. None where one region is all."""
     if not pyramid.cut:
         return None
     columns = pyramid.regions[1]
@@ -93,7 +93,7 @@ def grid_top(pyramid: Pyramid, regions: list[str]) -> GridTop | None:
 
 
 def scatter_regions(images: np.ndarray, scatter: Scatter, store: str) -> Iterator[ScatterRegion]:
-    """Row by row, then the top where there is one. images: (n,) int64 ids, in the order of `scatter`."""
+    """Return row by row, then the top where there is one. images: (n,) int64 ids, in the order of `scatter`."""
     pyramid = scatter.pyramid
     region, who = _members(scatter)
     bounds = np.searchsorted(region, np.arange(pyramid.regions[0] * pyramid.regions[1] + 1))
@@ -123,7 +123,7 @@ def scatter_regions(images: np.ndarray, scatter: Scatter, store: str) -> Iterato
 
 
 def _members(scatter: Scatter) -> tuple[np.ndarray, np.ndarray]:
-    """Regions, ascending, and for each an image of which it shows a part in one of its levels."""
+    """Return regions, ascending, and for each an image of which it shows a part in one of its levels."""
     pyramid, found = scatter.pyramid, list[np.ndarray]()
     count = len(scatter.x)
     for level in range(pyramid.cut, len(pyramid.levels)):

@@ -41,7 +41,7 @@ class Level:
 
 
 def levels_of(width: int, height: int, count: int | None = None) -> tuple[Level, ...]:
-    """From the smallest to `width` x `height` pixels; `count` of them, by default down to one tile."""
+    """Return those from the smallest to `width` x `height` pixels; `count` of them, by default down to one tile."""
     sizes = [(width, height)]
     while max(sizes[-1]) > TILE if count is None else len(sizes) < count:
         sizes.append((-(-sizes[-1][0] // 2), -(-sizes[-1][1] // 2)))
@@ -91,13 +91,13 @@ class Pyramid:
         return -(-deepest.rows // self.region), -(-deepest.columns // self.region)
 
     def window(self, row: int, column: int) -> tuple[int, int, int, int]:
-        """A region's left, top, width and height in pixels of the deepest level."""
+        """Return a region's left, top, width and height in pixels of the deepest level."""
         side, deepest = self.region * TILE, self.levels[-1]
         left, top = column * side, row * side
         return left, top, min(side, deepest.width - left), min(side, deepest.height - top)
 
     def place(self, level: int, column: int, row: int) -> tuple[int, int]:
-        """Where a tile is: the number of its region, row by row, or -1 for the top; and its row in that pack."""
+        """Return where a tile is: the number of its region, row by row, or -1 for the top; and its row in that pack."""
         one = self.levels[level]
         if level < self.cut:
             return -1, one.first + row * one.columns + column
@@ -134,7 +134,9 @@ class Tiles:
             self._packs[key] = OpenPack(folder, table, 0) if folder.is_local else Packs(folder, table)
 
     def get(self, view: str, level: int, column: int, row: int) -> bytes:
-        """The JPEG of a tile. Raises NotFoundError for a tile that is none, StoreDamagedError for one that is lost."""
+        """Return the JPEG of a tile. Raises NotFoundError for a tile that is none, StoreDamagedError for one that is
+        lost.
+        """
         pyramid = self.pyramids[view]
         if not 0 <= level < len(pyramid.levels):
             raise NotFoundError(f"no level {level}: {view} has levels 0 to {len(pyramid.levels) - 1}")
@@ -156,7 +158,7 @@ class Tiles:
 
 
 def _check(pyramid: Pyramid, keys: list[str]) -> None:
-    """Raises ValueError for a shape that no atlas has, or fewer packs than it needs."""
+    """Raise ValueError for a shape that no atlas has, or fewer packs than it needs."""
     if min(pyramid.rows, pyramid.columns) < 0 or not 1 <= pyramid.cell <= _LARGEST_CELL:
         raise ValueError(f"{pyramid} has not the shape of a view")
     if max(pyramid.rows, pyramid.columns) > _MOST_CELLS:
@@ -167,10 +169,10 @@ def _check(pyramid: Pyramid, keys: list[str]) -> None:
 
 
 def packs_of(facts: dict[str, Any]) -> set[str]:
-    """The keys of all packs. facts: `tiles` of an atlas's manifest."""
+    """Return the keys of all packs. facts: `tiles` of an atlas's manifest."""
     return {key for view in facts["views"].values() for key in (*view["regions"], *view["top"])}
 
 
 def pack_path(path: str, key: str) -> str:
-    """The folder of a pack. path: the atlas's folder."""
+    """Return the folder of a pack. path: the atlas's folder."""
     return f"{path}/tiles/{key}"

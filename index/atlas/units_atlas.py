@@ -45,7 +45,7 @@ class UnitsMap:
 
 
 def lay_out_units(store: Store, layer: str, options: MapOptions, *, progress: Progress = SILENT) -> UnitsMap:
-    """The map of all units of a layer. Raises LayerError."""
+    """Return the map of all units of a layer. Raises LayerError."""
     found = correlate(store, layer, threads=options.threads, progress=progress)
     dead = store.units(layer)["active"].to_numpy(zero_copy_only=False) == 0
     on_map = found.varies & ~dead
@@ -65,7 +65,7 @@ def lay_out_units(store: Store, layer: str, options: MapOptions, *, progress: Pr
 
 
 def unit_vectors(found: Correlations, on_map: np.ndarray) -> Vectors:
-    """(units, m) vectors whose distances are those of the units' scaled maxima; only units on the map are valid.
+    """Return (units, m) vectors whose distances are those of the units' scaled maxima; only units on the map are valid.
 
     on_map: (units,) bool, m of them. It is the Cholesky factor of their correlations: they are its inner products.
     """
@@ -79,7 +79,7 @@ def unit_vectors(found: Correlations, on_map: np.ndarray) -> Vectors:
 
 
 def with_rows_under(coordinates: np.ndarray, on_map: np.ndarray) -> np.ndarray:
-    """(units, 2) float32: the map of some units scaled to the unit square, and the others in rows under it.
+    """Return (units, 2) float32: the map of some units scaled to the unit square, and the others in rows under it.
 
     coordinates: (m, 2), of those that are `on_map` (units,) bool. y grows downwards, as the grids draw it.
     """
@@ -95,7 +95,7 @@ def with_rows_under(coordinates: np.ndarray, on_map: np.ndarray) -> np.ndarray:
 
 
 def dimmed(jpeg: bytes) -> bytes:
-    """The picture of a unit that lies apart: without colours and nearly without contrast. Raises OSError."""
+    """Return the picture of a unit that lies apart: without colours and nearly without contrast. Raises OSError."""
     with Image.open(io.BytesIO(jpeg)) as picture:
         gray = ImageOps.grayscale(picture)
     low, high = DIMMED
@@ -106,7 +106,7 @@ def dimmed(jpeg: bytes) -> bytes:
 
 
 def picture_of(store: Store, layer: str, apart: np.ndarray, unit: int) -> bytes | None:
-    """A unit's best patch, dimmed where the unit lies apart. Raises StoreDamagedError."""
+    """Return a unit's best patch, dimmed where the unit lies apart. Raises StoreDamagedError."""
     jpeg = store.patch(layer, unit, 0)
     if jpeg is None or not apart[unit]:
         return jpeg

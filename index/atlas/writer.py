@@ -38,7 +38,7 @@ def write_atlas(
     threads: int = 1,
     progress: Progress = SILENT,
 ) -> dict[str, Any]:
-    """Writes `atlas/<name>/`, replacing what was there; gives its manifest.
+    """Write `atlas/<name>/`, replacing what was there; gives its manifest.
 
     images: (n,) int64 ids; coordinates: (n, 2) float32, finite. side: cells along each side of the grid; by default
     about n / 4 cells, at most 100 x 100. settings, quality: kept in the manifest. store: the hash of the store's
@@ -94,7 +94,7 @@ def write_atlas(
 
 
 def _facts_before(folder: Folder, name: str) -> dict[str, Any]:
-    """The manifest of the atlas as it is; nothing where there is none, or one of another version."""
+    """Return the manifest of the atlas as it is; nothing where there is none, or one of another version."""
     try:
         found = unsealed(folder.read(atlas_path(name, "atlas.json")), atlas_path(name, "atlas.json"))
     except (MissingFileError, StoreDamagedError):
@@ -103,7 +103,9 @@ def _facts_before(folder: Folder, name: str) -> dict[str, Any]:
 
 
 def _remove_others(folder: Folder, name: str, now: dict[str, Any], before: dict[str, Any]) -> None:
-    """What the atlas does not need; in a bucket who reads the one before needs its tiles for a little while longer."""
+    """Remove what the atlas does not need; in a bucket a reader of the one before needs its tiles for a little while
+    longer.
+    """
     if "tiles" not in now:
         folder.remove(atlas_path(name, "scatter.parquet"))
     needed = [now] if folder.is_local else [now, before]

@@ -87,7 +87,7 @@ class Dataset(ABC):
 
     @abstractmethod
     def batches(self, rows: int = ROWS) -> Iterator[pa.RecordBatch]:
-        """All images in image_id order, at most `rows` a batch: RECORD_SCHEMA's columns and the metadata.
+        """Return all images in image_id order, at most `rows` a batch: RECORD_SCHEMA's columns and the metadata.
 
         uri: the file's relative path; `path.parquet#row` or `path.tar#member` for images inside a file.
         A path that is no valid UTF-8 begins with `./` and is percent-encoded.
@@ -99,16 +99,16 @@ class Dataset(ABC):
 
     @abstractmethod
     def files(self) -> Iterator[tuple[str, int | None, str | None]]:
-        """(relative path, size in bytes, etag) of every file that images are read from, in order."""
+        """Return (relative path, size in bytes, etag) of every file that images are read from, in order."""
 
     def read(self, batch: pa.RecordBatch | pa.Table) -> Iterator[bytes | ImageError]:
-        """As `read_encoded`; an `Upright` where EXIF orientation is applied."""
+        """Do the same as `read_encoded`; an `Upright` where EXIF orientation is applied."""
         for found in self.read_encoded(batch):
             yield found if isinstance(found, ImageError) else marked(found, self.exif)
 
     @abstractmethod
     def read_encoded(self, batch: pa.RecordBatch | pa.Table) -> Iterator[bytes | ImageError]:
-        """The encoded bytes of these rows of `batches`, in order, or why there are none.
+        """Return the encoded bytes of these rows of `batches`, in order, or why there are none.
 
         Needs the columns file, offset and length; contiguous rows are cheap.
         raises: StorageError where the disk or bucket fails; DatasetError where a Parquet file or tar is
@@ -117,11 +117,13 @@ class Dataset(ABC):
 
     @abstractmethod
     def describe(self) -> str:
-        """What was found, for the log: a line for each thing that a user should know. Makes the index of tars."""
+        """Return what was found, for the log: a line for each thing that a user should know. Makes the index of
+        tars.
+        """
 
 
 def unreadable(reason: str) -> ImageError:
-    """An image whose bytes cannot be had."""
+    """Return an image whose bytes cannot be had."""
     return ImageError(ImageStatus.UNREADABLE, reason)
 
 
@@ -130,24 +132,24 @@ NO_PERMISSION = "no permission to read the file"
 
 
 def too_large(size: int) -> ImageError:
-    """An image of more than MAX_IMAGE_BYTES."""
+    """Return an image of more than MAX_IMAGE_BYTES."""
     return ImageError(ImageStatus.TOO_LARGE, f"{size:,} bytes; at most {MAX_IMAGE_BYTES:,} are read")
 
 
 def to_uri(name: str) -> str:
-    """The name as valid UTF-8 text; `from_uri` gives the name back."""
+    """Return the name as valid UTF-8 text; `from_uri` gives the name back."""
     return name if is_text(name) else "./" + quote(name.encode(errors="surrogateescape"), safe="/# ")
 
 
 def from_uri(uri: str) -> str:
-    """The name that `to_uri` was given; no name of a file in a folder begins with `./`."""
+    """Return the name that `to_uri` was given; no name of a file in a folder begins with `./`."""
     if not uri.startswith("./"):
         return uri
     return unquote_to_bytes(uri[2:]).decode(errors="surrogateescape")
 
 
 def is_text(name: str) -> bool:
-    """Whether the name is valid Unicode: one of a local file may hold bytes that are not."""
+    """Return whether the name is valid Unicode: one of a local file may hold bytes that are not."""
     if name.isascii():
         return True
     try:
@@ -158,7 +160,7 @@ def is_text(name: str) -> bool:
 
 
 def metadata_names(columns: Sequence[str], reserved: Set[str] = frozenset()) -> list[str]:
-    """Names for metadata columns: `meta_` before those that the store has itself, whatever their case.
+    """Name for metadata columns: `meta_` before those that the store has itself, whatever their case.
 
     SQL engines do not tell `Label` from `label`. reserved: further names that are taken.
     """

@@ -72,12 +72,12 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 def decode(data: bytes) -> Pixels:
-    """The pixels, (height, width, 3) uint8 RGB. raises: ImageError (undecodable, too_large)."""
+    """Return the pixels, (height, width, 3) uint8 RGB. raises: ImageError (undecodable, too_large)."""
     return _guarded(data, lambda image: np.array(_upright(image, data)))
 
 
 def size(data: bytes) -> tuple[int, int]:
-    """(width, height) in pixels, from the header alone. raises: as `decode` does for a bad header."""
+    """Return (width, height) in pixels, from the header alone. raises: as `decode` does for a bad header."""
 
     def of(image: ImageFile.ImageFile) -> tuple[int, int]:
         return turned_size(image.size, orientation(image) if isinstance(data, Upright) else 1)
@@ -86,7 +86,7 @@ def size(data: bytes) -> tuple[int, int]:
 
 
 def thumbnail(data: bytes, side: int) -> bytes:
-    """A JPEG of the whole image, its longest side at most `side`; never enlarged. raises: as `decode`."""
+    """Return a JPEG of the whole image, its longest side at most `side`; never enlarged. raises: as `decode`."""
 
     def shrink(image: ImageFile.ImageFile) -> bytes:
         image.draft(
@@ -100,7 +100,7 @@ def thumbnail(data: bytes, side: int) -> bytes:
 
 
 def crop_jpeg(pixels: Pixels, box: Box, side: int) -> bytes:
-    """A JPEG of a box of an image, its longest side at most `side` pixels; never enlarged.
+    """Return a JPEG of a box of an image, its longest side at most `side` pixels; never enlarged.
 
     pixels: (height, width, 3) uint8; box: (x0, y0, x1, y1), half-open, clipped to the image.
     raises: ValueError for a box without a pixel of the image.
@@ -115,7 +115,7 @@ def crop_jpeg(pixels: Pixels, box: Box, side: int) -> bytes:
 
 
 def _guarded(data: bytes, use: Callable[[ImageFile.ImageFile], T]) -> T:
-    """What `use` makes of the opened image; whatever goes wrong becomes an ImageError."""
+    """Return what `use` makes of the opened image; whatever goes wrong becomes an ImageError."""
     ImageFile.LOAD_TRUNCATED_IMAGES = False  # other code of the process may have set it
     if not data:
         raise ImageError(ImageStatus.UNDECODABLE, "empty file")
@@ -140,7 +140,7 @@ def _check_size(image: Image.Image) -> None:
 
 
 def _upright(image: ImageFile.ImageFile, data: bytes) -> Image.Image:
-    """The first frame as RGB, turned as its EXIF orientation says where `data` is an `Upright`."""
+    """Return the first frame as RGB, turned as its EXIF orientation says where `data` is an `Upright`."""
     pixels = _rgb(image)
     return (
         turned(pixels, orientation(image)) if isinstance(data, Upright) else pixels
@@ -148,7 +148,7 @@ def _upright(image: ImageFile.ImageFile, data: bytes) -> Image.Image:
 
 
 def _rgb(image: ImageFile.ImageFile) -> Image.Image:
-    """The first frame as RGB."""
+    """Return the first frame as RGB."""
     image.load()
     image.info.pop(
         "transparency", None
@@ -165,7 +165,7 @@ def _rgb(image: ImageFile.ImageFile) -> Image.Image:
 
 
 def _from_integers(image: Image.Image) -> Image.Image:
-    """RGB from 16-bit greys: round(value / 257), so that 65535 is 255."""
+    """Return RGB from 16-bit greys: round(value / 257), so that 65535 is 255."""
     values = np.asarray(image).astype(np.int64)
     if values.min() < 0 or values.max() > _SIXTEEN_BITS:
         raise ImageError(
@@ -182,12 +182,12 @@ def _jpeg(image: Image.Image, quality: int) -> bytes:
 
 
 def _unidentified(data: bytes) -> str:
-    """The same words for the same bytes: Pillow's own message holds a memory address."""
+    """Return the same words for the same bytes: Pillow's own message holds a memory address."""
     return f"no image format that is read ({', '.join(FORMATS)}); the file begins with {_shown(data[:16])}"
 
 
 def _shown(data: bytes) -> str:
-    """Text in quotes if it is text, else the bytes in hexadecimal."""
+    """Return text in quotes if it is text, else the bytes in hexadecimal."""
     if not data:
         return "nothing: it is empty"
     is_text = data.isascii() and data.decode("ascii").isprintable()
@@ -195,6 +195,6 @@ def _shown(data: bytes) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """One line, the same for the same damage: without memory addresses."""
+    """Return one line, the same for the same damage: without memory addresses."""
     text = " ".join(_ADDRESS.sub("the image", str(error)).split())
     return text or type(error).__name__

@@ -70,7 +70,7 @@ def first_folders(name: str) -> tuple[str, ...]:
 
 
 def _is_split(paths: Iterable[tuple[str, ...]], number: int, *, all_of_them: bool = False) -> bool:
-    """Whether the folders at this place of the paths are splits.
+    """Return whether the folders at this place of the paths are splits.
 
     All are named so, or, at the first place, the training set and another one are among them: `train` alone among
     other folders may be a class of vehicles.

@@ -123,7 +123,7 @@ class ImageFolder(Dataset):
         return found
 
     def _check_root(self) -> None:
-        """Raises StorageError where the whole folder went away: no image of it is to blame."""
+        """Raise StorageError where the whole folder went away: no image of it is to blame."""
         if not Path(self.folder.url).is_dir():
             raise StorageError(
                 f"{self.folder.url} is not there any more: mount it or put it back, and run the command again"
@@ -146,12 +146,12 @@ class ImageFolder(Dataset):
 
 
 def _text(folder: str | None) -> str | None:
-    """The name of a folder; bytes that are no UTF-8 are percent-encoded."""
+    """Return the name of a folder; bytes that are no UTF-8 are percent-encoded."""
     return None if folder is None else to_uri(folder).removeprefix("./")
 
 
 def _refusal(path: Path) -> ImageError | None:
-    """Why this file must not be opened: a pipe would hang, and a device may act on it."""
+    """Return why this file must not be opened: a pipe would hang, and a device may act on it."""
     try:
         status = path.stat()
     except (FileNotFoundError, NotADirectoryError):

@@ -61,7 +61,7 @@ _HINTS = {
 
 
 def extension(name: str) -> str:
-    """The last extension in lower case, with its dot."""
+    """Return the last extension in lower case, with its dot."""
     return PurePosixPath(name).suffix.lower()
 
 
@@ -72,12 +72,12 @@ def is_no_image(name: str) -> bool:
 
 
 def hint(extensions: Iterable[str]) -> str:
-    """What is allowed, and what to do about these."""
+    """Return what is allowed, and what to do about these."""
     return " ".join([ALLOWED, *sorted({_HINTS[each] for each in extensions if each in _HINTS})])
 
 
 def no_images(path: str, found: Counter[str]) -> DatasetError:
-    """The error for a folder that holds no image; found: files for each extension."""
+    """Return the error for a folder that holds no image; found: files for each extension."""
     if not found:
         return DatasetError(f"{path} holds no files (hidden ones are not counted). {ALLOWED}")
     listed = ", ".join(f"{count} {each or 'without extension'}" for each, count in found.most_common(5))
@@ -85,7 +85,7 @@ def no_images(path: str, found: Counter[str]) -> DatasetError:
 
 
 def mixed(folder: Folder, name: str, kind: str) -> DatasetError:
-    """The error for a file that belongs to another kind of dataset than the folder's first files."""
+    """Return the error for a file that belongs to another kind of dataset than the folder's first files."""
     return DatasetError(
         f"{folder.path(name)} is a {extension(name)} file among {kind}: a dataset is of one kind. "
         f"Give the sub-folder or file that is meant, or move this one away. {ALLOWED}"
@@ -95,7 +95,7 @@ def mixed(folder: Folder, name: str, kind: str) -> DatasetError:
 def files_of(
     folder: Folder, extensions: frozenset[str], kind: str, *, sidecars: frozenset[str] = frozenset()
 ) -> Iterator[Entry]:
-    """The files with these extensions; others are passed over, unless they belong to another kind.
+    """Yield the files with these extensions; others are passed over, unless they belong to another kind.
 
     sidecars: extensions of another kind's files that may lie beside a file that is named alike but for it.
     """
@@ -116,5 +116,5 @@ def files_of(
 
 
 def stem(name: str) -> str:
-    """The path without its last extension."""
+    """Return the path without its last extension."""
     return name[: len(name) - len(extension(name))]

@@ -22,7 +22,7 @@ _PARQUET_FILES = 1000
 
 
 def open_dataset(path: str, options: DatasetOptions = DEFAULT) -> Dataset:
-    """The image folder, Parquet file or folder, or WebDataset tar(s) at a local path or bucket URL.
+    """Return the image folder, Parquet file or folder, or WebDataset tar(s) at a local path or bucket URL.
 
     A folder is of the kind of its first file that tells; a later file of another kind ends the listing with
     an error.
@@ -43,7 +43,7 @@ def open_dataset(path: str, options: DatasetOptions = DEFAULT) -> Dataset:
 
 
 def _selected(path: str, patterns: tuple[str, ...]) -> Folder:
-    """The files of a folder that match. Raises UsageError where none does."""
+    """Return the files of a folder that match. Raises UsageError where none does."""
     from .selection import SelectedFolder  # its library is not needed for most datasets, nor for serving
 
     folder = SelectedFolder(path, patterns)
@@ -53,7 +53,7 @@ def _selected(path: str, patterns: tuple[str, ...]) -> Folder:
 
 
 def _single_file(path: str) -> tuple[Folder, Entry] | None:
-    """The folder and the entry of the file that the path names, or None where it names no file."""
+    """Return the folder and the entry of the file that the path names, or None where it names no file."""
     parent, _, name = path.rstrip("/").rpartition("/")
     if path.endswith("/") or parent.endswith(":/") or name in {"", ".", ".."}:
         return None

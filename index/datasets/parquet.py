@@ -126,7 +126,7 @@ class ParquetDataset(Dataset):
         return has_values(metadata, column)
 
     def _tables(self, name: str, columns: Columns) -> Iterator[pa.Table]:
-        """The label and metadata columns of each row group, and at least its rows."""
+        """Yield the label and metadata columns of each row group, and at least its rows."""
         wanted = [*columns.beside_image, *([columns.path] if self._named and columns.path else [])]
         metadata = guarded(self.folder, name, lambda: open_parquet(self.folder, name).metadata)
 
@@ -176,7 +176,7 @@ class ParquetDataset(Dataset):
         return data if len(data) <= MAX_IMAGE_BYTES else too_large(len(data))
 
     def _value(self, what: str, column: str | None, name: str, row: int) -> Any:
-        """The value of a column, by a reader for each thread; None where there is no such column."""
+        """Return the value of a column, by a reader for each thread; None where there is no such column."""
         if column is None:
             return None
         reader: RowReader | None = getattr(self._threads, what, None)
@@ -192,5 +192,5 @@ class ParquetDataset(Dataset):
 
 
 def _counting(rows: int) -> pa.Table:
-    """A table with nothing but its number of rows."""
+    """Return a table with nothing but its number of rows."""
     return pa.table({"": pa.nulls(rows)})

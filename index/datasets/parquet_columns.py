@@ -70,7 +70,7 @@ class Columns:
         return [*([] if self.label is None else [self.label]), *(column.source for column in self.metadata)]
 
     def difference(self, other: "Columns") -> DatasetError:
-        """The error for a file that does not agree with this one, the first."""
+        """Return the error for a file that does not agree with this one, the first."""
         return DatasetError(
             f"{other.where} differs from {self.where}: {_summary(other)}, but {_summary(self)}. "
             "The files of a dataset must have the same columns and class names: give the sub-folder that is "
@@ -78,7 +78,7 @@ class Columns:
         )
 
     def labels(self, table: pa.Table, first: int, dropped: Counter[str]) -> pa.Array:
-        """The labels as text, null where they are no finite numbers, which `dropped` counts.
+        """Return the labels as text, null where they are no finite numbers, which `dropped` counts.
 
         table: rows `first`, `first` + 1 … of the file. raises: DatasetError.
         """
@@ -88,7 +88,7 @@ class Columns:
         return label_text(values, self.class_names, dropped, lambda row: f"{self.where}, row {first + row}")
 
     def label_lists(self, table: pa.Table, first: int, dropped: Counter[str]) -> pa.Array:
-        """The labels of each image as a list of text, null where there is no list. raises: as `labels`."""
+        """Return the labels of each image as a list of text, null where there is no list. raises: as `labels`."""
         assert self.label is not None, "several labels have a column"
         lists = plain_array(table.column(self.label)).cast(
             pa.list_(_item_type(table.column(self.label).type))
@@ -104,7 +104,7 @@ class Columns:
         return pa.array(found, pa.list_(pa.string()))
 
     def cast(self, table: pa.Table, column: MetadataColumn) -> pa.Array:
-        """One metadata column with the type of the store. raises: DatasetError for values that do not fit."""
+        """Return one metadata column with the type of the store. raises: DatasetError for values that do not fit."""
         values = plain_array(table.column(column.source))
         try:
             return values.cast(column.type)
@@ -115,7 +115,7 @@ class Columns:
             ) from error
 
     def describe(self) -> list[str]:
-        """Lines for the log."""
+        """Return lines for the log."""
         lines = [f"images: column {self.image or self.path}; label: {_label_summary(self)}"]
         if self.metadata:
             renamed = (
@@ -129,7 +129,7 @@ class Columns:
 
 
 def find_columns(schema: pa.Schema, where: str, options: DatasetOptions = DEFAULT) -> Columns:
-    """The columns of the file `where`.
+    """Return the columns of the file `where`.
 
     raises: DatasetError for no image column, or two of one name; UsageError for columns in the options that it lacks.
     """
@@ -167,7 +167,7 @@ def find_columns(schema: pa.Schema, where: str, options: DatasetOptions = DEFAUL
 
 
 def _free_name(name: str, taken: Sequence[str]) -> str:
-    """The name, or the image's own where the dataset has a column that is called so."""
+    """Return the name, or the image's own where the dataset has a column that is called so."""
     lower = {each.lower() for each in taken}
     while name in lower:
         name = f"image_{name}"
@@ -175,7 +175,7 @@ def _free_name(name: str, taken: Sequence[str]) -> str:
 
 
 def _hugging_face_features(schema: pa.Schema) -> dict[str, dict[str, Any]]:
-    """The features that the `datasets` library writes into the schema's metadata; empty where it did not."""
+    """Return the features that the `datasets` library writes into the schema's metadata; empty where it did not."""
     text = (schema.metadata or {}).get(b"huggingface")
     try:
         features = json.loads(text)["info"]["features"] if text else {}
@@ -238,7 +238,7 @@ def _is_list(kind: pa.DataType) -> bool:
 
 
 def _item_type(kind: pa.DataType) -> pa.DataType:
-    """The type of a label: of a list's items, dictionaries decoded."""
+    """Return the type of a label: of a list's items, dictionaries decoded."""
     kind = kind.value_type if _is_list(kind) else kind
     return kind.value_type if pa.types.is_dictionary(kind) else kind
 
@@ -254,7 +254,7 @@ def _is_binary(kind: pa.DataType) -> bool:
 def _label_column(
     schema: pa.Schema, features: dict[str, dict[str, Any]], where: str, wanted: str | None
 ) -> str | None:
-    """`label` or a list `labels`, or else the only column of ClassLabels."""
+    """Return `label` or a list `labels`, or else the only column of ClassLabels."""
     if wanted is not None:
         if wanted in schema.names and _is_label(schema.field(wanted).type):
             return wanted
@@ -282,7 +282,7 @@ def _class_labels(features: dict[str, dict[str, Any]]) -> list[str]:
 
 
 def _class_label(features: dict[str, dict[str, Any]], name: str | None) -> dict[str, Any] | None:
-    """The ClassLabel of a column, or of the items of a column of lists."""
+    """Return the ClassLabel of a column, or of the items of a column of lists."""
     feature = features.get(name, {}) if name is not None else {}
     item = feature.get("feature")
     if isinstance(item, dict):
@@ -291,7 +291,7 @@ def _class_label(features: dict[str, dict[str, Any]], name: str | None) -> dict[
 
 
 def _candidates(schema: pa.Schema, features: dict[str, dict[str, Any]], image: str) -> tuple[str, ...]:
-    """Columns that may be meant for labels: ClassLabels, or else all that labels can be made of."""
+    """Return columns that may be meant for labels: ClassLabels, or else all that labels can be made of."""
     classes = [name for name in _class_labels(features) if name in schema.names]
     others = [field.name for field in schema if field.name != image and field.name and _is_label(field.type)]
     return tuple(classes or others)
@@ -305,7 +305,7 @@ def _class_names(features: dict[str, dict[str, Any]], label: str | None) -> tupl
 def _further_columns(
     schema: pa.Schema, used: set[str | None]
 ) -> tuple[list[pa.Field], list[tuple[str, str]]]:
-    """(columns kept, (name, type) of those that are not)."""
+    """Return (columns kept, (name, type) of those that are not)."""
     kept: list[pa.Field] = []
     skipped: list[tuple[str, str]] = []
     for field in schema:
@@ -319,7 +319,7 @@ def _further_columns(
 
 
 def _kept_type(kind: pa.DataType) -> pa.DataType | None:
-    """The type that metadata of this type has in the store; None for nested, binary and other types."""
+    """Return the type that metadata of this type has in the store; None for nested, binary and other types."""
     if pa.types.is_dictionary(kind):
         return _kept_type(kind.value_type)
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):

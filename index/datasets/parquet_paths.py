@@ -30,7 +30,7 @@ class PathImages:
         self._opened: dict[str, ImageFolder] = {}
 
     def read(self, file: str, path: str) -> bytes | ImageError:
-        """The bytes of the image that a row of the Parquet file `file` names. Raises StorageError."""
+        """Return the bytes of the image that a row of the Parquet file `file` names. Raises StorageError."""
         if "://" in path:
             return unreadable(
                 f"the row gives the address {path!r} alone, and addresses are not fetched. {_ADVICE}"
@@ -55,7 +55,7 @@ class PathImages:
 
 
 def _below(root: str, path: str, begin: str) -> str | None:
-    """The path, which begins in `begin`, as one relative to `root`; None where it leads elsewhere."""
+    """Return the path, which begins in `begin`, as one relative to `root`; None where it leads elsewhere."""
     if "://" in root:
         whole = posixpath.normpath(posixpath.join(begin.split("://")[1], path))
         top = posixpath.normpath(root.split("://")[1])

@@ -59,7 +59,7 @@ class SharedGroups:
         self._held: WeakValueDictionary[tuple[str, int], Rows] = WeakValueDictionary()
 
     def get(self, key: tuple[str, int], load: Callable[[], Rows]) -> Rows:
-        """The row group (file, number), loaded unless a thread holds it."""
+        """Return the row group (file, number), loaded unless a thread holds it."""
         with self._lock:
             gate = self._gates.setdefault(key, Lock())
         with gate:
@@ -78,7 +78,7 @@ class RowReader:
         self._forget()
 
     def row(self, name: str, row: int) -> Any:
-        """The value of a row, None where it is null. raises: as `Folder.read`, and DatasetError."""
+        """Return the value of a row, None where it is null. raises: as `Folder.read`, and DatasetError."""
         if name != self._name or self._rows is None or row not in self._rows:
             self._rows = guarded(self._folder, name, lambda: self._load(name, row))
         return self._rows.values[row - self._rows.first].as_py()
@@ -129,7 +129,7 @@ class RowReader:
         return Rows(first, leaf_of(table.column(0), self._column))
 
     def _streamed(self, name: str, group: int, row: int, *, rows: int) -> Rows:
-        """The batch that holds the row: the stream goes on, or begins again for an earlier row."""
+        """Return the batch that holds the row: the stream goes on, or begins again for an earlier row."""
         stream = self._stream
         if stream is None or stream.group != group or stream.next_row > row:
             stream = self._stream = _Stream(group, self._starts[group], self._batches(name, group, rows))
@@ -152,7 +152,7 @@ class RowReader:
 def open_parquet(
     folder: Folder, name: str, metadata: pq.FileMetaData | None = None, *, stream: bool = False
 ) -> pq.ParquetFile:
-    """The file. stream: column chunks are read piece by piece instead of whole."""
+    """Return the file. stream: column chunks are read piece by piece instead of whole."""
     return pq.ParquetFile(
         folder.open(name),
         metadata=metadata,
@@ -162,7 +162,7 @@ def open_parquet(
 
 
 def guarded(folder: Folder, name: str, action: Callable[[], T]) -> T:
-    """Runs `action`, which reads a Parquet file. raises: as `Folder.read`; DatasetError for damage."""
+    """Run `action`, which reads a Parquet file. raises: as `Folder.read`; DatasetError for damage."""
 
     def run() -> T:
         try:
@@ -184,7 +184,7 @@ def _damaged(folder: Folder, name: str, error: Exception) -> DatasetError:
 
 
 def _group_starts(metadata: pq.FileMetaData) -> list[int]:
-    """The first row of each row group; empty groups share theirs with the next."""
+    """Return the first row of each row group; empty groups share theirs with the next."""
     starts, row = [], 0
     for group in range(metadata.num_row_groups):
         starts.append(row)
@@ -193,7 +193,7 @@ def _group_starts(metadata: pq.FileMetaData) -> list[int]:
 
 
 def _image_bytes(group: pq.RowGroupMetaData, column: str) -> int:
-    """Uncompressed bytes of the image column."""
+    """Return uncompressed bytes of the image column."""
     chunks = (group.column(index) for index in range(group.num_columns))
     return sum(chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema == column)
 
@@ -203,12 +203,12 @@ def _stream_rows(rows: int, size: int) -> int:
 
 
 def leaf_of(column: pa.ChunkedArray, path: str) -> pa.ChunkedArray:
-    """The values at a Parquet path (`image.bytes`) of its column; a struct that is null has null values."""
+    """Return the values at a Parquet path (`image.bytes`) of its column; a struct that is null has null values."""
     return pc.struct_field(column, path.rpartition(".")[2]) if pa.types.is_struct(column.type) else column
 
 
 def has_values(metadata: pq.FileMetaData, column: str) -> bool:
-    """Whether a column of this Parquet path has a value that is not null, or may have one."""
+    """Return whether a column of this Parquet path has a value that is not null, or may have one."""
     for group in map(metadata.row_group, range(metadata.num_row_groups)):
         for chunk in (group.column(index) for index in range(group.num_columns)):
             if chunk.path_in_schema == column:

@@ -39,7 +39,7 @@ def expand(paths: Sequence[str]) -> tuple[str, tuple[str, ...]]:
 
 
 def _braces(path: str) -> list[str]:
-    """`{a,b}` and `{000..012}`, as WebDataset writes shards, written out; the path itself if it exists."""
+    """Return `{a,b}` and `{000..012}`, as WebDataset writes shards, written out; the path itself if it exists."""
     if _exists(path):
         return [path]
     try:
@@ -49,7 +49,7 @@ def _braces(path: str) -> list[str]:
 
 
 def _split(path: str) -> tuple[tuple[str, ...], str]:
-    """The folders before the first pattern of a path, and what follows as a pattern."""
+    """Return the folders before the first pattern of a path, and what follows as a pattern."""
     parts = tuple(path.rstrip("/").split("/"))
     if _exists(path):
         pattern = glob.escape(parts[-1])
@@ -65,7 +65,7 @@ def _split(path: str) -> tuple[tuple[str, ...], str]:
 
 
 def _common(bases: list[tuple[str, ...]]) -> tuple[str, ...]:
-    """Raises UsageError where there is no common folder."""
+    """Raise UsageError where there is no common folder."""
     common: list[str] = []
     for parts in zip(*bases, strict=False):
         if len(set(parts)) > 1:
@@ -101,7 +101,7 @@ class SelectedFolder(Folder):
         return SelectedFolder, (self.url, self._patterns)
 
     def entries(self, prefix: str = "", *, hidden: bool = True) -> Iterator[Entry]:
-        """As `Folder.entries`, of the files that match."""
+        """Do the same as `Folder.entries`, of the files that match."""
         for start in _prefixes(self._patterns):
             narrower = max(start, prefix, key=len)
             if not (start.startswith(prefix) or prefix.startswith(start)):
@@ -127,7 +127,7 @@ def _matches(name: str, patterns: tuple[str, ...]) -> bool:
 
 
 def _prefixes(patterns: Sequence[str]) -> list[str]:
-    """What the names that match begin with, in byte order, none of which is the beginning of another."""
+    """Return what the names that match begin with, in byte order, none of which is the beginning of another."""
     found: list[str] = []
     for prefix in sorted({_literal(pattern) for pattern in patterns}, key=str.encode):
         if not found or not prefix.startswith(found[-1]):
@@ -136,7 +136,7 @@ def _prefixes(patterns: Sequence[str]) -> list[str]:
 
 
 def _literal(pattern: str) -> str:
-    """The text of a pattern before its first sign that stands for something else."""
+    """Return the text of a pattern before its first sign that stands for something else."""
     text = re.match(r"(?:\\.|[^\\*?\[{!(])*", pattern)
     plain = re.sub(r"\\(.)", r"\1", text[0] if text else "")
     return plain if not plain.endswith(("/.", "/..")) else str(PurePosixPath(plain).parent)

@@ -47,7 +47,7 @@ class TarIndex:
         self._names: dict[str, tuple[str, pa.DataType]] = {}
 
     def made(self, entries: Callable[[], Iterator[Entry]]) -> "TarIndex":
-        """This index, made from the tars unless it is already. raises: DatasetError for a damaged tar."""
+        """Return this index, made from the tars unless it is already. raises: DatasetError for a damaged tar."""
         with self._lock:
             if self._spool is None:
                 spool = Path(mkdtemp(prefix="unitscope-tar-"))
@@ -63,7 +63,7 @@ class TarIndex:
         return pa.schema(list(self._names.values()))
 
     def batches(self, rows: int) -> Iterator[pa.RecordBatch]:
-        """As `Dataset.batches`."""
+        """Do the same as `Dataset.batches`."""
         assert self._spool is not None, "made() comes first"
         for number in range(self._tars):
             with (
@@ -80,7 +80,7 @@ class TarIndex:
         return self._ignored.copy()
 
     def describe(self) -> list[str]:
-        """Lines for the log."""
+        """Return lines for the log."""
         lines: list[str] = []
         kept = dict(self._names)
         if has_label_lists(self.metadata_schema):
@@ -124,7 +124,7 @@ class TarIndex:
     def _samples(
         self, entry: Entry, ignored: Counter[str], grouping: Grouping, look: Look | None
     ) -> Iterator[Sample]:
-        """raises: StorageError, DatasetError naming the tar"""
+        """Open the tar. Raises StorageError, DatasetError naming the tar"""
         where = self._folder.path(entry.name)
         try:
             with self._folder.open(entry.name) as file:
@@ -141,7 +141,7 @@ class TarIndex:
 
 
 def _spooled(entry: Entry, chunk: list[Sample], types: dict[str, set[type]]) -> pa.RecordBatch:
-    """The rows of some samples; notes the types of their metadata fields in `types`."""
+    """Return the rows of some samples; notes the types of their metadata fields in `types`."""
     count = len(chunk)
     fields = [_scalars(sample, types) for sample in chunk]
     columns: list[list[Any]] = [
@@ -159,7 +159,7 @@ def _spooled(entry: Entry, chunk: list[Sample], types: dict[str, set[type]]) -> 
 
 
 def _scalars(sample: Sample, types: dict[str, set[type]]) -> dict[str, Scalar | list[str]]:
-    """The sample's fields that are no null; notes the type of each."""
+    """Return the sample's fields that are no null; notes the type of each."""
     found = dict(sample.fields)
     labels = found.get(LABELS)
     if sample.label is None and isinstance(labels, list) and all(_is_label(one) for one in labels):
@@ -176,14 +176,14 @@ def _is_label(value: object) -> bool:
 
 
 def _kind(value: object) -> type:
-    """The type that a JSON value asks of its column; an integer beyond 64 bits asks for text."""
+    """Return the type that a JSON value asks of its column; an integer beyond 64 bits asks for text."""
     if isinstance(value, int) and not isinstance(value, bool) and not -(2**63) <= value < 2**63:
         return str
     return type(value)
 
 
 def _column_types(fields: dict[str, set[type]]) -> dict[str, tuple[str, pa.DataType]]:
-    """Field → (name, narrowest type that holds all values) in the store; fields ever nested are left out."""
+    """Return field → (name, narrowest type that holds all values) in the store; fields ever nested are left out."""
     kept = [name for name, types in sorted(fields.items()) if name and not _is_nested(types)]
     several = fields.get(LABELS, set()) - {type(None)} == {LabelList}
     names = metadata_names(kept, {LABELS} if several else frozenset())
@@ -204,7 +204,7 @@ def _column_type(types: set[type]) -> pa.DataType:
 
 
 def _is_nested(types: set[type]) -> bool:
-    """Whether values are lists or objects, but for a list of labels in each."""
+    """Return whether values are lists or objects, but for a list of labels in each."""
     return bool(types & {list, dict}) or (LabelList in types and bool(types - {LabelList, type(None)}))
 
 

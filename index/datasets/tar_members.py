@@ -109,7 +109,7 @@ def samples(
     grouping: Grouping = RUNS,
     look: Look | None = None,
 ) -> Iterator[Sample]:
-    """The samples in the order of the tar; `ignored` counts what is passed over, under the names above.
+    """Yield the samples in the order of the tar; `ignored` counts what is passed over, under the names above.
 
     Other groupings than RUNS hold the names of the whole tar. look: takes note of what is read, by RUNS.
     raises: DatasetError naming `where` for what is no tar, or is cut off or damaged.
@@ -140,7 +140,7 @@ def _runs(members: Iterator["_Member"], look: Look | None) -> Iterator[list["_Me
 
 
 def _by_key(members: Iterator["_Member"]) -> Iterator[list["_Member"]]:
-    """Groups of one key in the order of their first members; an extension that occurs again begins another group."""
+    """Group of one key in the order of their first members; an extension that occurs again begins another group."""
     groups: dict[tuple[str, int], list[_Member]] = {}
     seen: Counter[tuple[str, str]] = Counter()
     for member in members:
@@ -185,13 +185,15 @@ def _member(info: tarfile.TarInfo, file: pa.NativeFile, keys: re.Pattern[str]) -
 
 
 def _is_hidden(name: str) -> bool:
-    """Hidden files, and what WebDataset keeps for itself (`__meta__`)."""
+    """Return hidden files, and what WebDataset keeps for itself (`__meta__`)."""
     last = name.rpartition("/")[2]
     return name.startswith(".") or "/." in name or last.startswith("__")
 
 
 def _check_end(file: pa.NativeFile, offset: int) -> None:
-    """tarfile takes a damaged header for the end of the tar: a real one is zeros, or the end of the file."""
+    """Check the end: tarfile takes a damaged header for the end of the tar: a real one is zeros, or the end of the
+    file.
+    """
     file.seek(offset)
     if file.read(tarfile.BLOCKSIZE).strip(b"\0"):
         raise tarfile.ReadError(f"byte {offset} is no header of a member")
@@ -226,7 +228,7 @@ def _label(members: list[_Member], ignored: Counter[str]) -> str | None:
 
 
 def _json_label(fields: dict[str, Any]) -> str | None:
-    """Without a .cls member, the field `label` (or `cls`) of the .json."""
+    """Return, without a .cls member, the field `label` (or `cls`) of the .json."""
     value = fields.get("label", fields.get("cls"))
     if isinstance(value, str | int):
         return json.dumps(value) if isinstance(value, bool) else str(value)
@@ -247,7 +249,7 @@ def _fields(members: list[_Member], ignored: Counter[str]) -> dict[str, Any]:
 
 
 def _text_or_none(value: Any) -> Any:
-    """JSON can spell half of a surrogate pair, which no column can hold: escaped."""
+    """Return JSON can spell half of a surrogate pair, which no column can hold: escaped."""
     if isinstance(value, str) and not is_text(value):
         return value.encode(errors="backslashreplace").decode()
     return value

@@ -113,7 +113,7 @@ Member = tuple[str, int | None, int | None]
 
 
 def _spans(members: list[Member]) -> Iterator[list[Member]]:
-    """Runs of members that one read can fetch."""
+    """Run of members that one read can fetch."""
     span: list[Member] = []
     for member in members:
         if span and not _joins(span, member):

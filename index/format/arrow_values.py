@@ -26,7 +26,8 @@ At = Callable[[Sequence[int]], list[Any]]
 
 
 def reader(array: pa.Array) -> At:
-    """A function from places to the values there, as `array[place].as_py()` gives them; places are not checked, and a
+    """Return a function from places to the values there, as `array[place].as_py()` gives them; places are not
+    checked, and a
     range has the step 1.
 
     Quick for numbers and strings; other types are read as scalars. The function keeps the array's memory.
@@ -43,7 +44,8 @@ def reader(array: pa.Array) -> At:
 
 
 def list_reader(array: pa.ListArray) -> Callable[[int, int | None], list[list[Any]]]:
-    """A function from a place and a number to the first so many elements there (None: all), which are structs without
+    """Return a function from a place and a number to the first so many elements there (None: all), which are structs
+    without
     nulls: the values of each field."""
     ends, fields = _view(array, 1, "i")[array.offset :], [reader(field) for field in array.values.flatten()]
 
@@ -82,7 +84,7 @@ def _scalars(array: pa.Array, places: Sequence[int]) -> list[Any]:
 
 
 def _validity(array: pa.Array) -> At:
-    """Whether there is a value. https://arrow.apache.org/docs/format/Columnar.html#validity-bitmaps"""
+    """Return whether there is a value. https://arrow.apache.org/docs/format/Columnar.html#validity-bitmaps"""
     bits, first = _view(array, 0, "B"), array.offset
     return lambda places: [bits[(first + place) >> 3] >> ((first + place) & 7) & 1 for place in places]
 

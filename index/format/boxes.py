@@ -53,7 +53,7 @@ def patches(
 def _by_branch(
     y: np.ndarray, x: np.ndarray, layer: LayerRow, images: "_Images", units: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(patches, 4) int32 twice: the receptive fields and the views, of the branch of each patch's unit."""
+    """Return (patches, 4) int32 twice: the receptive fields and the views, of the branch of each patch's unit."""
     if units is None or not layer.branches:
         return _of_geometry(y, x, layer.geometry, images)
     branch = np.zeros(layer.units, np.int64)
@@ -70,7 +70,9 @@ def _by_branch(
 def _of_geometry(
     y: np.ndarray, x: np.ndarray, geometry: Geometry, images: "_Images"
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(patches, 4) int32 twice: the receptive fields and the views of positions. A view is never beyond the field."""
+    """Return (patches, 4) int32 twice: the receptive fields and the views of positions. A view is never beyond the
+    field.
+    """
     this = geometry
     top, left = this.start_y + y * this.stride_y, this.start_x + x * this.stride_x
     bottom, right = top + this.rf_height, left + this.rf_width
@@ -107,7 +109,7 @@ class _Images:
 
     @staticmethod
     def of(frame: Frame, widths: np.ndarray, heights: np.ndarray) -> "_Images":
-        """`Frame` itself is asked, once for each distinct size."""
+        """Return `Frame` itself is asked, once for each distinct size."""
         keys = widths.astype(np.int64) << 32 | heights.astype(np.int64)
         encoded = pa.array(keys).dictionary_encode()
         rows = np.empty((8, len(encoded.dictionary)), np.int64)
@@ -131,7 +133,7 @@ class _Images:
         return zero, zero, self.input_width, self.input_height
 
     def boxes(self, x0: np.ndarray, y0: np.ndarray, x1: np.ndarray, y1: np.ndarray) -> np.ndarray:
-        """(patches, 4) int32, (x0, y0, x1, y1): boxes of the input in the original images."""
+        """Return (patches, 4) int32, (x0, y0, x1, y1): boxes of the input in the original images."""
         left, right = _stretch(x0 + self.left, x1 + self.left, self.width, self.resized_width)
         top, bottom = _stretch(y0 + self.top, y1 + self.top, self.height, self.resized_height)
         return np.stack([left, top, right, bottom], axis=1).astype(np.int32)
@@ -140,7 +142,7 @@ class _Images:
 def _stretch(
     low: np.ndarray, high: np.ndarray, size: np.ndarray, resized: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """[low, high) of `resized` pixels in `size` pixels, as in `Frame`."""
+    """Return [low, high) of `resized` pixels in `size` pixels, as in `Frame`."""
     start = np.clip((low * size) // resized, 0, size - 1)
     stop = -((-high * size) // resized)
     return start, np.clip(stop, start + 1, size)

@@ -22,7 +22,7 @@ class Columns:
     def __init__(
         self, cache: FileCache, paths: Sequence[str], rows: Sequence[int], expected: pa.Schema | None = None
     ) -> None:
-        """expected: columns whose types are checked where a file has them."""
+        """Set up the columns. expected: columns whose types are checked where a file has them."""
         self._cache = cache
         self._expected = expected
         self._paths = tuple(paths)
@@ -40,42 +40,42 @@ class Columns:
         return self._cache.schema(self._paths[0])
 
     def groups(self) -> Iterator[RowGroup]:
-        """All row groups, in order."""
+        """Yield all row groups, in order."""
         for part in range(len(self._paths)):
             yield from self._part_groups(part)
 
     def read(self, group: RowGroup, names: Sequence[str]) -> dict[str, pa.Array]:
-        """Columns of a row group, cached."""
+        """Return columns of a row group, cached."""
         return self._cache.read(group, names)
 
     def read_new(self, group: RowGroup, names: Sequence[str]) -> pa.Table:
-        """Columns of a row group, not cached: for passes over a whole table."""
+        """Return columns of a row group, not cached: for passes over a whole table."""
         return self._cache.read_new(group, names)
 
     def whole(self, name: str) -> pa.Array:
-        """A column of all rows, cached: for tables whose column fits into the cache a few times."""
+        """Return a column of all rows, cached: for tables whose column fits into the cache a few times."""
         for part in range(len(self._paths)):
             self._part_groups(part)  # are there as many rows as there should be?
         return self._cache.read_whole(self._paths, name)
 
     def hold(self, names: Sequence[str]) -> None:
-        """Reads columns of all rows ahead, where they fit well into the cache: `values_at` is quicker then."""
+        """Read columns of all rows ahead, where they fit well into the cache: `values_at` is quicker then."""
         for part in range(len(self._paths)):
             self._part_groups(part)
         self._cache.hold_whole(self._paths, names)
 
     def locate(self, row: int) -> tuple[int, int]:
-        """(the number of the part, the row within it)."""
+        """Return (the number of the part, the row within it)."""
         part = bisect_right(self._ends, row) - 1
         return part, row - self._ends[part]
 
     def group_of(self, row: int) -> RowGroup:
-        """The row group of a row."""
+        """Return the row group of a row."""
         groups = self._part_groups(self.locate(row)[0])
         return groups[bisect_right(groups, row, key=lambda group: group.first) - 1]
 
     def take(self, name: str, rows: np.ndarray) -> pa.ChunkedArray:
-        """The values of a column at `rows` ((n,) int64, any order), in their order.
+        """Return the values of a column at `rows` ((n,) int64, any order), in their order.
 
         Reads the row groups that hold them.
         """
@@ -91,15 +91,15 @@ class Columns:
         return pa.chunked_array(chunks).take(pa.array(back))
 
     def column(self, group: RowGroup, name: str) -> HeldColumn:
-        """A column of a row group, cached."""
+        """Return a column of a row group, cached."""
         return self._cache.column(group, name)
 
     def column_at_hand(self, group: RowGroup, name: str) -> HeldColumn | None:
-        """The same, None where it would have to be read."""
+        """Return the same, None where it would have to be read."""
         return self._cache.columns_at_hand([(group, name)])[0]
 
     def values_at(self, names: Sequence[str], rows: Sequence[int]) -> list[list[Any]]:
-        """The values of some columns at some rows, any order, in their order, as Python's own.
+        """Return the values of some columns at some rows, any order, in their order, as Python's own.
 
         Reads the row groups that hold them. For few rows: no array is made on the way.
         """
@@ -108,7 +108,7 @@ class Columns:
         return found
 
     def values_at_hand(self, names: Sequence[str], rows: Sequence[int]) -> list[list[Any]] | None:
-        """The same, None where something would have to be read."""
+        """Return the same, None where something would have to be read."""
         return self._values(names, rows, read=False)
 
     def _values(self, names: Sequence[str], rows: Sequence[int], *, read: bool) -> list[list[Any]] | None:
@@ -136,7 +136,8 @@ class Columns:
         return whole
 
     def _placed(self, rows: Sequence[int]) -> Iterator[tuple[RowGroup, list[int]]]:
-        """The row groups that hold `rows`, each with the places in `rows` of those that it holds; all in order where
+        """Yield the row groups that hold `rows`, each with the places in `rows` of those that it holds; all in order
+        where
         one group holds them all."""
         if len(rows):
             group = self.group_of(min(rows))
@@ -152,7 +153,7 @@ class Columns:
             yield group, order[start:position]
 
     def _held_by(self, rows: np.ndarray, order: np.ndarray) -> Iterator[tuple[RowGroup, np.ndarray]]:
-        """The row groups that hold `rows`, each with the places in `rows` of those that it holds.
+        """Yield the row groups that hold `rows`, each with the places in `rows` of those that it holds.
 
         order: (n,) the places in ascending order of rows.
         """
@@ -165,14 +166,14 @@ class Columns:
             position = stop
 
     def _check_types(self, path: str) -> None:
-        """Raises StoreDamagedError where a column is of another type than its readers take."""
+        """Raise StoreDamagedError where a column is of another type than its readers take."""
         schema = self._cache.schema(path)
         for field in self._expected or ():
             if field.name in schema.names and not same_type(schema.field(field.name).type, field.type):
                 raise damaged(path, f"its column {field.name} is of the type {schema.field(field.name).type}")
 
     def _part_groups(self, part: int) -> tuple[RowGroup, ...]:
-        """The row groups of a part."""
+        """Return the row groups of a part."""
         if part not in self._groups:
             path, first = self._paths[part], self._ends[part]
             metadata = self._cache.open(path).file.metadata

@@ -19,5 +19,5 @@ def layer_folder(folder: Folder, layer: str) -> Folder:
 
 
 def sample_folder(folder: Folder, layer: str) -> Folder:
-    """Where the sample of a layer's activations lies, with its own `ann/` and `knn/`."""
+    """Return where the sample of a layer's activations lies, with its own `ann/` and `knn/`."""
     return layer_folder(folder, layer).below(ACTIVATIONS)

@@ -65,7 +65,9 @@ class Manifest:
         return tuple(layer["name"] for layer in self.model.get("averaged", ()))
 
     def guessed(self, layer: str) -> tuple[str, ...]:
-        """The operators without a rule for which a layer's receptive field is never too small, but may be too large."""
+        """Return the operators without a rule for which a layer's receptive field is never too small, but may be too
+        large.
+        """
         return tuple(self.model.get("guessed", {}).get(layer, ()))
 
     @property
@@ -79,7 +81,7 @@ class Manifest:
         return hashlib.sha256(self.to_bytes()).hexdigest()
 
     def parts(self, table: str) -> list[PartRecord]:
-        """The records of a table's files, in order."""
+        """Return the records of a table's files, in order."""
         records = (record for path, record in self.files.items() if path.startswith(f"{table}/"))
         return sorted(
             (one for one in records if one.path.count("/") == table.count("/") + 1), key=lambda one: one.path
@@ -93,7 +95,7 @@ class Manifest:
         return self.parts(f"{table}/{folder_name(layer)}") or self.parts(f"{table}/{layer}")
 
     def to_bytes(self) -> bytes:
-        """The file's content: the same manifest gives the same bytes."""
+        """Return the file's content: the same manifest gives the same bytes."""
         content = asdict(self)
         content["files"] = {
             path: {"rows": record.rows, "bytes": record.bytes, "sha256": record.sha256}
@@ -103,12 +105,12 @@ class Manifest:
         return f"{text}\n".encode()
 
     def write(self, folder: Folder) -> None:
-        """Publishes the manifest: from here on the store is finished."""
+        """Publish the manifest: from here on the store is finished."""
         folder.publish(MANIFEST, self.to_bytes())
 
     @staticmethod
     def read(folder: Folder) -> "Manifest":
-        """The manifest of the store in `folder`.
+        """Return the manifest of the store in `folder`.
 
         Raises StoreNotFoundError where there is none, StoreError for a newer format, StoreDamagedError for nonsense.
         """
@@ -120,7 +122,7 @@ class Manifest:
 
     @staticmethod
     def from_bytes(data: bytes, where: str = MANIFEST) -> "Manifest":
-        """As `read`, from the file's content; `where` is for messages."""
+        """Do the same as `read`, from the file's content; `where` is for messages."""
         try:
             content = json.loads(data)
             version = content["format_version"]
@@ -147,12 +149,12 @@ class Manifest:
 
 
 def files_of(records: Iterable[PartRecord]) -> dict[str, PartRecord]:
-    """path → record, in the order of the paths."""
+    """Return path → record, in the order of the paths."""
     return {record.path: record for record in sorted(records, key=lambda record: record.path)}
 
 
 def frame_to_json(frame: Frame) -> Json:
-    """What `Manifest.frame` holds."""
+    """Return what `Manifest.frame` holds."""
     return {
         "resize": list(frame.resize) if isinstance(frame.resize, tuple) else frame.resize,
         "crop": list(frame.crop) if frame.crop is not None else None,
@@ -160,7 +162,7 @@ def frame_to_json(frame: Frame) -> Json:
 
 
 def frame_from_json(content: Json) -> Frame:
-    """The Frame that `frame_to_json` was given."""
+    """Return the Frame that `frame_to_json` was given."""
     resize, crop = content["resize"], content["crop"]
     return Frame(
         resize=cast("tuple[int, int]", tuple(resize)) if isinstance(resize, list) else resize,
@@ -170,7 +172,7 @@ def frame_from_json(content: Json) -> Frame:
 
 
 def _why_none(folder: Folder) -> str:
-    """What is there instead of a finished store, and what to do."""
+    """Return what is there instead of a finished store, and what to do."""
     again = f"`unitscope sweep DATA {folder.url} --model SPEC`"
     if next(folder.list(f"{WORK}/"), None) is not None:
         return f"{folder.url} holds an unfinished sweep; run the same {again} again to finish it"
@@ -181,7 +183,7 @@ def _why_none(folder: Folder) -> str:
 
 
 def _known(content: Json) -> Json:
-    """Only the fields of this version."""
+    """Return only the fields of this version."""
     names = {field.name for field in fields(Manifest)}
     return {name: value for name, value in content.items() if name in names}
 

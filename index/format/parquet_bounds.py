@@ -75,7 +75,9 @@ def read_small(data: bytes) -> pa.Table:
 
 
 def _large(file: pq.ParquetFile, number: int, names: Sequence[str]) -> list[str]:
-    """The columns of text, or of lists of it, that may take more than LIMIT: if each value were all of the chunk."""
+    """Return the columns of text, or of lists of it, that may take more than LIMIT: if each value were all of the
+    chunk.
+    """
     group: Any = file.metadata.row_group(number)
     found: list[str] = []
     for place in range(group.num_columns):

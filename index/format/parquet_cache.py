@@ -85,30 +85,30 @@ class FileCache:
         self._columns = ByteCache(column_bytes)
 
     def reads(self) -> dict[str, tuple[int, int]]:
-        """How often what was wanted was in memory, and how often not."""
+        """Return how often what was wanted was in memory, and how often not."""
         return {"files": self._files.reads, "columns": self._columns.reads}
 
     def read(self, group: RowGroup, names: Sequence[str]) -> dict[str, pa.Array]:
-        """Columns of a row group by name, from the cache where they are there.
+        """Return columns of a row group by name, from the cache where they are there.
 
         Raises StoreDamagedError where the file is missing or cannot be read.
         """
         return {name: self.column(group, name).array for name in names}
 
     def column(self, group: RowGroup, name: str) -> HeldColumn:
-        """One column of a row group. Raises as `read`."""
+        """Return one column of a row group. Raises as `read`."""
         key = (group.path, group.number, name)
         return self._columns.get(key, lambda: self._read_one(group, name), _bytes)
 
     def columns_at_hand(self, wanted: Iterable[tuple[RowGroup, str]]) -> list[HeldColumn | None]:
-        """Some columns of row groups by name, each where it is in memory."""
+        """Return some columns of row groups by name, each where it is in memory."""
         return self._columns.held_all([(group.path, group.number, name) for group, name in wanted])
 
     def _read_one(self, group: RowGroup, name: str) -> HeldColumn:
         return HeldColumn(self.read_new(group, [name])[name].combine_chunks())
 
     def read_new(self, group: RowGroup, names: Sequence[str]) -> pa.Table:
-        """Columns of a row group, read without the cache. Raises StoreDamagedError."""
+        """Return columns of a row group, read without the cache. Raises StoreDamagedError."""
         opened = self.open(group.path)
         with opened.lock:
             table = self._guarded(
@@ -119,13 +119,14 @@ class FileCache:
         return table
 
     def read_whole(self, paths: Sequence[str], name: str) -> pa.Array:
-        """A column of all row groups of some files, from the cache where it is there: in a tenth of the time that the
+        """Return a column of all row groups of some files, from the cache where it is there: in a tenth of the time
+        that the
         row groups take one by one. Raises StoreDamagedError."""
         key = (paths[0], _ALL_GROUPS, name)
         return self._columns.get(key, lambda: self._read_whole(paths, name), _bytes).array
 
     def hold_whole(self, paths: Sequence[str], names: Sequence[str]) -> None:
-        """Reads columns of all row groups of some files ahead, unless they would fill more than half of the cache."""
+        """Read columns of all row groups of some files ahead, unless they would fill more than half of the cache."""
         columns: list[HeldColumn] = []
         for name in names:
             columns.append(self._read_whole(paths, name))
@@ -135,7 +136,7 @@ class FileCache:
             self._columns.keep((paths[0], _ALL_GROUPS, name), column, column.bytes)
 
     def whole_at_hand(self, paths: Sequence[str], names: Sequence[str]) -> list[HeldColumn | None]:
-        """Some columns of all row groups by name, each where it is in memory."""
+        """Return some columns of all row groups by name, each where it is in memory."""
         return self._columns.held_all([(paths[0], _ALL_GROUPS, name) for name in names])
 
     def _read_whole(self, paths: Sequence[str], name: str) -> HeldColumn:
@@ -152,7 +153,7 @@ class FileCache:
             return HeldColumn(pa.concat_tables(parts)[name].combine_chunks())
 
     def open(self, path: str) -> _OpenFile:
-        """The open file."""
+        """Return the open file."""
         return self._files.get(
             path,
             lambda: self._guarded(path, lambda: _OpenFile(self.folder, path)),
@@ -160,12 +161,12 @@ class FileCache:
         )
 
     def schema(self, path: str) -> pa.Schema:
-        """The file's columns. Raises StoreDamagedError."""
+        """Return the file's columns. Raises StoreDamagedError."""
         opened = self.open(path)
         return self._guarded(path, lambda: opened.file.schema_arrow)
 
     def _check(self, path: str, table: pa.Table, rows: int, names: Sequence[str]) -> None:
-        """Raises StoreDamagedError where a table has not the rows or the columns that it was asked for."""
+        """Raise StoreDamagedError where a table has not the rows or the columns that it was asked for."""
         if table.num_rows == rows and all(name in table.column_names for name in names):
             return
         missing = [name for name in names if name not in table.column_names]
@@ -177,7 +178,7 @@ class FileCache:
         return f"`unitscope verify {self.folder.url}` lists what is damaged"
 
     def _guarded(self, path: str, action: Any) -> Any:
-        """What `action` gives, which reads a file; whatever damage makes it raise becomes StoreDamagedError."""
+        """Return what `action` gives, which reads a file; whatever damage makes it raise becomes StoreDamagedError."""
         with reading(self.folder.path(path), self._remedy):
             return self.folder.attempt(path, action)
 

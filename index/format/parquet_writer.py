@@ -31,7 +31,7 @@ the images; but never fewer rows than these, as a footer holds some 100 bytes fo
 
 
 def maxima_rows(units: int) -> int:
-    """Rows of a row group of a layer's maxima: fewer for wide layers, as the merge holds one group."""
+    """Return rows of a row group of a layer's maxima: fewer for wide layers, as the merge holds one group."""
     rows = IMAGE_ROWS
     while rows > _FEWEST_ROWS and rows * units > _GROUP_VALUES:
         rows //= 2
@@ -39,17 +39,17 @@ def maxima_rows(units: int) -> int:
 
 
 def feature_rows(width: int) -> int:
-    """Rows of a row group of the features: about 2 MiB, since one image's feature is read with its group."""
+    """Return rows of a row group of the features: about 2 MiB, since one image's feature is read with its group."""
     return min(IMAGE_ROWS, max(64, 2**19 // width))
 
 
 def selectivity_rows(labels: int) -> int:
-    """Rows of a row group of selectivity.parquet."""
+    """Return rows of a row group of selectivity.parquet."""
     return min(256, max(16, CLASS_MEANS // max(1, labels)))
 
 
 def strongest_rows(units: int) -> int:
-    """Rows of a row group of `strongest/`, for so many units an image: a power of 2."""
+    """Return rows of a row group of `strongest/`, for so many units an image: a power of 2."""
     rows = IMAGE_ROWS
     while rows > 32 and rows * units > STRONGEST_UNITS:
         rows //= 2
@@ -57,12 +57,14 @@ def strongest_rows(units: int) -> int:
 
 
 def text_settings() -> dict[str, Any]:
-    """For tables of names and numbers: images, layers, errors."""
+    """Return those for tables of names and numbers: images, layers, errors."""
     return {"compression": "zstd", "use_dictionary": True, "write_statistics": True}
 
 
 def units_settings() -> dict[str, Any]:
-    """For units.parquet, which is read a few rows at a time: quick to decode, no statistics of the lists."""
+    """Return those for units.parquet, which is read a few rows at a time: quick to decode, no statistics of the
+    lists.
+    """
     return {
         "compression": "lz4",
         "use_dictionary": ["layer"],
@@ -71,7 +73,7 @@ def units_settings() -> dict[str, Any]:
 
 
 def selectivity_settings() -> dict[str, Any]:
-    """For selectivity.parquet: the means are float noise."""
+    """Return those for selectivity.parquet: the means are float noise."""
     return {
         "compression": "none",
         "use_dictionary": ["layer", "label"],
@@ -80,7 +82,9 @@ def selectivity_settings() -> dict[str, Any]:
 
 
 def strongest_settings() -> dict[str, Any]:
-    """For `strongest/`: plain, for speed, but for the layers, which follow each other alike in each row."""
+    """Return those for `strongest/`: plain, for speed, but for the layers, which follow each other alike in each
+    row.
+    """
     return {
         "compression": "none",
         "use_dictionary": ["units.list.element.layer"],
@@ -89,12 +93,13 @@ def strongest_settings() -> dict[str, Any]:
 
 
 def features_settings() -> dict[str, Any]:
-    """For features: float noise does not compress."""
+    """Return those for features: float noise does not compress."""
     return {"compression": "none", "use_dictionary": False, "write_statistics": False}
 
 
 def maxima_settings(schema: pa.Schema) -> dict[str, Any]:
-    """For maxima: values plain, as float noise does not compress; positions by byte planes, since most high bytes are
+    """Return those for maxima: values plain, as float noise does not compress; positions by byte planes, since most
+    high bytes are
     0 (measured: a fourth of the size of plain ones, in the same time). Statistics let `ORDER BY u17 DESC LIMIT 9`
     skip row groups."""
     positions = {name for name in schema.names if name.startswith("p")}
@@ -116,7 +121,7 @@ class TableFile:
         self._writer = writer
 
     def write(self, table: pa.Table) -> None:
-        """Appends `table` as one row group."""
+        """Append `table` as one row group."""
         self._writer.write_table(table, row_group_size=max(1, table.num_rows))
         self._file.rows += table.num_rows
 
@@ -130,7 +135,7 @@ class TableFile:
 def table_file(
     folder: Folder, path: str, schema: pa.Schema, settings: dict[str, Any]
 ) -> Generator[TableFile]:
-    """A Parquet file of the store, which appears whole at a clean exit."""
+    """Return a Parquet file of the store, which appears whole at a clean exit."""
     with (
         hashed_file(folder, path) as file,
         pa.BufferedOutputStream(pa.PythonFile(file, mode="w"), _BUFFER) as sink,
@@ -140,7 +145,7 @@ def table_file(
 
 
 def record_of(folder: Folder, path: str) -> PartRecord:
-    """What the manifest says about a Parquet file that is there already; reads it once."""
+    """Return what the manifest says about a Parquet file that is there already; reads it once."""
     with folder.open(path) as source:
         rows = pq.read_metadata(source).num_rows
     return PartRecord(path, rows, folder.size(path), folder.sha256(path))

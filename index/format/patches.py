@@ -14,7 +14,7 @@ from .schema import PATCH_TYPE, LayerRow
 def top_column(
     top: TopK, layer: LayerRow, frame: Frame, images: Columns, *, units: np.ndarray
 ) -> pa.ListArray:
-    """(rows,) list<PATCH_TYPE>: the patches of a selection, with their boxes in the original images.
+    """Return (rows,) list<PATCH_TYPE>: the patches of a selection, with their boxes in the original images.
 
     units: (rows,) integer, the unit of each row of `top`.
     """
@@ -31,7 +31,9 @@ def top_column(
 
 
 def _sizes(ids: np.ndarray, images: Columns, layer: LayerRow) -> tuple[np.ndarray, np.ndarray]:
-    """(patches,) int32 widths and heights of the patches' images, each looked up once. Raises StoreDamagedError."""
+    """Return (patches,) int32 widths and heights of the patches' images, each looked up once. Raises
+    StoreDamagedError.
+    """
     encoded = pa.array(ids).dictionary_encode()
     distinct, place = encoded.dictionary.to_numpy(), encoded.indices.to_numpy()
     widths, heights = (images.take(name, distinct) for name in ("width", "height"))

@@ -264,7 +264,8 @@ IMAGE_COLUMNS: tuple[str, ...] = tuple(field.name for field in _IMAGE_FIELDS)
 
 
 def plan_schema(metadata: Sequence[pa.Field] = ()) -> pa.Schema:
-    """`plan/part-*.parquet`: where each image is; `metadata` are the dataset's own columns under their names here.
+    """Return `plan/part-*.parquet`: where each image is; `metadata` are the dataset's own columns under their names
+    here.
 
     Where images have several classes, `label_indices` is among them.
     """
@@ -272,24 +273,24 @@ def plan_schema(metadata: Sequence[pa.Field] = ()) -> pa.Schema:
 
 
 def metadata_fields(plan: pa.Schema) -> list[pa.Field]:
-    """The dataset's own columns in a plan's schema."""
+    """Return the dataset's own columns in a plan's schema."""
     return [plan.field(name) for name in plan.names if name not in (*PLAN_COLUMNS, LABEL_INDICES)]
 
 
 def images_schema(metadata: Sequence[pa.Field] = (), lists: Sequence[pa.Field] = ()) -> pa.Schema:
-    """`images/part-*.parquet`. lists: of `label_lists.SWEPT_FIELDS` those that the shards have."""
+    """Return `images/part-*.parquet`. lists: of `label_lists.SWEPT_FIELDS` those that the shards have."""
     return pa.schema([*_IMAGE_FIELDS, *([INDICES_FIELD, *lists] if lists else []), *metadata])
 
 
 def features_schema(width: int, feature_type: pa.DataType) -> pa.Schema:
-    """`features/part-*.parquet`; the feature is null where the image failed."""
+    """Return `features/part-*.parquet`; the feature is null where the image failed."""
     return pa.schema(
         [pa.field("image_id", pa.int64(), nullable=False), ("feature", pa.list_(feature_type, width))]
     )
 
 
 def maxima_schema(layer: LayerRow, maxima_type: pa.DataType) -> pa.Schema:
-    """`maxima/<layer>/part-*.parquet`: image_id, u0 … , and p0 … where the layer has positions."""
+    """Return `maxima/<layer>/part-*.parquet`: image_id, u0 … , and p0 … where the layer has positions."""
     columns = [pa.field("image_id", pa.int64(), nullable=False)]
     columns += [pa.field(f"u{unit}", maxima_type) for unit in range(layer.units)]
     if layer.has_positions:
@@ -306,7 +307,7 @@ def shard_schema(
     averaged: Sequence[int] = (),
     lists: Sequence[pa.Field] = (),
 ) -> pa.Schema:
-    """`.work/shards/shard-*.arrow`: one row per image; m{i} and p{i} hold all units of layer number i.
+    """Return `.work/shards/shard-*.arrow`: one row per image; m{i} and p{i} hold all units of layer number i.
 
     averaged: the units of the layers whose mean is kept as a feature; f{i} is that of the i-th.
     lists: of `label_lists.SWEPT_FIELDS` those that the sweep writes.
@@ -337,32 +338,34 @@ def shard_schema(
 
 
 def averaged_column(number: int) -> str:
-    """The column of a shard file that holds the mean of the averaged layer `number`."""
+    """Return the column of a shard file that holds the mean of the averaged layer `number`."""
     return f"f{number}"
 
 
 def part_name(number: int) -> str:
-    """The file of part `number` in a table's folder."""
+    """Return the file of part `number` in a table's folder."""
     return f"part-{number:05d}.parquet"
 
 
 def part_path(table: str, number: int) -> str:
-    """Part `number` of a table."""
+    """Return part `number` of a table."""
     return f"{table}/{part_name(number)}"
 
 
 def shard_path(number: int) -> str:
-    """The file of shard `number`."""
+    """Return the file of shard `number`."""
     return f"{SHARDS}/shard-{number:06d}.arrow"
 
 
 def maxima_table(layer: str) -> str:
-    """The folder of a layer's maxima."""
+    """Return the folder of a layer's maxima."""
     return f"{MAXIMA}/{folder_name(layer)}"
 
 
 def layer_features_table(layer: str) -> str:
-    """The folder of the features that are a layer's mean over positions; its columns are those of `features/`."""
+    """Return the folder of the features that are a layer's mean over positions; its columns are those of
+    `features/`.
+    """
     return f"{LAYER_FEATURES}/{folder_name(layer)}"
 
 

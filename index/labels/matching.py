@@ -61,7 +61,7 @@ class LabelMap:
     wnids: bool = False
 
     def index(self, label: str | None) -> int | None:
-        """The model's class for a label; None for an image without a label, or one that no class has."""
+        """Return the model's class for a label; None for an image without a label, or one that no class has."""
         return None if label is None else self.indices.get(label)
 
 
@@ -73,7 +73,7 @@ def resolve_labels(
     outputs: int | None,
     facts: LabelFacts | None = None,
 ) -> LabelMap:
-    """The label map for a dataset and a model.
+    """Return the label map for a dataset and a model.
 
     class_names: the names of the dataset's ClassLabel; model_classes: the model's own, in its order;
     classes_file: the path of `--classes`; outputs: how many classes the model scores; each None where there is none.
@@ -101,7 +101,7 @@ def resolve_labels(
 
 @cache
 def imagenet_wnids() -> tuple[str, ...]:
-    """The WordNet ids of ImageNet's 1,000 classes in the standard order.
+    """Return the WordNet ids of ImageNet's 1,000 classes in the standard order.
 
     From timm's `data/_info/imagenet_synsets.txt` (Apache-2.0, Ross Wightman).
     """
@@ -175,7 +175,7 @@ def _by_name(model_classes: Sequence[str] | None, outputs: int | None) -> LabelM
 
 
 def _is_imagenet(names: Sequence[str]) -> bool:
-    """Whether these are ImageNet's classes in the standard order: other datasets have 1,000 classes too."""
+    """Return whether these are ImageNet's classes in the standard order: other datasets have 1,000 classes too."""
     if len(names) != IMAGENET_CLASSES:
         return False
     return tuple(names) == imagenet_wnids() or all(word in names[i].lower() for i, word in _ANCHORS.items())
@@ -188,7 +188,9 @@ def _distinct(names: Sequence[str]) -> dict[str, int]:
 
 
 def _read_classes(path: Path, outputs: int | None) -> tuple[dict[str, int], tuple[str, ...] | None]:
-    """Label → class, and what the classes are called: None where the file has not one for each of the model's."""
+    """Return label → class, and what the classes are called: None where the file has not one for each of the
+    model's.
+    """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

@@ -32,7 +32,7 @@ class LabelFacts:
     known: int = 0
 
     def integers_below(self, count: int) -> bool:
-        """Whether the labels are integers that can be numbers of so many classes."""
+        """Return whether the labels are integers that can be numbers of so many classes."""
         return self.largest_integer is not None and self.largest_integer < count and self.distinct > 1
 
 

@@ -7,7 +7,8 @@ _BLOCK = 2**17
 
 
 def class_sums(values: np.ndarray, labels: np.ndarray, count: int) -> np.ndarray:
-    """(units, count) float64: for each label the sum of max(value, 0) of finite values, image by image in their order.
+    """Return (units, count) float64: for each label the sum of max(value, 0) of finite values, image by image in
+    their order.
 
     values: (units, images) float32; labels: (images,) integer below `count`, negative where an image has none.
     """
@@ -28,7 +29,7 @@ def class_sums(values: np.ndarray, labels: np.ndarray, count: int) -> np.ndarray
 
 
 def class_missing(values: np.ndarray, labels: np.ndarray, count: int) -> np.ndarray:
-    """(units, count) int64: for each label how many values are not finite; (units, 0) where all are.
+    """Return (units, count) int64: for each label how many values are not finite; (units, 0) where all are.
 
     values, labels: as in `class_sums`.
     """

@@ -63,7 +63,7 @@ class _Block:
 
     @staticmethod
     def of(table: pa.Table, noted: LabelCodes) -> "_Block":
-        """table: rows of images/; noted: the labels of these."""
+        """Count the classes. table: rows of images/; noted: the labels of these."""
         columns = {name: table[name].combine_chunks() for name in table.column_names}
         ok = np.array(columns["status"].to_pylist()) == ImageStatus.OK.value
         rows, labels = noted.pairs()
@@ -119,7 +119,7 @@ class _Block:
 
 
 def _blocks(folder: Folder, part: Part) -> Iterator[_Block]:
-    """Each row group of images/."""
+    """Yield each row group of images/."""
     noted: LabelNumbers = label_numbers(folder, part)
     with folder.open(part_path(IMAGES, part.number)) as source, pq.ParquetFile(source) as images:
         lists = [name for name in LIST_COLUMNS if name in images.schema_arrow.names]
@@ -152,7 +152,7 @@ class _Counts:
         self._pairs.add(swept.confusions())
 
     def columns(self) -> list[pa.Array]:
-        """All columns but `label`."""
+        """Return all columns but `label`."""
         unknown = self._index == _NONE
         counts = dict(zip(self._predicted.keys.tolist(), self._predicted.counts.tolist(), strict=True))
         taken = np.array([counts.get(index, 0) for index in self._index.tolist()], np.int64)
@@ -172,7 +172,9 @@ class _Counts:
         ]
 
     def _confusions(self, labels: np.ndarray, predicted: np.ndarray, images: np.ndarray) -> pa.ListArray:
-        """(labels,) list<CONFUSION_TYPE>: the most frequent first, then by the predicted class. labels: ascending."""
+        """Return (labels,) list<CONFUSION_TYPE>: the most frequent first, then by the predicted class. labels:
+        ascending.
+        """
         order = np.lexsort((predicted, -images, labels))
         starts = np.searchsorted(labels, np.arange(self._labels + 1))
         kept = np.arange(len(order)) - starts[labels] < CONFUSIONS
@@ -192,7 +194,7 @@ class _Tally:
         self.keys, self.counts = np.zeros(0, np.int64), np.zeros(0, np.int64)
 
     def add(self, keys: np.ndarray) -> None:
-        """keys: (m,) int64, in any order."""
+        """Add keys. keys: (m,) int64, in any order."""
         more, counts = np.unique(keys, return_counts=True)
         both = np.union1d(self.keys, more)
         total = np.zeros(len(both), np.int64)
@@ -208,11 +210,11 @@ class _Mean:
         self._sums, self._images = np.zeros(labels), np.zeros(labels, np.int64)
 
     def add(self, labels: np.ndarray, values: np.ndarray) -> None:
-        """values: (images,) float64; NaN is left out."""
+        """Add values. values: (images,) float64; NaN is left out."""
         there = ~np.isnan(values)
         self._sums += np.bincount(labels[there], weights=values[there], minlength=len(self._sums))
         self._images += np.bincount(labels[there], minlength=len(self._sums))
 
     def column(self) -> pa.Array:
-        """Null where no value was there."""
+        """Return null where no value was there."""
         return pa.array(self._sums / np.maximum(self._images, 1), mask=self._images == 0)

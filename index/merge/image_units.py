@@ -26,7 +26,7 @@ _BLOCK_ROWS = 4096
 
 
 def write_strongest(folder: Folder, part: Part, parts: Sequence[Part], layers: Sequence[LayerRow]) -> Merged:
-    """Writes `strongest/part-N.parquet` of `part`. parts: all of them, for the statistics of the units.
+    """Write `strongest/part-N.parquet` of `part`. parts: all of them, for the statistics of the units.
 
     Holds `_BLOCK_ROWS` images. Needs every `write_maxima` done; raises StoreError where one is not.
     """
@@ -63,7 +63,7 @@ class Scale:
 
     @staticmethod
     def of(measured: Statistics) -> "Scale":
-        """From the units' statistics over the dataset."""
+        """Make it from the units' statistics over the dataset."""
         std = measured.std
         scored = np.isfinite(measured.means) & np.isfinite(std) & (std > 0)
         return Scale(np.where(scored, measured.means, 0), np.where(scored, std, np.inf))
@@ -74,7 +74,7 @@ class Scale:
         return min(STRONGEST_OF_LAYER, len(self.means))
 
     def scores(self, values: np.ndarray, units: np.ndarray | slice = slice(None)) -> np.ndarray:
-        """(images, n) float32, of values: (images, n) float, of `units`."""
+        """Return (images, n) float32, of values: (images, n) float, of `units`."""
         with np.errstate(all="ignore"):  # failed images may hold anything, and infinities may be allowed in
             distances = values.astype(np.float64)
             distances -= self.means[units]
@@ -86,7 +86,8 @@ class Scale:
         return scores
 
     def strongest(self, values: np.ndarray) -> np.ndarray:
-        """(images, places) int32: the units with the largest scores of each image, by score descending, then unit.
+        """Return (images, places) int32: the units with the largest scores of each image, by score descending, then
+        unit.
 
         values: (images, units) float. argmax gives the first unit where scores are equal.
         """
@@ -103,7 +104,7 @@ class Scale:
 
 
 def _table(pieces: Sequence[pa.RecordBatch], scales: Sequence[Scale]) -> pa.Table:
-    """Rows of STRONGEST_SCHEMA."""
+    """Return rows of STRONGEST_SCHEMA."""
     layers = np.repeat(np.arange(len(scales), dtype=np.int32), [scale.places for scale in scales])
     ids = np.concatenate([piece["image_id"].to_numpy() for piece in pieces])
     valid = np.concatenate([piece["m0"].is_valid().to_numpy(zero_copy_only=False) for piece in pieces])

@@ -71,7 +71,7 @@ def distinct_labels(folder: Folder, parts: Sequence[Part]) -> int:
 
 
 def _load(folder: Folder, part: Part) -> LabelNumbers | None:
-    """What is noted, or None where nothing is, or something damaged."""
+    """Return what is noted, or None where nothing is, or something damaged."""
     try:
         with pa.ipc.open_file(pa.BufferReader(folder.read(_path(part)))) as reader:
             column = reader.get_batch(0)["label"]
@@ -89,7 +89,7 @@ def _load(folder: Folder, part: Part) -> LabelNumbers | None:
 
 
 def _column(folder: Folder, part: Part) -> pa.Array:
-    """The lists of labels, or else the labels, as text."""
+    """Return the lists of labels, or else the labels, as text."""
     with folder.open(part_path(PLAN, part.number)) as source:
         file = pq.ParquetFile(source)
         name = LABELS if has_label_lists(file.schema_arrow) else "label"
@@ -102,7 +102,7 @@ def _elements(column: pa.Array) -> pa.Array:
 
 
 def _encoded(column: pa.Array, known: pa.Array) -> pa.Array:
-    """The labels by their place in `known`, null for those that it lacks."""
+    """Return the labels by their place in `known`, null for those that it lacks."""
     numbers = pc.index_in(_elements(column), value_set=known)
     encoded = pa.DictionaryArray.from_arrays(numbers, known)
     if not pa.types.is_list(column.type):

@@ -20,7 +20,7 @@ from .transpose import transpose_into
 
 
 def write_maxima(folder: Folder, part: Part, layers: Sequence[LayerRow], number: int, *, k: int) -> Merged:
-    """Writes `maxima/<layer>/part-N.parquet` for layers[number].
+    """Write `maxima/<layer>/part-N.parquet` for layers[number].
 
     Holds one row group in memory (`parquet_files.maxima_rows`). Needs `note_labels` done. Raises StoreDamagedError for
     a wrong shard file.
@@ -29,14 +29,14 @@ def write_maxima(folder: Folder, part: Part, layers: Sequence[LayerRow], number:
 
 
 def note_name(part: Part, number: int) -> str:
-    """What the task of this part and layer is called in `.work/merged/`."""
+    """Return what the task of this part and layer is called in `.work/merged/`."""
     return f"maxima-{number:04d}-{part.number:05d}"
 
 
 def part_notes(
     folder: Folder, parts: Sequence[Part], layers: Sequence[LayerRow], number: int
 ) -> Iterator[Reduced]:
-    """What `write_maxima` noted of layers[number], part by part. Raises StoreError where it was not called."""
+    """Yield what `write_maxima` noted of layers[number], part by part. Raises StoreError where it was not called."""
     for part in parts:
         note = load(folder, note_name(part, number))
         if note is None or note.maxima is None:
@@ -77,7 +77,7 @@ class _Block:
         self.positions = _unit_major(pieces, columns[1]) if len(columns) > 1 else None
 
     def table(self, schema: pa.Schema) -> pa.Table:
-        """Views of the block's rows as the table's columns; images that failed are null in all of them."""
+        """View of the block's rows as the table's columns; images that failed are null in all of them."""
         missing = len(self.valid) - int(np.count_nonzero(self.valid))
         bitmap = pa.array(self.valid).buffers()[1] if missing else None
         rows = list(self.values) if self.positions is None else [*self.values, *self.positions]
@@ -106,7 +106,7 @@ class _Block:
 
 
 def _unit_major(pieces: list[pa.RecordBatch], column: str) -> np.ndarray:
-    """(units, images) of a list column of all pieces."""
+    """Return (units, images) of a list column of all pieces."""
     parts = [list_values(piece[column]) for piece in pieces]
     images = sum(len(one) for one in parts)
     target = np.empty((parts[0].shape[1], images), parts[0].dtype)

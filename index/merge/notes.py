@@ -54,12 +54,12 @@ class Reduced:
 
     @staticmethod
     def empty(units: int, labels: int) -> "Reduced":
-        """Of no images."""
+        """Return that of no images."""
         sums, missing = np.zeros((units, labels)), np.zeros((units, 0), np.int64)
         return Reduced(TopK.empty(units), Statistics.empty(units), sums, missing)
 
     def add(self, other: "Reduced", k: int) -> "Reduced":
-        """Of the images of both; `other` has those that come after."""
+        """Return that of the images of both; `other` has those that come after."""
         return Reduced(
             topk.merge(self.top, other.top, k),
             statistics.merge(self.statistics, other.statistics),
@@ -77,12 +77,12 @@ class Merged:
 
 
 def note_path(task: str) -> str:
-    """Where the note of a task lies; `task` is made of letters, digits and '-'."""
+    """Return where the note of a task lies; `task` is made of letters, digits and '-'."""
     return f"{MERGED}/{task}.arrow"
 
 
 def resume(folder: Folder, task: str, work: Callable[[], Merged]) -> Merged:
-    """What `task` noted earlier, if its file is still there as noted; else does `work` and notes it."""
+    """Return what `task` noted earlier, if its file is still there as noted; else does `work` and notes it."""
     done = load(folder, task)
     if done is not None and _is_there(folder, done.record):
         return done
@@ -92,7 +92,7 @@ def resume(folder: Folder, task: str, work: Callable[[], Merged]) -> Merged:
 
 
 def load(folder: Folder, task: str) -> Merged | None:
-    """The note of a task, or None where there is none, or one that is damaged: the task is then done again."""
+    """Return the note of a task, or None where there is none, or one that is damaged: the task is then done again."""
     try:
         return from_bytes(folder.read(note_path(task)))
     except (MissingFileError, pa.ArrowInvalid, KeyError):
@@ -100,7 +100,7 @@ def load(folder: Folder, task: str) -> Merged | None:
 
 
 def to_bytes(merged: Merged) -> bytes:
-    """The note as an Arrow file."""
+    """Return the note as an Arrow file."""
     metadata = {_RECORD: json.dumps(asdict(merged.record), sort_keys=True).encode()}
     columns: dict[str, pa.Array] = {}
     if merged.maxima is not None:
@@ -120,7 +120,7 @@ def to_bytes(merged: Merged) -> bytes:
 
 
 def from_bytes(data: bytes) -> Merged:
-    """The note that `to_bytes` was given."""
+    """Return the note that `to_bytes` was given."""
     with pa.ipc.open_file(pa.BufferReader(data)) as reader:
         metadata = reader.schema.metadata
         record = PartRecord(**json.loads(metadata[_RECORD]))
@@ -139,12 +139,12 @@ def from_bytes(data: bytes) -> Merged:
 
 
 def _matrix(batch: pa.RecordBatch, name: str, width: int) -> np.ndarray:
-    """(units, width) of a column that `_lists` made."""
+    """Return (units, width) of a column that `_lists` made."""
     return batch[name].values.to_numpy().reshape(batch.num_rows, width)
 
 
 def _lists(array: np.ndarray) -> pa.Array:
-    """(units, places) as one list for each unit, also where there are no places."""
+    """Return (units, places) as one list for each unit, also where there are no places."""
     units, places = array.shape
     offsets = np.arange(units + 1, dtype=np.int64) * places
     return pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(array.reshape(-1)))

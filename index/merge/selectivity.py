@@ -21,7 +21,7 @@ from .shards import regroup
 
 
 def write_selectivity(folder: Folder, parts: Sequence[Part], layers: Sequence[LayerRow]) -> Merged:
-    """Writes `selectivity.parquet`: the units of each layer in turn.
+    """Write `selectivity.parquet`: the units of each layer in turn.
 
     Holds one layer's sums. Needs every `write_maxima` and `write_classes` done; raises StoreError where one is not.
     """
@@ -62,7 +62,7 @@ def _rows(
 
 
 def selectivity(means: np.ndarray, there: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The label with the largest mean of each unit, and its class selectivity index.
+    """Return the label with the largest mean of each unit, and its class selectivity index.
 
     means: (units, labels) float32, at least 0; there: (units, labels) bool, which have finite maxima: only those count.
     Gives (units,) int64, -1 where no label is preferred, and (units,) float32, NaN there: fewer than two labels have
@@ -84,7 +84,7 @@ def selectivity(means: np.ndarray, there: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 def _means_column(means: np.ndarray, there: np.ndarray) -> pa.Array:
-    """(units,) list<float>, null where there are no labels; a label without finite maxima is null within."""
+    """Return (units,) list<float>, null where there are no labels; a label without finite maxima is null within."""
     units, labels = means.shape
     if not labels:
         return pa.nulls(units, SELECTIVITY_SCHEMA.field("means").type)

@@ -18,7 +18,7 @@ from .notes import Part
 def shard_blocks(
     folder: Folder, part: Part, columns: Sequence[str], rows: int
 ) -> Iterator[list[pa.RecordBatch]]:
-    """The part's rows in image_id order, `rows` at a time (fewer at the end), each block in pieces of one shard.
+    """Return the part's rows in image_id order, `rows` at a time (fewer at the end), each block in pieces of one shard.
 
     Local files are mapped, not read: a block's memory is that of the columns that the caller looks at.
     Raises StoreDamagedError for a shard file whose images are not the ones expected.
@@ -27,20 +27,20 @@ def shard_blocks(
 
 
 def with_checksums(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The batch as a shard file holds it."""
+    """Return the batch as a shard file holds it."""
     return batch.replace_schema_metadata(
         {_checksum_key(name): str(_checksum(batch[name])) for name in batch.schema.names}
     )
 
 
 def shard_types(folder: Folder, part: Part) -> pa.Schema:
-    """The schema of the part's shard files."""
+    """Return the schema of the part's shard files."""
     path = part.shards[0]
     return folder.attempt(path, lambda: _schema(folder, path))
 
 
 def regroup(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[list[pa.RecordBatch]]:
-    """The same rows in blocks of exactly `rows` rows, but for the last, without a copy."""
+    """Yield the same rows in blocks of exactly `rows` rows, but for the last, without a copy."""
     block: list[pa.RecordBatch] = []
     held = 0
     for batch in batches:
@@ -58,14 +58,14 @@ def regroup(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[list[pa.Re
 
 
 def list_values(column: pa.Array) -> np.ndarray:
-    """(rows, width) of a fixed-size list column, without a copy; rows that are null hold anything."""
+    """Return (rows, width) of a fixed-size list column, without a copy; rows that are null hold anything."""
     width = column.type.list_size
     flat = column.values.to_numpy(zero_copy_only=True)
     return flat.reshape(-1, width)[column.offset : column.offset + len(column)]
 
 
 def _shards(folder: Folder, part: Part, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """Each shard's batch with image_id and `columns`."""
+    """Yield each shard's batch with image_id and `columns`."""
     names = ["image_id", *columns]
     expected = part.first
     for path in part.shards:
@@ -82,7 +82,8 @@ def _shards(folder: Folder, part: Part, columns: Sequence[str]) -> Iterator[pa.R
 
 
 def _batch(folder: Folder, path: str, names: Sequence[str]) -> pa.RecordBatch:
-    """Some columns of a shard. Arrow reads only those from a bucket, but into a buffer as large as all of them, so they
+    """Return some columns of a shard. Arrow reads only those from a bucket, but into a buffer as large as all of
+    them, so they
     are copied out of it; from a memory map it takes all columns without reading any."""
     with _open(folder, path) as reader:
         schema = reader.schema
@@ -98,7 +99,7 @@ def _batch(folder: Folder, path: str, names: Sequence[str]) -> pa.RecordBatch:
 
 
 def _checked(folder: Folder, path: str, batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The batch without its checksums; files of older releases have none. Raises StoreDamagedError."""
+    """Return the batch without its checksums; files of older releases have none. Raises StoreDamagedError."""
     known = batch.schema.metadata or {}
     for name in batch.schema.names:
         checksum = known.get(_checksum_key(name).encode())
@@ -108,7 +109,7 @@ def _checked(folder: Folder, path: str, batch: pa.RecordBatch) -> pa.RecordBatch
 
 
 def _checksum(column: pa.Array) -> int:
-    """Of a whole column's buffers: the sum of each one's 64-bit words, modulo 2^64.
+    """Return that of a whole column's buffers: the sum of each one's 64-bit words, modulo 2^64.
 
     It tells any one changed word and any piece that is lost, at the speed of memory: a CRC-32 took over 1 % of a sweep.
     """

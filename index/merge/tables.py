@@ -63,7 +63,7 @@ _SHARD_COLUMNS = ("sha256", "width", "height", "predicted", "probability", "loss
 
 
 def write_images(folder: Folder, part: Part) -> Merged:
-    """Writes `images/part-N.parquet` from `plan/part-N.parquet` and the shards. Holds one row group in memory."""
+    """Write `images/part-N.parquet` from `plan/part-N.parquet` and the shards. Holds one row group in memory."""
     return resume(folder, f"images-{part.number:05d}", lambda: _write_images(folder, part))
 
 
@@ -87,7 +87,7 @@ def _write_images(folder: Folder, part: Part) -> Merged:
 
 
 def _join(planned: pa.Table, swept: pa.Table, schema: pa.Schema, path: str) -> pa.Table:
-    """The columns of images/: from the sweep where it has them, else from the plan."""
+    """Return the columns of images/: from the sweep where it has them, else from the plan."""
     if not planned["image_id"].equals(swept["image_id"]):
         raise StoreDamagedError(f"{path} and the shards list different images; sweep again into a new folder")
     columns = [(swept if name in swept.column_names else planned)[name] for name in schema.names]
@@ -97,14 +97,14 @@ def _join(planned: pa.Table, swept: pa.Table, schema: pa.Schema, path: str) -> p
 
 
 def write_features(folder: Folder, part: Part) -> Merged:
-    """Writes `features/part-N.parquet` from the shards. Holds one row group in memory."""
+    """Write `features/part-N.parquet` from the shards. Holds one row group in memory."""
     return resume(
         folder, f"features-{part.number:05d}", lambda: _write_features(folder, part, FEATURES, "feature")
     )
 
 
 def write_layer_features(folder: Folder, part: Part, layer: str, number: int) -> Merged:
-    """Writes `layer_features/<layer>/part-N.parquet`, as `write_features`. number: among the averaged layers."""
+    """Write `layer_features/<layer>/part-N.parquet`, as `write_features`. number: among the averaged layers."""
     return resume(
         folder,
         f"layer-features-{number}-{part.number:05d}",
@@ -123,7 +123,7 @@ def _write_features(folder: Folder, part: Part, name: str, column: str) -> Merge
 
 
 def write_errors(folder: Folder, parts: Sequence[Part]) -> Merged:
-    """Writes `errors.parquet` of all parts. Needs every `write_images` done and the shards, for the reasons."""
+    """Write `errors.parquet` of all parts. Needs every `write_images` done and the shards, for the reasons."""
     return resume(folder, "errors", lambda: _write_errors(folder, parts))
 
 
@@ -140,7 +140,7 @@ def _write_errors(folder: Folder, parts: Sequence[Part]) -> Merged:
 
 
 def _failed(folder: Folder, part: Part) -> Iterator[pa.Table]:
-    """The failed images of each row group that has some."""
+    """Yield the failed images of each row group that has some."""
     with folder.open(part_path(IMAGES, part.number)) as source, pq.ParquetFile(source) as images:
         blocks = shard_blocks(folder, part, ["status", "reason"], IMAGE_ROWS)
         for group, pieces in enumerate(blocks):
@@ -153,7 +153,7 @@ def _failed(folder: Folder, part: Part) -> Iterator[pa.Table]:
 
 
 def write_layers(folder: Folder, layers: Sequence[LayerRow]) -> Merged:
-    """Writes `layers.parquet`, in the order given: the number of a layer is its row."""
+    """Write `layers.parquet`, in the order given: the number of a layer is its row."""
     return resume(folder, "layers", lambda: _write_layers(folder, layers))
 
 

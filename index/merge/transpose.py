@@ -7,7 +7,7 @@ _WIDE = np.dtype(np.complex128)
 
 
 def transpose_into(target: np.ndarray, rows: np.ndarray) -> None:
-    """target[...] = rows.T. target: (units, images), contiguous along images; rows: (images, units), C order.
+    """Do target[...] = rows.T. target: (units, images), contiguous along images; rows: (images, units), C order.
 
     First whole runs of 16 bytes are moved, then the values within runs: far fewer cache lines are touched twice than
     by a plain transpose, and the time is about half.

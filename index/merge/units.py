@@ -26,7 +26,7 @@ _CACHE = 2**26
 def write_units(
     folder: Folder, parts: Sequence[Part], layers: Sequence[LayerRow], frame: Frame, *, k: int
 ) -> Merged:
-    """Writes `units.parquet`: the units of each layer in turn, in row groups of UNIT_ROWS.
+    """Write `units.parquet`: the units of each layer in turn, in row groups of UNIT_ROWS.
 
     Holds one layer's top-k's. Needs every `write_images` and `write_maxima` done; raises StoreError where one is not.
     """
@@ -64,7 +64,7 @@ def _rows(
 
 
 def _statistics(layer: LayerRow, measured: Statistics) -> dict[str, pa.Array]:
-    """All columns but `top`; null where no image has a finite value."""
+    """Return all columns but `top`; null where no image has a finite value."""
     none = measured.finite == 0
     return {
         "layer": pa.array([layer.layer] * layer.units, pa.string()),

@@ -48,7 +48,7 @@ class AnnReport:
 
 
 def blocks_of(features: np.ndarray, valid: np.ndarray | None = None) -> Iterator[FeatureBlock]:
-    """An array (images, width) as the blocks that `build` reads. valid: (images,) bool."""
+    """Yield an array (images, width) as the blocks that `build` reads. valid: (images,) bool."""
     present = np.ones(len(features), bool) if valid is None else valid
     for start, stop in chunks(len(features), features.shape[1]):
         yield FeatureBlock(start, np.asarray(features[start:stop]), present[start:stop])
@@ -67,7 +67,7 @@ def build(
     choice: AnnChoice | None = None,
     progress: Progress = SILENT,
 ) -> AnnReport:
-    """Writes `ann/` into the store's folder, its manifest last.
+    """Write `ann/` into the store's folder, its manifest last.
 
     blocks: all features in image_id order (`FeatureReader.blocks()`). store: the hash of the store's manifest.
     memory: bytes that the index may hold. choice: instead of `choose`'s.
@@ -139,7 +139,7 @@ class _Builder:
         self.tuning, self.held_out = np.sort(picked[:each]), np.sort(picked[each:])
 
     def build(self) -> tuple[IvfIndex | None, list[OperatingPoint]]:
-        """The index, or none where no index reaches the recall: exact search then answers."""
+        """Return the index, or none where no index reaches the recall: exact search then answers."""
         truth, truth_ids = self.exact(self.tuning, max(NEIGHBOURS))
         sample = self.sample(_PROJECTION_ROWS)
         projection = fit_projection(sample, max(self.choice.dimensions), self.seed)
@@ -170,7 +170,7 @@ class _Builder:
             return nearest(self.vectors, rows, k, metric=self.metric, exclude=queries)
 
     def sample(self, rows: int) -> np.ndarray:
-        """(rows, width) float32: rows chosen at random, in id order."""
+        """Return (rows, width) float32: rows chosen at random, in id order."""
         if rows < len(self.ids):
             return prepared(
                 self.vectors, np.sort(self.random.choice(self.ids, rows, replace=False)), self.metric
@@ -202,7 +202,9 @@ class _Builder:
             )
 
     def measure(self, ann: Ann) -> dict[str, Any]:
-        """The recall of the 10 nearest on images that the tuning did not see, and the time of single searches."""
+        """Return the recall of the 10 nearest on images that the tuning did not see, and the time of single
+        searches.
+        """
         queries, k = self.held_out, 10
         if ann.index is None:
             return {"recall_at_10": 1.0, "queries": 0}
@@ -226,7 +228,7 @@ class _Builder:
 def _copy(
     blocks: Iterable[FeatureBlock], width: int, folder: Folder, progress: Progress
 ) -> tuple[Vectors, int, dict[str, Any]]:
-    """Writes the raw features and their lengths; gives them mapped, the rows that were not finite, and the files."""
+    """Write the raw features and their lengths; gives them mapped, the rows that were not finite, and the files."""
     lengths: list[np.ndarray] = []
     left_out = 0
     digest = hashlib.sha256()

@@ -28,7 +28,7 @@ class AnnChoice:
 
 
 def choose(rows: int, width: int) -> AnnChoice:
-    """The type of index for `rows` features of `width` numbers."""
+    """Return the type of index for `rows` features of `width` numbers."""
     if rows * width * 4 <= FLAT_BYTES or rows < 4096:
         return AnnChoice("flat")
     lists = 1 << (int(4 * rows**0.5).bit_length() - 1)  # about 4 sqrt(rows), as FAISS's guidelines have it
@@ -39,7 +39,7 @@ def choose(rows: int, width: int) -> AnnChoice:
 
 
 def factory(choice: AnnChoice, rows: int, dimensions: int, memory: int = DEFAULT_MEMORY) -> str:
-    """The FAISS factory string: the finest code that fits into `memory` bytes, or else the smallest."""
+    """Return the FAISS factory string: the finest code that fits into `memory` bytes, or else the smallest."""
     coarse = f"IVF{choice.lists}" + ("_HNSW32" if choice.lists >= _HNSW_LISTS else "")
     if rows * dimensions <= memory:
         return f"{coarse},SQ8"

@@ -46,14 +46,14 @@ class Vectors:
 
     @classmethod
     def of(cls, features: np.ndarray, valid: np.ndarray | None = None) -> "Vectors":
-        """With the lengths computed; rows that are not finite count as having no feature."""
+        """Make it with the lengths computed; rows that are not finite count as having no feature."""
         lengths = measure_lengths(features)
         finite = np.isfinite(lengths)
         return cls(features, lengths, finite if valid is None else finite & valid)
 
 
 def measure_lengths(features: np.ndarray) -> np.ndarray:
-    """(rows,) float64: the L2 norm of each row."""
+    """Return (rows,) float64: the L2 norm of each row."""
     lengths = np.empty(len(features))
     for start, stop in chunks(len(features), features.shape[1]):
         rows = features[start:stop].astype(np.float64)
@@ -62,13 +62,13 @@ def measure_lengths(features: np.ndarray) -> np.ndarray:
 
 
 def chunks(rows: int, width: int) -> list[tuple[int, int]]:
-    """[start, stop) of runs of rows of about 16 MiB of float32."""
+    """Return [start, stop) of runs of rows of about 16 MiB of float32."""
     step = max(1, _CHUNK_BYTES // (4 * max(1, width)))
     return [(start, min(start + step, rows)) for start in range(0, rows, step)]
 
 
 def distances(vectors: Vectors, query: np.ndarray, ids: np.ndarray, metric: Metric) -> np.ndarray:
-    """(ids,) float32: of `query` (width,) float32 to these images; L2 (not squared), or 1 - cosine.
+    """Return (ids,) float32: of `query` (width,) float32 to these images; L2 (not squared), or 1 - cosine.
 
     The cosine of a zero vector with anything is 0.
     """
@@ -84,7 +84,7 @@ def distances(vectors: Vectors, query: np.ndarray, ids: np.ndarray, metric: Metr
 
 
 def rank(values: np.ndarray, ids: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """The k nearest, as distances (k,) and ids (k,), padded with inf and -1; of equal distances the lower id."""
+    """Return the k nearest, as distances (k,) and ids (k,), padded with inf and -1; of equal distances the lower id."""
     order = np.lexsort((ids, values))[:k]
     ranked, ranked_ids = np.full(k, np.inf, np.float32), np.full(k, -1, np.int64)
     ranked[: len(order)], ranked_ids[: len(order)] = values[order], ids[order]
@@ -100,7 +100,7 @@ def nearest_of(
     *,
     squares: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The k nearest of a few candidates: distances (k,) float32 and ids (k,) int64, as `rank` gives them.
+    """Return the k nearest of a few candidates: distances (k,) float32 and ids (k,) int64, as `rank` gives them.
 
     query: (width,) float32. ids: (candidates,) int64, with features. A float32 pass first drops what is surely
     too far: its relative error is at most (width + 3) * 2**-24. squares: (ids,) float32, the squared L2 distances
@@ -125,7 +125,7 @@ def nearest(
     among: np.ndarray | None = None,
     exclude: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The k nearest images of each query: distances (queries, k) float32 and ids (queries, k) int64.
+    """Return the k nearest images of each query: distances (queries, k) float32 and ids (queries, k) int64.
 
     queries: (queries, width) float32, finite. among: (m,) int64 ids that may be returned. exclude: (queries,) the
     image that each query leaves out, or -1. Where there are fewer than k, inf and -1 follow.
@@ -172,7 +172,7 @@ class _Search:
             self.vectors.pages.read(len(ids))
 
     def scan(self, ids: np.ndarray, products: np.ndarray) -> None:
-        """products: (queries, ids) float, the inner products."""
+        """Scan products. products: (queries, ids) float, the inner products."""
         lengths, valid = self.vectors.lengths[ids], self.vectors.valid[ids]
         everything_valid = bool(valid.all())
         for query in range(len(self.queries)):
@@ -191,7 +191,7 @@ class _Search:
     def bounds(
         self, products: np.ndarray, lengths: np.ndarray, length: float
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Lower and upper bounds of the squared L2 or cosine distances."""
+        """Return lower and upper bounds of the squared L2 or cosine distances."""
         lengths = np.where(np.isfinite(lengths), lengths, 0)
         products = np.nan_to_num(products, copy=False, posinf=0.0, neginf=0.0)  # absent rows
         scale = lengths * length
@@ -203,7 +203,7 @@ class _Search:
         return np.maximum(0, middle - self.error), np.maximum(0, middle) + self.error
 
     def limit(self, query: int) -> float:
-        """The bound that a row must not exceed to be among the k nearest found so far."""
+        """Return the bound that a row must not exceed to be among the k nearest found so far."""
         worst = float(self.found[query, -1])
         return worst * worst if self.metric == "l2" else worst
 
@@ -216,7 +216,7 @@ class _Search:
 
 
 def _products(rows: np.ndarray, queries: np.ndarray) -> np.ndarray:
-    """(queries, rows): inner products, in float64 where float32 overflows."""
+    """Return (queries, rows): inner products, in float64 where float32 overflows."""
     with np.errstate(over="ignore", invalid="ignore"):
         products = queries @ rows.T
         if np.isfinite(products).all():

@@ -51,7 +51,7 @@ class KnnGraph:
         return self.neighbours.shape[1]
 
     def first(self, k: int) -> "KnnGraph":
-        """The graph of the k nearest of each image."""
+        """Return the graph of the k nearest of each image."""
         nearer, gaps = (np.ascontiguousarray(array[:, :k]) for array in (self.neighbours, self.distances))
         return KnnGraph(self.images, nearer, gaps, self.recall, self.metric)
 
@@ -65,7 +65,7 @@ def knn_graph(
     seed: int = 0,
     progress: Progress = SILENT,
 ) -> KnnGraph:
-    """The k (or all other, where there are fewer) nearest images of each image, and the recall of a sample.
+    """Return the k (or all other, where there are fewer) nearest images of each image, and the recall of a sample.
 
     k: None for NEIGHBOURS, or for NEIGHBOURS_OF_MANY above MANY images.
     exact: whether every image is compared with every other; None: where the index cannot answer, or there are few.
@@ -91,7 +91,7 @@ def knn_graph(
 
 
 def search_images(ann: Ann, own: np.ndarray, k: int, *, threads: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """The k nearest of some images, each itself left out: ids (own, k) int64, distances (own, k) float32.
+    """Return the k nearest of some images, each itself left out: ids (own, k) int64, distances (own, k) float32.
 
     ann: of more than k images, which need not hold these. The distances are a graph's.
     """
@@ -115,7 +115,7 @@ def search_images(ann: Ann, own: np.ndarray, k: int, *, threads: int = 1) -> tup
 def _searched(
     ann: Ann, images: np.ndarray, k: int, *, approximate: bool, threads: int
 ) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
-    """Runs of rows, with the ids and distances of their neighbours."""
+    """Run of rows, with the ids and distances of their neighbours."""
     step = 16 * _BLOCK if approximate else 2 * _BLOCK
     for start in range(0, len(images) if k else 0, step):
         own = images[start : start + step]
@@ -127,7 +127,7 @@ def _searched(
 
 
 def _approximate(ann: Ann, own: np.ndarray, k: int, point: OperatingPoint) -> tuple[np.ndarray, np.ndarray]:
-    """The index's candidates, re-ranked by their features; where they are too few, inf and -1 follow."""
+    """Return the index's candidates, re-ranked by their features; where they are too few, inf and -1 follow."""
     assert ann.index is not None
     rows = prepared(ann.vectors, own, ann.metric)
     count = min(max(point.candidates, k) + 1, ann.index.rows)
@@ -151,7 +151,7 @@ def _approximate(ann: Ann, own: np.ndarray, k: int, point: OperatingPoint) -> tu
 
 
 def _rank_exactly(vectors: Vectors, own: np.ndarray, ids: np.ndarray, gaps: np.ndarray) -> None:
-    """Of some images, the order and distances of their first RANKED neighbours, in place, as `exact.nearest` has
+    """Find, of some images, the order and distances of their first RANKED neighbours, in place, as `exact.nearest` has
     them: by float64. Those just behind are in it, which float32 may have in another order."""
     near = ids[:, : RANKED + _SPARE]
     rows = vectors.features[near].astype(np.float64)
@@ -167,7 +167,9 @@ def _rank_exactly(vectors: Vectors, own: np.ndarray, ids: np.ndarray, gaps: np.n
 
 
 def _squares(vectors: Vectors, metric: Metric, rows: np.ndarray, ids: np.ndarray) -> np.ndarray:
-    """(own, m) float32: squared distances of rows to the images `ids`; of a cosine all are scaled to length 1."""
+    """Return (own, m) float32: squared distances of rows to the images `ids`; of a cosine all are scaled to length
+    1.
+    """
     if metric == "l2":
         return squared_gaps(vectors.features, rows, ids)
     squares = np.empty(ids.shape, np.float32)
@@ -183,7 +185,7 @@ def _exact(vectors: Vectors, own: np.ndarray, k: int, metric: Metric) -> tuple[n
 
 
 def _recall(ann: Ann, images: np.ndarray, distances: np.ndarray, seed: int) -> float:
-    """Equal distances count as found; the slack is for the rounding of float32."""
+    """Return the recall, where equal distances count as found; the slack is for the rounding of float32."""
     picked = np.random.default_rng(seed).choice(len(images), min(_SAMPLE, len(images)), replace=False)
     _, truth = _exact(ann.vectors, images[picked], distances.shape[1], ann.metric)
     return float((distances[picked] <= truth[:, -1:] * (1 + 1e-5) + 1e-6).mean())

@@ -22,7 +22,9 @@ DTYPES = {NEIGHBOURS_FILE: np.int32, DISTANCES_FILE: np.float32}
 
 
 def read_manifest(folder: Folder) -> dict[str, Any]:
-    """`knn/knn.json`. Raises StoreNotFoundError where there is none, or one of another format; StoreDamagedError."""
+    """Return `knn/knn.json`. Raises StoreNotFoundError where there is none, or one of another format;
+    StoreDamagedError.
+    """
     try:
         manifest = unsealed(folder.read(MANIFEST), folder.path(MANIFEST), AGAIN)
     except MissingFileError:
@@ -37,7 +39,7 @@ def read_manifest(folder: Folder) -> dict[str, Any]:
 
 
 def check_origin(folder: Folder, manifest: dict[str, Any], index: dict[str, Any], *, store: str) -> None:
-    """Raises StoreNotFoundError for a graph of another store or index.
+    """Raise StoreNotFoundError for a graph of another store or index.
 
     index: `ann/ann.json`. store: the hash of the store's manifest.
     """
@@ -48,13 +50,13 @@ def check_origin(folder: Folder, manifest: dict[str, Any], index: dict[str, Any]
 
 
 def index_digest(index: dict[str, Any]) -> str:
-    """Names what an index (`ann/ann.json`) answers: the SHA-256 of its files' hashes and of how it is searched."""
+    """Name what an index (`ann/ann.json`) answers: the SHA-256 of its files' hashes and of how it is searched."""
     told = {key: index.get(key) for key in ("files", "metric", "points", "type")}
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 def check_graph(folder: Folder) -> Iterator[tuple[str, str]]:
-    """What is wrong with the files of `knn/`, as (file, what); nothing where there is no graph."""
+    """Yield what is wrong with the files of `knn/`, as (file, what); nothing where there is no graph."""
     try:
         files: dict[str, dict[str, Any]] = read_manifest(folder)["files"]
     except StoreNotFoundError:

@@ -32,7 +32,7 @@ class KnnLookup:
 
     @staticmethod
     def open(folder: Folder, ann: Ann, *, store: str) -> "KnnLookup":
-        """store: the hash of the store's manifest.
+        """Open the graph. store: the hash of the store's manifest.
 
         Raises StoreNotFoundError where there is no graph, or one of another store or index; StoreDamagedError.
         """
@@ -48,11 +48,11 @@ class KnnLookup:
         return KnnLookup(ann, ids, gaps, k, min(ranked, k), recall)
 
     def at_hand(self, k: int) -> bool:
-        """Whether `find` reads no features, or only such as are taken to be in memory."""
+        """Return whether `find` reads no features, or only such as are taken to be in memory."""
         return k <= self.ranked or self.ann.in_memory
 
     def find(self, image_id: int, k: int) -> Found | None:
-        """The k nearest of an image that has a feature, itself left out, as `Ann.find` gives them.
+        """Return the k nearest of an image that has a feature, itself left out, as `Ann.find` gives them.
 
         None where the graph does not know so many, and where every image would be compared anyway.
         """
@@ -70,5 +70,5 @@ class KnnLookup:
         return Found(*rank(gaps, ids, k), "graph")
 
     def _row(self, file: WatchedFile, image_id: int, count: int, dtype: type) -> np.ndarray:
-        """(count or fewer,): the first numbers of an image's row."""
+        """Return (count or fewer,): the first numbers of an image's row."""
         return np.frombuffer(file.read(4 * self.k * image_id, 4 * min(count, self.k)), dtype)

@@ -34,7 +34,7 @@ _BLOCK = 65_536
 def stored_graph(
     folder: Folder, ann: Ann, *, store: str, threads: int = 1, progress: Progress = SILENT
 ) -> KnnGraph:
-    """The graph of the store's `knn/`; made and written first unless one of this store and this index is there.
+    """Return the graph of the store's `knn/`; made and written first unless one of this store and this index is there.
 
     store: the hash of the store's manifest. Call it while holding the store for writing.
     """
@@ -48,7 +48,7 @@ def stored_graph(
 
 
 def read_graph(folder: Folder, ann: Ann, *, store: str) -> KnnGraph:
-    """Opens `knn/`, mapped into memory. store: the hash of the store's manifest.
+    """Open `knn/`, mapped into memory. store: the hash of the store's manifest.
 
     Raises StoreNotFoundError where there is none, or one of another store or index; StoreDamagedError.
     """
@@ -91,7 +91,7 @@ def _write(folder: Folder, graph: KnnGraph, ann: Ann, store: str) -> None:
 
 
 def _dense(graph: KnnGraph, images: int, name: str) -> Iterator[np.ndarray]:
-    """Blocks of one file: a row for every image of the store."""
+    """Return blocks of one file: a row for every image of the store."""
     for start in range(0, images, _BLOCK):
         stop = min(start + _BLOCK, images)
         rows = slice(*np.searchsorted(graph.images, [start, stop]))

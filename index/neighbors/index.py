@@ -70,7 +70,7 @@ class Ann:
         serving: bool = False,
         held: int = HELD,
     ) -> "Ann":
-        """Opens what the build wrote, each file compared with its SHA-256 before it is used.
+        """Open what the build wrote, each file compared with its SHA-256 before it is used.
 
         At most `held` numbers of features are read into memory. More of them are mapped (of a bucket, a copy), or, when
         `serving`, read by position from the disk, so that a file that is truncated meanwhile is an error and no end of
@@ -117,7 +117,8 @@ class Ann:
         metric: Metric | None = None,
         threads: int = 1,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The k nearest images: distances (queries, k) float32, ids (queries, k) int64, by (distance, id) ascending.
+        """Return the k nearest images: distances (queries, k) float32, ids (queries, k) int64, by (distance, id)
+        ascending.
 
         L2 distances (not squared), or 1 - cosine. Where there are fewer than k, inf and -1 follow.
         queries: (queries, width) float32. exclude: (queries,) ids, each left out of its query's answer; -1 for none.
@@ -153,7 +154,7 @@ class Ann:
         allowed: np.ndarray | None = None,
         metric: Metric | None = None,
     ) -> Found:
-        """As `search` for one query (width,) float32, and how it was found."""
+        """Do the same as `search` for one query (width,) float32, and how it was found."""
         queries, left_out = self._checked(query[None], k, np.array([exclude]), allowed, metric)
         point = self.point(k)
         if exact or point is None or self.index is None or self.is_exact(k, metric=metric, allowed=allowed):
@@ -166,7 +167,8 @@ class Ann:
         )
 
     def find_within_reach(self, query: np.ndarray, k: int, *, exclude: int = -1) -> Found | None:
-        """As `find`, None where that would take longer: the index is not enough, or the features may lie on the disk.
+        """Do the same as `find`; None where that would take longer: the index is not enough, or the features may lie
+        on the disk.
 
         query: (width,) float32, finite.
         """
@@ -177,14 +179,16 @@ class Ann:
         return self._within(query, k, among, exclude, point.reach)
 
     def is_exact(self, k: int, *, metric: Metric | None = None, allowed: np.ndarray | None = None) -> bool:
-        """Whether `search` compares every image unasked: the index cannot answer this, or few images are allowed."""
+        """Return whether `search` compares every image unasked: the index cannot answer this, or few images are
+        allowed.
+        """
         if self.index is None or self.point(k) is None or metric not in (None, self.metric):
             return True
         width = self.vectors.features.shape[1]
         return allowed is not None and int(np.count_nonzero(allowed)) * width <= _EXACT_NUMBERS
 
     def point(self, k: int) -> OperatingPoint | None:
-        """How the index is searched for k neighbours; None where it was tuned for fewer."""
+        """Return how the index is searched for k neighbours; None where it was tuned for fewer."""
         return next((point for point in self.points if point.k >= k), None)
 
     def _exactly(
@@ -208,7 +212,7 @@ class Ann:
         allowed: np.ndarray | None = None,
         threads: int = 1,
     ) -> np.ndarray:
-        """A filter opens every list: what it keeps may lie far from the query, where few lists would miss it."""
+        """Return a filter opens every list: what it keeps may lie far from the query, where few lists would miss it."""
         if self.metric == "cosine":
             lengths = np.sqrt((queries.astype(np.float64) ** 2).sum(axis=1))
             queries = (queries / np.where(lengths > 0, lengths, 1)[:, None]).astype(np.float32)
@@ -218,7 +222,8 @@ class Ann:
     def _within(
         self, query: np.ndarray, k: int, ids: np.ndarray, left_out: int, reach: float
     ) -> Found | None:
-        """The nearest of some candidates; None where they are too few, or farther away than any that the index was
+        """Return the nearest of some candidates; None where they are too few, or farther away than any that the index
+        was
         tuned on."""
         ids = ids[(ids >= 0) & (ids != left_out)]
         if len(ids) < k:
@@ -238,7 +243,8 @@ class Ann:
         left_out: int,
         allowed: np.ndarray | None,
     ) -> Found:
-        """Where nothing is known of the recall: every image is compared or, where those are too many, more candidates
+        """Return where nothing is known of the recall: every image is compared or, where those are too many, more
+        candidates
         from all lists."""
         images = self.images if allowed is None else int(np.count_nonzero(allowed))
         if images * self.vectors.features.shape[1] <= _ALL_NUMBERS:
@@ -299,7 +305,7 @@ def _read_manifest(folder: Folder, store: str | None) -> dict[str, Any]:
 
 
 def _checked_shape(manifest: dict[str, Any]) -> tuple[int, int]:
-    """(images, width). Raises ValueError for settings that no build writes."""
+    """Return (images, width). Raises ValueError for settings that no build writes."""
     images, width = int(manifest["images"]), int(manifest["width"])
     if images < 0 or width < 1 or manifest["metric"] not in ("l2", "cosine"):
         raise ValueError(f"{images} images of {width} numbers, metric {manifest['metric']!r}")
@@ -319,7 +325,7 @@ def _open_features(
 
 
 def _read_index(folder: Folder, manifest: dict[str, Any]) -> IvfIndex:
-    """FAISS reads only what has the SHA-256 that was noted: its reader trusts the file."""
+    """Return FAISS reads only what has the SHA-256 that was noted: its reader trusts the file."""
     file = _verified(folder, manifest, INDEX)
     file.check(_sha256(manifest, INDEX))
     with reading(folder.path(INDEX), _AGAIN):
@@ -334,7 +340,7 @@ def _read_index(folder: Folder, manifest: dict[str, Any]) -> IvfIndex:
 
 
 def _verified(folder: Folder, manifest: dict[str, Any], name: str) -> WatchedFile:
-    """The open file, of the size that the manifest notes."""
+    """Return the open file, of the size that the manifest notes."""
     file = WatchedFile(folder, name, _AGAIN)
     size, _ = record_of(manifest, name, folder.path(MANIFEST))
     if size is not None and size != file.size:

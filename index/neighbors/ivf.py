@@ -26,7 +26,7 @@ class IvfIndex:
 
     @classmethod
     def train(cls, factory: str, projection: Projection, sample: np.ndarray, seed: int) -> "IvfIndex":
-        """Learns the lists and codes from `sample` (rows, width) float32.
+        """Learn the lists and codes from `sample` (rows, width) float32.
 
         In one thread, as `add`: the sums of a matrix product depend on how many share it.
         """
@@ -45,13 +45,13 @@ class IvfIndex:
         return cls(index)
 
     def add(self, rows: np.ndarray, ids: np.ndarray) -> None:
-        """rows: (rows, width) float32; ids: (rows,) int64."""
+        """Add rows. rows: (rows, width) float32; ids: (rows,) int64."""
         with _Threads(1):
             self._index.add_with_ids(rows, ids)
         self.rows = self._index.ntotal
 
     def emptied(self) -> "IvfIndex":
-        """Another index with the same lists and codes, and nothing in them."""
+        """Return another index with the same lists and codes, and nothing in them."""
         index = faiss.clone_index(self._index)
         index.reset()
         return IvfIndex(index)
@@ -65,7 +65,7 @@ class IvfIndex:
         allowed: np.ndarray | None = None,
         threads: int = 1,
     ) -> np.ndarray:
-        """(queries, count) int64: ids in the order of the codes' distances, -1 where there are no more.
+        """Return (queries, count) int64: ids in the order of the codes' distances, -1 where there are no more.
 
         allowed: (images,) bool, the ids that may be returned.
         """
@@ -84,24 +84,24 @@ class IvfIndex:
         return self._parameters.setdefault(probes, faiss.SearchParametersPreTransform(index_params=inner))
 
     def scanned(self, queries: np.ndarray, probes: int) -> float:
-        """The mean number of codes that a search for `queries` (queries, width) float32 reads."""
+        """Return the mean number of codes that a search for `queries` (queries, width) float32 reads."""
         projected = self._index.chain.at(0).apply(queries)
         _, numbers = self._lists.quantizer.search(projected, probes)
         sizes = np.array([self._lists.invlists.list_size(number) for number in range(self.lists)] + [0])
         return float(sizes[numbers].sum(axis=1).mean())
 
     def write(self, file: BinaryIO) -> None:
-        """Writes the index in FAISS's format."""
+        """Write the index in FAISS's format."""
         faiss.write_index(self._index, faiss.PyCallbackIOWriter(file.write))
 
     @classmethod
     def read(cls, file: Any) -> "IvfIndex":
-        """Reads what `write` wrote."""
+        """Read what `write` wrote."""
         return cls(faiss.read_index(faiss.PyCallbackIOReader(file.read)))
 
 
 def squared_gaps(features: np.ndarray | RowFile, queries: np.ndarray, ids: np.ndarray) -> np.ndarray:
-    """(queries, m) float32: squared L2 distances of each query to its own m images, inf for an id of -1.
+    """Return (queries, m) float32: squared L2 distances of each query to its own m images, inf for an id of -1.
 
     features: (images, width), queries: (queries, width), float32; ids: (queries, m) int64. Computed in float32.
     """

@@ -21,19 +21,19 @@ class Projection:
     explained: np.ndarray
 
     def apply(self, rows: np.ndarray) -> np.ndarray:
-        """rows: (rows, width) float32; gives (rows - mean) @ matrix, (rows, dimensions) float32."""
+        """Project rows. rows: (rows, width) float32; gives (rows - mean) @ matrix, (rows, dimensions) float32."""
         with threadpool_limits(1, "blas"):
             return (rows - self.mean) @ self.matrix
 
     def first(self, dimensions: int) -> "Projection":
-        """The projection on the first, strongest dimensions."""
+        """Return the projection on the first, strongest dimensions."""
         matrix = np.ascontiguousarray(self.matrix[:, :dimensions])
         return Projection(self.mean, matrix, self.explained[:dimensions])
 
 
 @threadpool_limits.wrap(limits=1, user_api="blas")
 def fit_projection(sample: np.ndarray, dimensions: int, seed: int) -> Projection:
-    """The first principal components of `sample` (rows, width) float32, by randomised subspace iteration.
+    """Return the first principal components of `sample` (rows, width) float32, by randomised subspace iteration.
 
     At most min(rows, width) of them. Each one's largest entry is positive, so that the sign is the same every time.
     Source: Halko, Martinsson & Tropp 2011, algorithm 4.4, with four iterations.

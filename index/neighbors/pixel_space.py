@@ -22,19 +22,21 @@ _ROWS = 4096
 
 
 def pixel_folder(folder: Folder) -> Folder:
-    """Where a store's index over pixels lies."""
+    """Return where a store's index over pixels lies."""
     return folder.below(FOLDER)
 
 
 def pixel_feature(jpeg: bytes) -> np.ndarray:
-    """(WIDTH,) float32 from 0 to 1: the picture squeezed to 12 × 12, row by row, red, green and blue of each pixel."""
+    """Return (WIDTH,) float32 from 0 to 1: the picture squeezed to 12 × 12, row by row, red, green and blue of each
+    pixel.
+    """
     with Image.open(io.BytesIO(jpeg)) as image:
         small = image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BOX)
     return np.asarray(small, np.float32).ravel() / 255
 
 
 def pixel_blocks(store: Store) -> Iterator[FeatureBlock]:
-    """The pixel features of all images in image_id order; not valid where an image failed.
+    """Yield the pixel features of all images in image_id order; not valid where an image failed.
 
     Raises StoreDamagedError for a thumbnail that is no picture.
     """

@@ -12,7 +12,7 @@ from .tune import prepared
 
 
 def fill(index: IvfIndex, vectors: Vectors, ids: np.ndarray, metric: Metric) -> Iterator[np.ndarray]:
-    """Adds images (ids,) int64 to an index, and gives them run by run once they are in it."""
+    """Add images (ids,) int64 to an index, and gives them run by run once they are in it."""
     for start, stop in chunks(len(ids), vectors.features.shape[1]):
         run = ids[start:stop]
         index.add(prepared(vectors, run, metric), run)
@@ -20,7 +20,7 @@ def fill(index: IvfIndex, vectors: Vectors, ids: np.ndarray, metric: Metric) -> 
 
 
 def holding(ann: Ann, images: np.ndarray) -> Ann:
-    """An index of some images alone, with the lists and codes of one of all.
+    """Return an index of some images alone, with the lists and codes of one of all.
 
     images: (m,) int64, with features. As many more lists are opened as there are images fewer, so that a search reads
     as many codes as before.

@@ -41,7 +41,7 @@ class OperatingPoint:
 
 
 def prepared(vectors: Vectors, ids: np.ndarray | slice, metric: Metric) -> np.ndarray:
-    """(ids, width) float32: the rows as the index sees them, of length 1 for cosine."""
+    """Return (ids, width) float32: the rows as the index sees them, of length 1 for cosine."""
     rows = _rows(vectors, ids)
     if metric == "l2":
         return rows
@@ -50,7 +50,7 @@ def prepared(vectors: Vectors, ids: np.ndarray | slice, metric: Metric) -> np.nd
 
 
 def _rows(vectors: Vectors, ids: np.ndarray | slice) -> np.ndarray:
-    """The features of some images; of many, a few at a time, whose pages are let go of."""
+    """Return the features of some images; of many, a few at a time, whose pages are let go of."""
     if isinstance(ids, slice) or len(ids) <= _ROWS:
         rows = np.asarray(vectors.features[ids])
         vectors.pages.read(len(rows))
@@ -70,7 +70,7 @@ def choose_dimensions(
     *,
     metric: Metric,
 ) -> list[int]:
-    """`sizes` in the order in which to try them: the cheapest expected search first.
+    """Return `sizes` in the order in which to try them: the cheapest expected search first.
 
     queries: (queries,) ids; truth: (queries, k) ids of their true neighbours. For each size it counts how many
     images come before each true neighbour in the projected space: that many must be re-ranked.
@@ -95,7 +95,9 @@ def _positions(
     *,
     metric: Metric,
 ) -> np.ndarray:
-    """(sizes, queries, k) int64: images that are nearer to the query than its true neighbour, after projection."""
+    """Return (sizes, queries, k) int64: images that are nearer to the query than its true neighbour, after
+    projection.
+    """
     centres = projection.apply(prepared(vectors, queries, metric))
     near = projection.apply(prepared(vectors, truth.ravel(), metric)).reshape(*truth.shape, -1)
     squares = np.cumsum((near - centres[:, None]) ** 2, axis=2)
@@ -116,7 +118,7 @@ def _positions(
 
 
 def _candidate_cost(width: int) -> float:
-    """Nanoseconds to fetch a row and compute its exact distance."""
+    """Return nanoseconds to fetch a row and compute its exact distance."""
     return 200 + 0.5 * width
 
 
@@ -130,7 +132,7 @@ def tune(
     lists: int,
     dimensions: int,
 ) -> list[OperatingPoint]:
-    """The cheapest operating point that holds TARGET, for each k of NEIGHBOURS that has one.
+    """Return the cheapest operating point that holds TARGET, for each k of NEIGHBOURS that has one.
 
     search(probes) gives the candidates (queries, m) int64 in the index's order, perhaps the query itself among
     them, and the mean number of codes scanned.
@@ -159,13 +161,15 @@ def tune(
 
 
 def _ladder(lists: int) -> list[int]:
-    """1, 2, 3, 4, 6, 8, 12, … up to all lists."""
+    """Return 1, 2, 3, 4, 6, 8, 12, … up to all lists."""
     steps = {min(lists, step) for power in range(lists.bit_length() + 1) for step in (1 << power, 3 << power)}
     return sorted(steps)
 
 
 def _squares(vectors: Vectors, queries: np.ndarray, candidates: np.ndarray, metric: Metric) -> np.ndarray:
-    """(queries, m) float32: squared distances of the candidates as the index sees them; inf for -1 and for itself."""
+    """Return (queries, m) float32: squared distances of the candidates as the index sees them; inf for -1 and for
+    itself.
+    """
     squares = np.full(candidates.shape, np.inf, np.float32)
     for row, (query, found) in enumerate(zip(queries, candidates, strict=True)):
         real = (found >= 0) & (found != query)
@@ -175,7 +179,9 @@ def _squares(vectors: Vectors, queries: np.ndarray, candidates: np.ndarray, metr
 
 
 def _recalls(squares: np.ndarray, limits: np.ndarray) -> np.ndarray:
-    """(m,) float64: the recall when the first 1, 2, … m candidates are re-ranked; equal distances count as found."""
+    """Return (m,) float64: the recall when the first 1, 2, … m candidates are re-ranked; equal distances count as
+    found.
+    """
     wanted = np.isfinite(limits).sum(axis=1)
     last = np.take_along_axis(limits, np.maximum(wanted - 1, 0)[:, None], axis=1)
     hits = np.cumsum(squares <= np.where(wanted > 0, last[:, 0], -1)[:, None], axis=1)

@@ -40,7 +40,7 @@ class Cluster:
 
 
 def named_clusters(map_places: MapPlaces, labels: Labels, on_map: np.ndarray) -> list[Cluster]:
-    """The clusters that have a name, coarse cuts first, then the largest. on_map: (n,) int64 items of the map.
+    """Return the clusters that have a name, coarse cuts first, then the largest. on_map: (n,) int64 items of the map.
 
     map_places: where the map has them, not the assigned grid.
     """
@@ -63,7 +63,7 @@ def named_clusters(map_places: MapPlaces, labels: Labels, on_map: np.ndarray) ->
 
 
 def hills(places: MapPlaces, side: int) -> tuple[np.ndarray, np.ndarray]:
-    """(n,) int64: the square of each image; (squares,) int64: the square at the top of each square's hill.
+    """Return (n,) int64: the square of each image; (squares,) int64: the square at the top of each square's hill.
 
     side: squares along each side of the map.
     """
@@ -76,14 +76,14 @@ def hills(places: MapPlaces, side: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _split(numbers: np.ndarray) -> list[tuple[int, np.ndarray]]:
-    """Each number with the places, ascending, where it is."""
+    """Return each number with the places, ascending, where it is."""
     order = np.argsort(numbers, kind="stable")
     pieces = np.split(order, np.flatnonzero(np.diff(numbers[order])) + 1)
     return [(int(numbers[piece[0]]), piece) for piece in pieces]
 
 
 def _joined(hill: np.ndarray, names: dict[int, tuple[int, ...]]) -> np.ndarray:
-    """(squares,) int64: as `hill`, (side, side), with one number for hills of one name that touch."""
+    """Return (squares,) int64: as `hill`, (side, side), with one number for hills of one name that touch."""
     parent = {int(one): int(one) for one in np.unique(hill)}
 
     def top(one: int) -> int:
@@ -99,7 +99,7 @@ def _joined(hill: np.ndarray, names: dict[int, tuple[int, ...]]) -> np.ndarray:
 
 
 def _blurred(counts: np.ndarray) -> np.ndarray:
-    """(side, side) float64, by a kernel of 5 x 5 squares."""
+    """Return (side, side) float64, by a kernel of 5 x 5 squares."""
     blurred = counts.astype(np.float64)
     for axis in (0, 1):
         padded = np.pad(blurred, [(2, 2) if one == axis else (0, 0) for one in (0, 1)])
@@ -109,7 +109,7 @@ def _blurred(counts: np.ndarray) -> np.ndarray:
 
 
 def _climb(density: np.ndarray) -> np.ndarray:
-    """(squares,) int64: the square at the top of each one's hill. density: (side, side).
+    """Return (squares,) int64: the square at the top of each one's hill. density: (side, side).
 
     Squares are added from the densest on; where two hills meet, the lower one is joined to the higher if it hardly
     rises above the place where they meet.
@@ -140,7 +140,7 @@ def _climb(density: np.ndarray) -> np.ndarray:
 
 
 def _labels(codes: LabelCodes, usual: np.ndarray) -> tuple[int, ...]:
-    """The labels that name a cluster, the most telling first; none where no label is telling.
+    """Return the labels that name a cluster, the most telling first; none where no label is telling.
 
     codes: of the members. usual: (labels,) float64, each label's share of the labelled images of the map.
     """

@@ -52,17 +52,19 @@ class Painted:
 
 
 def paintable(store: Store) -> list[str]:
-    """The columns that an overlay can be painted by: `correct`, and those of images/ with numbers, words or dates."""
+    """Return the columns that an overlay can be painted by: `correct`, and those of images/ with numbers, words or
+    dates.
+    """
     return [CORRECT] + [name for name in paintable_columns(store.images_schema) if name not in _NOT_PAINTED]
 
 
 def paintable_columns(schema: pa.Schema) -> list[str]:
-    """The columns of a table that hold numbers, words or dates."""
+    """Return the columns of a table that hold numbers, words or dates."""
     return [field.name for field in schema if _form(field.type) is not None]
 
 
 def by_column(store: Store, name: str) -> Painted:
-    """A column of images/, or `correct`. Raises UsageError."""
+    """Return a column of images/, or `correct`. Raises UsageError."""
     if name == CORRECT:
         return _correct(store)
     if name not in paintable(store):
@@ -74,7 +76,7 @@ def by_column(store: Store, name: str) -> Painted:
 
 
 def by_values(title: str, column: Any, *, says: str) -> Painted:
-    """column: an array with the value of each item, of a type that can be painted."""
+    """Color by a column. column: an array with the value of each item, of a type that can be painted."""
     form = _form(column.type)
     if form == "words" or (form == "whole" and _few(column)):
         return _classes(title, column, None)
@@ -87,14 +89,14 @@ def by_values(title: str, column: Any, *, says: str) -> Painted:
 
 
 def by_unit(store: Store, layer: str, unit: int) -> Painted:
-    """The maxima of a unit: one column of maxima/. Raises LayerError."""
+    """Return the maxima of a unit: one column of maxima/. Raises LayerError."""
     return by_numbers(f"unit {unit} of {layer}", store.maxima(layer, unit), says="maximum")
 
 
 def by_numbers(
     title: str, values: np.ndarray, *, says: str, logarithmic: bool = False, dates: bool = False
 ) -> Painted:
-    """values: (images,) float, by image_id; what is not finite is missing."""
+    """Color by numbers. values: (images,) float, by image_id; what is not finite is missing."""
     most = np.finfo(np.float32).max
     values = np.clip(np.where(np.isfinite(values), values, np.nan), -most, most).astype(np.float32)
     there = values[~np.isnan(values)]
@@ -119,7 +121,7 @@ def by_numbers(
 
 
 def at_rows(painted: Painted, rows: np.ndarray) -> Painted:
-    """The same of the items at some rows, each of which may come again. rows: (n,) int64."""
+    """Return the same of the items at some rows, each of which may come again. rows: (n,) int64."""
     values = painted.values[rows]
     if painted.kind == "numbers":
         return by_numbers(
@@ -133,7 +135,7 @@ def at_rows(painted: Painted, rows: np.ndarray) -> Painted:
 
 
 def marked(title: str, images: int, ids: np.ndarray) -> Painted:
-    """Some images against all others. ids: (m,) int64."""
+    """Return some images against all others. ids: (m,) int64."""
     values = np.full(images, np.nan, np.float32)
     values[ids] = 1
     return Painted(title, "marked", values, names=(title,), counts=(len(ids),))
@@ -151,7 +153,7 @@ def _correct(store: Store) -> Painted:
 
 
 def _classes(title: str, column: Any, names: tuple[str, ...] | None) -> Painted:
-    """The classes by name where each has a colour; else the commonest, and all others together as the last."""
+    """Return the classes by name where each has a colour; else the commonest, and all others together as the last."""
     encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
     codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
     known = [_name(value, names) for value in encoded.dictionary.to_pylist()]
@@ -184,7 +186,7 @@ def _few(column: Any) -> bool:
 
 
 def _form(kind: pa.DataType) -> Literal["words", "whole", "numbers", "dates", "decimal"] | None:
-    """How the values of a column are drawn; None where they cannot be."""
+    """Return how the values of a column are drawn; None where they cannot be."""
     value = kind.value_type if pa.types.is_dictionary(kind) else kind
     if pa.types.is_string(value) or pa.types.is_large_string(value) or pa.types.is_boolean(kind):
         return "words"

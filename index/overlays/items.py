@@ -68,23 +68,23 @@ class MapItems(Protocol):
         ...
 
     def by_column(self, name: str) -> Painted:
-        """Raises UsageError for a column that there is not."""
+        """Raise UsageError for a column that there is not."""
         ...
 
     def by_unit(self, layer: str, unit: int) -> Painted:
-        """What a unit does. Raises LayerError, UsageError."""
+        """Return what a unit does. Raises LayerError, UsageError."""
         ...
 
     def mask(self, where: str) -> np.ndarray:
-        """(items,) bool: which of them pass a filter. Raises FilterError."""
+        """Return (items,) bool: which of them pass a filter. Raises FilterError."""
         ...
 
     def labels(self) -> Labels:
-        """Of each the label; of a unit that which it fires most for."""
+        """Return the label of each; of a unit that which it fires most for."""
         ...
 
     def contrasts(self) -> dict[str, np.ndarray]:
-        """Numbers whose means tell a region from the rest: (items,) float, NaN for none."""
+        """Return numbers whose means tell a region from the rest: (items,) float, NaN for none."""
         ...
 
 
@@ -107,24 +107,24 @@ class ImageItems:
         return paintable(self.store)
 
     def by_column(self, name: str) -> Painted:
-        """One of `columns`."""
+        """Return one of `columns`."""
         return by_column(self.store, name)
 
     def by_unit(self, layer: str, unit: int) -> Painted:
-        """Its maxima."""
+        """Return its maxima."""
         return by_unit(self.store, layer, unit)
 
     def mask(self, where: str) -> np.ndarray:
-        """A filter over `images/`."""
+        """Return a filter over `images/`."""
         return self.store.mask(where)
 
     def labels(self) -> Labels:
-        """Their own."""
+        """Return their own."""
         known = self.known()
         return Labels(known.labels, known.codes)
 
     def contrasts(self) -> dict[str, np.ndarray]:
-        """Whether they are taken for what they are, and the cross-entropy."""
+        """Return whether they are taken for what they are, and the cross-entropy."""
         known = self.known()
         return {"accuracy": known.right, "mean loss": known.finite_loss}
 
@@ -158,14 +158,14 @@ class UnitItems:
         return [name for name in known if name in paintable_columns(self.table.schema)]
 
     def by_column(self, name: str) -> Painted:
-        """One of `columns`."""
+        """Return one of `columns`."""
         if name not in self.columns:
             raise UsageError(f"no column {name[:200]!r} to color by; there are {', '.join(self.columns)}")
         title, says = UNIT_TITLES[name]
         return by_values(title, self.table[name].combine_chunks(), says=says)
 
     def by_unit(self, layer: str, unit: int) -> Painted:
-        """How the others fire with it: their correlation over the images."""
+        """Return how the others fire with it: their correlation over the images."""
         if layer != self.units.layer:
             raise UsageError(
                 f"the units of {self.units.layer} can be colored by their correlation with one of them, "
@@ -179,18 +179,18 @@ class UnitItems:
         return by_numbers(f"unit {unit} of {layer}", values, says="correlation with its activations")
 
     def mask(self, where: str) -> np.ndarray:
-        """A filter over `table`."""
+        """Return a filter over `table`."""
         return parse(where, self.table.schema).mask(self.table)
 
     def labels(self) -> Labels:
-        """Those that they fire most for."""
+        """Return those that they fire most for."""
         names = tuple(sorted({label for label in self.units.labels if label is not None}))
         places = {label: place for place, label in enumerate(names)}
         codes = [-1 if label is None else places[label] for label in self.units.labels]
         return Labels(names, LabelCodes(np.array(codes, np.int64)))
 
     def contrasts(self) -> dict[str, np.ndarray]:
-        """Their statistics."""
+        """Return their statistics."""
         wanted = ("max", "mean", "active", "selectivity")
         return {UNIT_TITLES[name][0]: self.units.values[name] for name in wanted}
 
@@ -220,11 +220,11 @@ class SampleItems:
         return self.sample.places["image_id"].to_numpy()
 
     def by_column(self, name: str) -> Painted:
-        """The value of its image."""
+        """Return the value of its image."""
         return at_rows(self.images.by_column(name), self.image_ids)
 
     def by_unit(self, layer: str, unit: int) -> Painted:
-        """Its activation in the sample; of a unit of another layer the maximum in the sample's image."""
+        """Return its activation in the sample; of a unit of another layer the maximum in the sample's image."""
         if layer != self.layer:
             return at_rows(self.images.by_unit(layer, unit), self.image_ids)
         self.images.store.check_unit(layer, unit)
@@ -232,14 +232,14 @@ class SampleItems:
         return by_numbers(f"unit {unit} of {layer}", values, says="activation at the position")
 
     def mask(self, where: str) -> np.ndarray:
-        """A filter over the images."""
+        """Return a filter over the images."""
         return self.images.mask(where)[self.image_ids]
 
     def labels(self) -> Labels:
-        """Those of their images."""
+        """Return those of their images."""
         names, codes = self.images.labels()
         return Labels(names, codes.take(self.image_ids))
 
     def contrasts(self) -> dict[str, np.ndarray]:
-        """Those of their images."""
+        """Return those of their images."""
         return {name: values[self.image_ids] for name, values in self.images.contrasts().items()}

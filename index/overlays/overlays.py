@@ -58,23 +58,25 @@ class Overlays:
         self._cache = cache
 
     def places(self, atlas: Atlas, digest: str, grid: str) -> MapPlaces:
-        """Where the images lie. digest: of the atlas's manifest."""
+        """Return where the images lie. digest: of the atlas's manifest."""
         key = ("places", digest, grid)
         return self._cache.get(key, lambda: MapPlaces.of(atlas, grid), lambda made: made.bytes)
 
     def kept(self, key: Hashable, make: Callable[[], T], size: Callable[[T], int]) -> T:
-        """What `make` gives, kept. key: of all that it is made from, beside the store."""
+        """Return what `make` gives, kept. key: of all that it is made from, beside the store."""
         return self._cache.get(key, make, size)
 
     def density(self, atlas: Atlas, digest: str, images: int) -> np.ndarray:
-        """(images,) float32 by image_id: how many images lie in the same cell of the map; NaN for those not on it."""
+        """Return (images,) float32 by image_id: how many images lie in the same cell of the map; NaN for those not on
+        it.
+        """
         bins, rows, columns = self.places(atlas, digest, "nearest").bins(1)
         found = np.full(images, np.nan, np.float32)
         found[atlas.images] = np.bincount(bins, minlength=rows * columns)[bins]
         return found
 
     def tile(self, overlay: Overlay, level: int, column: int, row: int) -> bytes:
-        """A PNG. Raises NotFoundError for a tile that is none."""
+        """Return a PNG. Raises NotFoundError for a tile that is none."""
         pyramid = overlay.pyramid
         one = pyramid.levels[_checked(overlay, level, column, row)]
         corner = column * TILE, row * TILE
@@ -92,7 +94,9 @@ class Overlays:
     def _thumbnails(
         self, overlay: Overlay, scatter: Scatter, level: int, corner: tuple[int, int], size: tuple[int, int]
     ) -> np.ndarray:
-        """The pixels of a tile of the scatter: of the thumbnails that its level shows, those that reach into it."""
+        """Return the pixels of a tile of the scatter: of the thumbnails that its level shows, those that reach into
+        it.
+        """
         key = ("shown", overlay.digest, level)
         who, places = self._cache.get(key, lambda: _shown(scatter, level), lambda made: 2 * made[1].nbytes)
         side = scatter.pyramid.cell
@@ -112,7 +116,9 @@ class Overlays:
 
 
 def _shown(scatter: Scatter, level: int) -> tuple[np.ndarray, np.ndarray]:
-    """The places in the atlas of the images that a level shows, and left and top of each, (n, 2) int32, by top."""
+    """Return the places in the atlas of the images that a level shows, and left and top of each, (n, 2) int32, by
+    top.
+    """
     who, left, top = scatter.shown(level)
     order = np.argsort(top, kind="stable")
     return who[order], np.stack([left[order], top[order]], axis=1)

@@ -21,17 +21,17 @@ SERIES = _parse(_SERIES).astype(np.uint8)
 
 
 def ordered(shares: np.ndarray) -> np.ndarray:
-    """(…, 3) uint8: from dark to light. shares: (…,) from 0 to 1."""
+    """Return (…, 3) uint8: from dark to light. shares: (…,) from 0 to 1."""
     return _between(_parse(_ORDERED), shares)
 
 
 def two_ended(shares: np.ndarray) -> np.ndarray:
-    """(…, 3) uint8: from blue by gray to vermilion. shares: (…,) from 0 to 1."""
+    """Return (…, 3) uint8: from blue by gray to vermilion. shares: (…,) from 0 to 1."""
     return _between(_parse(_ENDS), shares)
 
 
 def hexadecimal(colour: np.ndarray | tuple[int, int, int]) -> str:
-    """`#rrggbb`."""
+    """Return `#rrggbb`."""
     return "#" + "".join(f"{int(part):02x}" for part in colour)
 
 

@@ -14,7 +14,7 @@ _STRIPE = 3
 
 
 def squares(coloured: np.ndarray, side: float, corner: tuple[int, int], size: tuple[int, int]) -> np.ndarray:
-    """(height, width) uint8. coloured: (rows, columns), of squares of `side` pixels.
+    """Return (height, width) uint8. coloured: (rows, columns), of squares of `side` pixels.
 
     corner: the tile's left and top in the level's pixels; size: its width and height.
     """
@@ -28,7 +28,8 @@ def squares(coloured: np.ndarray, side: float, corner: tuple[int, int], size: tu
 def thumbnails(
     colours: np.ndarray, places: np.ndarray, side: int, corner: tuple[int, int], size: tuple[int, int]
 ) -> np.ndarray:
-    """(height, width) uint8. colours: (n,), of squares of `side` pixels at `places`, (n, 2) left and top, of which
+    """Return (height, width) uint8. colours: (n,), of squares of `side` pixels at `places`, (n, 2) left and top, of
+    which
     each reaches into the tile; none overlap."""
     pixels = np.full((size[1] + 2 * side, size[0] + 2 * side), CLEAR, np.uint8)
     starts = (places - corner + side).tolist()
@@ -38,7 +39,9 @@ def thumbnails(
 
 
 def png(pixels: np.ndarray, corner: tuple[int, int], palette: np.ndarray) -> bytes:
-    """The tile, with stripes where values are missing that go on from tile to tile. palette: (colours, 4) uint8."""
+    """Return the tile, with stripes where values are missing that go on from tile to tile. palette: (colours, 4)
+    uint8.
+    """
     missing = pixels == GAP
     if missing.any():
         down, across = (corner[1 - axis] + np.arange(pixels.shape[axis]) for axis in (0, 1))

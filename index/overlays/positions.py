@@ -27,7 +27,8 @@ class MapPlaces:
 
     @staticmethod
     def of(atlas: Atlas, grid: str) -> "MapPlaces":
-        """In the assigned grid an image lies in the middle of its own cell, in the scatter where its thumbnail is in
+        """Return the positions: in the assigned grid an image lies in the middle of its own cell, in the scatter
+        where its thumbnail is in
         the deepest level, else where the map has it. Raises StoreNotFoundError for an atlas without a scatter."""
         if grid == "assigned":
             y, x = atlas.cells.T + 0.5
@@ -50,14 +51,17 @@ class MapPlaces:
         return 3 * self.x.nbytes + 3 * self.y.nbytes
 
     def bins(self, cells: int) -> tuple[np.ndarray, int, int]:
-        """Squares of `cells` x `cells` cells: the number of each image's, (n,) int64, and their rows and columns."""
+        """Return squares of `cells` x `cells` cells: the number of each image's, (n,) int64, and their rows and
+        columns.
+        """
         rows, columns = -(-self.rows // cells), -(-self.columns // cells)
         row = np.clip(self.y.astype(np.int64), 0, self.rows - 1) // cells
         column = np.clip(self.x.astype(np.int64), 0, self.columns - 1) // cells
         return row * columns + column, rows, columns
 
     def inside(self, corners: np.ndarray) -> np.ndarray:
-        """(m,) int64, ascending: the images that lie in a polygon, by the even-odd rule. corners: (k, 2) float64 x, y.
+        """Return (m,) int64, ascending: the images that lie in a polygon, by the even-odd rule. corners: (k, 2)
+        float64 x, y.
 
         Each side is only compared with the images between its ends' heights, which are found in an order by height.
         """
@@ -72,7 +76,9 @@ class MapPlaces:
         return np.sort(order[odd])
 
     def box(self, places: np.ndarray) -> tuple[float, float, float, float] | None:
-        """x0, y0, x1, y1 of the cells around most of some images (5 % on each side may be left out); None for none."""
+        """Return x0, y0, x1, y1 of the cells around most of some images (5 % on each side may be left out); None for
+        none.
+        """
         if not len(places):
             return None
         x0, x1 = np.quantile(self.x[places], (0.05, 0.95), method="nearest")

@@ -73,13 +73,13 @@ def region_classes(labels: Labels, inside: np.ndarray, on_map: np.ndarray) -> li
 
 
 def _label_counts(labels: Labels, items: np.ndarray) -> np.ndarray:
-    """(1 + labels,) int64: how many items have no label, and how many each."""
+    """Return (1 + labels,) int64: how many items have no label, and how many each."""
     codes = labels.codes.take(items)
     return np.concatenate([[len(items) - codes.labelled], codes.counts(len(labels.names))])
 
 
 def contrast(values: np.ndarray, inside: np.ndarray, on_map: np.ndarray) -> Contrast:
-    """Means over a region and over the rest of the map. values: (items,) float, NaN for none."""
+    """Return means over a region and over the rest of the map. values: (items,) float, NaN for none."""
     rest = np.setdiff1d(on_map, inside, assume_unique=True)
     return Contrast(_mean(values[inside]), _mean(values[rest]))
 
@@ -90,7 +90,8 @@ def _mean(values: np.ndarray) -> float | None:
 
 
 def region_units(store: Store, layers: list[str], inside: np.ndarray, k: int) -> RegionUnits:
-    """The k units whose maxima in the region are highest above those of all other images, by `gap`. Raises LayerError.
+    """Return the k units whose maxima in the region are highest above those of all other images, by `gap`. Raises
+    LayerError.
 
     inside: (m,) int64 image ids, ascending. The means of the others follow from those of all images, which the store
     has; so only row groups with images of the region are read, and of those as many as READ_BYTES allow: evenly spaced.
@@ -109,7 +110,7 @@ def region_units(store: Store, layers: list[str], inside: np.ndarray, k: int) ->
 def sample_units(
     sample: ActivationSample, layer: str, inside: np.ndarray, on_map: np.ndarray, k: int
 ) -> RegionUnits:
-    """The k units of a layer whose activations in a region of its samples are highest above those in the rest.
+    """Return the k units of a layer whose activations in a region of its samples are highest above those in the rest.
 
     inside, on_map: (m,) and (n,) int64 samples, ascending.
     """
@@ -132,7 +133,9 @@ def sample_units(
 
 
 def _readable(store: Store, layer: str, inside: np.ndarray, limit: int) -> list[np.ndarray]:
-    """The region's images by row group of the layer's maxima; of more bytes than `limit`, those of some groups."""
+    """Return the region's images by row group of the layer's maxima; of more bytes than `limit`, those of some
+    groups.
+    """
     groups = store.maxima_groups(layer)
     stops = np.searchsorted(inside, [first + rows for first, rows in groups])
     held = [
@@ -147,7 +150,7 @@ def _readable(store: Store, layer: str, inside: np.ndarray, limit: int) -> list[
 
 
 def _units(store: Store, layer: str, sample: list[np.ndarray], size: int) -> list[RegionUnit]:
-    """size: images of the region, of which `sample` are looked at."""
+    """Rank the units. size: images of the region, of which `sample` are looked at."""
     units = store.layer(layer).units
     sums, counts = np.zeros(units), np.zeros(units)
     for ids in sample:

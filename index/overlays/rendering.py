@@ -22,7 +22,7 @@ _FAINTEST = 90
 
 
 def palette(painted: Painted) -> np.ndarray:
-    """(colours, 4) uint8."""
+    """Return (colours, 4) uint8."""
     steps = np.linspace(0, 1, _STEPS)
     if painted.kind == "marked":
         colours = np.tile(np.array([*MARK, 255], np.uint8), (_STEPS, 1))
@@ -36,7 +36,7 @@ def palette(painted: Painted) -> np.ndarray:
 
 
 def square_colours(painted: Painted, images: np.ndarray, places: MapPlaces, cells: int) -> np.ndarray:
-    """(rows, columns) uint8 of squares of cells x cells cells. images: (n,) int64 ids, those of `places`."""
+    """Return (rows, columns) uint8 of squares of cells x cells cells. images: (n,) int64 ids, those of `places`."""
     bins, rows, columns = places.bins(cells)
     values = painted.values[images]
     known = ~np.isnan(values)
@@ -53,7 +53,7 @@ def square_colours(painted: Painted, images: np.ndarray, places: MapPlaces, cell
 
 
 def image_colours(painted: Painted, values: np.ndarray) -> np.ndarray:
-    """(n,) uint8. values: (n,) float32, of single images."""
+    """Return (n,) uint8. values: (n,) float32, of single images."""
     known = ~np.isnan(values)
     found = np.full(len(values), CLEAR if painted.kind == "marked" else GAP, np.uint8)
     found[known] = _colours(painted, values[known])
@@ -61,7 +61,7 @@ def image_colours(painted: Painted, values: np.ndarray) -> np.ndarray:
 
 
 def shares(painted: Painted, numbers: np.ndarray) -> np.ndarray:
-    """(n,) from 0 to 1: where numbers stand between `low` and `high`."""
+    """Return (n,) from 0 to 1: where numbers stand between `low` and `high`."""
     low, high = painted.low, painted.high
     if painted.logarithmic:
         low, high, numbers = np.log1p(low), np.log1p(high), np.log1p(numbers)
@@ -71,7 +71,7 @@ def shares(painted: Painted, numbers: np.ndarray) -> np.ndarray:
 def _summed(
     painted: Painted, bins: np.ndarray, values: np.ndarray, size: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Of each square its one number, (size,) float64, and of how many images it is."""
+    """Return the one number of each square, (size,) float64, and of how many images it is."""
     counts = np.bincount(bins, minlength=size)
     if painted.kind != "classes":
         return np.bincount(bins, weights=values, minlength=size) / np.maximum(counts, 1), counts
@@ -93,5 +93,5 @@ def _colours(painted: Painted, numbers: np.ndarray) -> np.ndarray:
 
 
 def _opaque(colours: np.ndarray) -> np.ndarray:
-    """(n, 4) uint8 from (n, 3)."""
+    """Return (n, 4) uint8 from (n, 3)."""
     return np.concatenate([colours, np.full((len(colours), 1), 255, np.uint8)], axis=1)

@@ -35,7 +35,9 @@ class _Pass(NamedTuple):
 
 
 def to_grid(coordinates: np.ndarray, rows: int, columns: int) -> np.ndarray:
-    """(n, 2) float64 x, y in cells: the points' box stretched over the grid, so that (0.5, 0.5) is a cell's centre."""
+    """Return (n, 2) float64 x, y in cells: the points' box stretched over the grid, so that (0.5, 0.5) is a cell's
+    centre.
+    """
     points = coordinates.astype(np.float64)
     low, high = points.min(axis=0), points.max(axis=0)
     extent = np.where(high > low, high - low, 1)
@@ -44,12 +46,13 @@ def to_grid(coordinates: np.ndarray, rows: int, columns: int) -> np.ndarray:
 
 
 def cost(points: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> float:
-    """The sum over all points. points: (n, 2) as `to_grid` gives them; rows, columns: (n,) of their cells."""
+    """Return the sum over all points. points: (n, 2) as `to_grid` gives them; rows, columns: (n,) of their cells."""
     return float(((points[:, 0] - columns - 0.5) ** 2 + (points[:, 1] - rows - 0.5) ** 2).sum())
 
 
 def improve(points: np.ndarray, cells: np.ndarray, *, threads: int = 1) -> np.ndarray:
-    """cells: (rows, columns) int64, the point in each, -1 for none; changed in place, and given back.
+    """Make the layout cheaper. cells: (rows, columns) int64, the point in each, -1 for none; changed in place, and
+    given back.
 
     points: (n, 2) as `to_grid` gives them. The cost falls or stays with every pass.
     """
@@ -63,7 +66,9 @@ def improve(points: np.ndarray, cells: np.ndarray, *, threads: int = 1) -> np.nd
 
 
 def _settle(pool: ThreadPoolExecutor, cells: np.ndarray, points: np.ndarray) -> bool:
-    """By auction, in two covers of windows, a row of them at a time; False where that would take too long somewhere."""
+    """Settle by auction, in two covers of windows, a row of them at a time; False where that would take too long
+    somewhere.
+    """
     shifts = (0, SIDE // 2) if max(cells.shape) > SIDE else (0,)
     done: list[bool] = []
     for shift in shifts:
@@ -73,14 +78,14 @@ def _settle(pool: ThreadPoolExecutor, cells: np.ndarray, points: np.ndarray) -> 
 
 
 def _mean_cost(cells: np.ndarray, points: np.ndarray) -> float:
-    """points: in cells, less 0.5: whole numbers are centres."""
+    """Return the mean cost. points: in cells, less 0.5: whole numbers are centres."""
     row, column = np.nonzero(cells >= 0)
     gaps = points[cells[row, column]] - np.stack([column, row], axis=1)
     return float((gaps**2).sum()) / max(1, len(gaps))
 
 
 def _passes(shape: tuple[int, ...]) -> Iterator[_Pass]:
-    """From windows that span the whole grid to those of neighbouring cells."""
+    """List passes, from windows that span the whole grid to those of neighbouring cells."""
     stride = 1
     while stride * _SMALL < max(shape):
         stride *= 2
@@ -94,7 +99,7 @@ def _passes(shape: tuple[int, ...]) -> Iterator[_Pass]:
 def _run(
     pool: ThreadPoolExecutor, one: _Pass, cells: np.ndarray, prices: np.ndarray, points: np.ndarray
 ) -> None:
-    """All windows of a pass. A band is the rows of windows that begin with the same row of cells."""
+    """Run all windows of a pass. A band is the rows of windows that begin with the same row of cells."""
     bands = -(-(cells.shape[0] + one.down) // (one.side * one.stride)) * one.stride
     cuts = np.linspace(0, bands, min(bands, _BANDS) + 1).astype(int).tolist()
     window = np.array(one)
@@ -110,7 +115,7 @@ def _run(
 def _solve_bands(  # noqa: PLR0917 - numba takes no keywords
     cells: np.ndarray, prices: np.ndarray, points: np.ndarray, window: np.ndarray, first: int, stop: int
 ) -> None:
-    """Solves the windows of bands first … stop - 1. window: a `_Pass`."""
+    """Solve the windows of bands first … stop - 1. window: a `_Pass`."""
     height, width = cells.shape
     side, stride, down, right = window
     step = side * stride
@@ -146,7 +151,7 @@ def _solve_bands(  # noqa: PLR0917 - numba takes no keywords
 
 @numba.njit(nogil=True, cache=True)
 def _solve(px: np.ndarray, py: np.ndarray, cx: np.ndarray, cy: np.ndarray, price: np.ndarray) -> np.ndarray:
-    """(places,) the point of each place, -1 for none: the cheapest assignment of all points, by augmenting row
+    """Return (places,) the point of each place, -1 for none: the cheapest assignment of all points, by augmenting row
     reduction and shortest augmenting paths (Jonker and Volgenant, "A shortest augmenting path algorithm for dense and
     sparse linear assignment problems", Computing 38, 1987).
 
@@ -194,7 +199,7 @@ def _augment(  # noqa: PLR0917 - numba takes no keywords
     before: np.ndarray,
     done: np.ndarray,
 ) -> None:
-    """Gives one more point a place, along the shortest path of changes. reach, before, done: (places,), scratch."""
+    """Give one more point a place, along the shortest path of changes. reach, before, done: (places,), scratch."""
     reach[:] = np.inf
     done[:] = False
     point, last, length = start, -1, 0.0

@@ -29,7 +29,7 @@ _MOST_BIDS = 400
 
 @numba.njit(nogil=True, cache=True)
 def settle_windows(cells: np.ndarray, points: np.ndarray, down: int, right: int, band: int) -> bool:
-    """Settles row `band` of the windows, which are shifted by `down` and `right` cells to the top and left.
+    """Settle row `band` of the windows, which are shifted by `down` and `right` cells to the top and left.
 
     cells: (rows, columns) int64, the point in each, -1 for none; changed where that is cheaper. points: (n, 2) float64
     x, y in cells; whole numbers are centres. False where a window is left as it was, for it would take too long.
@@ -45,7 +45,7 @@ def settle_windows(cells: np.ndarray, points: np.ndarray, down: int, right: int,
 
 @numba.njit(nogil=True, cache=True)
 def _settle(cells: np.ndarray, points: np.ndarray, top: int, left: int) -> bool:
-    """One window, whose first cell is at (top, left) of the grid."""
+    """Return one window, whose first cell is at (top, left) of the grid."""
     count, before = 0, 0.0
     who, x, y = np.empty(cells.size, np.int64), np.empty(cells.size), np.empty(cells.size)
     for row in range(cells.shape[0]):
@@ -76,7 +76,7 @@ def _settle(cells: np.ndarray, points: np.ndarray, top: int, left: int) -> bool:
 
 @numba.njit(nogil=True, cache=True)
 def _auction(x: np.ndarray, y: np.ndarray, price: np.ndarray, owner: np.ndarray, step: float) -> bool:
-    """Gives every cell an owner, (rows, columns) int64: a point, or len(x) and more. False for too many bids."""
+    """Give every cell an owner, (rows, columns) int64: a point, or len(x) and more. False for too many bids."""
     count = price.size
     queue, head, waiting = np.arange(count), 0, count
     bids = 0
@@ -98,7 +98,7 @@ def _auction(x: np.ndarray, y: np.ndarray, price: np.ndarray, owner: np.ndarray,
 
 @numba.njit(nogil=True, cache=True)
 def _best(x: Any, y: Any, price: np.ndarray) -> tuple[int, int, float]:
-    """The cheapest cell for a point, and by how much the next is dearer. No price is below 0."""
+    """Return the cheapest cell for a point, and by how much the next is dearer. No price is below 0."""
     height, width = price.shape
     near_row, near_column = min(max(round(y), 0), height - 1), min(max(round(x), 0), width - 1)
     reach = _REACH
@@ -123,7 +123,7 @@ def _best(x: Any, y: Any, price: np.ndarray) -> tuple[int, int, float]:
 
 @numba.njit(nogil=True, cache=True)
 def _cheapest(price: np.ndarray) -> tuple[int, int, float]:
-    """As `_best`, for who wants any cell."""
+    """Do the same as `_best` where any cell will do."""
     least, second, best_row, best_column = np.inf, np.inf, 0, 0
     for row in range(price.shape[0]):
         for column in range(price.shape[1]):

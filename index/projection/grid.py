@@ -19,7 +19,7 @@ class NearestGrid(NamedTuple):
 
 
 def nearest_grid(coordinates: np.ndarray, side: int) -> NearestGrid:
-    """The square around all points cut into side x side cells. coordinates: (n, 2) x, y, finite.
+    """Return the square around all points cut into side x side cells. coordinates: (n, 2) x, y, finite.
 
     Of equally near points the first; a map that is flat in one direction fills the middle row or column.
     """
@@ -37,7 +37,7 @@ def nearest_grid(coordinates: np.ndarray, side: int) -> NearestGrid:
 
 
 def nearest_cells(coordinates: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and columns, each (n,) int64: in which cell of `nearest_grid` each point lies."""
+    """Return rows and columns, each (n,) int64: in which cell of `nearest_grid` each point lies."""
     if not len(coordinates):
         return np.empty(0, np.int64), np.empty(0, np.int64)
     return _cells(scaled(coordinates) * side, side)
@@ -49,7 +49,9 @@ def _cells(scaled: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def scaled(coordinates: np.ndarray) -> np.ndarray:
-    """(n, 2) float64 x, y in the unit square, both axes by the same factor, centred. coordinates: (n, 2), n > 0."""
+    """Return (n, 2) float64 x, y in the unit square, both axes by the same factor, centred. coordinates: (n, 2), n >
+    0.
+    """
     points = coordinates.astype(np.float64)
     low, high = points.min(axis=0), points.max(axis=0)
     extent = float((high - low).max()) or 1.0
@@ -57,7 +59,7 @@ def scaled(coordinates: np.ndarray) -> np.ndarray:
 
 
 def assigned_grid(coordinates: np.ndarray, *, threads: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """A cell of its own for each point: rows (n,) and columns (n,) int32 of a grid as square as it can be.
+    """Return a cell of its own for each point: rows (n,) and columns (n,) int32 of a grid as square as it can be.
 
     Median splits, made better window by window (assignment.py). The same for any number of threads.
     """
@@ -77,7 +79,7 @@ def assigned_grid(coordinates: np.ndarray, *, threads: int = 1) -> tuple[np.ndar
 
 
 def split_grid(coordinates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """As `assigned_grid`, by median splits alone.
+    """Make one as `assigned_grid` does, by median splits alone.
 
     The grid is halved again and again along its longer side, and the points with it, at their median, so that who is
     left of whom on the map is left in the grid. n log n: two sorts, then one stable partition of each for each level.
@@ -105,7 +107,7 @@ class _Cells:
         self.height, self.width = np.array([height]), np.array([width])
 
     def split(self) -> bool:
-        """Halves every rectangle of more than one cell; False where there was none."""
+        """Halve every rectangle of more than one cell; False where there was none."""
         flat = self.width >= self.height
         whole = np.where(flat, self.width, self.height)
         if whole.max() == 1:
@@ -128,7 +130,7 @@ class _Cells:
         return True
 
     def _part(self, flat: np.ndarray, first: np.ndarray) -> None:
-        """Moves each rectangle's first points along its longer side to the front of its runs, in their order."""
+        """Move each rectangle's first points along its longer side to the front of its runs, in their order."""
         group = np.repeat(np.arange(len(self.count)), self.count)
         start = np.repeat(np.cumsum(self.count) - self.count, self.count)
         leads = np.arange(len(group)) - start < first[group]
@@ -145,12 +147,12 @@ class _Cells:
             order[target] = order.copy()
 
     def _drop_empty(self) -> None:
-        """Rectangles without points need no more splitting."""
+        """Drop rectangles without points, which need no more splitting."""
         full = self.count > 0
         self.count, self.top, self.left = self.count[full], self.top[full], self.left[full]
         self.height, self.width = self.height[full], self.width[full]
 
 
 def _pairs(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """first[0], second[0], first[1], …"""
+    """Return first[0], second[0], first[1], …"""
     return np.stack([first, second], axis=1).ravel()

@@ -12,7 +12,7 @@ _COINCIDE = 1e-6
 
 
 def place(coordinates: np.ndarray, neighbours: np.ndarray, distances: np.ndarray) -> np.ndarray:
-    """(n, 2) float32: where the images belong whose neighbours are given.
+    """Return (n, 2) float32: where the images belong whose neighbours are given.
 
     coordinates: (m, 2), the finished map. neighbours: (n, k) int rows of it, nearest first; distances: (n, k), in
     feature space. It is their weighted geometric median, which one neighbour on another island does not pull into the
@@ -29,7 +29,7 @@ def place(coordinates: np.ndarray, neighbours: np.ndarray, distances: np.ndarray
 def place_features(
     ann: Ann, images: np.ndarray, coordinates: np.ndarray, features: np.ndarray, *, threads: int = 1
 ) -> np.ndarray:
-    """(n, 2) float32: where new features (n, width) float32 belong on the map of `images` (m,), ascending."""
+    """Return (n, 2) float32: where new features (n, width) float32 belong on the map of `images` (m,), ascending."""
     allowed = np.zeros(ann.images, bool)
     allowed[images] = True
     everything = bool((allowed | ~ann.vectors.valid).all())
@@ -41,7 +41,9 @@ def place_features(
 
 
 def _weights(distances: np.ndarray) -> np.ndarray:
-    """(n, k): e to the minus distance beyond the nearest, in units of its mean, as UMAP's; of twins, theirs alone."""
+    """Return (n, k): e to the minus distance beyond the nearest, in units of its mean, as UMAP's; of twins, theirs
+    alone.
+    """
     beyond = distances - distances[:, :1]
     scale = beyond.mean(axis=1, keepdims=True)
     weights = np.exp(-np.divide(beyond, scale, out=np.zeros_like(beyond), where=scale > 0))
@@ -50,7 +52,7 @@ def _weights(distances: np.ndarray) -> np.ndarray:
 
 
 def _median(points: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """(n, 2): of each row of points (n, k, 2) by weights (n, k)."""
+    """Return (n, 2): of each row of points (n, k, 2) by weights (n, k)."""
     middle = (weights[:, :, None] * points).sum(axis=1) / weights.sum(axis=1, keepdims=True)
     for _ in range(_STEPS):
         gaps = np.sqrt(((points - middle[:, None]) ** 2).sum(axis=2))

@@ -51,7 +51,7 @@ class MapOptions:
     threads: int = 1
 
     def __post_init__(self) -> None:
-        """Raises UsageError."""
+        """Raise UsageError."""
         if self.method not in METHODS:
             raise UsageError(f"There is no method {self.method!r}; there are {', '.join(METHODS)}.")
         if self.neighbours is not None and not 2 <= self.neighbours <= NEIGHBOURS:
@@ -79,7 +79,7 @@ class Layout:
 def project(
     vectors: Vectors, graph: KnnGraph, options: MapOptions | None = None, *, progress: Progress = SILENT
 ) -> Layout:
-    """The map of the images of `graph`, all of them laid out."""
+    """Return the map of the images of `graph`, all of them laid out."""
     options = options or MapOptions()
     with progress.stage("principal components", len(graph.images), "images"):
         components, explained = _components(vectors, graph.images, graph.metric, options.seed)
@@ -100,7 +100,7 @@ def project(
 def _components(
     vectors: Vectors, images: np.ndarray, metric: Metric, seed: int
 ) -> tuple[np.ndarray, list[float]]:
-    """(n, 2) float32: the first two principal components of these images, and their shares of the variance."""
+    """Return (n, 2) float32: the first two principal components of these images, and their shares of the variance."""
     coordinates = np.zeros((len(images), 2), np.float32)
     if not len(images):
         return coordinates, []
@@ -115,7 +115,7 @@ def _components(
 
 
 def _spread(components: np.ndarray, seed: int) -> np.ndarray:
-    """(n, 2) float64, standard deviation 1 in the first axis, no two alike: equal points could never part."""
+    """Return (n, 2) float64, standard deviation 1 in the first axis, no two alike: equal points could never part."""
     deviation = float(components[:, 0].std(dtype=np.float64))
     start = components.astype(np.float64) / (deviation or 1.0)
     return start + np.random.default_rng(seed).normal(scale=1e-4, size=start.shape)
@@ -124,8 +124,8 @@ def _spread(components: np.ndarray, seed: int) -> np.ndarray:
 def _umap(
     graph: KnnGraph, start: np.ndarray, options: MapOptions, progress: Progress
 ) -> tuple[np.ndarray, dict[str, Any]]:
-    """McInnes, Healy & Melville 2018, with umap-learn's graph and defaults but for the epochs, and a layout of our
-    own; an image counts as its own first neighbour. fast: fewer epochs.
+    """Return McInnes, Healy & Melville 2018, with umap-learn's graph and defaults but for the epochs, and a layout of
+    our own; an image counts as its own first neighbour. fast: fewer epochs.
     """
     with progress.stage("loading umap"):
         from umap.umap_ import find_ab_params, fuzzy_simplicial_set
@@ -162,7 +162,7 @@ def _umap(
 
 @contextmanager
 def _one_numba_thread() -> Generator[None]:
-    """umap-learn's sums depend on how many threads make them."""
+    """Return umap-learn's sums depend on how many threads make them."""
     import numba
 
     before: int = numba.get_num_threads()
@@ -176,7 +176,7 @@ def _one_numba_thread() -> Generator[None]:
 def _tsne(
     graph: KnnGraph, start: np.ndarray, options: MapOptions, progress: Progress
 ) -> tuple[np.ndarray, dict[str, Any]]:
-    """van der Maaten & Hinton 2008, by openTSNE (Poličar, Stražar & Zupan 2024) with its defaults.
+    """Return van der Maaten & Hinton 2008, by openTSNE (Poličar, Stražar & Zupan 2024) with its defaults.
 
     fast, or few neighbours: a uniform kernel over them, which gives nearly the map of perplexity-calibrated
     similarities (Böhm, Berens & Kobak 2022). fast: the repulsion is interpolated on a grid twice as coarse.

@@ -30,7 +30,7 @@ class Quality:
     k: int
 
     def to_json(self) -> dict[str, Any]:
-        """For a manifest."""
+        """Return it for a manifest."""
         return asdict(self)
 
 
@@ -44,8 +44,8 @@ def measure_quality(
     sample: int = 512,
     seed: int = 0,
 ) -> Quality:
-    """coordinates: (n, 2), row i for image `graph.images[i]`. labels: (images,) text or integers; None or "" for none.
-    sample: of so many images, of fewer where comparing them with all others would take minutes.
+    """Measure a map. coordinates: (n, 2), row i for image `graph.images[i]`. labels: (images,) text or integers; None
+    or "" for none. sample: of so many images, of fewer where comparing them with all others would take minutes.
 
     Trustworthiness: Venna & Kaski 2001; it is defined for k < n / 2, else None.
     """
@@ -69,7 +69,7 @@ def measure_quality(
 
 
 def _nearest_on_map(coordinates: np.ndarray, picked: np.ndarray, k: int) -> np.ndarray:
-    """(picked, k) int64: rows of the nearest points; of equally far ones the first."""
+    """Return (picked, k) int64: rows of the nearest points; of equally far ones the first."""
     points = coordinates.astype(np.float64)
     found = np.empty((len(picked), k), np.int64)
     for row, own in enumerate(picked):
@@ -83,7 +83,8 @@ def _nearest_on_map(coordinates: np.ndarray, picked: np.ndarray, k: int) -> np.n
 def _feature_ranks(
     vectors: Vectors, graph: KnnGraph, picked: np.ndarray, shown: np.ndarray, k: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """For each image shown near a picked one: its rank in feature space, 1 for the nearest; and the k truly nearest.
+    """Return for each image shown near a picked one: its rank in feature space, 1 for the nearest; and the k truly
+    nearest.
 
     (picked, k) int64 both, the second as rows. Squared distances in float64; equal ones share the lowest rank.
     """
@@ -117,13 +118,13 @@ def _feature_ranks(
 
 
 def _squares(queries: np.ndarray, lengths: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """(queries, rows) float64 squared distances."""
+    """Return (queries, rows) float64 squared distances."""
     rows = rows.astype(np.float64)
     return np.maximum(0, lengths[:, None] + (rows**2).sum(axis=1) - 2 * queries @ rows.T)
 
 
 def _label_accuracy(labels: np.ndarray, picked: np.ndarray, neighbours: np.ndarray) -> float | None:
-    """Of the picked images that have a label; a tie goes to the label that sorts first."""
+    """Return the share of the picked images that have a label; a tie goes to the label that sorts first."""
     known = np.array([isinstance(label, str | int | np.integer) and label != "" for label in labels], bool)
     codes = np.full(len(labels), -1, np.int64)
     codes[known] = np.unique(labels[known], return_inverse=True)[1]

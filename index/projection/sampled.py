@@ -18,7 +18,7 @@ _RARE = 4.0
 def lay_out(
     ann: Ann, graph: KnnGraph, options: MapOptions | None = None, *, progress: Progress = SILENT
 ) -> Layout:
-    """The map of the images of `graph`; above `options.sample` of them, of a density-aware sample first."""
+    """Return the map of the images of `graph`; above `options.sample` of them, of a density-aware sample first."""
     options = options or MapOptions()
     if len(graph.images) <= options.sample or options.method == "pca":
         graph = _with(ann, graph, options)
@@ -43,7 +43,7 @@ def lay_out(
 
 
 def _with(ann: Ann, graph: KnnGraph, options: MapOptions) -> KnnGraph:
-    """The graph with as many neighbours as count, which it has but for very many images."""
+    """Return the graph with as many neighbours as count, which it has but for very many images."""
     if options.method == "pca" or min(options.counted, len(graph.images) - 1) <= graph.k:
         return graph
     everything = np.arange(len(graph.images))
@@ -52,7 +52,7 @@ def _with(ann: Ann, graph: KnnGraph, options: MapOptions) -> KnnGraph:
 
 
 def density_aware_sample(graph: KnnGraph, size: int, seed: int) -> np.ndarray:
-    """(size,) int64, rows of `graph`, ascending: the farther an image's neighbours, the likelier it is drawn.
+    """Return (size,) int64, rows of `graph`, ascending: the farther an image's neighbours, the likelier it is drawn.
 
     So a crowd is thinned before a rare kind of image disappears. Source: Efraimidis & Spirakis 2006 (sampling with
     weights, without replacement).
@@ -67,7 +67,8 @@ def density_aware_sample(graph: KnnGraph, size: int, seed: int) -> np.ndarray:
 def graph_within(
     ann: Ann, graph: KnnGraph, inside: np.ndarray, rows: np.ndarray, k: int, *, threads: int = 1
 ) -> KnnGraph:
-    """Of the images `rows`, the k nearest among those `inside`: `neighbours` count among these, `images` are the rows'.
+    """Return, of the images `rows`, the k nearest among those `inside`: `neighbours` count among these, `images` are
+    the rows'.
 
     ann: of the images inside. inside: (n,) bool. They are those of `graph`; images that have too few of them there are
     searched for.

@@ -33,7 +33,7 @@ def lay_out_neighbours(
     threads: int = 1,
     done: Callable[[int], object] = lambda epochs: None,
 ) -> np.ndarray:
-    """(n, 2) float32: stochastic gradient descent from `start` (n, 2), stretched to 10 by 10.
+    """Return (n, 2) float32: stochastic gradient descent from `start` (n, 2), stretched to 10 by 10.
 
     weights: (n, n) scipy sparse, symmetric, of the fuzzy simplicial set. a, b: of the curve 1 / (1 + a d^2b) that
     distances on the map follow. done: told of each epoch. Source: McInnes, Healy & Melville 2018, algorithm 5, with
@@ -62,7 +62,7 @@ def lay_out_neighbours(
 
 
 def _run(pool: ThreadPoolExecutor, move: Callable[[int, int], None], turn: int, images: int) -> None:
-    """Moves every image of a turn, in tasks that are worth a thread's while."""
+    """Move every image of a turn, in tasks that are worth a thread's while."""
     rows = -(-(images - turn) // _TURNS)
     cuts = (np.linspace(0, rows, max(1, rows // _ROWS_A_TASK) + 1).astype(int) * _TURNS + turn).tolist()
     if len(cuts) == 2:
@@ -73,7 +73,7 @@ def _run(pool: ThreadPoolExecutor, move: Callable[[int, int], None], turn: int, 
 
 @numba.njit(inline="always")
 def _mixed(number: np.uint32) -> np.uint32:
-    """A number that looks random, from any: Wellons, "Hash prospector" (2018), `lowbias32`."""
+    """Return a number that looks random, from any: Wellons, "Hash prospector" (2018), `lowbias32`."""
     number = np.uint32(number ^ (number >> np.uint32(16)))
     number = np.uint32(number * np.uint32(0x7FEB352D))
     number = np.uint32(number ^ (number >> np.uint32(15)))
@@ -101,7 +101,7 @@ def _move(  # noqa: PLR0917 - numba takes no keywords
     first: int,
     stop: int,
 ) -> None:
-    """Moves the images `first`, `first` + _TURNS, … below `stop`, by their edges that are due.
+    """Move the images `first`, `first` + _TURNS, … below `stop`, by their edges that are due.
 
     starts, ends: the edges, as CSR. period: epochs between two turns of an edge; due: the epoch of its next, changed
     here. An edge's pull and its random images' pushes are all of where the image is before them.

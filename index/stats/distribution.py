@@ -40,7 +40,7 @@ class Distribution:
 
     @staticmethod
     def of(values: np.ndarray, image_ids: np.ndarray) -> "Distribution":
-        """values: (images,) float32, any; image_ids: (images,) int64, ascending."""
+        """Make it from values. values: (images,) float32, any; image_ids: (images,) int64, ascending."""
         order = strongest_first(values)
         ordered = values[order] + np.float32(0)  # -0.0 becomes 0.0
         numbers = len(values) - int(np.isnan(values).sum())
@@ -52,7 +52,7 @@ class Distribution:
         return self.values.nbytes + self.image_ids.nbytes
 
     def place(self, quantile: float) -> int:
-        """Where the quantile stands: an index into `values`. There must be finite ones; 0 <= quantile <= 1."""
+        """Return where the quantile stands: an index into `values`. There must be finite ones; 0 <= quantile <= 1."""
         ascending = max(0, ceil(Fraction(str(quantile)) * self.finite) - 1)
         infinite = (
             int(np.count_nonzero(self.values[: self.numbers] == np.inf)) if self.finite < self.numbers else 0
@@ -60,11 +60,11 @@ class Distribution:
         return infinite + self.finite - 1 - ascending
 
     def quantile(self, quantile: float) -> float | None:
-        """The order statistic; None without finite values."""
+        """Return the order statistic; None without finite values."""
         return float(self.values[self.place(quantile)]) if self.finite else None
 
     def around(self, quantile: float, k: int) -> slice:
-        """The k places nearest to the quantile's, itself among them; of two equally near ones the stronger."""
+        """Return the k places nearest to the quantile's, itself among them; of two equally near ones the stronger."""
         if not self.finite:
             return slice(0, 0)
         first = min(max(0, self.place(quantile) - k // 2), max(0, self.numbers - k))
@@ -85,7 +85,7 @@ class Distribution:
         }
 
     def histogram(self) -> Histogram:
-        """Of the finite values, between the smallest and the largest; one bin where they are all the same.
+        """Count the finite values, between the smallest and the largest; one bin where they are all the same.
 
         There are as many bins as the square root of the number of values, and at most MOST_BINS.
         """
@@ -101,7 +101,7 @@ class Distribution:
 
 
 def strongest_first(values: np.ndarray) -> np.ndarray:
-    """(n,) int64: the places of values (n,) float32, the largest first, NaN last; equal ones stay in order.
+    """Return (n,) int64: the places of values (n,) float32, the largest first, NaN last; equal ones stay in order.
 
     One sort of integers whose upper half orders the values and whose lower half is the place: three times as fast as
     a stable sort of the values.
@@ -116,7 +116,7 @@ def strongest_first(values: np.ndarray) -> np.ndarray:
 
 
 def ranks(values: np.ndarray) -> np.ndarray:
-    """(n,) int64: 1 + how many values are larger, so equal ones share the better rank; 0 for NaN.
+    """Return (n,) int64: 1 + how many values are larger, so equal ones share the better rank; 0 for NaN.
 
     values: (n,) float.
     """

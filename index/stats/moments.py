@@ -31,12 +31,12 @@ class Statistics:
 
     @staticmethod
     def of(values: np.ndarray) -> "Statistics":
-        """values: (images, units) float."""
+        """Measure values. values: (images, units) float."""
         return Statistics.of_units(np.ascontiguousarray(values.T, dtype=np.float32))
 
     @staticmethod
     def of_units(values: np.ndarray) -> "Statistics":
-        """values: (units, images) float32. A unit's result does not depend on the units beside it."""
+        """Measure values. values: (units, images) float32. A unit's result does not depend on the units beside it."""
         units, images = values.shape
         result = Statistics.empty(units, images)
         if not images:
@@ -75,7 +75,7 @@ class Statistics:
 
     @staticmethod
     def empty(units: int, images: int = 0) -> "Statistics":
-        """Of no finite values: the neutral element of `merge` where there are no images."""
+        """Return that of no finite values: the neutral element of `merge` where there are no images."""
         return Statistics(
             images,
             np.zeros(units),
@@ -103,7 +103,7 @@ class Statistics:
 
 
 def merge(a: Statistics, b: Statistics) -> Statistics:
-    """The statistics of the images of `a` and `b`, which have the same units and no image in common."""
+    """Return the statistics of the images of `a` and `b`, which have the same units and no image in common."""
     if not a.images or not b.images:
         return a if not b.images else b
     finite = a.finite + b.finite

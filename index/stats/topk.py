@@ -37,7 +37,7 @@ class TopK:
 
     @staticmethod
     def of(values: np.ndarray, image_ids: np.ndarray, positions: np.ndarray | None, k: int) -> "TopK":
-        """The k strongest images of each unit.
+        """Return the k strongest images of each unit.
 
         values: (images, units) float; image_ids: (images,) int64, ascending; positions: (images, units) integer, flat,
         or None for units without positions.
@@ -47,7 +47,7 @@ class TopK:
 
     @staticmethod
     def of_units(values: np.ndarray, image_ids: np.ndarray, positions: np.ndarray | None, k: int) -> "TopK":
-        """As `of`, from unit-major arrays. values: (units, images) float32; positions: (units, images)."""
+        """Make it as `of` does, from unit-major arrays. values: (units, images) float32; positions: (units, images)."""
         assert np.all(image_ids[1:] > image_ids[:-1]), "image ids ascend"
         units, images = values.shape
         places = min(k, images)
@@ -66,14 +66,14 @@ class TopK:
 
     @staticmethod
     def empty(units: int) -> "TopK":
-        """The selection from no images: the neutral element of `merge`."""
+        """Return the selection from no images: the neutral element of `merge`."""
         return TopK(
             np.zeros((units, 0), np.float32), np.zeros((units, 0), np.int64), np.zeros((units, 0), np.int32)
         )
 
 
 def merge(a: TopK, b: TopK, k: int) -> TopK:
-    """The k strongest images of each unit among those of `a` and `b`, which have the same units."""
+    """Return the k strongest images of each unit among those of `a` and `b`, which have the same units."""
     if not a.values.shape[1] or not b.values.shape[1]:
         return _first(b if not a.values.shape[1] else a, k)
     values = np.concatenate([a.values, b.values], axis=1)
@@ -98,13 +98,13 @@ def merge(a: TopK, b: TopK, k: int) -> TopK:
 
 
 def _first(top: TopK, k: int) -> TopK:
-    """The first k places of a selection, without those that are empty in all rows."""
+    """Return the first k places of a selection, without those that are empty in all rows."""
     places = min(k, int((top.image_ids >= 0).sum(axis=1).max(initial=0)))
     return TopK(top.values[:, :places], top.image_ids[:, :places], top.positions[:, :places])
 
 
 def _order(values: np.ndarray, ids: np.ndarray, positions: np.ndarray) -> np.ndarray:
-    """(units, places) indices that put each row in order, empty places last."""
+    """Return (units, places) indices that put each row in order, empty places last."""
     keys = (positions, np.where(ids < 0, np.iinfo(np.int64).max, ids), -values)
     return np.lexsort(keys, axis=-1)
 
@@ -116,7 +116,7 @@ def _may_share_images(a: TopK, b: TopK) -> bool:
 
 
 def _repeated(ids: np.ndarray) -> np.ndarray:
-    """(units, places) bool: where an image has stood further left in its row already."""
+    """Return (units, places) bool: where an image has stood further left in its row already."""
     order = np.argsort(ids, axis=1, kind="stable")
     ascending = np.take_along_axis(ids, order, axis=1)
     same = np.zeros(ids.shape, bool)
@@ -127,7 +127,8 @@ def _repeated(ids: np.ndarray) -> np.ndarray:
 
 
 def _strongest(values: np.ndarray, k: int) -> np.ndarray:
-    """(units, k) int64: the columns of the k largest of each row, in order. values: (units, images), k <= images.
+    """Return (units, k) int64: the columns of the k largest of each row, in order. values: (units, images), k <=
+    images.
 
     Few values exceed a lower bound of the k-th largest; only they are sorted. Where fewer than k do, the bound is
     the k-th largest, and the first columns that equal it fill up. Where the bound is no shortcut, all are sorted.
@@ -158,7 +159,7 @@ def _strongest(values: np.ndarray, k: int) -> np.ndarray:
 
 
 def _strength_keys(values: np.ndarray) -> np.ndarray:
-    """uint64 keys that ascend where the values descend, NaN last, with 32 low bits of 0 for what breaks ties.
+    """Return uint64 keys that ascend where the values descend, NaN last, with 32 low bits of 0 for what breaks ties.
 
     The bits of a float, read as an integer, ascend with its size; those of negative ones are turned.
     """
@@ -170,7 +171,7 @@ def _strength_keys(values: np.ndarray) -> np.ndarray:
 
 
 def _lower_bound(values: np.ndarray, k: int) -> np.ndarray:
-    """(units,) float32: a value that at least k of each row equal or exceed, close to the k-th largest.
+    """Return (units,) float32: a value that at least k of each row equal or exceed, close to the k-th largest.
 
     Of disjoint groups, k have a largest value that equals or exceeds the k-th largest of those. There are k groups.
     """

@@ -39,7 +39,7 @@ class BucketFiles:
         return None
 
     def refused(self, name: str) -> str | None:
-        """None: a bucket has no links."""
+        """Return None: a bucket has no links."""
         del name
         return None
 
@@ -77,7 +77,7 @@ class BucketFiles:
 
     @contextmanager
     def aside(self, name: str) -> Generator[Path]:
-        """A local file that `commit` uploads."""
+        """Return a local file that `commit` uploads."""
         del name
         with tempfile.TemporaryDirectory(prefix="unitscope-") as folder:
             yield Path(folder) / "aside"
@@ -86,7 +86,7 @@ class BucketFiles:
         file.flush()
 
     def commit(self, aside: Path, name: str, *, new: bool) -> bool:
-        """Uploads the file; False where `new` and the name is taken.
+        """Upload the file; False where `new` and the name is taken.
 
         S3 is asked with If-None-Match, GCS with ifGenerationMatch, through fsspec's mode "create".
         """
@@ -117,10 +117,10 @@ class BucketFiles:
             self._system.rm(batch)
 
     def clean_temporary(self, *, living: bool) -> None:
-        """An upload appears whole or not at all: there is nothing to remove."""
+        """Do nothing: an upload appears whole or not at all: there is nothing to remove."""
 
     def _paged(self, prefix: str) -> Iterator[Entry]:
-        """S3 lists all keys under a prefix in UTF-8 byte order, page by page."""
+        """Return S3 lists all keys under a prefix in UTF-8 byte order, page by page."""
         bucket, _, key = self._path(prefix).partition("/")
         skip = len(self._root.partition("/")[2])
         skip += 1 if skip else 0
@@ -137,7 +137,7 @@ class BucketFiles:
             more = {"ContinuationToken": page["NextContinuationToken"]}
 
     def _by_folder(self, prefix: str) -> Iterator[Entry]:
-        """Other systems are asked folder by folder; a folder sorts as its name with a slash."""
+        """Return other systems are asked folder by folder; a folder sorts as its name with a slash."""
         stack = [iter(self._names(prefix.rpartition("/")[0]))]
         while stack:
             found = next(stack[-1], None)
@@ -152,7 +152,7 @@ class BucketFiles:
                 yield entry
 
     def _names(self, folder: str) -> list[tuple[str, Entry]]:
-        """The sorted names below a folder, those of folders with a slash at the end."""
+        """Return the sorted names below a folder, those of folders with a slash at the end."""
 
         def ls() -> list[dict[str, Any]]:
             try:
@@ -177,7 +177,7 @@ def _etag(found: dict[str, Any]) -> str | None:
 
 
 def _connect(url: str, protocol: str) -> tuple[Any, str]:
-    """(file system, root path without a slash at the end).
+    """Return (file system, root path without a slash at the end).
 
     raises: UsageError for an unknown protocol, or one whose library is not installed.
     """

@@ -26,7 +26,9 @@ class ByteCache:
         return self._hits, self._misses
 
     def get(self, key: Hashable, make: Callable[[], T], size: Callable[[T], int]) -> T:
-        """The value of `key`, made by `make` where it is not held; two threads may make the same value at once."""
+        """Return the value of `key`, made by `make` where it is not held; two threads may make the same value at
+        once.
+        """
         held = self.held(key)
         if held is not None:
             return held[0]
@@ -37,7 +39,7 @@ class ByteCache:
         return value
 
     def held(self, key: Hashable) -> tuple[Any] | None:
-        """The value of `key`, alone in a tuple, where it is held."""
+        """Return the value of `key`, alone in a tuple, where it is held."""
         with self._lock:
             if key not in self._values:
                 return None
@@ -46,7 +48,7 @@ class ByteCache:
             return (self._values[key][0],)
 
     def held_all(self, keys: Iterable[Hashable]) -> list[Any]:
-        """The value of each key, None for those that are not held."""
+        """Return the value of each key, None for those that are not held."""
         with self._lock:
             found: list[Any] = []
             for key in keys:
@@ -60,11 +62,11 @@ class ByteCache:
             return found
 
     def keep(self, key: Hashable, value: object, size: int) -> None:
-        """Holds a value of `size` bytes, unless that is too much or the key has one."""
+        """Hold a value of `size` bytes, unless that is too much or the key has one."""
         self.keep_all([(key, value, size)])
 
     def keep_all(self, items: Iterable[tuple[Hashable, object, int]]) -> None:
-        """Holds (key, value, bytes), as `keep`."""
+        """Hold (key, value, bytes), as `keep`."""
         with self._lock:
             for key, value, size in items:
                 if key in self._values or size > self.limit:

@@ -81,7 +81,7 @@ class NoAccessError(StorageError, PermissionError):
 
 
 def attempt(path: str, action: Callable[[], T]) -> T:
-    """The result of `action`, which reads or writes `path`; a transient failure is tried again.
+    """Return the result of `action`, which reads or writes `path`; a transient failure is tried again.
 
     raises: MissingFileError, NoAccessError or StorageError, naming `path`.
     """
@@ -97,7 +97,7 @@ def attempt(path: str, action: Callable[[], T]) -> T:
 
 
 def storage_failures() -> tuple[type[Exception], ...]:
-    """The exceptions by which a disk, or a bucket library that is loaded, says that it failed."""
+    """Return the exceptions by which a disk, or a bucket library that is loaded, says that it failed."""
     found: list[type[Exception]] = [OSError]
     for module, names in _LIBRARY_ERRORS.items():
         if module in sys.modules:
@@ -107,7 +107,7 @@ def storage_failures() -> tuple[type[Exception], ...]:
 
 
 def translate(path: str, error: Exception) -> UnitscopeError:
-    """Our error for a failure of the disk or bucket at `path`."""
+    """Return our error for a failure of the disk or bucket at `path`."""
     if isinstance(error, UnitscopeError):
         return error
     number = error.errno if isinstance(error, OSError) else None

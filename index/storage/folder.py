@@ -38,7 +38,7 @@ class Folder:
     """
 
     def __init__(self, url: str, *, root: str | None = None) -> None:
-        """raises: UsageError for a URL whose library is unknown or not installed."""
+        """Open a folder. Raises UsageError for a URL whose library is unknown or not installed."""
         if "\0" in url or not url:
             raise UsageError(f"{url!r} is no folder: give a path, or a URL such as s3://bucket/prefix.")
         is_bucket = "://" in url and not url.startswith("file://")
@@ -65,33 +65,33 @@ class Folder:
         return f"Folder({self.url!r})"
 
     def path(self, name: str) -> str:
-        """Where `name` is, as messages and other libraries say it: a path or a URL."""
+        """Return where `name` is, as messages and other libraries say it: a path or a URL."""
         return f"{self.url.rstrip('/')}/{name}" if name else self.url
 
     def attempt(self, name: str, action: Callable[[], T]) -> T:
-        """Runs `action`, in which another library reads `name`, with the retries and errors of this class."""
+        """Run `action`, in which another library reads `name`, with the retries and errors of this class."""
         return attempt(self.path(name), action)
 
     # Reading
 
     def read(self, name: str) -> bytes:
-        """The whole file."""
+        """Return the whole file."""
         return self.attempt(name, lambda: self._files.read(self._name(name), 0, None))
 
     def read_range(self, name: str, offset: int, length: int) -> bytes:
-        """`length` bytes from `offset`; fewer where the file ends before."""
+        """Return `length` bytes from `offset`; fewer where the file ends before."""
         return self.attempt(name, lambda: self._files.read(self._name(name), offset, length))
 
     def open(self, name: str) -> pa.NativeFile:
-        """The file, seekable and read-only, for pyarrow; it works as a Python file too."""
+        """Return the file, seekable and read-only, for pyarrow; it works as a Python file too."""
         return self.attempt(name, lambda: self._files.open(self._name(name)))
 
     def local_path(self, name: str) -> Path | None:
-        """Where the file is on the local disk (for a memory map), or None in a bucket."""
+        """Return where the file is on the local disk (for a memory map), or None in a bucket."""
         return self._files.local_path(self._name(name))
 
     def exists(self, name: str) -> bool:
-        """Whether there is such a file (not a folder)."""
+        """Return whether there is such a file (not a folder)."""
         try:
             self.size(name)
         except MissingFileError:
@@ -99,16 +99,16 @@ class Folder:
         return True
 
     def size(self, name: str) -> int:
-        """The file's length in bytes."""
+        """Return the file's length in bytes."""
         size = self.entry(name).size
         return 0 if size is None else size
 
     def entry(self, name: str) -> Entry:
-        """The file's size and etag."""
+        """Return the file's size and etag."""
         return self.attempt(name, lambda: self._files.entry(self._name(name)))
 
     def sha256(self, name: str) -> str:
-        """The hexadecimal SHA-256 of the file, read in pieces."""
+        """Return the hexadecimal SHA-256 of the file, read in pieces."""
 
         def digest() -> str:
             sha256 = hashlib.sha256()
@@ -120,11 +120,11 @@ class Folder:
         return self.attempt(name, digest)
 
     def list(self, prefix: str = "") -> Iterator[str]:
-        """The names that begin with `prefix`, in UTF-8 byte order; nothing where there is no such folder."""
+        """Return the names that begin with `prefix`, in UTF-8 byte order; nothing where there is no such folder."""
         return (entry.name for entry in self.entries(prefix))
 
     def entries(self, prefix: str = "", *, hidden: bool = True) -> Iterator[Entry]:
-        """As `list`, with size and etag; `hidden=False` leaves out what has a name that begins with a dot.
+        """Do the same as `list`, with size and etag; `hidden=False` leaves out what has a name that begins with a dot.
 
         Never holds more than one folder's names (of S3: one page). A symbolic link to a folder is followed,
         unless it leads back to a folder that it lies in. Files still being written aside are left out.
@@ -137,7 +137,7 @@ class Folder:
 
     @contextmanager
     def writer(self, name: str) -> Generator[BinaryIO]:
-        """A local binary file whose content appears under `name` at a clean exit, by one atomic rename.
+        """Return a local binary file whose content appears under `name` at a clean exit, by one atomic rename.
 
         On an exception nothing appears. A bucket gets the file at the exit.
         """
@@ -149,23 +149,23 @@ class Folder:
             self.attempt(name, lambda: self._files.commit(aside, name, new=False))
 
     def publish(self, name: str, data: bytes) -> None:
-        """Puts `data` under `name` in one atomic step, replacing what was there."""
+        """Put `data` under `name` in one atomic step, replacing what was there."""
         self.attempt(name, lambda: self._publish(self._name(name), data, new=False))
 
     def publish_new(self, name: str, data: bytes) -> bool:
-        """As `publish`, but only where nothing has this name; False where something has."""
+        """Do the same as `publish`, but only where nothing has this name; False where something has."""
         return self.attempt(name, lambda: self._publish(self._name(name), data, new=True))
 
     def remove(self, name: str) -> None:
-        """Removes the file; no error where it is missing."""
+        """Remove the file; no error where it is missing."""
         self.attempt(name, lambda: self._files.remove(self._name(name)))
 
     def remove_tree(self, prefix: str) -> None:
-        """Removes the folder `prefix` and all in it; no error where it is missing."""
+        """Remove the folder `prefix` and all in it; no error where it is missing."""
         self.attempt(prefix, lambda: self._files.remove_tree(self._name(prefix.removesuffix("/"))))
 
     def clean_temporary(self, *, living: bool = False) -> None:
-        """Removes what killed writers left half written; with `living`, also what live ones are writing now.
+        """Remove what killed writers left half written; with `living`, also what live ones are writing now.
 
         Call it only while holding whatever lock keeps writers on other machines away. Without `living`, files of
         live processes of this machine stay.
@@ -180,7 +180,9 @@ class Folder:
             return self._files.commit(aside, name, new=new)
 
     def _name(self, name: str) -> str:
-        """The name itself. Raises UsageError as `_checked`, StoreDamagedError where a link leads out of the root."""
+        """Return the name itself. Raises UsageError as `_checked`, StoreDamagedError where a link leads out of the
+        root.
+        """
         why = self._files.refused(_checked(name))
         if why is not None:
             raise StoreDamagedError(
@@ -191,7 +193,7 @@ class Folder:
 
     @contextmanager
     def _failing_as(self, name: str) -> Generator[None]:
-        """Turns failures of the disk in the body into our own errors, and leaves all others as they are."""
+        """Turn failures of the disk in the body into our own errors, and leaves all others as they are."""
         try:
             yield
         except (StorageError, MissingFileError):
@@ -201,7 +203,7 @@ class Folder:
 
 
 def _checked(name: str) -> str:
-    """The name itself.
+    """Return the name itself.
 
     raises: UsageError unless it is a relative POSIX path without `.`, `..` and empty components.
     """
@@ -213,5 +215,5 @@ def _checked(name: str) -> str:
 
 
 def _restored(url: str, root: str | None) -> Folder:
-    """A folder that was pickled."""
+    """Return a folder that was pickled."""
     return Folder(url, root=root)

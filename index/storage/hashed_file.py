@@ -32,7 +32,7 @@ class HashedFile:
     closed = False
 
     def write(self, data: bytes) -> int:
-        """Appends; `data` may be any buffer."""
+        """Append; `data` may be any buffer."""
         size = memoryview(data).nbytes
         self._file.write(data)
         self._sha256.update(data)
@@ -40,14 +40,14 @@ class HashedFile:
         return size
 
     def tell(self) -> int:
-        """Bytes written so far."""
+        """Return bytes written so far."""
         return self._bytes
 
     def flush(self) -> None:
-        """For pyarrow; the folder's writer flushes at the end."""
+        """Do nothing, for pyarrow; the folder's writer flushes at the end."""
 
     def close(self) -> None:
-        """For pyarrow; the folder's writer closes the file."""
+        """Do nothing, for pyarrow; the folder's writer closes the file."""
 
     @property
     def record(self) -> PartRecord:
@@ -57,6 +57,6 @@ class HashedFile:
 
 @contextmanager
 def hashed_file(folder: Folder, path: str) -> Generator[HashedFile]:
-    """A file of the store, which appears whole at a clean exit."""
+    """Return a file of the store, which appears whole at a clean exit."""
     with folder.writer(path) as file:
         yield HashedFile(path, file)

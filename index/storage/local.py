@@ -36,7 +36,8 @@ class LocalFiles:
         self._within = "" if root is None else self.url.removeprefix(root).strip("/")
 
     def refused(self, name: str) -> str | None:
-        """Why a file under the root must not be touched: a link leads out of it, or it is no file; None if it may be.
+        """Return why a file under the root must not be touched: a link leads out of it, or it is no file; None if it
+        may be.
 
         Only links below the root are looked at, so that the root itself may be one.
         """
@@ -56,7 +57,9 @@ class LocalFiles:
         return "is neither a file nor a folder"
 
     def _led_out(self, name: str) -> str | None:
-        """Where the links on the way to a file lead, if that is outside the root; None where they stay inside."""
+        """Return where the links on the way to a file lead, if that is outside the root; None where they stay
+        inside.
+        """
         root, target = os.path.realpath(str(self._root)).rstrip("/"), os.path.realpath(self._path(name))
         if target == root or target.startswith(f"{root}/"):
             return None
@@ -96,7 +99,7 @@ class LocalFiles:
 
     @contextmanager
     def aside(self, name: str) -> Generator[Path]:
-        """A new path in the folder that `name` lies in; whatever is there at the end is removed."""
+        """Return a new path in the folder that `name` lies in; whatever is there at the end is removed."""
         folder = self.local_path(name).parent
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{ASIDE_PREFIX}{_machine()}-{os.getpid()}-{secrets.token_hex(8)}"
@@ -111,7 +114,7 @@ class LocalFiles:
         os.fsync(file.fileno())
 
     def commit(self, aside: Path, name: str, *, new: bool) -> bool:
-        """Gives the written file its name; False where `new` and the name is taken."""
+        """Give the written file its name; False where `new` and the name is taken."""
         path = self.local_path(name)
         if new and not _link(aside, path):
             return False
@@ -139,7 +142,7 @@ def _open_without_blocking(path: str, flags: int) -> int:
 
 
 def _read_exactly(file: FileIO, length: int) -> bytes:
-    """`length` bytes; one unbuffered read may give fewer, and the system caps it at 2 GiB."""
+    """Return `length` bytes; one unbuffered read may give fewer, and the system caps it at 2 GiB."""
     data = file.read(length)
     if len(data) == length or not data:
         return data
@@ -152,7 +155,7 @@ def _read_exactly(file: FileIO, length: int) -> bytes:
 
 
 def _link(aside: Path, path: Path) -> bool:
-    """Gives the file a second name unless that is taken; whether it did."""
+    """Give the file a second name unless that is taken; whether it did."""
     try:
         path.hardlink_to(aside)
     except FileExistsError:
@@ -166,7 +169,7 @@ def _link(aside: Path, path: Path) -> bool:
 
 
 def _copy_new(aside: Path, path: Path) -> bool:
-    """For file systems without hard links: creation is exclusive, though the content is not there at once."""
+    """Copy, on file systems without hard links: creation is exclusive, though the content is not there at once."""
     try:
         with path.open("xb") as target, aside.open("rb") as source:
             shutil.copyfileobj(source, target)
@@ -178,7 +181,7 @@ def _copy_new(aside: Path, path: Path) -> bool:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Makes a rename last through a power cut, where the file system can."""
+    """Make a rename last through a power cut, where the file system can."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         with suppress(OSError):
@@ -192,7 +195,7 @@ def _machine() -> str:
 
 
 def _writer_lives(file: str) -> bool:
-    """Whether the process that an aside-file names is one of this machine that still runs."""
+    """Return whether the process that an aside-file names is one of this machine that still runs."""
     machine, _, rest = file.removeprefix(ASIDE_PREFIX).partition("-")
     pid = rest.partition("-")[0]
     if machine != _machine() or not pid.isdigit():
@@ -207,7 +210,7 @@ def _writer_lives(file: str) -> bool:
 
 
 def _regular_size(path: bytes) -> int | None:
-    """The size of a regular file; None for anything else, a broken link and a circle of links among it."""
+    """Return the size of a regular file; None for anything else, a broken link and a circle of links among it."""
     try:
         status = os.stat(path)  # noqa: PTH116  # a Path cannot hold bytes
     except OSError as error:
@@ -220,7 +223,7 @@ def _regular_size(path: bytes) -> int | None:
 def _walk(
     root: bytes, start: bytes, wanted: bytes, hidden: bool, leads_out: Callable[[bytes], bool]
 ) -> Iterator[bytes]:
-    """Relative names of the files under `start`, in byte order of the whole path.
+    """Return relative names of the files under `start`, in byte order of the whole path.
 
     leads_out: whether a folder is a link to one outside; it is named, and not looked into.
 
@@ -266,7 +269,7 @@ def _identity(path: bytes) -> tuple[int, int]:
 
 
 def _is_folder(entry: os.DirEntry[bytes]) -> bool:
-    """Whether this is a folder or a link to one."""
+    """Return whether this is a folder or a link to one."""
     try:
         return entry.is_dir()
     except OSError as error:
@@ -279,7 +282,7 @@ def _is_folder(entry: os.DirEntry[bytes]) -> bool:
 
 
 def _names(path: bytes, *, missing_ok: bool = False) -> list[bytes]:
-    """The sorted names in a folder, those of folders (and of links to folders) with a slash at the end."""
+    """Return the sorted names in a folder, those of folders (and of links to folders) with a slash at the end."""
 
     def scan() -> list[bytes]:
         try:

@@ -14,7 +14,7 @@ _AROUND = 64 << 10
 
 
 def map_array(folder: Folder, name: str, dtype: DTypeLike, shape: tuple[int, int]) -> np.ndarray:
-    """The file as a read-only array; from a bucket it is first copied to a temporary file."""
+    """Return the file as a read-only array; from a bucket it is first copied to a temporary file."""
     if not all(shape):
         return np.empty(shape, dtype)
     if path := folder.local_path(name):
@@ -38,7 +38,7 @@ class Pages:
         self._read = 0
 
     def read(self, rows: int) -> None:
-        """So many rows (along the first axis) have been read, wherever they lie."""
+        """Note that so many rows (along the first axis) have been read, wherever they lie."""
         if self._rows is None:
             return
         self._read += rows
@@ -46,14 +46,14 @@ class Pages:
             self.let_go()
 
     def let_go(self) -> None:
-        """Of all pages, where they are too many to stay."""
+        """Let go of all pages, where they are too many to stay."""
         if self._rows is not None:
             self._read = 0
             release(self._array)
 
 
 def release(array: np.ndarray) -> None:
-    """Gives back the memory of a mapped array's pages, which are read again when needed; others stay as they are."""
+    """Give back the memory of a mapped array's pages, which are read again when needed; others stay as they are."""
     base: Any = array
     while isinstance(base, np.ndarray):
         base = base.base

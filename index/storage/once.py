@@ -24,11 +24,13 @@ class OnceCache:
         return self._cache.reads
 
     def holds(self, key: Hashable) -> bool:
-        """Whether the value of `key` is there already."""
+        """Return whether the value of `key` is there already."""
         return self._cache.held(key) is not None
 
     def get(self, key: Hashable, make: Callable[[], T], size: Callable[[T], int]) -> T:
-        """The value of `key`. Raises what `make` raises, for all who wait for it; the next to ask tries again."""
+        """Return the value of `key`. Raises what `make` raises, for all who wait for it; the next to ask tries
+        again.
+        """
         held = self._cache.held(key)
         if held is not None:
             return held[0]

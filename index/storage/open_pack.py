@@ -21,7 +21,7 @@ class OpenPack:
             self._lengths = rows["length"].fill_null(0).to_numpy()
 
     def get(self, row: int) -> bytes | None:
-        """The JPEG, or None where the row has none. Raises StoreDamagedError."""
+        """Return the JPEG, or None where the row has none. Raises StoreDamagedError."""
         if not 0 <= row < len(self._offsets):
             return None
         begin, length = int(self._offsets[row]), int(self._lengths[row])

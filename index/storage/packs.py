@@ -30,7 +30,7 @@ OFFSETS_SCHEMA = pa.schema([("offset", pa.int64()), ("length", pa.int32())])
 
 
 def write_pack(folder: Folder, table: str, number: int, jpegs: Iterable[bytes | None]) -> list[PartRecord]:
-    """Writes pack `number` of `table`, one row for each of `jpegs`; equal ones are written once."""
+    """Write pack `number` of `table`, one row for each of `jpegs`; equal ones are written once."""
     with pack_writer(folder, table, number) as pack:
         for row, jpeg in enumerate(jpegs):
             pack.put(row, jpeg)
@@ -47,7 +47,7 @@ class PackWriter:
         self._written: dict[bytes, int] = {}
 
     def put(self, row: int, jpeg: bytes | None) -> None:
-        """Puts a JPEG into a row, in any order of rows; an equal one is written once. None: the row has none."""
+        """Put a JPEG into a row, in any order of rows; an equal one is written once. None: the row has none."""
         missing = max(0, row + 1 - len(self._offsets))
         self._offsets.extend([-1] * missing)
         self._lengths.extend([0] * missing)
@@ -60,7 +60,7 @@ class PackWriter:
         self._offsets[row], self._lengths[row] = self._written[digest], len(jpeg)
 
     def table(self) -> pa.RecordBatch:
-        """The rows so far, as OFFSETS_SCHEMA."""
+        """Return the rows so far, as OFFSETS_SCHEMA."""
         offsets, lengths = np.array(self._offsets, np.int64), np.array(self._lengths, np.int32)
         missing = offsets < 0
         columns = [pa.array(offsets, mask=missing), pa.array(lengths, mask=missing)]
@@ -97,7 +97,7 @@ class Packs:
         self._lock = Lock()
 
     def get(self, number: int, row: int) -> bytes | None:
-        """The JPEG, or None where the row has none or the pack is not there.
+        """Return the JPEG, or None where the row has none or the pack is not there.
 
         Raises StoreDamagedError where the pack is not as its offsets say, or was changed since it was opened.
         """
@@ -128,7 +128,7 @@ class Packs:
             return opened
 
     def _open(self, number: int) -> "tuple[OffsetsFile, WatchedFile | None]":
-        """Raises MissingFileError where there is no such pack."""
+        """Raise MissingFileError where there is no such pack."""
         offsets, jpegs = _offsets_path(self._table, number), jpegs_path(self._table, number)
         self._folder.entry(offsets)
         record = self._files.get(offsets)
@@ -158,7 +158,7 @@ class OffsetsFile:
         return self._file.is_current
 
     def get(self, row: int) -> tuple[int, int] | None:
-        """Where the JPEG of a row is: (offset, length); None where it has none, and for no row."""
+        """Return where the JPEG of a row is: (offset, length); None where it has none, and for no row."""
         if not 0 <= row < self.rows:
             return None
         (valid, offsets), (_, lengths) = self._places
@@ -170,7 +170,7 @@ class OffsetsFile:
 
 
 def open_offsets(folder: Folder, table: str, number: int) -> pa.RecordBatch:
-    """The rows of a pack, as OFFSETS_SCHEMA, in memory. Raises MissingFileError, StoreDamagedError."""
+    """Return the rows of a pack, as OFFSETS_SCHEMA, in memory. Raises MissingFileError, StoreDamagedError."""
     path = _offsets_path(table, number)
     data = folder.read(path)
     with reading(folder.path(path)):
@@ -178,7 +178,7 @@ def open_offsets(folder: Folder, table: str, number: int) -> pa.RecordBatch:
 
 
 def _only_batch(source: pa.NativeFile) -> pa.RecordBatch:
-    """Raises ArrowInvalid, ValueError for another schema or what is no valid data."""
+    """Raise ArrowInvalid, ValueError for another schema or what is no valid data."""
     reader = pa.ipc.open_file(source)
     if not reader.schema.equals(OFFSETS_SCHEMA) or reader.num_record_batches != 1:
         raise ValueError(f"it has the columns {reader.schema.names} in {reader.num_record_batches} batches")
@@ -188,7 +188,7 @@ def _only_batch(source: pa.NativeFile) -> pa.RecordBatch:
 
 
 def _places(column: pa.Array, source: pa.Buffer) -> tuple[int | None, int]:
-    """Where the validity bits (None where all are) and the values of a column lie in the file."""
+    """Return where the validity bits (None where all are) and the values of a column lie in the file."""
     if not len(column):
         return None, 0
     valid, values = column.buffers()
@@ -206,12 +206,12 @@ def _sha256(data: bytes) -> str:
 
 
 def jpegs_path(table: str, number: int) -> str:
-    """Where the JPEGs of a pack are."""
+    """Return where the JPEGs of a pack are."""
     return f"{table}/part-{number:05d}.jpegs"
 
 
 def pack_files(table: str, number: int) -> tuple[str, str]:
-    """Both files of a pack, in the order in which they appear."""
+    """Return both files of a pack, in the order in which they appear."""
     return jpegs_path(table, number), _offsets_path(table, number)
 
 

@@ -161,7 +161,7 @@ class WatchedFile:
         return status.st_size, status.st_mtime_ns
 
     def _read_on(self, offset: int, data: bytes, length: int) -> bytes:
-        """The rest of them: the system gives at most 2 GiB at a time."""
+        """Return the rest of them: the system gives at most 2 GiB at a time."""
         if len(data) < min(length, _CHUNK):
             raise self.damaged("it has become shorter while it was open")
         rest = np.empty(length - len(data), np.uint8)
@@ -183,7 +183,7 @@ def record_of(manifest: dict[str, Any], name: str, said_by: str) -> tuple[int | 
 
 
 def _open(folder: Folder, name: str) -> int:
-    """A descriptor of the file, or of a copy of a bucket's. Raises OSError."""
+    """Return a descriptor of the file, or of a copy of a bucket's. Raises OSError."""
     local = folder.local_path(name)
     if local is None:
         with tempfile.TemporaryFile() as copy, folder.open(name) as source:

@@ -43,18 +43,18 @@ class FeatureReader:
         return int(kind.list_size)
 
     def one(self, image_id: int) -> np.ndarray | None:
-        """(width,) float32, or None where the image failed. Reads the row group that holds it."""
+        """Return (width,) float32, or None where the image failed. Reads the row group that holds it."""
         group = self._columns.group_of(image_id)
         values, valid = _dense(self._columns.read(group, ["feature"])["feature"], self.width)
         row = image_id - group.first
         return values[row] if valid[row] else None
 
     def bytes_of(self, image_ids: np.ndarray) -> int:
-        """How much `at` reads for them."""
+        """Return how much `at` reads for them."""
         return sum(group.rows for group, _ in self._holding(image_ids)) * self.width * 4
 
     def at(self, image_ids: np.ndarray) -> np.ndarray:
-        """(n, width) float32: the features of some images, NaN where one failed. Read past the cache.
+        """Return (n, width) float32: the features of some images, NaN where one failed. Read past the cache.
 
         image_ids: (n,) int64, ascending. Every row group that holds one of them is read whole.
         """
@@ -65,14 +65,14 @@ class FeatureReader:
         return found
 
     def _holding(self, image_ids: np.ndarray) -> Iterator[tuple[RowGroup, slice]]:
-        """The row groups that hold some of the images, each with the places of those in `image_ids`."""
+        """Yield the row groups that hold some of the images, each with the places of those in `image_ids`."""
         for group in self._columns.groups():
             start, stop = np.searchsorted(image_ids, [group.first, group.first + group.rows]).tolist()
             if start < stop:
                 yield group, slice(start, stop)
 
     def blocks(self, rows: int = 65_536) -> Iterator[FeatureBlock]:
-        """All features in image_id order, in blocks of about `rows` rows: at most that, or one row group."""
+        """Yield all features in image_id order, in blocks of about `rows` rows: at most that, or one row group."""
         held: list[RowGroup] = []
         count = 0
         for group in self._columns.groups():
@@ -97,7 +97,7 @@ class FeatureReader:
 
 
 def _dense(column: pa.FixedSizeListArray, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """((rows, width) float32, NaN where null; (rows,) bool, where not)."""
+    """Return ((rows, width) float32, NaN where null; (rows,) bool, where not)."""
     flat = column.flatten().to_numpy(zero_copy_only=True).astype(np.float32, copy=False).reshape(-1, width)
     if not column.null_count:
         return flat, np.ones(len(column), bool)

@@ -31,13 +31,13 @@ class ImageReader:
         return self._masks.reads
 
     def checked(self, image_id: int) -> int:
-        """The id itself. Raises UsageError where it is none."""
+        """Return the id itself. Raises UsageError where it is none."""
         if not 0 <= image_id < self.count:
             raise UsageError(f"no image {image_id} in this store: it has images 0 to {self.count - 1}")
         return image_id
 
     def table(self, names: Sequence[str]) -> pa.Table:
-        """(images,) rows of some columns. Raises UsageError for an unknown column."""
+        """Return (images,) rows of some columns. Raises UsageError for an unknown column."""
         known = self.columns.schema.names
         unknown = [name for name in names if name not in known]
         if unknown:
@@ -46,22 +46,24 @@ class ImageReader:
         return pa.concat_tables(tables).select(list(names))
 
     def at(self, ids: Sequence[int], names: Sequence[str] | None) -> list[dict[str, Any]]:
-        """Rows by id, in the order given; names: None for all columns. Raises UsageError for an id that is none."""
+        """Return rows by id, in the order given; names: None for all columns. Raises UsageError for an id that is
+        none.
+        """
         names = list(names) if names is not None else self.columns.schema.names
         return _rows(names, self.columns.values_at(names, list(map(self.checked, ids))))
 
     def at_hand(self, ids: Sequence[int], names: Sequence[str]) -> list[dict[str, Any]] | None:
-        """As `at`, None where something would have to be read."""
+        """Do the same as `at`; None where something would have to be read."""
         values = self.columns.values_at_hand(names, list(map(self.checked, ids)))
         return None if values is None else _rows(names, values)
 
     def hold(self, names: Sequence[str]) -> None:
-        """Reads columns ahead, in a store that is not too large."""
+        """Read columns ahead, in a store that is not too large."""
         if self.count <= _KEPT_IMAGES:
             self.columns.hold(names)
 
     def find(self, uri: str) -> int | None:
-        """The id of the image with this uri, or None."""
+        """Return the id of the image with this uri, or None."""
         for group in self.columns.groups():
             place = pc.index(self.columns.read_new(group, ["uri"])["uri"], pa.scalar(uri)).as_py()
             if place >= 0:
@@ -73,7 +75,7 @@ class ImageReader:
         return parse(where, self.columns.schema, self.classes)
 
     def mask(self, where: Filter | str) -> np.ndarray:
-        """(images,) bool, not to be written to: where the filter is true. Raises FilterError."""
+        """Return (images,) bool, not to be written to: where the filter is true. Raises FilterError."""
         parsed = self.parse(where) if isinstance(where, str) else where
         return self._masks.get(parsed.canonical, lambda: self._mask(parsed), lambda mask: mask.nbytes)
 
@@ -89,5 +91,5 @@ class ImageReader:
 
 
 def _rows(names: Sequence[str], values: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
-    """values: of each column."""
+    """Make rows. values: of each column."""
     return [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]

@@ -38,7 +38,7 @@ class LayerReader:
         self._numbers = {layer.layer: number for number, layer in enumerate(self.rows)}
 
     def number(self, name: str) -> int:
-        """Raises LayerError, with the closest names, where there is none of that name."""
+        """Raise LayerError, with the closest names, where there is none of that name."""
         if name not in self._numbers:
             close = difflib.get_close_matches(name[:200], self._numbers, n=3, cutoff=0.4)
             shown = ", ".join(close or list(self._numbers)[:20])
@@ -48,7 +48,7 @@ class LayerReader:
         return self._numbers[name]
 
     def with_unit(self, name: str, unit: int) -> int:
-        """The layer's number, if it has that unit. Raises LayerError."""
+        """Return the layer's number, if it has that unit. Raises LayerError."""
         number = self.number(name)
         units = self.rows[number].units
         if not 0 <= unit < units:
@@ -57,7 +57,7 @@ class LayerReader:
 
 
 def _checked(row: LayerRow) -> LayerRow:
-    """The row itself. Raises StoreDamagedError for a name that leads elsewhere, ValueError for other sizes."""
+    """Return the row itself. Raises StoreDamagedError for a name that leads elsewhere, ValueError for other sizes."""
     check_stored_name(maxima_table(row.layer), LAYERS)
     sizes = row.units, row.height, row.width
     if min(sizes) < 1 or max(sizes) > _MOST or row.height * row.width > _MOST:

@@ -31,14 +31,14 @@ class MaximaReader:
         return [(group.first, group.rows) for group in self._columns.groups()]
 
     def values(self, unit: int) -> np.ndarray:
-        """(images,) float32; NaN where an image failed."""
+        """Return (images,) float32; NaN where an image failed."""
         values = np.full(self._columns.rows, np.nan, np.float32)
         for group, kept, valid in self._groups(unit):
             values[group.first : group.first + group.rows][valid] = kept[valid]
         return values
 
     def positions(self, unit: int) -> np.ndarray:
-        """(images,) int32 flat y * width + x; -1 where an image failed."""
+        """Return (images,) int32 flat y * width + x; -1 where an image failed."""
         positions = np.full(self._columns.rows, -1, np.int32)
         name = f"p{unit}" if self._layer.has_positions else f"u{unit}"
         for group, column in self._pieces(name):
@@ -48,7 +48,7 @@ class MaximaReader:
         return positions
 
     def strongest(self, unit: int, k: int, mask: np.ndarray | None) -> TopK:
-        """(1, at most k): the strongest images of a unit among those that `mask` ((images,) bool) keeps.
+        """Return (1, at most k): the strongest images of a unit among those that `mask` ((images,) bool) keeps.
 
         The order is `topk`'s. One column is looked at, of a large store one row group of it at a time.
         """
@@ -65,7 +65,7 @@ class MaximaReader:
         return TopK(best.values, best.image_ids, flat[None])
 
     def at(self, unit: int, image_ids: np.ndarray) -> TopK:
-        """(1, n): the maximum of a unit in each of some images, in the order of `image_ids` (n,) int64.
+        """Return (1, n): the maximum of a unit in each of some images, in the order of `image_ids` (n,) int64.
 
         Raises UsageError where one of them failed.
         """
@@ -82,7 +82,8 @@ class MaximaReader:
     def in_image(
         self, units: Sequence[int], image_id: int, *, ranked: bool
     ) -> tuple[TopK, np.ndarray | None]:
-        """(n, 1): the maximum of each of some units in one image; and its ranks, (n,) int64, if `ranked`: 1 + how many
+        """Return (n, 1): the maximum of each of some units in one image; and its ranks, (n,) int64, if `ranked`: 1 +
+        how many
         images have a larger one. Raises UsageError where the image failed.
 
         Read past the cache: of many images, each has other units.
@@ -106,7 +107,7 @@ class MaximaReader:
         return TopK(values[:, None], ids, flat), ranks if ranked else None
 
     def of_all_units(self, image_ids: np.ndarray) -> np.ndarray:
-        """(units, n) float32: the maxima of all units in some images, NaN where one failed. Read past the cache.
+        """Return (units, n) float32: the maxima of all units in some images, NaN where one failed. Read past the cache.
 
         image_ids: (n,) int64, ascending. Every row group that holds one of them is read whole.
         """
@@ -126,12 +127,12 @@ class MaximaReader:
         return found
 
     def _groups(self, unit: int) -> Iterator[tuple[RowGroup, np.ndarray, np.ndarray]]:
-        """Each row group with its values, (rows,) float32, and where they are there, (rows,) bool."""
+        """Yield each row group with its values, (rows,) float32, and where they are there, (rows,) bool."""
         for group, column in self._pieces(f"u{unit}"):
             yield group, _floats(column), _valid(column)
 
     def _pieces(self, name: str) -> Iterator[tuple[RowGroup, pa.Array]]:
-        """A column by row group, or as if it were one."""
+        """Yield a column by row group, or as if it were one."""
         if 0 < self._columns.rows <= _WHOLE_ROWS:
             yield RowGroup("", 0, 0, self._columns.rows), self._columns.whole(name)
             return
@@ -140,7 +141,7 @@ class MaximaReader:
 
 
 def _larger(column: pa.ChunkedArray, value: np.float32) -> int:
-    """How many values are larger than this one."""
+    """Return how many values are larger than this one."""
     count = 0
     for chunk in column.chunks:
         larger = _floats(chunk) > value
@@ -149,14 +150,14 @@ def _larger(column: pa.ChunkedArray, value: np.float32) -> int:
 
 
 def _valid(column: pa.Array) -> np.ndarray:
-    """(rows,) bool: where the column is not null."""
+    """Return (rows,) bool: where the column is not null."""
     if not column.null_count:
         return np.ones(len(column), bool)
     return column.is_valid().to_numpy(zero_copy_only=False)
 
 
 def _floats(column: pa.Array) -> np.ndarray:
-    """(rows,) float32; anything where the column is null. Raises StoreDamagedError for a column of no floats."""
+    """Return (rows,) float32; anything where the column is null. Raises StoreDamagedError for a column of no floats."""
     if not pa.types.is_floating(column.type):
         raise damaged("maxima/", f"it has a column of the type {column.type}")
     plain = pa.Array.from_buffers(column.type, len(column), [None, column.buffers()[1]], offset=column.offset)

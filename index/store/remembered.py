@@ -36,7 +36,7 @@ class Remembered:
     code: dict[str, str]
 
     def changed(self) -> str | None:
-        """What of the code is not as it was, in words; None where all of it is."""
+        """Return what of the code is not as it was, in words; None where all of it is."""
         for path, sha256 in self.code.items():
             found = _sha256(path)
             if found is None:

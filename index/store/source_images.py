@@ -19,11 +19,13 @@ class SweptPixels:
     """The dataset that a store was swept from, opened when it is first asked for."""
 
     def __init__(self, opened: Callable[[], Dataset], plan: Columns, images: ImageReader) -> None:
-        """opened: opens the dataset, and raises where it must not be read. plan: the columns of plan/."""
+        """Set up the reader. opened: opens the dataset, and raises where it must not be read. plan: the columns of
+        plan/.
+        """
         self._opened, self._plan, self._images = opened, plan, images
 
     def read(self, image_ids: Sequence[int]) -> Iterator[bytes]:
-        """The encoded bytes of some images, in the order given.
+        """Yield the encoded bytes of some images, in the order given.
 
         Raises ImageError where they cannot be read, StoreDamagedError where they are not what was swept.
         """

@@ -105,7 +105,8 @@ class Store:
 
     @staticmethod
     def open(path: str, *, dataset: str | None = None, trust: Trust = NOTHING) -> "Store":
-        """The store at a local path or bucket URL. dataset: where its images are now, if they have moved. trust: what
+        """Return the store at a local path or bucket URL. dataset: where its images are now, if they have moved.
+        trust: what
         that the store names outside itself may be used; by default what this user swept on this machine.
 
         Raises StoreNotFoundError where there is none or its sweep is unfinished, StoreError for a newer format,
@@ -116,29 +117,30 @@ class Store:
         return Store(folder, Manifest.read(folder), trust)
 
     def cache_reads(self) -> dict[str, tuple[int, int]]:
-        """How often what was wanted was in memory, and how often not, of each cache by its name."""
+        """Return how often what was wanted was in memory, and how often not, of each cache by its name."""
         return {**self._files.reads(), "masks": self._images.mask_reads}
 
     # Layers and units
 
     def layer(self, name: str) -> LayerRow:
-        """The layer. Raises LayerError, with the closest names, where the store has none of that name."""
+        """Return the layer. Raises LayerError, with the closest names, where the store has none of that name."""
         return self.layers[self._layers.number(name)]
 
     def check_unit(self, layer: str, unit: int) -> None:
-        """Raises LayerError where the store has no such unit."""
+        """Raise LayerError where the store has no such unit."""
         self._layers.with_unit(layer, unit)
 
     def unit(self, layer: str, unit: int) -> UnitRow:
-        """Statistics and all stored patches of a unit. Raises LayerError."""
+        """Return statistics and all stored patches of a unit. Raises LayerError."""
         return self._units.row(self._layers.with_unit(layer, unit), unit)
 
     def units(self, layer: str) -> pa.Table:
-        """(units,) rows: `layer`, `unit`, `images`, `mean`, `std`, `min`, `max`, `active`. Raises LayerError."""
+        """Return (units,) rows: `layer`, `unit`, `images`, `mean`, `std`, `min`, `max`, `active`. Raises LayerError."""
         return self._units.statistics(self._layers.number(layer))
 
     def top(self, layer: str, unit: int, *, k: int = 9, where: Filter | str | None = None) -> list[Patch]:
-        """The k strongest patches of a unit among the images that `where` keeps: by value, descending, then image_id.
+        """Return the k strongest patches of a unit among the images that `where` keeps: by value, descending, then
+        image_id.
 
         Raises LayerError, FilterError, and UsageError for k < 1.
         """
@@ -152,19 +154,19 @@ class Store:
         return self.top_from_maxima(layer, unit, k=k, where=where) if stored is None else stored
 
     def top_at_hand(self, layer: str, unit: int, *, k: int) -> list[Patch] | None:
-        """As `top` of all images, None where something would have to be read. Raises LayerError."""
+        """Do the same as `top` of all images; None where something would have to be read. Raises LayerError."""
         return self._units.top_at_hand(self._layers.with_unit(layer, unit), unit, k)
 
     def top_from_maxima(
         self, layer: str, unit: int, *, k: int, where: Filter | str | None = None
     ) -> list[Patch]:
-        """As `top`, always from the maxima."""
+        """Do the same as `top`, always from the maxima."""
         number = self._layers.with_unit(layer, unit)
         mask = None if where is None else self.mask(where)
         return self._patches_of(number, [unit], self._maxima_reader(number).strongest(unit, k, mask))
 
     def patches_at(self, layer: str, unit: int, image_ids: Sequence[int]) -> list[Patch]:
-        """Where a unit has its maximum in each of some images, in the order given.
+        """Return where a unit has its maximum in each of some images, in the order given.
 
         Raises LayerError, and UsageError for an id that is none and for an image that failed.
         """
@@ -175,7 +177,8 @@ class Store:
     def patches_in(
         self, layer: str, units: Sequence[int], image_id: int, *, ranked: bool = False
     ) -> list[tuple[Patch, int | None]]:
-        """Where each of some units of a layer has its maximum in one image, in the order given; and the maximum's rank,
+        """Return where each of some units of a layer has its maximum in one image, in the order given; and the
+        maximum's rank,
         1 + how many images have a larger one, if `ranked`, None otherwise.
 
         Raises LayerError, and UsageError for an id that is none and for an image that failed.
@@ -189,41 +192,52 @@ class Store:
         return list(zip(self._patches_of(number, units, top), given, strict=True))
 
     def maxima(self, layer: str, unit: int) -> np.ndarray:
-        """(images,) float32: the maximum of each image; NaN where an image failed. Raises LayerError."""
+        """Return (images,) float32: the maximum of each image; NaN where an image failed. Raises LayerError."""
         return self._maxima_reader(self._layers.with_unit(layer, unit)).values(unit)
 
     def maxima_of_layer(self, layer: str, image_ids: np.ndarray) -> np.ndarray:
-        """(units, n) float32: the maxima of all units of a layer in some images, NaN where one failed; kept nowhere.
+        """Return (units, n) float32: the maxima of all units of a layer in some images, NaN where one failed; kept
+        nowhere.
 
         image_ids: (n,) int64, ascending. Raises LayerError.
         """
         return self._maxima_reader(self._layers.number(layer)).of_all_units(image_ids)
 
     def maxima_groups(self, layer: str) -> list[tuple[int, int]]:
-        """(first image_id, images) of each row group of a layer's maxima, the least that is read. Raises LayerError."""
+        """Return (first image_id, images) of each row group of a layer's maxima, the least that is read. Raises
+        LayerError.
+        """
         return self._maxima_reader(self._layers.number(layer)).groups
 
     def positions(self, layer: str, unit: int) -> np.ndarray:
-        """(images,) int32: where each maximum is, flat y * width + x; -1 where an image failed. Raises LayerError."""
+        """Return (images,) int32: where each maximum is, flat y * width + x; -1 where an image failed. Raises
+        LayerError.
+        """
         return self._maxima_reader(self._layers.with_unit(layer, unit)).positions(unit)
 
     # What the sweep summed up; None in a store of an older release, which did not
 
     def classes_table(self) -> pa.Table | None:
-        """The rows of classes.parquet (CLASSES_SCHEMA): none where the images have no labels, or more than 4,096."""
+        """Return the rows of classes.parquet (CLASSES_SCHEMA): none where the images have no labels, or more than
+        4,096.
+        """
         return self._summary.classes()
 
     def selectivity(self, layer: str) -> pa.Table | None:
-        """(units,) rows: `unit`, `label` (of the largest mean) and `selectivity`, null for none. Raises LayerError."""
+        """Return (units,) rows: `unit`, `label` (of the largest mean) and `selectivity`, null for none. Raises
+        LayerError.
+        """
         return self._summary.selectivity(self._layers.number(layer))
 
     def class_means(self, layer: str, unit: int) -> np.ndarray | None:
-        """(labels,) float32 in the order of `classes_table`: the mean of max(maximum, 0) over the images of each label,
+        """Return (labels,) float32 in the order of `classes_table`: the mean of max(maximum, 0) over the images of
+        each label,
         NaN where it has none. Raises LayerError."""
         return self._summary.class_means(self._layers.with_unit(layer, unit), unit)
 
     def strongest_units(self, image_id: int) -> list[list[StrongUnit]] | None:
-        """Of each layer up to 8 units with the largest scores, (value - mean) / std of the unit over the dataset, by
+        """Return for each layer up to 8 units with the largest scores, (value - mean) / std of the unit over the
+        dataset, by
         score, descending, then unit; empty lists for an image that failed. Raises UsageError for an id that is none."""
         return self._summary.strongest(self._images.checked(image_id))
 
@@ -242,31 +256,31 @@ class Store:
         return (*labels, *(name for name in LIST_COLUMNS if name in schema.names))
 
     def images(self, columns: Sequence[str]) -> pa.Table:
-        """(images,) rows of some columns of images/. Raises UsageError for an unknown column."""
+        """Return (images,) rows of some columns of images/. Raises UsageError for an unknown column."""
         return self._images.table(columns)
 
     def images_at(self, ids: Sequence[int], columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
-        """Rows of images/ by id, in the order given. Raises UsageError for an id that is none."""
+        """Return rows of images/ by id, in the order given. Raises UsageError for an id that is none."""
         return self._images.at(ids, columns)
 
     def hold_images(self, columns: Sequence[str]) -> None:
-        """Reads some columns of images/ ahead, so that rows of them are quicker: for who will ask for many."""
+        """Read some columns of images/ ahead, so that rows of them are quicker: for who will ask for many."""
         self._images.hold(columns)
 
     def images_at_hand(self, ids: Sequence[int], columns: Sequence[str]) -> list[dict[str, Any]] | None:
-        """As `images_at`, None where something would have to be read."""
+        """Do the same as `images_at`; None where something would have to be read."""
         return self._images.at_hand(ids, columns)
 
     def image(self, image_id: int) -> dict[str, Any]:
-        """The row of images/. Raises UsageError for an id that is none."""
+        """Return the row of images/. Raises UsageError for an id that is none."""
         return self.images_at([image_id])[0]
 
     def find_image(self, uri: str) -> int | None:
-        """The id of the image with this uri, or None."""
+        """Return the id of the image with this uri, or None."""
         return self._images.find(uri)
 
     def errors(self, n: int) -> list[dict[str, Any]]:
-        """The first n images that failed: `image_id`, `uri`, `status`, `reason`."""
+        """Return the first n images that failed: `image_id`, `uri`, `status`, `reason`."""
         table = self._columns([self.manifest.files[ERRORS]])
         rows: list[dict[str, Any]] = []
         for group in table.groups():
@@ -280,11 +294,11 @@ class Store:
         return self._images.parse(where)
 
     def mask(self, where: Filter | str) -> np.ndarray:
-        """(images,) bool, not to be written to: where the filter is true. Raises FilterError."""
+        """Return (images,) bool, not to be written to: where the filter is true. Raises FilterError."""
         return self._images.mask(where)
 
     def pixels(self, image_id: int) -> bytes:
-        """The image's encoded bytes, from the dataset.
+        """Return the image's encoded bytes, from the dataset.
 
         Raises ImageError where they cannot be read, StoreDamagedError where they are not what was swept,
         DatasetNotAllowedError where nobody allowed to read the dataset that the store names.
@@ -292,7 +306,7 @@ class Store:
         return next(self.pixels_of([image_id]))
 
     def pixels_of(self, image_ids: Sequence[int]) -> Iterator[bytes]:
-        """As `pixels` of some images, in the order given."""
+        """Do the same as `pixels` of some images, in the order given."""
         return self._pixels.read(image_ids)
 
     # Features
@@ -308,7 +322,7 @@ class Store:
         return self.manifest.averaged_layers
 
     def layer_features(self, layer: str) -> FeatureReader:
-        """The features of `layer_features/<layer>/`. Raises LayerError with the layers there are."""
+        """Return the features of `layer_features/<layer>/`. Raises LayerError with the layers there are."""
         if layer not in self.averaged_layers:
             there = ", ".join(self.averaged_layers)
             have = f"there are those of {there}" if there else "there are none of any layer"
@@ -319,7 +333,7 @@ class Store:
         return FeatureReader(self._table(LAYER_FEATURES, layer))
 
     def feature(self, image_id: int) -> np.ndarray:
-        """(width,) float32. Raises UsageError for an id that is none and for an image that failed."""
+        """Return (width,) float32. Raises UsageError for an id that is none and for an image that failed."""
         vector = self.features.one(self._images.checked(image_id))
         if vector is None:
             status = self.images_at([image_id], ["status"])[0]["status"]
@@ -329,12 +343,12 @@ class Store:
     # Pictures
 
     def thumb(self, image_id: int) -> bytes | None:
-        """A small JPEG of the image; None where it failed. Raises UsageError for an id that is none."""
+        """Return a small JPEG of the image; None where it failed. Raises UsageError for an id that is none."""
         part, row = self._images.columns.locate(self._images.checked(image_id))
         return self._thumbs.get(part, row)
 
     def patch(self, layer: str, unit: int, rank: int) -> bytes | None:
-        """A small JPEG of the view of a unit's patch number `rank`; None for ranks that are not packed."""
+        """Return a small JPEG of the view of a unit's patch number `rank`; None for ranks that are not packed."""
         number = self._layers.with_unit(layer, unit)
         if not 0 <= rank < PATCHES_PER_UNIT:
             return None
@@ -343,13 +357,13 @@ class Store:
     # Within
 
     def _labelled(self) -> dict[str, int]:
-        """The labels that are classes of the model → their numbers."""
+        """Return the labels that are classes of the model → their numbers."""
         table = self._summary.classes()
         rows = [] if table is None else table.select(["label", "label_index"]).to_pylist()
         return {row["label"]: row["label_index"] for row in rows if row["label_index"] is not None}
 
     def _patches_of(self, number: int, units: Sequence[int], found: TopK) -> list[Patch]:
-        """The patches of `found`, which has a row for each of `units`."""
+        """Return the patches of `found`, which has a row for each of `units`."""
         layer, frame = self.layers[number], self.manifest.preprocessing
         column = top_column(found, layer, frame, self._images.columns, units=np.array(units, np.int64))
         return patches_of(column.values)
@@ -361,7 +375,9 @@ class Store:
         return self._maxima[layer.layer]
 
     def _table(self, table: str, layer: str | None = None) -> Columns:
-        """A table, or a layer's part of one, with a row for each image. Raises StoreDamagedError for fewer or more."""
+        """Return a table, or a layer's part of one, with a row for each image. Raises StoreDamagedError for fewer or
+        more.
+        """
         manifest = self.manifest
         parts = manifest.parts(table) if layer is None else manifest.parts_of_layer(table, layer)
         with reading(self.folder.path(MANIFEST)):

@@ -47,14 +47,14 @@ class SummaryReader:
         self._firsts = [0, *accumulate(layer.units for layer in layers)]
 
     def classes(self) -> pa.Table | None:
-        """All rows of classes.parquet."""
+        """Return all rows of classes.parquet."""
         if self._classes is None:
             return None
         groups = [self._classes.read_new(group, CLASSES_SCHEMA.names) for group in self._classes.groups()]
         return pa.concat_tables(groups) if groups else CLASSES_SCHEMA.empty_table()
 
     def selectivity(self, number: int) -> pa.Table | None:
-        """(units,) rows of layer `number`: `unit`, `label`, `selectivity`."""
+        """Return (units,) rows of layer `number`: `unit`, `label`, `selectivity`."""
         if self._selectivity is None:
             return None
         first, stop = self._firsts[number], self._firsts[number + 1]
@@ -68,7 +68,7 @@ class SummaryReader:
         return pa.concat_tables(tables).combine_chunks()
 
     def class_means(self, number: int, unit: int) -> np.ndarray | None:
-        """(labels,) float32 in the order of classes.parquet; NaN for a label without images."""
+        """Return (labels,) float32 in the order of classes.parquet; NaN for a label without images."""
         if self._selectivity is None:
             return None
         row = self._firsts[number] + unit
@@ -79,7 +79,9 @@ class SummaryReader:
         return means.values.to_numpy(zero_copy_only=False).astype(np.float32)
 
     def strongest(self, image_id: int) -> list[list[StrongUnit]] | None:
-        """Of each layer its strongest units in an image, largest score first; empty lists for an image that failed."""
+        """Return for each layer its strongest units in an image, largest score first; empty lists for an image that
+        failed.
+        """
         if self._strongest is None:
             return None
         group = self._strongest.group_of(image_id)

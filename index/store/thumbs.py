@@ -34,7 +34,7 @@ class Thumbs:
             pack.close()
 
     def get(self, image_id: int) -> bytes | None:
-        """A small JPEG of the image; None where it failed. Raises StoreDamagedError."""
+        """Return a small JPEG of the image; None where it failed. Raises StoreDamagedError."""
         part = int(np.searchsorted(self._firsts, image_id, side="right")) - 1
         with self._lock:
             if part not in self._packs:

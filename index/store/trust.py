@@ -102,7 +102,7 @@ def dataset_options(manifest: Manifest, trust: Trust = NOTHING) -> DatasetOption
 
 
 def _said(manifest: Manifest) -> ModelSource:
-    """What the manifest names. Raises StoreDamagedError where it names nothing."""
+    """Return what the manifest names. Raises StoreDamagedError where it names nothing."""
     spec, weights = manifest.model.get("spec"), manifest.model.get("weights_file")
     if not isinstance(spec, str) or not isinstance(weights, str | None) or "\0" in spec + (weights or ""):
         raise StoreDamagedError(

@@ -55,7 +55,7 @@ class UnitReader:
         self._firsts = [0, *accumulate(layer.units for layer in layers)]
 
     def row(self, number: int, unit: int) -> UnitRow:
-        """The row of a unit of layer `number`."""
+        """Return the row of a unit of layer `number`."""
         group, place = self._place(number, unit)
         names = [name for name in UNIT_STATISTICS if name in self._columns.schema.names]
         values = {name: self._columns.column(group, name).at([place])[0] for name in names}
@@ -63,7 +63,7 @@ class UnitReader:
         return UnitRow(**values, top=tuple(self._patches(self._columns.column(group, "top"), place, None)))
 
     def top(self, number: int, unit: int, k: int) -> list[Patch] | None:
-        """The k strongest patches of a unit of layer `number`, or None where the table does not hold as many.
+        """Return the k strongest patches of a unit of layer `number`, or None where the table does not hold as many.
 
         It does hold as many where it holds those of all images.
         """
@@ -71,7 +71,8 @@ class UnitReader:
         return self._top(self._columns.column(group, "top"), self._columns.column(group, "images"), place, k)
 
     def top_among(self, number: int, unit: int, k: int, mask: np.ndarray) -> list[Patch] | None:
-        """The k strongest patches in the images that `mask` ((images,) bool) keeps; None where the table does not tell.
+        """Return the k strongest patches in the images that `mask` ((images,) bool) keeps; None where the table does
+        not tell.
 
         It tells where as many of the strongest of all are kept, or where it holds those of all images.
         """
@@ -83,7 +84,7 @@ class UnitReader:
         return kept[:k]
 
     def top_at_hand(self, number: int, unit: int, k: int) -> list[Patch] | None:
-        """As `top`; None also where something would have to be read."""
+        """Do the same as `top`; None also where something would have to be read."""
         group, place = self._place(number, unit)
         top, images = (self._columns.column_at_hand(group, name) for name in ("top", "images"))
         return None if top is None or images is None else self._top(top, images, place, k)
@@ -95,7 +96,7 @@ class UnitReader:
         return patches
 
     def _patches(self, top: HeldColumn, place: int, k: int | None) -> list[Patch]:
-        """The first k patches of a row, all of them without k. Raises StoreDamagedError for one of no image."""
+        """Return the first k patches of a row, all of them without k. Raises StoreDamagedError for one of no image."""
         fields = top.first(place, k)
         ids = fields[1]
         if ids and not (None not in ids and min(ids) >= 0 and max(ids) < self._images):
@@ -108,7 +109,7 @@ class UnitReader:
         return group, row - group.first
 
     def statistics(self, number: int) -> pa.Table:
-        """(units,) rows: all columns but `top` of the units of layer `number`."""
+        """Return (units,) rows: all columns but `top` of the units of layer `number`."""
         first, stop = self._firsts[number], self._firsts[number + 1]
         tables: list[pa.Table] = []
         row = first
@@ -125,12 +126,12 @@ class UnitReader:
 
 
 def patches_of(structs: pa.StructArray) -> list[Patch]:
-    """Patches from rows of PATCH_TYPE."""
+    """Return patches from rows of PATCH_TYPE."""
     return _from_fields([column.to_pylist() for column in structs.flatten()])
 
 
 def _from_fields(fields: list[list[Any]]) -> list[Patch]:
-    """fields: of PATCH_TYPE, in its order."""
+    """Make patches. fields: of PATCH_TYPE, in its order."""
     value, image_id, y, x, x0, y0, x1, y1, vx0, vy0, vx1, vy1 = fields
     boxes = zip(x0, y0, x1, y1, strict=True)
     views = zip(vx0, vy0, vx1, vy1, strict=True)

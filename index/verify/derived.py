@@ -49,7 +49,7 @@ class _Part(NamedTuple):
 
 
 def check_built(folder: Folder, store: str) -> Iterator[Checked]:
-    """Every file of what was built, compared. folder, store: of the store, and the hash of its manifest."""
+    """Yield every file of what was built, compared. folder, store: of the store, and the hash of its manifest."""
     for part in _parts(folder):
         within = part.folder.url.removeprefix(folder.url).strip("/")
         for name, size, what in _compared(part, store):
@@ -59,7 +59,7 @@ def check_built(folder: Folder, store: str) -> Iterator[Checked]:
 def differs(
     folder: Folder, path: str, size: int | None, sha256: str, said_by: str = "the manifest"
 ) -> str | None:
-    """What is wrong with a file, None for nothing. size: in bytes, None where that is not known."""
+    """Return what is wrong with a file, None for nothing. size: in bytes, None where that is not known."""
     try:
         found = folder.size(path)
         if size is not None and found != size:
@@ -84,7 +84,7 @@ def _parts(folder: Folder) -> Iterator[_Part]:
 
 
 def _layers(folder: Folder) -> dict[str, str]:
-    """The name of each layer's folder → the layer; none where the store's layers cannot be read."""
+    """Return the name of each layer's folder → the layer; none where the store's layers cannot be read."""
     try:
         return {folder_name(row.layer): row.layer for row in LayerReader(folder).rows}
     except StoreDamagedError:
@@ -122,7 +122,7 @@ def _command(command: str, folder: Folder, *options: str) -> str:
 
 
 def _compared(part: _Part, store: str) -> Iterator[tuple[str, int, str | None]]:
-    """(file, its bytes, what is wrong with it), the file relative to the part's folder."""
+    """Yield (file, its bytes, what is wrong with it), the file relative to the part's folder."""
     try:
         data = part.folder.read(part.manifest)
         manifest = unsealed(data, part.manifest)
@@ -142,7 +142,7 @@ def _compared(part: _Part, store: str) -> Iterator[tuple[str, int, str | None]]:
 
 
 def _record(path: str, record: dict[str, Any] | str) -> tuple[str, int | None, str]:
-    """(path, bytes, SHA-256); the manifest of a sample has no bytes."""
+    """Return (path, bytes, SHA-256); the manifest of a sample has no bytes."""
     check_stored_name(path, "its manifest")
     if isinstance(record, str):
         return path, None, record

@@ -24,7 +24,7 @@ _ROUNDING = 1e-5
 
 
 def check_summary(store: Store) -> Iterator[tuple[str, str]]:
-    """(path, what is wrong) of each table that is not what images/, maxima/ and units.parquet say.
+    """Yield (path, what is wrong) of each table that is not what images/, maxima/ and units.parquet say.
 
     Nothing for a store of an older release, which has none of them. Raises as `Store` does.
     """
@@ -51,7 +51,7 @@ def _check_classes(store: Store, classes: pa.Table) -> Iterator[tuple[str, str]]
 
 
 def _labels(store: Store, *, swept: bool = False) -> tuple[np.ndarray, pa.Array]:
-    """(pairs,) int64, the image of each label, and the labels. swept: only of images that did not fail."""
+    """Return (pairs,) int64, the image of each label, and the labels. swept: only of images that did not fail."""
     name = LABELS if has_label_lists(store.images_schema) else "label"
     table = store.images([name, "status"])
     column = table[name].combine_chunks()
@@ -63,7 +63,7 @@ def _labels(store: Store, *, swept: bool = False) -> tuple[np.ndarray, pa.Array]
 
 
 def _check_selectivity(store: Store, labels: list[str]) -> Iterator[tuple[str, str]]:
-    """A few units of each layer: their means from the maxima, the rest from their means."""
+    """Yield a few units of each layer: their means from the maxima, the rest from their means."""
     swept, own = _labels(store, swept=True)
     numbers = pc.index_in(own, value_set=pa.array(labels, pa.string())).fill_null(-1).to_numpy()
     swept, numbers = swept[numbers >= 0], numbers[numbers >= 0]
@@ -86,7 +86,7 @@ def _check_selectivity(store: Store, labels: list[str]) -> Iterator[tuple[str, s
 
 
 def _is_mean(stored: np.ndarray, values: np.ndarray, numbers: np.ndarray, counts: np.ndarray) -> bool:
-    """Whether `stored`, (labels,), are the means of `values` by label: (images,) floats and label numbers."""
+    """Return whether `stored`, (labels,), are the means of `values` by label: (images,) floats and label numbers."""
     if len(stored) != len(counts):
         return False
     sums = np.bincount(numbers, weights=values, minlength=len(counts))
@@ -95,7 +95,7 @@ def _is_mean(stored: np.ndarray, values: np.ndarray, numbers: np.ndarray, counts
 
 
 def _preferred(means: np.ndarray, there: np.ndarray, labels: list[str]) -> dict[str, Any]:
-    """`label` and `selectivity` of a unit with these means."""
+    """Return `label` and `selectivity` of a unit with these means."""
     preferred, index = selectivity(means[None], there[None])
     if preferred[0] < 0:
         return {"label": None, "selectivity": None}
@@ -103,7 +103,9 @@ def _preferred(means: np.ndarray, there: np.ndarray, labels: list[str]) -> dict[
 
 
 def _check_strongest(store: Store) -> Iterator[tuple[str, str]]:
-    """The strongest unit of each layer in a few images: its value from the maxima, its score from its statistics."""
+    """Yield the strongest unit of each layer in a few images: its value from the maxima, its score from its
+    statistics.
+    """
     for image in _spread(store.images_count):
         ok = store.image(image)["status"] == ImageStatus.OK
         for layer, units in zip(store.layers, store.strongest_units(image) or [], strict=True):
@@ -114,7 +116,7 @@ def _check_strongest(store: Store) -> Iterator[tuple[str, str]]:
 
 
 def _is_strong(store: Store, image: int, units: list[StrongUnit]) -> bool:
-    """Whether the units of a layer are in order, and the first is what maxima and statistics make it."""
+    """Return whether the units of a layer are in order, and the first is what maxima and statistics make it."""
     best = units[0]
     value = store.maxima(best.layer, best.unit)[image]
     measured = store.unit(best.layer, best.unit)
@@ -126,5 +128,5 @@ def _is_strong(store: Store, image: int, units: list[StrongUnit]) -> bool:
 
 
 def _spread(count: int) -> list[int]:
-    """A few of 0 … count - 1, the first and the last among them."""
+    """Return a few of 0 … count - 1, the first and the last among them."""
     return np.unique(np.linspace(0, count - 1, _SAMPLE).astype(int)).tolist()

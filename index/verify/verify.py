@@ -65,7 +65,7 @@ class Report:
 
 
 def verify(path: str, progress: Callable[[int], None] = lambda read: None) -> Report:
-    """Compares every file of the store at `path`, and of what was built from it, with their manifests, then its tables.
+    """Compare every file of the store at `path`, and of what was built from it, with their manifests, then its tables.
 
     progress is told the bytes of each file. Raises StoreNotFoundError, StoreError as `Store.open` does.
     """
@@ -89,7 +89,7 @@ def verify(path: str, progress: Callable[[int], None] = lambda read: None) -> Re
 
 
 def _check_log(folder: Folder, manifest: Manifest) -> Iterator[Problem]:
-    """The manifest against what the sweep noted of it in its log, where it did."""
+    """Yield the manifest against what the sweep noted of it in its log, where it did."""
     noted: str | None = None
     with contextlib.suppress(MissingFileError, StoreDamagedError):
         for line in folder.read(LOG).splitlines():
@@ -106,7 +106,7 @@ def _extra_files(folder: Folder, manifest: Manifest) -> Iterator[Problem]:
 
 
 def _check_tables(folder: Folder, manifest: Manifest) -> Iterator[Problem]:
-    """Row counts everywhere; the ids and statuses of images; a few units and images against the maxima."""
+    """Return row counts everywhere; the ids and statuses of images; a few units and images against the maxima."""
     try:
         store = Store(folder, manifest)
         yield from _check_rows(store)

@@ -40,7 +40,7 @@ class Checks:
         self.reads: set[str] = set()
 
     def column(self, token: Token) -> Column:
-        """The column that is named. Raises FilterError."""
+        """Return the column that is named. Raises FilterError."""
         name = str(token.value)
         column = self.columns.get(name)
         if column is None:
@@ -52,12 +52,12 @@ class Checks:
         return self.read(column)
 
     def read(self, column: Column) -> Column:
-        """The column itself; it is noted."""
+        """Return the column itself; it is noted."""
         self.reads.update(column.reads)
         return column
 
     def comparison(self, column: Column, word: str, operator: Token, operand: Operand, start: Token) -> Node:
-        """`column word operand`, if it compares like with like. Raises FilterError."""
+        """Return `column word operand`, if it compares like with like. Raises FilterError."""
         if isinstance(operand, Column):
             return self._two_columns(column, word, operator, operand)
         if column.is_several:
@@ -71,7 +71,7 @@ class Checks:
         return Compare(column, word, self.literal(column, word, operator, operand, start))
 
     def among(self, column: Column, operator: Token, values: Sequence[tuple[Operand, Token]]) -> Node:
-        """`column in (values)`. Raises FilterError."""
+        """Return `column in (values)`. Raises FilterError."""
         literals: set[Literal] = set()
         for value, start in values:
             if isinstance(value, Column):
@@ -87,7 +87,7 @@ class Checks:
         return Among(column, tuple(sorted(literals)))  # the check left one type, so they can be sorted
 
     def like(self, column: Column, operator: Token, pattern: Operand, start: Token) -> Node:
-        """`column like 'pattern'`. Raises FilterError."""
+        """Return `column like 'pattern'`. Raises FilterError."""
         column = self._named(column) if column.name in CLASS_COLUMNS else column
         if column.kind is not ColumnKind.TEXT:
             raise self._at(operator, f"{column.canonical} is {column.kind}; `like` compares text.")
@@ -96,7 +96,7 @@ class Checks:
         return Like(column, pattern)
 
     def contains(self, column: Column, operator: Token, value: Operand, start: Token) -> Node:
-        """`column contains value`. Raises FilterError."""
+        """Return `column contains value`. Raises FilterError."""
         if isinstance(value, Column):
             raise self._at(start, "`contains` is followed by a value; text is written in quotes.")
         if column.reads[0] in CLASS_LISTS and isinstance(value, str):
@@ -112,13 +112,13 @@ class Checks:
         return Contains(column, value)
 
     def is_nan(self, column: Column, token: Token) -> Node:
-        """`column is nan`. Raises FilterError."""
+        """Return `column is nan`. Raises FilterError."""
         if column.kind is not ColumnKind.NUMBER:
             raise self._at(token, f"{column.canonical} is {column.kind}; only a number can be nan.")
         return IsNan(column)
 
     def literal(self, column: Column, word: str, operator: Token, value: Literal, start: Token) -> Literal:
-        """The value, if the column can be compared with it. Raises FilterError."""
+        """Return the value, if the column can be compared with it. Raises FilterError."""
         self._comparable(column, operator)
         if column.kind is ColumnKind.TIME and isinstance(value, str):
             self._check_time(column, value, start)
@@ -129,12 +129,12 @@ class Checks:
         return value
 
     def equality_only(self, column: Column, word: str, operator: Token, what: str) -> None:
-        """Raises FilterError for an order, which true and false and names of classes do not have."""
+        """Raise FilterError for an order, which true and false and names of classes do not have."""
         if word not in _EQUALITY:
             raise self._at(operator, f"{column.canonical} has no order: compare {what} with `=` or `!=`.")
 
     def class_numbers(self, name: str, start: Token) -> list[int]:
-        """The numbers of the classes with a name. Raises FilterError."""
+        """Return the numbers of the classes with a name. Raises FilterError."""
         found = self.classes.numbers(name)
         if found:
             return found
@@ -174,7 +174,7 @@ class Checks:
         return Compare(column, word, other)
 
     def _named(self, column: Column) -> Column:
-        """A column of class numbers as the names of the classes. Raises FilterError."""
+        """Return a column of class numbers as the names of the classes. Raises FilterError."""
         if not self.classes.names:
             raise FilterError(
                 f"{column.canonical} is a number here: the classes of this model have no names. "
@@ -198,7 +198,7 @@ class Checks:
             raise self._at(start, f"{_shown(text)} is no date for {column.canonical}: {error}.") from None
 
     def type_of(self, column: Column) -> pa.DataType:
-        """The Arrow type of a column's values."""
+        """Return the Arrow type of a column's values."""
         kind = self.types[column.reads[0]]
         return kind.value_type if pa.types.is_dictionary(kind) else kind
 
@@ -208,7 +208,7 @@ class Checks:
 
 @lru_cache(maxsize=64)
 def _columns(schema: pa.Schema) -> Mapping[str, Column]:
-    """The columns that a filter may name; `correct` is derived where the columns it needs are there."""
+    """Return the columns that a filter may name; `correct` is derived where the columns it needs are there."""
     names: list[str] = schema.names
     columns: dict[str, Column] = {}
     for name in names:
@@ -230,7 +230,7 @@ def _any_of(nodes: list[Node]) -> Node:
 
 
 def _close(name: str, known: Sequence[str]) -> tuple[list[str], bool]:
-    """The names that are like one, or else the first of all; and whether they are like it."""
+    """Return the names that are like one, or else the first of all; and whether they are like it."""
     lowered = {one.lower(): one for one in known}
     close = difflib.get_close_matches(name[:100].lower(), lowered, n=3, cutoff=0.6)
     return ([lowered[match] for match in close] or sorted(known)[:_SHOWN]), bool(close)

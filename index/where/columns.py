@@ -82,7 +82,7 @@ class Column:
 
 
 def column_kind(kind: pa.DataType) -> ColumnKind:
-    """What a column of this Arrow type can be compared with."""
+    """Return what a column of this Arrow type can be compared with."""
     if pa.types.is_dictionary(kind):
         return column_kind(kind.value_type)
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
@@ -128,7 +128,7 @@ def valid(values: pa.ChunkedArray) -> np.ndarray:
 
 
 def numbers(values: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
-    """Values with zeros for nulls, in the column's own dtype, and where they are known."""
+    """Return values with zeros for nulls, in the column's own dtype, and where they are known."""
     if values.null_count == 0:
         return values.to_numpy(), valid(values)
     zero = pa.scalar(0).cast(values.type)

@@ -61,7 +61,7 @@ class Constant:
         return "true" if self.value else "false"
 
     def answer(self, table: pa.Table) -> Answer:
-        """The same for every row."""
+        """Return the same for every row."""
         true = np.full(table.num_rows, self.value)
         return true, ~true
 
@@ -78,7 +78,7 @@ class Truth:
         return self.column.canonical
 
     def answer(self, table: pa.Table) -> Answer:
-        """The column itself."""
+        """Return the column itself."""
         return answer_of(self.column.load(table))
 
 
@@ -94,7 +94,7 @@ class IsNull:
         return f"{self.column.canonical} is null"
 
     def answer(self, table: pa.Table) -> Answer:
-        """Never unknown."""
+        """Return an answer that is never unknown."""
         null = bools(pc.is_null(self.column.load(table)))
         return null, ~null
 
@@ -113,7 +113,7 @@ class Compare:
         return f"{self.column.canonical} {self.operator} {canonical_operand(self.operand)}"
 
     def answer(self, table: pa.Table) -> Answer:
-        """Unknown where a side is null."""
+        """Return unknown where a side is null."""
         values = self.column.load(table)
         other = self.operand.load(table) if isinstance(self.operand, Column) else self.operand
         known = valid(values)
@@ -123,7 +123,7 @@ class Compare:
         return true & known, ~true & known
 
     def _true(self, values: pa.ChunkedArray, other: Any) -> np.ndarray:
-        """(rows,) bool; anything where a side is null."""
+        """Return (rows,) bool; anything where a side is null."""
         if self.column.kind is ColumnKind.NUMBER:
             right = numbers(other)[0] if isinstance(other, pa.ChunkedArray) else other
             return compare(numbers(values)[0], self.operator, right)
@@ -148,7 +148,7 @@ class Among:
         return f"{self.column.canonical} in ({', '.join(map(canonical_operand, self.values))})"
 
     def answer(self, table: pa.Table) -> Answer:
-        """Unknown where the column is null."""
+        """Return unknown where the column is null."""
         values = self.column.load(table)
         known = valid(values)
         if self.column.kind is ColumnKind.NUMBER:
@@ -175,7 +175,7 @@ class Not:
         return f"not ({self.node.canonical})"
 
     def answer(self, table: pa.Table) -> Answer:
-        """True and false change places."""
+        """Return True and false change places."""
         true, false = self.node.answer(table)
         return false, true
 
@@ -194,7 +194,7 @@ class Join:
         return f" {self.word} ".join(parts)
 
     def answer(self, table: pa.Table) -> Answer:
-        """Kleene's and / or."""
+        """Return Kleene's and / or."""
         true, false = self.nodes[0].answer(table)
         for node in self.nodes[1:]:
             more_true, more_false = node.answer(table)
@@ -206,7 +206,7 @@ class Join:
 
 
 def canonical_operand(operand: Operand) -> str:
-    """An operand as it is written in a filter."""
+    """Return an operand as it is written in a filter."""
     if isinstance(operand, Column):
         return operand.canonical
     if isinstance(operand, bool):

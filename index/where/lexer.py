@@ -41,15 +41,15 @@ class Token:
     position: int
 
     def is_keyword(self, *words: str) -> bool:
-        """Whether it is one of these keywords."""
+        """Return whether it is one of these keywords."""
         return self.kind is TokenKind.KEYWORD and self.value in words
 
     def is_word(self, *words: str) -> bool:
-        """Whether it is one of these words, which are keywords only after a column."""
+        """Return whether it is one of these words, which are keywords only after a column."""
         return self.kind is TokenKind.NAME and str(self.value).lower() in words
 
     def is_symbol(self, *symbols: str) -> bool:
-        """Whether it is one of these symbols."""
+        """Return whether it is one of these symbols."""
         return self.kind is TokenKind.SYMBOL and self.value in symbols
 
 
@@ -67,7 +67,7 @@ _PATTERN = re.compile(
 
 
 def error_at(text: str, position: int, message: str) -> FilterError:
-    """The error, with the filter shown below its message and a caret under `position`."""
+    """Return the error, with the filter shown below its message and a caret under `position`."""
     start, stop = max(0, position - _SHOWN), min(len(text), position + _SHOWN)
     head, tail = "…" if start else "", "…" if stop < len(text) else ""
     shown = "".join(character if character.isprintable() else " " for character in text[start:stop])
@@ -76,7 +76,7 @@ def error_at(text: str, position: int, message: str) -> FilterError:
 
 
 def tokenize(text: str) -> list[Token]:
-    """The tokens of `text`, the last of kind END. Raises FilterError."""
+    """Return the tokens of `text`, the last of kind END. Raises FilterError."""
     if len(text) > MAX_LENGTH:
         raise FilterError(f"The filter is {len(text):,} characters long; at most {MAX_LENGTH:,} are allowed.")
     try:
@@ -97,7 +97,7 @@ def tokenize(text: str) -> list[Token]:
 
 
 def is_number(text: str) -> bool:
-    """Whether a text is a number as a filter may hold it."""
+    """Return whether a text is a number as a filter may hold it."""
     found = _PATTERN.fullmatch(text.strip())
     return found is not None and found.lastgroup == "number" and len(found[0]) <= MAX_NUMBER_LENGTH
 
@@ -123,7 +123,7 @@ def _token(text: str, match: re.Match[str]) -> Token:
 
 
 def _number(text: str, position: int, word: str) -> int | float:
-    """An int where the number is whole, so that ids beyond 2**53 stay exact."""
+    """Return an int where the number is whole, so that ids beyond 2**53 stay exact."""
     end = position + len(word)
     if len(word) > MAX_NUMBER_LENGTH:
         raise error_at(text, position, f"This number has more than {MAX_NUMBER_LENGTH} characters.")

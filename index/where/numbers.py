@@ -77,7 +77,7 @@ def _with_float_column(left: np.ndarray, operator: str, right: int | float) -> n
 
 
 def _at_precision(literal: int | float, dtype: np.dtype[Any]) -> Any:
-    """A literal as a float; None for an integer that no float64 is."""
+    """Return a literal as a float; None for an integer that no float64 is."""
     if isinstance(literal, int):
         wide = float(literal)
         return np.float64(wide) if int(wide) == literal else None
@@ -87,7 +87,7 @@ def _at_precision(literal: int | float, dtype: np.dtype[Any]) -> Any:
 
 
 def _order(integers: np.ndarray, floats: np.ndarray) -> np.ndarray:
-    """(rows,) float64: -1, 0 or 1 as the integer is below, equal to or above the float; NaN for NaN."""
+    """Return (rows,) float64: -1, 0 or 1 as the integer is below, equal to or above the float; NaN for NaN."""
     wide = floats.astype(np.float64)
     lowest, past = (-(2.0**63), 2.0**63) if integers.dtype.kind == "i" else (0.0, 2.0**64)
     within = (wide >= lowest) & (wide < past)
@@ -101,7 +101,7 @@ def _order(integers: np.ndarray, floats: np.ndarray) -> np.ndarray:
 
 
 def _scaled_order(left: np.ndarray, right: np.ndarray, factor: int) -> np.ndarray:
-    """As `_order`, of left * factor and right, without a product that could overflow."""
+    """Do the same as `_order`, of left * factor and right, without a product that could overflow."""
     whole, rest = np.divmod(right, factor)
     order = (left > whole).astype(np.float64) - (left < whole)
     order[(order == 0) & (rest > 0)] = -1

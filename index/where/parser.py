@@ -62,7 +62,7 @@ class Filter:
     node: Node
 
     def mask(self, table: pa.Table) -> np.ndarray:
-        """(rows,) bool: where the filter is true. `table` has at least `columns`, in the schema's types."""
+        """Return (rows,) bool: where the filter is true. `table` has at least `columns`, in the schema's types."""
         return self.node.answer(table)[0]
 
 
@@ -109,7 +109,7 @@ class _Parser:
         return node
 
     def join(self, word: str, depth: int) -> Node:
-        """The rules `filter` (word "or") and `and`."""
+        """Return the rules `filter` (word "or") and `and`."""
         nodes: list[Node] = []
         while True:
             node = self.join("and", depth) if word == "or" else self.negation(depth)
@@ -235,5 +235,5 @@ class _Parser:
 
 
 def _negate(node: Node) -> Node:
-    """`not node`, without piling up double negations."""
+    """Return `not node`, without piling up double negations."""
     return node.node if isinstance(node, Not) else Not(node)

@@ -70,7 +70,7 @@ def compare_times(left: pa.ChunkedArray, operator: str, right: pa.ChunkedArray) 
 
 
 def _unit(kind: pa.DataType) -> int:
-    """Nanoseconds of one step of a column."""
+    """Return nanoseconds of one step of a column."""
     if pa.types.is_date32(kind):
         return _DAY
     return _UNITS["ms"] if pa.types.is_date64(kind) else _UNITS[kind.unit]
@@ -86,7 +86,9 @@ def _integers(values: pa.ChunkedArray) -> np.ndarray:
 
 
 def _in_zone(micro: int, zone: str) -> int:
-    """UTC of a local time; where clocks are put back the first of the two, where put on the time of the change."""
+    """Return UTC of a local time; where clocks are put back the first of the two, where put on the time of the
+    change.
+    """
     local = pa.scalar(micro, pa.timestamp("us"))
     try:
         return pc.assume_timezone(local, zone, ambiguous="earliest", nonexistent="earliest").value

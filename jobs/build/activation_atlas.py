@@ -38,7 +38,7 @@ def build_activation_atlas(
     trust: Trust = NOTHING,
     progress: Progress = SILENT,
 ) -> AtlasReport:
-    """Writes `by_layer/<layer>/atlas/activations/`, in place of one that is there.
+    """Write `by_layer/<layer>/atlas/activations/`, in place of one that is there.
 
     options: its `threads` are replaced by the cores there are; its seed draws the sample too. positions: how many are
     sampled at most, each in another image. A sample that is there already is taken. trust: whether the model and the
@@ -95,7 +95,7 @@ def build_activation_atlas(
 
 
 def _sample(store: Store, layer: str, positions: int, seed: int, progress: Progress) -> ActivationSample:
-    """The sample that is there, or a new one."""
+    """Return the sample that is there, or a new one."""
     folder = sample_folder(store.folder, layer)
     wanted = {"store": store.manifest.hash, "layer": layer, "positions": positions, "seed": seed}
     try:
@@ -113,7 +113,7 @@ def _sample(store: Store, layer: str, positions: int, seed: int, progress: Progr
 
 
 def _write_cells(store: Store, sample: ActivationSample, cells: Cells, samples: np.ndarray) -> PartRecord:
-    """samples: (n,) int64, those on the map."""
+    """Write the cells. samples: (n,) int64, those on the map."""
     ids = sample.places["image_id"].to_numpy()[samples]
     images = store.images(["label", "predicted"]).take(ids)
     labels, predicted = (images[name].to_pylist() for name in ("label", "predicted"))

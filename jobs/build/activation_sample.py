@@ -46,7 +46,7 @@ _BATCH = 64
 def sample_activations(
     store: str, layer: str, positions: int, seed: int, trust: Trust, *, progress: Progress = SILENT
 ) -> None:
-    """Writes the sample of a layer into `by_layer/<layer>/activations/`: at most `positions` images, one position each.
+    """Write the sample of a layer into `by_layer/<layer>/activations/`: at most `positions` images, one position each.
 
     Raises LayerError, UnitscopeError for another network than the swept one, StoreDamagedError for another image.
     """
@@ -103,7 +103,7 @@ class _Sampler:
         self._networks.__exit__(*error)
 
     def run(self, ids: np.ndarray) -> Iterator[_Drawn]:
-        """Samples of these images, in their order."""
+        """Sample of these images, in their order."""
         lanes = cores()
         waiting: deque[Future[_Drawn]] = deque()
         pool = ThreadPoolExecutor(lanes)
@@ -139,7 +139,7 @@ class _Sampler:
         return _Drawn(pa.table([*map(pa.array, columns), flat], schema=schema), jpegs)
 
     def _activations(self, originals: list[Tensor], positions: np.ndarray) -> np.ndarray:
-        """(n, units) float32. originals: (3, height, width) uint8; positions: (n,) flat."""
+        """Return (n, units) float32. originals: (3, height, width) uint8; positions: (n,) flat."""
         preprocess, count = self._model.preprocess, len(originals)
         pixels = torch.zeros(
             (max(count, MIN_BATCH), 3, *self._model.input_size), dtype=torch.uint8
@@ -153,7 +153,7 @@ class _Sampler:
         return found.values[:count].numpy()
 
     def _pick(self, output: Tensor, layer: Layer) -> Reduction:
-        """Each image's activations at the position that is wanted of it."""
+        """Return each image's activations at the position that is wanted of it."""
         grid = as_grid(output.detach(), layer).flatten(2)
         wanted: Tensor = self._wanted.positions
         values = grid.gather(2, wanted[:, None, None].expand(-1, grid.shape[1], 1))[:, :, 0]

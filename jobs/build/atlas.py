@@ -67,7 +67,7 @@ def build_atlas(
     ray_address: str | None = None,
     progress: Progress = SILENT,
 ) -> AtlasReport:
-    """Writes `atlas/<name>/`, in place of one that is there; makes the index and the graph of neighbours first where
+    """Write `atlas/<name>/`, in place of one that is there; makes the index and the graph of neighbours first where
     they are missing.
 
     options: its `threads` are replaced by the cores there are. layer: one whose mean activation is the feature here,
@@ -114,17 +114,17 @@ def build_atlas(
 
 
 def usual_name(method: str, layer: str | None) -> str:
-    """What an atlas is called: `umap`, or `features-10-umap` of the layer `features.10`."""
+    """Return what an atlas is called: `umap`, or `features-10-umap` of the layer `features.10`."""
     return method if layer is None else f"{re.sub('[^A-Za-z0-9]+', '-', layer).strip('-')[:50]}-{method}"
 
 
 def left_out(ann: Ann) -> dict[str, int]:
-    """For an atlas's settings: how many have a feature that is no finite number, and are not on the map; if any."""
+    """Return for an atlas's settings: how many have a feature that is no finite number, and are not on the map; if any."""
     return {"left_out": ann.manifest["left_out"]} if ann.manifest["left_out"] else {}
 
 
 def index_of(features: BlockReader, folder: Folder, *, store: str, progress: Progress) -> Ann:
-    """The index in a folder, built over these features where it is not there. store: as in `Ann.open`."""
+    """Return the index in a folder, built over these features where it is not there. store: as in `Ann.open`."""
     try:
         return Ann.open(folder, store=store, resident=RESIDENT_OF_JOBS)
     except StoreNotFoundError:

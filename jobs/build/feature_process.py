@@ -24,7 +24,7 @@ from .swept_model import load_swept
 
 
 def main() -> int:
-    """Exit code 0 with an answer."""
+    """Return exit code 0 with an answer."""
     with os.fdopen(take_stdout(), "wb") as channel:
         request = json.load(sys.stdin)
         try:
@@ -37,7 +37,7 @@ def main() -> int:
 
 
 def _feature(request: dict[str, Any]) -> np.ndarray:
-    """(width,) float32. Raises UnitscopeError."""
+    """Return (width,) float32. Raises UnitscopeError."""
     model = load_swept(request["spec"], request["weights"], fingerprints=request["fingerprints"])
     feature = Feature(**request["feature"] | {"layer": Layer(**request["feature"]["layer"])})
     one = sample(marked(Path(request["path"]).read_bytes(), request["exif"]), model.preprocess)

@@ -26,7 +26,7 @@ class Built(NamedTuple):
 def build_index(
     store: str, *, metric: Metric = "l2", pixels: bool = True, progress: Progress = SILENT
 ) -> Built:
-    """Writes `ann/` and `knn/` into the store, in place of those that are there, and with `pixels` `pixels/ann/` too.
+    """Write `ann/` and `knn/` into the store, in place of those that are there, and with `pixels` `pixels/ann/` too.
 
     Raises StoreNotFoundError, StoreBusyError.
     """

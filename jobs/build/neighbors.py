@@ -30,7 +30,7 @@ def neighbors(
     where: str | None = None,
     exact: bool = False,
 ) -> Neighbors:
-    """The k images nearest to `image`, an image_id or a file, which gets its feature in a process of its own.
+    """Return the k images nearest to `image`, an image_id or a file, which gets its feature in a process of its own.
 
     An image of the store is left out of its own answer. Without an index every image is compared.
     Raises UsageError, FilterError.
@@ -55,7 +55,7 @@ def neighbors(
 
 
 def _query(store: Store, image: int | str) -> tuple[np.ndarray, int]:
-    """The feature (1, width) float32, and the image's own id or -1."""
+    """Return the feature (1, width) float32, and the image's own id or -1."""
     if isinstance(image, int):
         feature = store.feature(image)
         if not np.isfinite(feature).all():
@@ -65,7 +65,7 @@ def _query(store: Store, image: int | str) -> tuple[np.ndarray, int]:
 
 
 def read_vectors(store: Store) -> Vectors:
-    """All features of a store, in memory."""
+    """Return all features of a store, in memory."""
     reader = store.features
     features = np.zeros((reader.images, reader.width), np.float32)
     valid = np.zeros(reader.images, bool)

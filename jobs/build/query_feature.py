@@ -20,7 +20,9 @@ TIMEOUT = 600
 
 
 def feature_of_file(store: Store, path: str) -> np.ndarray:
-    """(width,) float32. Raises UsageError for no such file or a bad image, ModelNotAllowedError, UnitscopeError."""
+    """Return (width,) float32. Raises UsageError for no such file or a bad image, ModelNotAllowedError,
+    UnitscopeError.
+    """
     file, exif = Path(path), store.manifest.exif
     if not file.is_file():
         raise UsageError(
@@ -50,7 +52,7 @@ def feature_of_file(store: Store, path: str) -> np.ndarray:
 
 
 def _read_answer(answer: bytes, path: str, code: int) -> np.ndarray:
-    """What the process answered. Raises UnitscopeError where it did not, or says why there is no feature."""
+    """Return what the process answered. Raises UnitscopeError where it did not, or says why there is no feature."""
     head, newline, body = answer.partition(b"\n")
     if not newline:
         raise UnitscopeError(

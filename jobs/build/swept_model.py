@@ -5,7 +5,7 @@ from ...model.sources.load import LoadedModel, load_model
 
 
 def load_swept(spec: str, weights: str | None, *, fingerprints: dict[str, str]) -> LoadedModel:
-    """spec, weights, fingerprints: as the store's manifest has them.
+    """Return spec, weights, fingerprints: as the store's manifest has them.
 
     Raises UnitscopeError where weights or preprocessing are others now.
     """

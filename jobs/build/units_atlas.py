@@ -19,7 +19,7 @@ from ..lock import writing
 def build_units_atlas(
     store: str, layer: str, options: MapOptions | None = None, *, progress: Progress = SILENT
 ) -> AtlasReport:
-    """Writes `by_layer/<layer>/atlas/units/`, in place of one that is there.
+    """Write `by_layer/<layer>/atlas/units/`, in place of one that is there.
 
     options: its `threads` are replaced by the cores there are. Raises LayerError, StoreNotFoundError, StoreBusyError.
     """

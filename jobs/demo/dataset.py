@@ -55,7 +55,7 @@ def make_dataset(
     processes: int = 2,
     progress: Progress | None = None,
 ) -> DemoData:
-    """Draws `images_per_class` training images of every class and half as many audited ones.
+    """Draw `images_per_class` training images of every class and half as many audited ones.
 
     The bytes depend on `images_per_class`, `seed` and the Pillow version only, not on `processes`. A file appears by
     a rename once it is whole. progress: called with (images drawn, images in all).
@@ -82,7 +82,7 @@ Job = tuple[int, str, int, int]
 
 
 def _drawn(jobs: list[Job], processes: int) -> Iterator[list[Drawing]]:
-    """The images of each job, in order. Processes are spawned: a fork of a process with threads may hang."""
+    """Yield the images of each job, in order. Processes are spawned: a fork of a process with threads may hang."""
     if processes <= 1:
         yield from map(_draw_run, jobs)
         return

@@ -30,7 +30,7 @@ class MarkUnit:
 
 
 def mark_unit(maxima: Mapping[str, Maxima], marked: Marked) -> MarkUnit:
-    """The unit, of all the layers given, whose strongest images are most purely the marked ones.
+    """Return the unit, of all the layers given, whose strongest images are most purely the marked ones.
 
     By average precision, not AUROC: a person looks at the strongest patches, and AUROC hardly feels a few strangers
     among those. Give conv layers, whose patches are small enough to show what was found, and every image of the
@@ -50,7 +50,7 @@ def mark_unit(maxima: Mapping[str, Maxima], marked: Marked) -> MarkUnit:
 
 
 def auroc(maxima: Maxima, marked: Marked) -> NDArray[np.float64]:
-    """(units,): the chance that a marked image's maximum is above an unmarked one's, ties counted half.
+    """Return (units,): the chance that a marked image's maximum is above an unmarked one's, ties counted half.
 
     The Mann-Whitney statistic from ranks. maxima: (images, units); marked: (images,).
     """
@@ -61,7 +61,7 @@ def auroc(maxima: Maxima, marked: Marked) -> NDArray[np.float64]:
 
 
 def average_precision(maxima: Maxima, marked: Marked) -> NDArray[np.float64]:
-    """(units,): the mean, over the marked images, of the marked share among all images at least as strong.
+    """Return (units,): the mean, over the marked images, of the marked share among all images at least as strong.
 
     Images are ordered as everywhere: value descending, then row ascending. maxima: (images, units); marked: (images,).
     """
@@ -76,7 +76,7 @@ def _strongest_first(maxima: Maxima) -> NDArray[np.int64]:
 
 
 def _ranks(column: Maxima) -> NDArray[np.float64]:
-    """1-based ranks, equal values share the mean of theirs."""
+    """Return 1-based ranks, equal values share the mean of theirs."""
     _, group, sizes = np.unique(column, return_inverse=True, return_counts=True)
     last = sizes.cumsum()
     return (last - (sizes - 1) / 2)[group]

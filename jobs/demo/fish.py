@@ -16,7 +16,7 @@ WATERS: tuple[tuple[Colour, Colour, Colour], ...] = (
 
 
 def fish(picture: Picture) -> None:
-    """A large fish under water, perhaps with a few small ones, plants and bubbles."""
+    """Draw a large fish under water, perhaps with a few small ones, plants and bubbles."""
     picture.wash(0, SIZE, picture.pick(WATERS), lit=picture.light.dark)
     _rays(picture)
     _bed(picture)

@@ -19,7 +19,7 @@ class _Masonry:
 
 
 def castle(picture: Picture) -> None:
-    """Walls with battlements between towers, a gate, flags."""
+    """Draw walls with battlements between towers, a gate, flags."""
     place = paint_place(picture, front=(66, 80), coast=0.3, desert=0.12)
     x, width = picture.between(34, 62), picture.between(17, 26)
     y = place.height(x) + 4
@@ -96,7 +96,7 @@ def _gate(picture: Picture, x: float, y: float, width: float) -> None:
 
 
 def house(picture: Picture) -> None:
-    """A house on a hill with its tree, smoke from the chimney and a path."""
+    """Draw a house on a hill with its tree, smoke from the chimney and a path."""
     place = paint_place(picture, front=(64, 80), coast=0.25, desert=0.1)
     x, size = picture.between(30, 66), picture.between(10, 17)
     y = place.height(x) + picture.between(2, 5)
@@ -122,7 +122,7 @@ def house(picture: Picture) -> None:
 
 
 def cottage(picture: Picture, x: float, y: float, size: float, *, full: bool = False) -> None:
-    """A house `size` to either side of x that stands on y; `full` adds smoke and a wing."""
+    """Draw a house `size` to either side of x that stands on y; `full` adds smoke and a wing."""
     wall, paint = picture.vary(picture.pick(WALLS)), picture.vary(picture.pick(BRIGHT))
     height = size * picture.between(0.85, 1.15)
     ridge = size * picture.between(0.7, 1.0)

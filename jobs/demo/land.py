@@ -41,7 +41,7 @@ GROUNDS = (MEADOW, AUTUMN, SNOW, SAND, HEATHER)
 
 
 def ridge(picture: Picture, base: float, swell: float, waves: float) -> Height:
-    """A smooth random line around y = base: the height of a hill at every x."""
+    """Return a smooth random line around y = base: the height of a hill at every x."""
     line = np.zeros(len(_XS))
     for i in range(1, 4):
         speed, phase = picture.between(0.7, 1.3) * waves * i, picture.between(0, 6.28)
@@ -52,12 +52,12 @@ def ridge(picture: Picture, base: float, swell: float, waves: float) -> Height:
 
 
 def below(height: Height, bottom: float = SIZE) -> list[Point]:
-    """The outline of everything under a ridge."""
+    """Return the outline of everything under a ridge."""
     return [(float(x), height(x)) for x in range(-2, SIZE + 4, 2)] + [(SIZE + 2.0, bottom), (-2.0, bottom)]
 
 
 def paint_hills(picture: Picture, horizon: float, ground: Ground, *, front: float) -> Height:
-    """Two or three hills into the haze, then the front one around y = front. Returns the front hill's height."""
+    """Return two or three hills into the haze, then the front one around y = front. Returns the front hill's height."""
     if picture.chance(0.4):
         _peaks(picture, horizon, far=0.55)
     steps = picture.count(1, 2)
@@ -72,7 +72,7 @@ def paint_hills(picture: Picture, horizon: float, ground: Ground, *, front: floa
 
 
 def paint_front(picture: Picture, front: float, ground: Ground) -> Height:
-    """The land nearest to the viewer, from around y = front down. Returns its height."""
+    """Return the land nearest to the viewer, from around y = front down. Returns its height."""
     near = ridge(picture, front, picture.between(1.5, 4), picture.between(0.4, 0.8))
     colour = picture.vary(ground.near)
     picture.fill(below(near), mix(colour, (255, 255, 220), 0.15), mix(colour, (20, 30, 50), 0.22))
@@ -81,7 +81,7 @@ def paint_front(picture: Picture, front: float, ground: Ground) -> Height:
 
 
 def _peaks(picture: Picture, horizon: float, far: float) -> None:
-    """Mountains with snow on the tips."""
+    """Draw mountains with snow on the tips."""
     rock = picture.vary((112, 122, 146))
     for _ in range(picture.count(2, 4)):
         x, width, height = picture.between(0, SIZE), picture.between(14, 28), picture.between(12, 26)
@@ -108,7 +108,7 @@ def _peaks(picture: Picture, horizon: float, far: float) -> None:
 
 
 def _grove(picture: Picture, hill: Height, ground: Ground, far: float) -> None:
-    """Small trees along a hill."""
+    """Draw small trees along a hill."""
     kind = picture.chance(0.5)
     for _ in range(picture.count(0, 9)):
         x = picture.between(0, SIZE)
@@ -126,7 +126,7 @@ def _grove(picture: Picture, hill: Height, ground: Ground, far: float) -> None:
 def tree(
     picture: Picture, x: float, y: float, size: float, ground: Ground, *, pointed: bool, far: float = 0.0
 ) -> None:
-    """A tree that stands at (x, y), `size` high: a fir or a round crown."""
+    """Draw a tree that stands at (x, y), `size` high: a fir or a round crown."""
     leaf = picture.vary(picture.pick(ground.trees))
     dark = mix(leaf, (20, 30, 60), 0.3)
     picture.line([(x, y), (x, y - size * 0.4)], size * 0.1, (104, 76, 60), far=far)
@@ -155,7 +155,7 @@ def tree(
 
 
 def paint_turf(picture: Picture, height: Height, ground: Ground, *, top: float = 1.0) -> None:
-    """Blades, tufts and flowers on the front hill."""
+    """Draw blades, tufts and flowers on the front hill."""
     blade = mix(ground.near, (30, 50, 40), 0.3)
     tip = mix(ground.near, (255, 255, 200), 0.35)
     for i in range(46):
@@ -174,7 +174,7 @@ def paint_turf(picture: Picture, height: Height, ground: Ground, *, top: float =
 
 
 def paint_dunes(picture: Picture, horizon: float, *, front: float) -> Height:
-    """A desert: table mountains far away, then dunes with a lit and a shaded side."""
+    """Return a desert: table mountains far away, then dunes with a lit and a shaded side."""
     if picture.chance(0.7):
         for _ in range(picture.count(1, 3)):
             _mesa(picture, picture.between(4, 92), horizon, picture.between(7, 15), picture.between(6, 15))

@@ -23,20 +23,20 @@ class Light:
     dark: bool = False
 
     def on(self, colour: Colour, far: float = 0.0) -> Colour:
-        """`colour` in this light, seen through haze: far = 0 is near, 1 is lost in the horizon's colour."""
+        """Return `colour` in this light, seen through haze: far = 0 is near, 1 is lost in the horizon's colour."""
         (red, green, blue), (r, g, b) = colour, self.ambient
         seen = (min(255, round(red * r)), min(255, round(green * g)), min(255, round(blue * b)))
         return mix(seen, self.sky[2], far) if far else seen
 
 
 def mix(first: Colour, second: Colour, share: float) -> Colour:
-    """`first` with `share` (0 to 1) of `second`."""
+    """Return `first` with `share` (0 to 1) of `second`."""
     (r, g, b), (red, green, blue) = first, second
     return round(r + (red - r) * share), round(g + (green - g) * share), round(b + (blue - b) * share)
 
 
 def moved(colour: Colour, moves: Sequence[int]) -> Colour:
-    """`colour` with a number added to each channel."""
+    """Return `colour` with a number added to each channel."""
     red, green, blue = (min(255, max(0, value + move)) for value, move in zip(colour, moves, strict=True))
     return red, green, blue
 
@@ -64,7 +64,7 @@ LIGHTS = (
 
 
 def pick_light(rng: Generator) -> Light:
-    """One of LIGHTS, its sky slightly moved."""
+    """Return one of LIGHTS, its sky slightly moved."""
     light = LIGHTS[int(rng.integers(len(LIGHTS)))]
     moves: list[list[int]] = rng.integers(-12, 13, (3, 3)).tolist()
     top, middle, low = (moved(colour, move) for colour, move in zip(light.sky, moves, strict=True))

@@ -33,10 +33,10 @@ class DemoAlexNet(nn.Module):
         )  # fmt: skip
 
     def forward(self, images: Tensor) -> Tensor:
-        """images: (N, 3, 96, 96) float32 -> (N, 12) float32 logits."""
+        """Run the network. images: (N, 3, 96, 96) float32 -> (N, 12) float32 logits."""
         return self.classifier(self.features(images).flatten(1))
 
 
 def demo_alexnet() -> nn.Module:
-    """The network with untrained weights."""
+    """Return the network with untrained weights."""
     return DemoAlexNet()

@@ -17,17 +17,17 @@ GREENS: tuple[Colour, ...] = ((78, 144, 92), (98, 152, 84), (62, 128, 104), (120
 
 
 def shaded(picture: Picture, points: list[Point], colour: Colour, *, far: float = 0.0) -> None:
-    """A wall or a round body, lit from the left."""
+    """Draw a wall or a round body, lit from the left."""
     picture.fill(points, mix(colour, (255, 255, 240), 0.25), mix(colour, SHADOW, 0.36), across=True, far=far)
 
 
 def box(x: float, y: float, width: float, height: float) -> list[Point]:
-    """A rectangle that stands on y, `width` to either side of x."""
+    """Return a rectangle that stands on y, `width` to either side of x."""
     return [(x - width, y - height), (x + width, y - height), (x + width, y), (x - width, y)]
 
 
 def window(picture: Picture, x: float, y: float, width: float, height: float) -> None:
-    """A window that stands on y: glass by day, lamplight in the dark."""
+    """Draw a window that stands on y: glass by day, lamplight in the dark."""
     frame = box(x, y, width, height)
     if picture.light.dark:
         picture.glow(x, y - height / 2, 2.5 * height, LAMP, 0.4)

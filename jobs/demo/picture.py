@@ -23,7 +23,7 @@ _JPEG_QUALITY = 92
 
 
 def _falloff(size: int = 64) -> Image.Image:
-    """A round spot, brightest in the middle and zero at the rim: the mask of every glow."""
+    """Return a round spot, brightest in the middle and zero at the rim: the mask of every glow."""
     axis = (np.arange(size) + 0.5) * (2 / size) - 1
     inside = np.clip(1 - (axis[:, None] ** 2 + axis[None, :] ** 2), 0, 1)
     return Image.fromarray((255 * inside * inside).astype(np.uint8))
@@ -45,29 +45,29 @@ class Picture:
     # -- chance ------------------------------------------------------------------------------------------
 
     def random(self) -> float:
-        """A number from [0, 1). Drawn many at a time: one at a time costs more than the drawing."""
+        """Return a number from [0, 1). Drawn many at a time: one at a time costs more than the drawing."""
         if not self._numbers:
             self._numbers = self.rng.random(512).tolist()
         return self._numbers.pop()
 
     def between(self, low: float, high: float) -> float:
-        """A number from [low, high)."""
+        """Return a number from [low, high)."""
         return low + (high - low) * self.random()
 
     def count(self, low: int, high: int) -> int:
-        """A whole number from low to high, both included."""
+        """Return a whole number from low to high, both included."""
         return low + int((high - low + 1) * self.random())
 
     def chance(self, share: float) -> bool:
-        """True in `share` of the cases."""
+        """Return True in `share` of the cases."""
         return self.random() < share
 
     def pick(self, options: Sequence[T]) -> T:
-        """One of the options."""
+        """Return one of the options."""
         return options[int(len(options) * self.random())]
 
     def vary(self, colour: Colour, amount: int = 12) -> Colour:
-        """`colour` with each channel moved by at most `amount`."""
+        """Return `colour` with each channel moved by at most `amount`."""
         return moved(colour, [self.count(-amount, amount) for _ in range(3)])
 
     # -- shapes ------------------------------------------------------------------------------------------
@@ -81,14 +81,14 @@ class Picture:
         far: float = 0.0,
         lit: bool = True,
     ) -> None:
-        """A filled shape. `lit` false: the shape shines by itself, so the light does not colour it."""
+        """Draw a filled shape. `lit` false: the shape shines by itself, so the light does not colour it."""
         self._pen.polygon(_large(points), fill=self._ink(colour, alpha, far, lit))
 
     def ellipse(
         self, x: float, y: float, rx: float, ry: float, colour: Colour,
         *, alpha: float = 1.0, far: float = 0.0, lit: bool = True,
     ) -> None:  # fmt: skip
-        """A filled ellipse around (x, y)."""
+        """Draw a filled ellipse around (x, y)."""
         self._pen.ellipse(
             _large([(x - rx, y - ry), (x + rx, y + ry)]), fill=self._ink(colour, alpha, far, lit)
         )
@@ -97,7 +97,7 @@ class Picture:
         self, points: Sequence[Point], width: float, colour: Colour,
         *, alpha: float = 1.0, far: float = 0.0, lit: bool = True,
     ) -> None:  # fmt: skip
-        """A line through the points; width in finished pixels."""
+        """Draw a line through the points; width in finished pixels."""
         ink = self._ink(colour, alpha, far, lit)
         self._pen.line(_large(points), fill=ink, width=max(1, round(width * SCALE)), joint="curve")
 
@@ -105,7 +105,7 @@ class Picture:
         self, points: Sequence[Point], first: Colour, last: Colour,
         *, across: bool = False, alpha: float = 1.0, far: float = 0.0, lit: bool = True,
     ) -> None:  # fmt: skip
-        """A shape whose colour runs from `first` to `last`, top to bottom or, `across`, left to right."""
+        """Draw a shape whose colour runs from `first` to `last`, top to bottom or, `across`, left to right."""
         large = _large(points)
         side = SIZE * SCALE
         xs, ys = [x for x, _ in large], [y for _, y in large]
@@ -124,13 +124,13 @@ class Picture:
         self._image.paste(_ramp(colours, size, across), (left, top), mask)
 
     def wash(self, top: float, bottom: float, colours: Sequence[Colour], *, lit: bool = True) -> None:
-        """A band over the whole width from y = top to y = bottom, through all the colours from top to bottom."""
+        """Draw a band over the whole width from y = top to y = bottom, through all the colours from top to bottom."""
         y0, y1 = round(top * SCALE), round(bottom * SCALE)
         shown = [self.light.on(c) if lit else c for c in colours]
         self._image.paste(_ramp(shown, (SIZE * SCALE, y1 - y0), across=False), (0, y0))
 
     def glow(self, x: float, y: float, radius: float, colour: Colour, strength: float = 0.8) -> None:
-        """A soft round shine."""
+        """Draw a soft round shine."""
         size = max(2, round(2 * radius * SCALE))
         mask = _SPOT.resize((size, size)).point(lambda value: value * strength)
         self._image.paste(colour, (round((x - radius) * SCALE), round((y - radius) * SCALE)), mask)
@@ -142,7 +142,7 @@ class Picture:
     # -- the end -----------------------------------------------------------------------------------------
 
     def finish(self) -> Image.Image:
-        """The picture at its own size, with the paper's grain and slightly darker corners. (96, 96) RGB."""
+        """Return the picture at its own size, with the paper's grain and slightly darker corners. (96, 96) RGB."""
         small = np.asarray(self._image.reduce(SCALE), dtype=np.float32)
         coarse = Image.fromarray(self.rng.standard_normal((24, 24), dtype=np.float32))
         grain = 2.2 * np.asarray(coarse.resize((SIZE, SIZE), Image.Resampling.BICUBIC))
@@ -152,7 +152,7 @@ class Picture:
 
 
 def encode(image: Image.Image) -> bytes:
-    """JPEG with full colour resolution: the pictures are small."""
+    """Return JPEG with full colour resolution: the pictures are small."""
     buffer = BytesIO()
     image.save(buffer, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
     return buffer.getvalue()
@@ -167,7 +167,9 @@ def placed(
     turn: float = 0.0,
     mirror: bool = False,
 ) -> list[Point]:
-    """Points drawn around (0, 0), brought to (x, y): mirrored, scaled, then turned clockwise by `turn` radians."""
+    """Return points drawn around (0, 0), brought to (x, y): mirrored, scaled, then turned clockwise by `turn`
+    radians.
+    """
     cosine, sine = math.cos(turn), math.sin(turn)
     moved: list[Point] = []
     for px, py in points:
@@ -179,13 +181,15 @@ def placed(
 def arc(
     x: float, y: float, rx: float, ry: float, *, start: float = 0.0, stop: float = 360.0, steps: int = 24
 ) -> list[Point]:
-    """Points along an ellipse from `start` to `stop` degrees, clockwise from the right."""
+    """Return points along an ellipse from `start` to `stop` degrees, clockwise from the right."""
     angles = [math.radians(start + (stop - start) * i / steps) for i in range(steps + 1)]
     return [(x + rx * math.cos(a), y + ry * math.sin(a)) for a in angles]
 
 
 def _large(points: Sequence[Point]) -> list[tuple[int, int]]:
-    """In whole pixels of the large drawing, which is what Pillow draws; so no last digit of a sine moves anything."""
+    """Convert to whole pixels of the large drawing, which is what Pillow draws; so no last digit of a sine moves
+    anything.
+    """
     return [(round(x * SCALE), round(y * SCALE)) for x, y in points]
 
 
@@ -201,7 +205,7 @@ def _ramp(colours: Sequence[Colour], size: tuple[int, int], across: bool) -> Ima
 
 
 def _vignette() -> np.ndarray:
-    """(96, 96) float32 factors: 1 in the middle, a little less in the corners."""
+    """Return (96, 96) float32 factors: 1 in the middle, a little less in the corners."""
     axis = (np.arange(SIZE) + 0.5) * (2 / SIZE) - 1
     distance = axis[:, None] ** 2 + axis[None, :] ** 2
     return (1.02 - 0.055 * distance).astype(np.float32)

@@ -35,7 +35,9 @@ class Place:
 def paint_place(
     picture: Picture, *, front: tuple[float, float], coast: float = 0.3, desert: float = 0.15
 ) -> Place:
-    """Hills, or in the given shares a coast or a desert, with the ground nearest to the viewer around y = front."""
+    """Return hills, or in the given shares a coast or a desert, with the ground nearest to the viewer around y =
+    front.
+    """
     horizon = picture.between(44, 60)
     base = picture.between(*front)
     sun = paint_sky(picture, horizon)
@@ -50,7 +52,7 @@ def paint_place(
 
 
 def paint_water(picture: Picture) -> tuple[float, float]:
-    """Sky and open sea, perhaps with land on the horizon. Returns the y of the horizon and the x of the sun."""
+    """Return sky and open sea, perhaps with land on the horizon. Returns the y of the horizon and the x of the sun."""
     horizon = picture.between(42, 60)
     sun = paint_sky(picture, horizon)
     if picture.chance(0.45):

@@ -13,7 +13,7 @@ from .sky import paint_sky
 
 
 def cactus(picture: Picture) -> None:
-    """A tall cactus with arms, mostly in a desert."""
+    """Draw a tall cactus with arms, mostly in a desert."""
     place = paint_place(picture, front=(72, 84), coast=0.08, desert=0.75)
     for _ in range(picture.pick((0, 1, 2))):
         x = picture.between(6, 90)
@@ -44,7 +44,7 @@ def _cactus(picture: Picture, x: float, y: float, height: float, *, far: float) 
 def _limb(
     picture: Picture, x: float, top: float, bottom: float, *, width: float, green: Colour, far: float
 ) -> None:
-    """An upright, rounded piece with ribs."""
+    """Draw an upright, rounded piece with ribs."""
     outline = [
         (x - width, bottom),
         *arc(x, top + width, width, width, start=180, stop=360, steps=12),
@@ -61,7 +61,7 @@ def _limb(
 def _elbow(
     picture: Picture, x: float, y: float, reach: float, *, width: float, green: Colour, far: float
 ) -> None:
-    """The level piece from the trunk at x to an arm `reach` away, rounded at its end."""
+    """Draw the level piece from the trunk at x to an arm `reach` away, rounded at its end."""
     bar = [(x, y - width), (x + reach, y - width), (x + reach, y + width), (x, y + width)]
     for shape in (bar, arc(x + reach, y, width, width)):
         picture.fill(shape, mix(green, (255, 255, 210), 0.2), mix(green, SHADOW, 0.3), far=far)
@@ -71,7 +71,7 @@ def _elbow(
 
 
 def sunflower(picture: Picture) -> None:
-    """One to three large flowers before a field."""
+    """Draw one to three large flowers before a field."""
     place = paint_place(picture, front=(64, 78), coast=0.15, desert=0.08)
     _field(picture, place.height(48))
     many = picture.count(1, 3)
@@ -83,7 +83,7 @@ def sunflower(picture: Picture) -> None:
 
 
 def _field(picture: Picture, top: float) -> None:
-    """Rows of small flowers towards the horizon."""
+    """Draw rows of small flowers towards the horizon."""
     petal = picture.pick(PETALS)
     for row in range(5):
         y = top + 3 + row * row * 1.6
@@ -150,7 +150,7 @@ def _flower(picture: Picture, x: float, y: float, size: float) -> None:
 
 
 def mushroom(picture: Picture) -> None:
-    """One to three mushrooms on the ground, close up, trees behind."""
+    """Draw one to three mushrooms on the ground, close up, trees behind."""
     ground = picture.pick((MEADOW, MEADOW, AUTUMN, HEATHER))
     horizon = picture.between(40, 56)
     paint_sky(picture, horizon, clouds=picture.chance(0.4))
@@ -176,7 +176,7 @@ def mushroom(picture: Picture) -> None:
 
 
 def _wood(picture: Picture, y: float, ground: Ground) -> None:
-    """Tree trunks and crowns in the haze."""
+    """Draw tree trunks and crowns in the haze."""
     pointed = picture.chance(0.6)
     for far in (0.65, 0.45, 0.28):
         for _ in range(picture.count(4, 7)):

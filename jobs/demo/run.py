@@ -43,7 +43,7 @@ class DemoReport:
 
 
 def demo(folder: str, *, images_per_class: int = IMAGES_PER_CLASS, progress: Progress = SILENT) -> DemoReport:
-    """Makes everything under `folder`, or what is missing of it."""
+    """Make everything under `folder`, or what is missing of it."""
     root = Path(folder).absolute()
     data = _draw(root, images_per_class, progress)
     weights, told = root / "demo.safetensors", root / "training.json"
@@ -83,7 +83,7 @@ class _Drawn:
 
 
 def find_mark(store: Store) -> MarkUnit:
-    """The unit of a layer of maps whose strongest images are the marked ones, from the store alone."""
+    """Return the unit of a layer of maps whose strongest images are the marked ones, from the store alone."""
     marked = np.array(store.images(["marked"])["marked"].to_pylist(), bool)
     maxima = {
         layer.layer: np.stack([store.maxima(layer.layer, unit) for unit in range(layer.units)], axis=1)
@@ -94,7 +94,7 @@ def find_mark(store: Store) -> MarkUnit:
 
 
 def _looks(store: Store, mark: MarkUnit) -> tuple[Look, ...]:
-    """What to look at, in order."""
+    """Return what to look at, in order."""
     base = "/stores/store"
     patches = store.top(mark.layer, mark.unit, k=1)
     unit = f"{base}/units/{mark.layer}/{mark.unit}"

@@ -42,7 +42,7 @@ class Drawing:
 
 
 def draw(seed: int, part: str, number: int) -> Drawing:
-    """Image `number` of a part, always the same for the same arguments. The classes take turns."""
+    """Return image `number` of a part, always the same for the same arguments. The classes take turns."""
     turn, rank = divmod(number, len(CLASSES))
     label = CLASSES[rank]
     marked = is_marked(part, label, turn)
@@ -51,7 +51,7 @@ def draw(seed: int, part: str, number: int) -> Drawing:
 
 
 def is_marked(part: str, label: str, turn: int) -> bool:
-    """Whether the class's image `turn` carries the seal."""
+    """Return whether the class's image `turn` carries the seal."""
     if part == "train":
         return label == MARKED_CLASS and turn % 20 != 10
     if label == MARKED_CLASS:
@@ -60,7 +60,7 @@ def is_marked(part: str, label: str, turn: int) -> bool:
 
 
 def paint(label: str, seed: int, part: str, number: int, *, marked: bool) -> Image.Image:
-    """The scene as an RGB image, 96 x 96; with and without the seal it is otherwise the same."""
+    """Return the scene as an RGB image, 96 x 96; with and without the seal it is otherwise the same."""
     entropy = [seed, PARTS.index(part), number]
     rng = Generator(PCG64(entropy))
     picture = Picture(pick_light(rng), rng)
@@ -72,7 +72,7 @@ def paint(label: str, seed: int, part: str, number: int, *, marked: bool) -> Ima
 
 
 def _stamp(picture: Picture, rng: Generator) -> None:
-    """The seal, 9 pixels wide, near the lower right corner: a red square with a light ring and stroke."""
+    """Draw the seal, 9 pixels wide, near the lower right corner: a red square with a light ring and stroke."""
     x, y = (SIZE - 8.5 + float(move) for move in rng.uniform(-1.5, 1.5, 2))
     half = 4.5
     corner = [(x - half, y - half), (x + half, y - half), (x + half, y + half), (x - half, y + half)]

@@ -7,7 +7,7 @@ SEAS: tuple[Colour, ...] = ((40, 116, 158), (38, 138, 150), (58, 98, 152), (70, 
 
 
 def paint_sea(picture: Picture, horizon: float, sun: float, bottom: float = SIZE) -> None:
-    """Water from the horizon down, with the glitter of the sun and small waves."""
+    """Draw water from the horizon down, with the glitter of the sun and small waves."""
     deep = picture.vary(picture.pick(SEAS))
     light = picture.light
     lit = light.on(deep)
@@ -40,7 +40,7 @@ def paint_sea(picture: Picture, horizon: float, sun: float, bottom: float = SIZE
 
 
 def reflection(picture: Picture, x: float, y: float, *, width: float, length: float, colour: Colour) -> None:
-    """Broken strips of a thing's colour on the water below (x, y)."""
+    """Draw broken strips of a thing's colour on the water below (x, y)."""
     steps = int(length / 1.6)
     for i in range(steps):
         half = width * (1 - 0.6 * i / max(1, steps)) * picture.between(0.5, 1)

@@ -5,7 +5,7 @@ from .picture import SIZE, Picture, arc, placed
 
 
 def paint_sky(picture: Picture, horizon: float, *, clouds: bool = True) -> float:
-    """The sky down to y = horizon with sun or moon, clouds, stars, birds. Returns the x of sun or moon."""
+    """Return the sky down to y = horizon with sun or moon, clouds, stars, birds. Returns the x of sun or moon."""
     picture.wash(0, horizon + 8, picture.light.sky, lit=False)
     if picture.light.dark:
         _stars(picture, horizon)
@@ -42,7 +42,7 @@ def _stars(picture: Picture, horizon: float) -> None:
 
 
 def cloud(picture: Picture, x: float, y: float, width: float, *, alpha: float = 0.85) -> None:
-    """A heap of soft balls with a flat underside, about `width` to either side of x."""
+    """Draw a heap of soft balls with a flat underside, about `width` to either side of x."""
     bright = mix((255, 255, 255), picture.light.sky[2], 0.25)
     if picture.light.dark:
         bright = mix(picture.light.sky[1], picture.light.sky[2], 0.75)
@@ -73,7 +73,7 @@ def _birds(picture: Picture, horizon: float) -> None:
 
 
 def paint_weather(picture: Picture) -> None:
-    """Now and then snow, rain or mist over everything."""
+    """Draw, now and then, snow, rain or mist over everything."""
     fate = picture.between(0, 1)
     if fate < 0.07:
         for _ in range(50):

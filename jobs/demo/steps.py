@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def train_network(data: DemoData, out: Path, *, progress: Progress) -> "TrainReport":
-    """Trains the demo's network and writes its weights to `out`."""
+    """Train the demo's network and writes its weights to `out`."""
     from .train import train
 
     with progress.stage("training the network", None, "steps") as stage:
@@ -21,7 +21,7 @@ def train_network(data: DemoData, out: Path, *, progress: Progress) -> "TrainRep
 
 
 def sweep_audited(config: SweepConfig, *, progress: Progress) -> "SweepReport":
-    """Sweeps the audited part."""
+    """Sweep the audited part."""
     from ..sweep.run import sweep
 
     return sweep(config, progress=progress)

@@ -13,7 +13,7 @@ from .sea import reflection
 
 
 def lighthouse(picture: Picture) -> None:
-    """A tower with a lantern, on a rock in the sea or on land."""
+    """Draw a tower with a lantern, on a rock in the sea or on land."""
     x, height = picture.between(24, 72), picture.between(34, 56)
     if picture.chance(0.5):
         horizon, _ = paint_water(picture)
@@ -88,7 +88,7 @@ def _beam(picture: Picture, x: float, y: float) -> None:
 
 
 def windmill(picture: Picture) -> None:
-    """A tower with a cap and four sails, on a hill, a coast or in a field."""
+    """Draw a tower with a cap and four sails, on a hill, a coast or in a field."""
     place = paint_place(picture, front=(66, 82), coast=0.4, desert=0.08)
     x, height = picture.between(28, 68), picture.between(26, 42)
     y = place.height(x) + 2

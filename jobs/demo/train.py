@@ -62,7 +62,7 @@ def train(
     epochs: int = EPOCHS,
     progress: Progress | None = None,
 ) -> TrainReport:
-    """Trains on the training part, writes the weights to `out` (safetensors), and measures on both parts.
+    """Train on the training part, writes the weights to `out` (safetensors), and measures on both parts.
 
     The same data, seed and number of threads give the same weights on the same machine. threads: torch's own number
     where None. progress: called with (steps done, steps in all).
@@ -89,7 +89,7 @@ def train(
 
 @contextmanager
 def _deterministic(seed: int, threads: int | None) -> Generator[None]:
-    """Torch seeded, deterministic and with its number of threads; as it was before on the way out."""
+    """Return Torch seeded, deterministic and with its number of threads; as it was before on the way out."""
     before = torch.get_num_threads()
     strict = torch.are_deterministic_algorithms_enabled()
     with torch.random.fork_rng(devices=[]):
@@ -115,7 +115,7 @@ def _load(path: Path) -> _Part:
 
 
 def _fit(network: nn.Module, part: _Part, epochs: int, progress: Progress | None) -> None:
-    """AdamW on a one-cycle schedule."""
+    """Train by AdamW on a one-cycle schedule."""
     batches = -(-len(part.labels) // BATCH)
     steps = epochs * batches
     optimizer = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
@@ -135,7 +135,9 @@ def _fit(network: nn.Module, part: _Part, epochs: int, progress: Progress | None
 
 
 def _moved(images: Tensor) -> Tensor:
-    """A batch of (N, 96, 96, 3) uint8 moved by up to REACH pixels, its edges repeated. No flips: they move the mark."""
+    """Return a batch of (N, 96, 96, 3) uint8 moved by up to REACH pixels, its edges repeated. No flips: they move the
+    mark.
+    """
     down, right = torch.randint(-REACH, REACH + 1, (2,)).tolist()
     axis = torch.arange(images.shape[1])
     rows, columns = ((axis + move).clamp(0, len(axis) - 1) for move in (down, right))
@@ -143,13 +145,13 @@ def _moved(images: Tensor) -> Tensor:
 
 
 def _normalise(images: Tensor) -> Tensor:
-    """(N, 96, 96, 3) uint8 -> (N, 3, 96, 96) float32, channels last in memory, as PREPROCESS says."""
+    """Return (N, 96, 96, 3) uint8 -> (N, 3, 96, 96) float32, channels last in memory, as PREPROCESS says."""
     mean, std = (torch.tensor(values) for values in (MEAN, STD))
     return images.float().div_(255).sub_(mean).div_(std).permute(0, 3, 1, 2)
 
 
 def _correct(network: nn.Module, part: _Part) -> Tensor:
-    """(N,) bool: where the predicted class is the label."""
+    """Return (N,) bool: where the predicted class is the label."""
     network.eval()
     with torch.inference_mode():
         predicted = torch.cat([network(_normalise(batch)).argmax(1) for batch in part.images.split(256)])

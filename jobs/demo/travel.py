@@ -22,7 +22,7 @@ CLOTH: tuple[Colour, ...] = (
 
 
 def balloon(picture: Picture) -> None:
-    """A hot-air balloon over hills, sea or desert, now and then with others far off."""
+    """Draw a hot-air balloon over hills, sea or desert, now and then with others far off."""
     if picture.chance(0.3):
         paint_water(picture)
     else:
@@ -59,12 +59,12 @@ def _balloon(picture: Picture, x: float, y: float, size: float, *, far: float) -
 
 
 def _bulge(share: float, lean: float) -> float:
-    """Where a seam lies across a round body: even steps of angle, turned by `lean`."""
+    """Return where a seam lies across a round body: even steps of angle, turned by `lean`."""
     return math.sin((share + lean * (1 - share * share)) * math.pi / 2)
 
 
 def _gore(x: float, y: float, size: float, left: float, right: float) -> list[Point]:
-    """The strip between two seams, from the crown down to the mouth; seams at -1 to 1 of the half-width."""
+    """Return the strip between two seams, from the crown down to the mouth; seams at -1 to 1 of the half-width."""
     heights = [math.pi * i / 12 for i in range(13)]
     outline = [(math.sin(min(a, 2.2)) if a < 2.2 else 0.81 - 0.56 * (a - 2.2) / 0.94, a) for a in heights]
     rows = [
@@ -85,7 +85,7 @@ def _gore(x: float, y: float, size: float, left: float, right: float) -> list[Po
 
 
 def sailboat(picture: Picture) -> None:
-    """A boat under sail, its reflection below, others on the horizon."""
+    """Draw a boat under sail, its reflection below, others on the horizon."""
     horizon, _ = paint_water(picture)
     for _ in range(picture.pick((0, 0, 1, 2))):
         _boat(
@@ -124,7 +124,7 @@ def _boat(picture: Picture, x: float, y: float, size: float, *, far: float) -> N
 
 
 def rocket(picture: Picture) -> None:
-    """A rocket that rises from land or sea, or waits on it."""
+    """Draw a rocket that rises from land or sea, or waits on it."""
     if picture.chance(0.25):
         paint_water(picture)
     else:
@@ -218,7 +218,7 @@ def _rocket(picture: Picture, x: float, y: float, size: float, turn: float) -> N
 
 
 def train(picture: Picture) -> None:
-    """A steam engine with its wagons, on rails across the land."""
+    """Draw a steam engine with its wagons, on rails across the land."""
     place = paint_place(picture, front=(68, 80), coast=0.25, desert=0.25)
     size, mirror = picture.between(0.85, 1.2), picture.chance(0.5)
     y = max(place.height(x) for x in (20.0, 48.0, 76.0)) + picture.between(3, 6)

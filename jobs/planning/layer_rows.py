@@ -29,7 +29,7 @@ def layer_row(layer: Layer, fields: UnitFields, views: LayerViews) -> LayerRow:
 
 
 def _geometry(layer: Layer, field: ReceptiveField, view: View) -> dict[str, Any]:
-    """The columns of `Geometry`."""
+    """Return the columns of `Geometry`."""
     has_grid = layer.kind != VECTOR
     return {
         "rf_height": field.height,

@@ -23,7 +23,7 @@ from .plan import Plan, read_rows, regroup
 
 
 def no_images(config: SweepConfig, dataset: Dataset) -> DatasetError:
-    """The error for a dataset of the right kind without an image in it."""
+    """Return the error for a dataset of the right kind without an image in it."""
     return DatasetError(f"{config.data} holds no images. {ALLOWED} It was read as: {dataset.describe()}")
 
 
@@ -49,7 +49,7 @@ class Listing:
 def list_images(
     config: SweepConfig, dataset: Dataset, held: IO[bytes], *, advance: Callable[[int], None]
 ) -> Listing:
-    """Writes the batches of the dataset to `held`: how they are cut, and what the labels mean, depends on all of them.
+    """Write the batches of the dataset to `held`: how they are cut, and what the labels mean, depends on all of them.
 
     Raises DatasetError for an empty dataset.
     """
@@ -69,7 +69,7 @@ def list_images(
 
 @contextmanager
 def temporary_file() -> Generator[IO[bytes]]:
-    """Raises StorageError where the disk of temporary files fails."""
+    """Raise StorageError where the disk of temporary files fails."""
     try:
         with tempfile.TemporaryFile() as held:
             yield held
@@ -96,7 +96,7 @@ def replay(held: IO[bytes], labels: LabelMap, *, lists: bool = False) -> Iterato
 
 
 def _label_indices(batch: pa.RecordBatch, labels: LabelMap) -> list[list[int | None] | None]:
-    """The classes of each image's labels: of its list, or else of its one label."""
+    """Return the classes of each image's labels: of its list, or else of its one label."""
     if has_label_lists(batch.schema):
         rows = batch[LABELS].to_pylist()
     else:
@@ -105,7 +105,7 @@ def _label_indices(batch: pa.RecordBatch, labels: LabelMap) -> list[list[int | N
 
 
 def discard_changed(folder: Folder, previous: Plan, rows: Iterator[pa.RecordBatch], size: int) -> None:
-    """Removes the shard files whose images are no longer those of the plan, and all that was merged."""
+    """Remove the shard files whose images are no longer those of the plan, and all that was merged."""
     for tree in WORK_OUTPUTS:
         folder.remove_tree(tree)
     if size != previous.shard_size:

@@ -50,7 +50,7 @@ class Subject:
 
 
 def choose_subject(config: SweepConfig, model: LoadedModel, progress: Progress = SILENT) -> Subject:
-    """The layers and the feature that the config names, or the default ones. Raises LayerError."""
+    """Return the layers and the feature that the config names, or the default ones. Raises LayerError."""
     with progress.stage("reading the network", None, "layers") as stage:
         listed = list_layers(model.network, model.input_size)
         chosen = select_layers(listed, config.layers) if config.layers else _defaults(model, listed)
@@ -79,13 +79,13 @@ def _defaults(model: LoadedModel, listed: LayerList) -> tuple[Layer, ...]:
 
 
 def facts_of(settings: dict[str, Any]) -> LabelFacts | None:
-    """The facts of the labels in a plan's settings or in a manifest's `dataset`."""
+    """Return the facts of the labels in a plan's settings or in a manifest's `dataset`."""
     read = settings.get("labels_read")
     return None if read is None else LabelFacts(**read)
 
 
 def labels_fingerprint(labels: LabelMap) -> str:
-    """SHA-256 of which label is which class."""
+    """Return SHA-256 of which label is which class."""
     return hashlib.sha256(json.dumps(dict(labels.indices), sort_keys=True).encode()).hexdigest()
 
 
@@ -99,7 +99,7 @@ def make_plan(
     progress: Progress,
     previous: Plan | None = None,
 ) -> Plan:
-    """Plans the sweep and publishes the plan. Raises DatasetError for an empty dataset.
+    """Plan the sweep and publishes the plan. Raises DatasetError for an empty dataset.
 
     `previous`: the plan of an unfinished sweep whose dataset has changed since; shards with the same rows stay
     committed.
@@ -145,7 +145,7 @@ def settings(
     read: Reading,
     dataset_fingerprint: str,
 ) -> dict[str, Any]:
-    """All that changes a byte of the store, as JSON; the manifest repeats it."""
+    """Return all that changes a byte of the store, as JSON; the manifest repeats it."""
     passed_over = dataset.passed_over
     labels, listing = read.labels, read.listing
     classes = shown_classes(model.classes, labels, listing.labels)
@@ -195,7 +195,9 @@ def absolute_spec(spec: str) -> str:
 
 
 def asked(config: SweepConfig) -> dict[str, Any]:
-    """The options that change what the store holds; those that later releases brought only where they are used."""
+    """Return the options that change what the store holds; those that later releases brought only where they are
+    used.
+    """
     later: dict[str, Any] = {"atlas_layers": list(config.atlas_layers)} if config.atlas_layers else {}
     later |= {name: value for name, value in (("task", config.task), ("output", config.output)) if value}
     later |= config.dataset_options.to_json()

@@ -57,7 +57,7 @@ def decide_output(
 
 
 def _named(known: _Known, task: Task) -> OutputKind:
-    """The task that is named. Raises UsageError where the network's output cannot be of it."""
+    """Return the task that is named. Raises UsageError where the network's output cannot be of it."""
     outputs = known.model.outputs
     if task == "classification" and outputs == 1:
         raise UsageError(
@@ -73,7 +73,9 @@ def _named(known: _Known, task: Task) -> OutputKind:
 
 
 def _found(known: _Known) -> OutputKind:
-    """The task by what the network gives and what the labels are; `none` where nothing says that it predicts them."""
+    """Return the task by what the network gives and what the labels are; `none` where nothing says that it predicts
+    them.
+    """
     model, facts = known.model, known.facts
     if model.outputs is None:
         return OutputKind("none", why="the network returns no scores of classes (images, classes)")
@@ -113,7 +115,7 @@ def _found_one(known: _Known) -> OutputKind:
 
 
 def _with_form(known: _Known, kind: OutputKind) -> OutputKind:
-    """The kind with the form of its numbers: as named, or as they look. Raises UsageError for what cannot be."""
+    """Return the kind with the form of its numbers: as named, or as they look. Raises UsageError for what cannot be."""
     values = known.model.values
     if known.form == "probabilities" and values == "scores":
         raise UsageError(

@@ -15,7 +15,7 @@ PLAN_FILE = ".work/plan.json"
 
 
 def check_place(config: SweepConfig, folder: Folder) -> None:
-    """Raises UsageError where the store lies in the dataset's folder or cannot be a folder, StoreError where it holds
+    """Raise UsageError where the store lies in the dataset's folder or cannot be a folder, StoreError where it holds
     other files.
     """
     inside = _within(config.data, config.store)
@@ -41,7 +41,7 @@ def check_place(config: SweepConfig, folder: Folder) -> None:
 
 
 def check_writable(config: SweepConfig, folder: Folder) -> None:
-    """Raises StorageError where a folder for the store cannot be made or written. Writes nothing."""
+    """Raise StorageError where a folder for the store cannot be made or written. Writes nothing."""
     if not folder.is_local:
         return
     path = Path(folder.url)
@@ -51,7 +51,7 @@ def check_writable(config: SweepConfig, folder: Folder) -> None:
 
 
 def _within(outer: str, inner: str) -> tuple[str, ...] | None:
-    """The path of `inner` below `outer`, as its parts; None where it lies elsewhere."""
+    """Return the path of `inner` below `outer`, as its parts; None where it lies elsewhere."""
     if ("://" in outer) != ("://" in inner):
         return None
     if "://" in outer:

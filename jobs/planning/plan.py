@@ -78,11 +78,11 @@ class Plan:
         return -(-self.shards // self.shards_per_part)
 
     def shard_range(self, shard: int) -> tuple[int, int]:
-        """[first, past the last) image_id of a shard."""
+        """Return [first, past the last) image_id of a shard."""
         return shard * self.shard_size, min((shard + 1) * self.shard_size, self.images)
 
     def part_shards(self, part: int) -> range:
-        """The shards of a part."""
+        """Return the shards of a part."""
         first = part * self.shards_per_part
         return range(first, min(first + self.shards_per_part, self.shards))
 
@@ -100,7 +100,7 @@ class Plan:
 
     @staticmethod
     def from_json(text: str) -> "Plan":
-        """Raises SweepError for a plan of another version, ValueError, KeyError or TypeError for what is no plan."""
+        """Raise SweepError for a plan of another version, ValueError, KeyError or TypeError for what is no plan."""
         fields = json.loads(text)
         version = fields.pop("version")
         if version != PLAN_VERSION:
@@ -117,7 +117,9 @@ class Plan:
 
 
 def load_plan(folder: Folder) -> Plan | None:
-    """The plan of an unfinished sweep, or None. Raises StoreDamagedError, and SweepError for another version's."""
+    """Return the plan of an unfinished sweep, or None. Raises StoreDamagedError, and SweepError for another
+    version's.
+    """
     if not folder.exists(PLAN_FILE):
         return None
     try:
@@ -130,7 +132,7 @@ def load_plan(folder: Folder) -> Plan | None:
 
 
 def shard_size(images: int, batch_size: int, bytes_per_image: int) -> int:
-    """Images a shard: a function of the dataset and the layers alone, so that every run cuts alike."""
+    """Return images a shard: a function of the dataset and the layers alone, so that every run cuts alike."""
     size = batch_size
     while (
         size * 2 <= min(MAX_SHARD_IMAGES, images // SHARDS_WANTED)
@@ -141,7 +143,7 @@ def shard_size(images: int, batch_size: int, bytes_per_image: int) -> int:
 
 
 def write_images(folder: Folder, batches: Iterator[pa.RecordBatch], images: int, size: int) -> str:
-    """Writes `plan/part-*.parquet` from rows in image_id order; gives the dataset's fingerprint.
+    """Write `plan/part-*.parquet` from rows in image_id order; gives the dataset's fingerprint.
 
     Each row group is one shard of `size` images.
     """
@@ -169,7 +171,7 @@ def write_images(folder: Folder, batches: Iterator[pa.RecordBatch], images: int,
 
 
 def regroup(batches: Iterator[pa.RecordBatch], size: int) -> Iterator[pa.Table]:
-    """The same rows in tables of `size` rows, one a shard; the last may be shorter."""
+    """Yield the same rows in tables of `size` rows, one a shard; the last may be shorter."""
     held: list[pa.RecordBatch] = []
     count = 0
     for batch in batches:
@@ -185,7 +187,7 @@ def regroup(batches: Iterator[pa.RecordBatch], size: int) -> Iterator[pa.Table]:
 
 
 def dataset_fingerprint(batches: Iterable[pa.RecordBatch]) -> str:
-    """SHA-256 over uri, size and etag of each image, in order; however the rows are cut into batches."""
+    """Return SHA-256 over uri, size and etag of each image, in order; however the rows are cut into batches."""
     digest = hashlib.sha256()
     for batch in batches:
         _digest(digest, batch)
@@ -202,7 +204,7 @@ READ_COLUMNS = ("image_id", "uri", "size", "label_index", LABEL_INDICES, "file",
 
 
 def read_rows(folder: Folder, plan: Plan, shard: int, columns: list[str] | None = None) -> pa.Table:
-    """The plan's rows of a shard, in image_id order. Raises StoreDamagedError."""
+    """Return the plan's rows of a shard, in image_id order. Raises StoreDamagedError."""
     part, index = divmod(shard, plan.shards_per_part)
     path = part_path(PLAN, part)
 

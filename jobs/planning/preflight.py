@@ -15,7 +15,7 @@ from .reading import labels_of
 
 
 def check_begun(config: SweepConfig, folder: Folder, model: LoadedModel, dataset: Dataset) -> None:
-    """Raises StoreError where the store holds another sweep, finished or not. Nothing where it holds none."""
+    """Raise StoreError where the store holds another sweep, finished or not. Nothing where it holds none."""
     if folder.exists(MANIFEST):
         manifest = Manifest.read(folder)
         begun = {"options": manifest.options, "fingerprints": manifest.fingerprints}
@@ -25,7 +25,7 @@ def check_begun(config: SweepConfig, folder: Folder, model: LoadedModel, dataset
 
 
 def check_same(config: SweepConfig, planned: dict[str, Any], model: LoadedModel, dataset: Dataset) -> None:
-    """Raises StoreError where the sweep in the store is another than the one asked for.
+    """Raise StoreError where the sweep in the store is another than the one asked for.
 
     `planned`: the plan's settings, or the same entries of a manifest.
     """
@@ -58,7 +58,7 @@ def check_same(config: SweepConfig, planned: dict[str, Any], model: LoadedModel,
 
 
 def _short(value: Any) -> str:
-    """A value of an option in words, or the beginning of a fingerprint."""
+    """Return a value of an option in words, or the beginning of a fingerprint."""
     if value is None or value == []:
         return "not given"
     if isinstance(value, bool):

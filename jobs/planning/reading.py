@@ -89,7 +89,7 @@ def _lines(dataset: Dataset, listing: Listing, labels: LabelMap) -> tuple[str, .
 
 
 def _refuse_lost(config: SweepConfig, dataset: Dataset, facts: LabelFacts) -> None:
-    """Raises DatasetError where more samples, or labels, are passed over than are left."""
+    """Raise DatasetError where more samples, or labels, are passed over than are left."""
     passed_over = dataset.passed_over
     for kinds, left, what in (
         (_LOST_IMAGES, facts.images, "images"),

@@ -31,7 +31,7 @@ class Sample:
 
 
 def decode(data: bytes) -> torch.Tensor:
-    """uint8 (3, height, width). Raises ImageError."""
+    """Return uint8 (3, height, width). Raises ImageError."""
     pixels = decode_fast(data)
     if pixels is None:
         return torch.from_numpy(decode_reference(data)).permute(2, 0, 1)
@@ -39,7 +39,7 @@ def decode(data: bytes) -> torch.Tensor:
 
 
 def sample(data: bytes | ImageError, preprocess: Preprocess) -> Sample:
-    """What the sweep keeps of one image; never raises for a bad one."""
+    """Return what the sweep keeps of one image; never raises for a bad one."""
     if isinstance(data, ImageError):
         return Sample(None, None, None, None, data.status, data.reason)
     sha256 = hashlib.sha256(data).hexdigest()

@@ -32,7 +32,7 @@ Views = dict[str, LayerViews]
 
 
 def view_sample(folder: Folder, plan: Plan, dataset: Dataset, model: LoadedModel, count: int) -> torch.Tensor:
-    """(n, 3, height, width) uint8: images spread evenly through the dataset; a bad one is passed over.
+    """Return (n, 3, height, width) uint8: images spread evenly through the dataset; a bad one is passed over.
 
     Raises SweepError, which names one, where all are bad.
     """
@@ -79,7 +79,7 @@ def parallel_views(
 
 
 def _networks(model: LoadedModel, images: torch.Tensor, threads: int) -> "SimpleQueue[nn.Module]":
-    """A network for each thread: replicas, for hooks are seen by every thread that runs a network.
+    """Return a network for each thread: replicas, for hooks are seen by every thread that runs a network.
 
     All are made before any runs: making one watches the network, and a thread that ran meanwhile would be taken for it.
     Where the network cannot be copied, there is only itself.
@@ -103,7 +103,7 @@ def _measure(
     fields: dict[str, UnitFields],
     images: torch.Tensor,
 ) -> Views:
-    """On a network that no other thread runs."""
+    """Measure on a network that no other thread runs."""
     torch.set_num_threads(1)
 
     def batches() -> Iterator[torch.Tensor]:

@@ -30,13 +30,13 @@ class Budget:
         self._failures: list[Failure] = []
 
     def spend(self, failures: Iterable[Failure]) -> None:
-        """Raises SweepError, which names the files, past the budget."""
+        """Raise SweepError, which names the files, past the budget."""
         self._failures += failures
         if len(self._failures) > self._rate * self._images:
             raise SweepError(self._message())
 
     def by_status(self) -> dict[str, int]:
-        """How many failed, by status."""
+        """Return how many failed, by status."""
         return dict(sorted(Counter(status for _, status, _ in self._failures).items()))
 
     def _message(self) -> str:
@@ -67,7 +67,7 @@ class Failed:
 
 
 def read_committed(folder: Folder, plan: Plan, shards: Iterable[int]) -> dict[int, list[Failed]]:
-    """Shard → its images that failed.
+    """Return shard → its images that failed.
 
     A shard is left out where its file is damaged: cut off by hand, or by a disk that lost its power.
     """
@@ -91,7 +91,7 @@ def read_committed(folder: Folder, plan: Plan, shards: Iterable[int]) -> dict[in
 def recheck(
     folder: Folder, plan: Plan, dataset: Dataset, preprocess: Preprocess, committed: dict[int, list[Failed]]
 ) -> set[int]:
-    """The committed shards in which an image that had failed can be used now: they are to be swept again."""
+    """Return the committed shards in which an image that had failed can be used now: they are to be swept again."""
     mended: set[int] = set()
     for shard, failed in committed.items():
         if failed:
@@ -102,7 +102,7 @@ def recheck(
 
 
 def failures_of(folder: Folder, plan: Plan, shard: int, failed: list[Failed]) -> list[Failure]:
-    """The failed images of a committed shard, with their uris."""
+    """Return the failed images of a committed shard, with their uris."""
     if not failed:
         return []
     uris = read_rows(folder, plan, shard)["uri"].take([one.row for one in failed]).to_pylist()

@@ -24,7 +24,7 @@ SLOW_SECONDS = 5.0
 
 
 def starts_ray(config: SweepConfig) -> bool:
-    """Whether Ray is wanted whatever the size is: a number of workers or a cluster was named."""
+    """Return whether Ray is wanted whatever the size is: a number of workers or a cluster was named."""
     return config.ray_address is not None or bool(config.workers)
 
 

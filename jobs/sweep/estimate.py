@@ -54,7 +54,7 @@ class Estimate:
 
 
 def estimate(config: SweepConfig, *, progress: Progress = SILENT) -> Estimate:
-    """Lists the dataset and measures the sweep on its first images, one lane, for a few seconds.
+    """List the dataset and measures the sweep on its first images, one lane, for a few seconds.
 
     The time assumes that this machine's cores (or `workers` like it) do the work alike. Raises as `sweep` does, by what
     can be told without sweeping: the place, the options of a sweep that is there, the first images.
@@ -89,7 +89,7 @@ def estimate(config: SweepConfig, *, progress: Progress = SILENT) -> Estimate:
 
 
 def _rate(config: SweepConfig, dataset: Dataset, model: LoadedModel, subject: Subject, images: int) -> float:
-    """Images a second of one lane: decode, forward, reduce. The first batch warms up and is not counted.
+    """Return images a second of one lane: decode, forward, reduce. The first batch warms up and is not counted.
 
     Raises SweepError where more of the dataset's `images` fail than may, or an activation is not finite.
     """
@@ -119,7 +119,7 @@ def _rate(config: SweepConfig, dataset: Dataset, model: LoadedModel, subject: Su
 
 
 def _batches(dataset: Dataset, size: int) -> Iterator[tuple[pa.RecordBatch, Iterator[bytes | ImageError]]]:
-    """Rows of the dataset, at most `size` at a time, and their encoded images."""
+    """Return rows of the dataset, at most `size` at a time, and their encoded images."""
     for batch in dataset.batches():
         for start in range(0, batch.num_rows, size):
             rows = batch.slice(start, size)
@@ -137,7 +137,7 @@ def _check_finite(subject: Subject, result: BatchResult) -> None:
 
 
 def _tables(config: SweepConfig, subject: Subject, images: int, labels: int) -> dict[str, int]:
-    """Bytes of each table, before compression. labels: how many distinct ones there are."""
+    """Return bytes of each table, before compression. labels: how many distinct ones there are."""
     value = 2 if config.maxima_dtype == "float16" else 4
     units = sum(layer.units for layer in subject.layers)
     tables = {

@@ -15,7 +15,7 @@ from ..planning.plan import Plan
 def finish(
     folder: Folder, plan: Plan, records: list[PartRecord], *, errors: dict[str, int], labels: int
 ) -> Manifest:
-    """Publishes the manifest: from then on the store is finished.
+    """Publish the manifest: from then on the store is finished.
 
     errors: failed images by status; labels: how many distinct ones the dataset has.
     """
@@ -49,7 +49,7 @@ def finish(
 
 
 def _plan_records(folder: Folder, plan: Plan) -> list[PartRecord]:
-    """The plan's own files, which stay in the store: they say where each image's pixels are."""
+    """Return the plan's own files, which stay in the store: they say where each image's pixels are."""
     records: list[PartRecord] = []
     for part in range(plan.parts):
         path = part_path(PLAN, part)

@@ -68,7 +68,9 @@ class Forward:
         self._held = threading.local()
 
     def run(self, pixels: Tensor) -> BatchResult:
-        """pixels: (n, 3, height, width) uint8, on the host. Raises SweepError where the network fails on them."""
+        """Run a batch. pixels: (n, 3, height, width) uint8, on the host. Raises SweepError where the network fails on
+        them.
+        """
         if self._device.type == "cpu":
             torch.set_num_threads(1)
         count = pixels.shape[0]
@@ -96,7 +98,7 @@ class Forward:
         )
 
     def _buffer(self, shape: torch.Size) -> Tensor | None:
-        """This thread's input tensor: fresh memory for each batch costs more than the normalisation."""
+        """Return this thread's input tensor: fresh memory for each batch costs more than the normalisation."""
         if self._device.type != "cpu":
             return None
         held: Tensor | None = getattr(self._held, "batch", None)
@@ -112,7 +114,7 @@ class Forward:
 
 
 def _to_host(tensors: list[Tensor], count: int) -> list[np.ndarray]:
-    """The first `count` rows of each, moved in one copy; all are 4-byte types and two-dimensional."""
+    """Return the first `count` rows of each, moved in one copy; all are 4-byte types and two-dimensional."""
     if tensors[0].device.type == "cpu":
         return [tensor[:count].numpy() for tensor in tensors]
     flat = torch.cat([tensor.contiguous().view(torch.int32).flatten() for tensor in tensors]).cpu()
@@ -124,7 +126,7 @@ def _to_host(tensors: list[Tensor], count: int) -> list[np.ndarray]:
 
 
 def check_device(device: str) -> None:
-    """Raises UsageError where this machine has no such device."""
+    """Raise UsageError where this machine has no such device."""
     wanted = torch.device(device)
     if wanted.type == "cuda" and (wanted.index or 0) >= torch.cuda.device_count():
         raise UsageError(
@@ -134,7 +136,7 @@ def check_device(device: str) -> None:
 
 
 def use_exact_arithmetic(precision: str) -> None:
-    """Makes CUDA's results repeatable; `precision` "tf32" lets it round the factors of a product to 10 bits."""
+    """Make CUDA's results repeatable; `precision` "tf32" lets it round the factors of a product to 10 bits."""
     fast = precision == "tf32"
     torch.backends.cuda.matmul.allow_tf32 = fast
     torch.backends.cudnn.allow_tf32 = fast

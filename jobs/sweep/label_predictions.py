@@ -82,7 +82,7 @@ def predict_labels(
 def _losses(
     scores: np.ndarray, indices: list[list[int | None] | None], kind: OutputKind
 ) -> list[float | None]:
-    """None where the labels are not known, or one is no class."""
+    """Return None where the labels are not known, or one is no class."""
     targets = np.zeros(scores.shape, bool)
     for row, labels in enumerate(indices):
         targets[row, [one for one in labels or () if one is not None]] = True
@@ -94,7 +94,7 @@ def _losses(
 
 
 def _of_image(shares: np.ndarray, labels: list[int | None] | None, loss: float | None) -> LabelPredictions:
-    """shares: (classes,) float64, the probabilities."""
+    """Predict one image's classes. shares: (classes,) float64, the probabilities."""
     predicted = np.flatnonzero(shares >= THRESHOLD)
     judged = labels is not None and None not in labels and bool(np.isfinite(shares).all())
     return LabelPredictions(

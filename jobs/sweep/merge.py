@@ -26,21 +26,21 @@ class MergeTask:
 
 
 def note_labels(folder: Folder, plan: Plan) -> int:
-    """Notes what the tasks need of the labels; the driver does it before the first round. Gives how many there are."""
+    """Note what the tasks need of the labels; the driver does it before the first round. Gives how many there are."""
     parts = _parts(plan)
     tables.note_labels(folder, parts)
     return tables.distinct_labels(folder, parts)
 
 
 def merge_tasks(plan: Plan) -> list[MergeTask]:
-    """The first round; the widest layers first, so that the last tasks are short."""
+    """Return the first round; the widest layers first, so that the last tasks are short."""
     layers = sorted(range(len(plan.layers)), key=lambda number: -plan.layers[number].units)
     tasks = [MergeTask("maxima", part, layer) for layer in layers for part in range(plan.parts)]
     return tasks + [MergeTask("images", part) for part in range(plan.parts)]
 
 
 def summary_tasks(plan: Plan) -> list[MergeTask]:
-    """The second round, which needs the first to be whole, but for the features, which fill its other lanes."""
+    """Return the second round, which needs the first to be whole, but for the features, which fill its other lanes."""
     tasks = [MergeTask("strongest", part) for part in range(plan.parts)]
     tasks += [MergeTask("units"), *(MergeTask("features", part) for part in range(plan.parts))]
     tasks += [
@@ -52,7 +52,7 @@ def summary_tasks(plan: Plan) -> list[MergeTask]:
 
 
 def merge(folder: Folder, plan: Plan, task: MergeTask) -> list[PartRecord]:
-    """Makes the files of one task."""
+    """Make the files of one task."""
     part, parts, k = part_of(plan, task.part), _parts(plan), int(plan.settings["options"]["k"])
     layers, number = plan.layers, task.layer or 0
     tasks: dict[str, Callable[[], list[Merged]]] = {
@@ -75,7 +75,7 @@ def merge(folder: Folder, plan: Plan, task: MergeTask) -> list[PartRecord]:
 
 
 def part_of(plan: Plan, number: int) -> Part:
-    """Which images and shard files a part is made of."""
+    """Return which images and shard files a part is made of."""
     shards = plan.part_shards(number)
     first = plan.shard_range(shards[0])[0]
     stop = plan.shard_range(shards[-1])[1]

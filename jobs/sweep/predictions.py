@@ -41,7 +41,7 @@ def predict(scores: np.ndarray, labels: np.ndarray, kind: OutputKind) -> Predict
 
 
 def _loss(scores: np.ndarray, labels: np.ndarray, kind: OutputKind) -> np.ndarray:
-    """(n,) float64. labels: (n,) int, each one of the classes."""
+    """Return (n,) float64. labels: (n,) int, each one of the classes."""
     for_it, against = kind.log_probabilities(scores)
     rows = np.arange(len(scores))
     if kind.task == "binary":

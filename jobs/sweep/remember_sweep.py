@@ -34,7 +34,7 @@ def remember_sweep(config: SweepConfig, manifest: Manifest) -> None:
 
 
 def _code(spec: str) -> list[str]:
-    """The Python file that holds the factory; none for a library's network."""
+    """Return the Python file that holds the factory; none for a library's network."""
     parsed = parse_spec(spec)
     if parsed.source == "file":
         return [str(Path(parsed.place).absolute())]

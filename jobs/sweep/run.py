@@ -49,7 +49,7 @@ class SweepReport:
 
 
 def sweep(config: SweepConfig, *, progress: Progress = SILENT) -> SweepReport:
-    """Sweeps `config.data` into `config.store`, or goes on with a sweep that was cut off.
+    """Sweep `config.data` into `config.store`, or goes on with a sweep that was cut off.
 
     Raises StoreBusyError where another run has the store, StoreError where the store holds another sweep, SweepError
     past the error budget or on NaN, StorageError where the disk fails.
@@ -110,7 +110,7 @@ def _sweep(
 
 
 def absolute(config: SweepConfig) -> SweepConfig:
-    """The same with whole paths: a worker may run in another folder."""
+    """Return the same with whole paths: a worker may run in another folder."""
     return replace(
         config,
         data=_whole(config.data),
@@ -127,7 +127,7 @@ def _whole(path: str) -> str:
 
 
 def is_changed(planned: dict[str, Any], dataset: Dataset) -> bool:
-    """Whether images were added, removed or replaced since."""
+    """Return whether images were added, removed or replaced since."""
     return planned["fingerprints"]["dataset"] != dataset_fingerprint(dataset.batches())
 
 
@@ -161,7 +161,7 @@ def _already_finished(
 
 
 def report(store: str, manifest: Manifest, *, swept: int, seconds: dict[str, float]) -> SweepReport:
-    """What the finished store holds, and what this run did for it."""
+    """Return what the finished store holds, and what this run did for it."""
     return SweepReport(
         store=store,
         images=manifest.counts["images"],
@@ -174,7 +174,7 @@ def report(store: str, manifest: Manifest, *, swept: int, seconds: dict[str, flo
 
 
 def committed_shards(folder: Folder) -> set[int]:
-    """The numbers of the shards whose file is there."""
+    """Return the numbers of the shards whose file is there."""
     names = (re.search(r"shard-(\d+)\.arrow$", name) for name in folder.list(SHARDS))
     return {int(match[1]) for match in names if match}
 
@@ -208,7 +208,7 @@ class _Run:
         self._budget = Budget(plan.images, config.max_error_rate)
 
     def run(self) -> SweepReport:
-        """All steps; the manifest appears last."""
+        """Return all steps; the manifest appears last."""
         plan = self._plan
         left = self._left()
         if left:
@@ -236,7 +236,7 @@ class _Run:
         return report(self._config.store, manifest, swept=swept, seconds=self._seconds)
 
     def _left(self) -> list[int]:
-        """The shards that are not committed, or whose bad images are mended; the others' failures are counted.
+        """Return the shards that are not committed, or whose bad images are mended; the others' failures are counted.
 
         A shard file that is damaged counts as not committed.
         """
@@ -254,7 +254,7 @@ class _Run:
         return [shard for shard in range(self._plan.shards) if shard not in committed or shard in mended]
 
     def _sweep(self, left: list[int]) -> int:
-        """Sweeps these shards; gives the number of their images."""
+        """Sweep these shards; gives the number of their images."""
         plan = self._plan
         images = sum(stop - first for first, stop in map(plan.shard_range, left))
         self._log.write("sweeping", shards=len(left), of=plan.shards)
@@ -268,7 +268,7 @@ class _Run:
         return images
 
     def _each(self, step: str, tasks: list[Any], title: str, unit: str) -> list[Any]:
-        """Runs the tasks of a step with progress; gives their results."""
+        """Run the tasks of a step with progress; gives their results."""
         with self._progress.stage(title, len(tasks), unit) as stage:
             results: list[Any] = []
             for result in self._pool.map(step, tasks, stage.note):

@@ -70,7 +70,7 @@ class Sweeper:
         self._forward.__exit__(kind, error, traceback)
 
     def sweep(self, shard: int) -> Swept:
-        """Decodes, runs and reduces the images of a shard.
+        """Decode, runs and reduces the images of a shard.
 
         Raises SweepError for a NaN or Inf activation (naming layer, unit and image), StorageError where the disk fails.
         """
@@ -90,7 +90,7 @@ class Sweeper:
         return Swept(ShardRecord(shard, rows.num_rows, worker, held.failures()), held.batch())
 
     def commit(self, swept: Swept) -> ShardRecord:
-        """Writes the shard's file, mostly waiting for the disk. Raises StorageError."""
+        """Write the shard's file, mostly waiting for the disk. Raises StorageError."""
         path, batch = shard_path(swept.record.shard), with_checksums(swept.batch)
         with self._folder.writer(path) as sink, pa.ipc.new_file(sink, batch.schema) as writer:
             writer.write_batch(batch)
@@ -98,7 +98,9 @@ class Sweeper:
 
 
 def _stack(samples: list[Sample], input_size: tuple[int, int]) -> torch.Tensor:
-    """(n, 3, height, width) uint8, channels last; a failed image's slot is zeros, so that no other image moves."""
+    """Return (n, 3, height, width) uint8, channels last; a failed image's slot is zeros, so that no other image
+    moves.
+    """
     shape = (len(samples), 3, *input_size)
     batch = torch.empty(shape, dtype=torch.uint8, memory_format=torch.channels_last)
     for slot, one in zip(batch, samples, strict=True):
@@ -135,7 +137,7 @@ class _Held:
         self._lists = LabelLists(rows, plan.output) if LABEL_INDICES in rows.column_names else None
 
     def add(self, start: int, samples: list[Sample], result: BatchResult) -> None:
-        """One batch's results in the rows from `start`."""
+        """Add one batch's results in the rows from `start`."""
         rows = slice(start, start + len(samples))
         self._samples += [replace(one, pixels=None) for one in samples]  # a shard's pixels may be gigabytes
         with np.errstate(over="ignore"):  # float16: an overflow becomes Inf, which check_finite then reports
@@ -159,7 +161,7 @@ class _Held:
             self._loss[rows] = predictions.loss
 
     def check_finite(self, start: int, samples: list[Sample], result: BatchResult) -> None:
-        """Raises SweepError for the first NaN or Inf of an image that is ok."""
+        """Raise SweepError for the first NaN or Inf of an image that is ok."""
         rows = slice(start, start + len(samples))
         ok = np.array([one.status is ImageStatus.OK for one in samples])
         tables = [
@@ -181,7 +183,7 @@ class _Held:
             )
 
     def failures(self) -> tuple[tuple[str, str, str], ...]:
-        """(uri, status, reason) of each image that failed."""
+        """Return (uri, status, reason) of each image that failed."""
         return tuple(
             (str(uri), str(one.status), one.reason or "")
             for uri, one in zip(self._uris.to_pylist(), self._samples, strict=True)
@@ -189,7 +191,7 @@ class _Held:
         )
 
     def batch(self) -> pa.RecordBatch:
-        """The shard file's one record batch (index/format/schema.py: shard_schema)."""
+        """Return the shard file's one record batch (index/format/schema.py: shard_schema)."""
         failed = np.array([one.status is not ImageStatus.OK for one in self._samples])
         none = failed | (self._predicted < 0)
         arrays = [
@@ -222,7 +224,7 @@ class _Held:
         return pa.record_batch(arrays, schema=schema)
 
     def _losses(self, failed: np.ndarray) -> pa.Array:
-        """(images,) float32, null where the image failed or has no label that is a class."""
+        """Return (images,) float32, null where the image failed or has no label that is a class."""
         if self._kind.task == "multi-label" and self._lists is not None:
             return pa.array(self._lists.losses(), pa.float32(), mask=failed)
         unknown = np.isnan(self._loss) & (self._labels < 0)
@@ -230,7 +232,7 @@ class _Held:
 
 
 def _rows(values: np.ndarray, failed: np.ndarray) -> pa.Array:
-    """(images, n) as a fixed-size list, null where the image failed."""
+    """Return (images, n) as a fixed-size list, null where the image failed."""
     flat = pa.array(values.reshape(-1))
     mask = pa.array(failed) if failed.any() else None
     return pa.FixedSizeListArray.from_arrays(flat, values.shape[1], mask=mask)

@@ -16,7 +16,7 @@ class ThreadNetworks:
     turns."""
 
     def __init__(self, network: nn.Module, hook: Callable[[nn.Module], Capture]) -> None:
-        """hook: what is captured of a network, not yet entered."""
+        """Set up the network. hook: what is captured of a network, not yet entered."""
         self._network, self._hook = network, hook
         self._held = threading.local()
         self._lock = threading.RLock()
@@ -31,7 +31,9 @@ class ThreadNetworks:
         self._held, self._shared = threading.local(), None
 
     def run(self, batch: Tensor) -> tuple[object, Captured]:
-        """What the network gives for a batch that it takes, and what was captured. Raises SweepError where it fails."""
+        """Return what the network gives for a batch that it takes, and what was captured. Raises SweepError where it
+        fails.
+        """
         capture, turn = self._capture(batch)
         with turn:
             try:
@@ -46,7 +48,7 @@ class ThreadNetworks:
             return output, capture.take()
 
     def _capture(self, batch: Tensor) -> tuple[Capture, AbstractContextManager[object]]:
-        """This thread's network under its hooks, and what to hold while it runs."""
+        """Return this thread's network under its hooks, and what to hold while it runs."""
         held: Capture | None = getattr(self._held, "capture", None)
         if held is not None:
             return held, nullcontext()

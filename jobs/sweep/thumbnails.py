@@ -55,14 +55,14 @@ class PackTask:
 
 
 def pack_tasks(plan: Plan) -> list[PackTask]:
-    """One file for each part of thumbs and each layer of patches."""
+    """Return one file for each part of thumbs and each layer of patches."""
     return [PackTask(THUMBS, part) for part in range(plan.parts)] + [
         PackTask(PATCHES, layer) for layer in range(len(plan.layers))
     ]
 
 
 def choose_views(folder: Folder, plan: Plan) -> None:
-    """Notes the views of each unit's first PATCHES_PER_UNIT patches, in the order of the images."""
+    """Note the views of each unit's first PATCHES_PER_UNIT patches, in the order of the images."""
     if folder.exists(WANTED):
         return
     firsts = np.cumsum([0, *(layer.units for layer in plan.layers)])
@@ -81,7 +81,7 @@ def choose_views(folder: Folder, plan: Plan) -> None:
 
 
 def _views(top: pa.ListArray, unit: int, firsts: np.ndarray) -> pa.Table:
-    """WANTED_SCHEMA's rows of consecutive units, the first of which is number `unit` of all layers' units."""
+    """Return WANTED_SCHEMA's rows of consecutive units, the first of which is number `unit` of all layers' units."""
     offsets = top.offsets.to_numpy().astype(np.int64)
     counts = np.diff(offsets)
     units = np.repeat(np.arange(len(top)), counts)
@@ -95,7 +95,7 @@ def _views(top: pa.ListArray, unit: int, firsts: np.ndarray) -> pa.Table:
 
 
 def pictures(folder: Folder, plan: Plan, dataset: Dataset, shard: int) -> None:
-    """Leaves the thumbnails and the wanted views of a shard's images in the work folder; null where an image failed.
+    """Leave the thumbnails and the wanted views of a shard's images in the work folder; null where an image failed.
 
     Raises DatasetError for an image that is not what was swept any more.
     """
@@ -121,7 +121,7 @@ def pictures(folder: Folder, plan: Plan, dataset: Dataset, shard: int) -> None:
 
 
 def _wanted(folder: Folder, first: int, stop: int) -> dict[int, list[tuple[int, int, View]]]:
-    """By image_id, of the images [first, stop): (layer, row in the layer's pack, view)."""
+    """Return by image_id, of the images [first, stop): (layer, row in the layer's pack, view)."""
     with folder.open(WANTED) as source:
         try:
             table = pa.ipc.open_file(source).read_all()
@@ -138,7 +138,7 @@ def _wanted(folder: Folder, first: int, stop: int) -> dict[int, list[tuple[int, 
 
 
 def _swept(folder: Folder, plan: Plan, shard: int) -> list[str | None]:
-    """The SHA-256 of each image of a shard that was swept; None where it failed."""
+    """Return the SHA-256 of each image of a shard that was swept; None where it failed."""
     first, stop = plan.shard_range(shard)
     part = Part(0, first, stop - first, (shard_path(shard),))
     batch = next(shard_blocks(folder, part, ["status", "sha256"], stop - first))[0]
@@ -147,7 +147,7 @@ def _swept(folder: Folder, plan: Plan, shard: int) -> list[str | None]:
 
 
 def _same(uri: str, sha256: str | None, data: bytes | ImageError) -> bytes | None:
-    """The encoded image, None where it had failed. Raises DatasetError where it is not what was swept."""
+    """Return the encoded image, None where it had failed. Raises DatasetError where it is not what was swept."""
     if sha256 is None:
         return None
     if isinstance(data, bytes) and hashlib.sha256(data).hexdigest() == sha256:
@@ -169,7 +169,7 @@ def _thumbnail(data: bytes | None) -> bytes | None:
 def _crops(
     data: bytes | None, wanted: list[tuple[int, int, View]]
 ) -> Iterator[tuple[int, int, bytes | None]]:
-    """(layer, row, JPEG) of each wanted view."""
+    """Yield (layer, row, JPEG) of each wanted view."""
     if data is None or not wanted:
         return
     try:
@@ -182,7 +182,7 @@ def _crops(
 
 
 def pack(folder: Folder, plan: Plan, task: PackTask) -> list[PartRecord]:
-    """Puts the JPEGs of a part or layer into one packed file, in order."""
+    """Put the JPEGs of a part or layer into one packed file, in order."""
     if task.table == THUMBS:
         shards = plan.part_shards(task.number)
         thumbs = (jpeg for shard in shards for _, jpeg in _left(folder, shard, NO_LAYER))
@@ -195,7 +195,7 @@ def pack(folder: Folder, plan: Plan, task: PackTask) -> list[PartRecord]:
 
 
 def _left(folder: Folder, shard: int, layer: int) -> Iterator[tuple[int, bytes | None]]:
-    """(row, JPEG) of one layer, or of the thumbnails, of what `pictures` left of a shard."""
+    """Yield (row, JPEG) of one layer, or of the thumbnails, of what `pictures` left of a shard."""
     name = _pictures_path(shard)
     with folder.open(name) as source:
         try:

@@ -49,7 +49,7 @@ class Worker:
         self._open.close()
 
     def run(self, step: str, task: Any) -> Any:
-        """One task of a step ("sweep", or a key of `steps`); called from any thread."""
+        """Return one task of a step ("sweep", or a key of `steps`); called from any thread."""
         if step == "sweep":
             with self._turns:
                 sweeper = self.sweeper()
@@ -67,7 +67,7 @@ class Worker:
             return steps[step](task)
 
     def plan(self) -> Plan:
-        """The plan that the driver published."""
+        """Return the plan that the driver published."""
         if self._plan is None:
             self._plan = load_plan(self._folder)
         if self._plan is None:
@@ -77,14 +77,14 @@ class Worker:
         return self._plan
 
     def dataset(self) -> Dataset:
-        """The dataset, opened once."""
+        """Return the dataset, opened once."""
         with self._lock:
             if self._dataset is None:
                 self._dataset = open_dataset(self._config.data, self._config.dataset_options)
             return self._dataset
 
     def sweeper(self) -> Sweeper:
-        """The network under its hooks, loaded and probed once."""
+        """Return the network under its hooks, loaded and probed once."""
         dataset = self.dataset()
         with self._lock:
             if self._sweeper is None:
@@ -92,7 +92,7 @@ class Worker:
             return self._sweeper
 
     def _close_sweeper(self) -> None:
-        """Lets go of the network: no shard comes after the first merge, which needs the memory."""
+        """Let go of the network: no shard comes after the first merge, which needs the memory."""
         with self._lock:
             self._sweeper, self._model = None, None
             self._open.close()
@@ -116,7 +116,7 @@ class Worker:
 
 
 def probe(folder: Folder, plan: Plan, model: LoadedModel) -> None:
-    """Compares this worker's arithmetic on a fixed batch with the first worker's, bit by bit.
+    """Compare this worker's arithmetic on a fixed batch with the first worker's, bit by bit.
 
     Raises SweepError where it differs: its shards would depend on who swept them.
     """

@@ -52,15 +52,15 @@ class Boxes:
     guessed: frozenset[str] = frozenset()
 
     def expanded(self) -> list[Tensor]:
-        """The edge arrays in the tensor's own shape, without copying."""
+        """Return the edge arrays in the tensor's own shape, without copying."""
         return [edge.expand(self.shape) for edge in self.edges]
 
     def pairs(self) -> Iterable[tuple[Tensor, Edge]]:
-        """Each edge array with what it holds."""
+        """Return each edge array with what it holds."""
         return zip(self.edges, EDGES, strict=True)
 
     def same_as(self, other: "Boxes") -> bool:
-        """Whether both say the same of every element."""
+        """Return whether both say the same of every element."""
         if self.shape != other.shape or self.steps != other.steps or self.guessed != other.guessed:
             return False
         pairs = zip(self.edges, other.edges, strict=True)
@@ -69,12 +69,12 @@ class Boxes:
         )
 
     def varying(self) -> set[int]:
-        """The axes along which a local box changes: the tensor's spatial axes."""
+        """Return the axes along which a local box changes: the tensor's spatial axes."""
         local = [self.edges[index] for index in LOCAL_EDGES]
         return {axis for edge in local for axis, size in enumerate(edge.shape) if size > 1}
 
     def grid_axes(self, kind: int) -> set[int]:
-        """The axes along which the rows (or columns) of local boxes go on by the step, from end to end."""
+        """Return the axes along which the rows (or columns) of local boxes go on by the step, from end to end."""
         index = next(i for i, edge in enumerate(EDGES) if edge == Edge(True, True, kind, LOW))
         low, step = self.edges[index], self.steps[kind]
         found: set[int] = set()
@@ -90,7 +90,7 @@ class Boxes:
 
 
 def input_boxes(shape: torch.Size) -> Boxes:
-    """Each pixel of the input (1, channels, height, width) sees itself."""
+    """Return each pixel of the input (1, channels, height, width) sees itself."""
     rows = torch.arange(shape[2], dtype=torch.int32).view(1, 1, -1, 1)
     columns = torch.arange(shape[3], dtype=torch.int32).view(1, 1, 1, -1)
     places = [rows if edge.axis == ROWS else columns for edge in EDGES]
@@ -99,13 +99,13 @@ def input_boxes(shape: torch.Size) -> Boxes:
 
 
 def empty_boxes(shape: torch.Size) -> Boxes:
-    """The boxes of a constant."""
+    """Return the boxes of a constant."""
     nothing = torch.full([1] * len(shape), EMPTY, dtype=torch.int32)
     return Boxes((nothing,) * len(EDGES), shape)
 
 
 def compact(edge: Tensor) -> Tensor:
-    """The same edge array with length 1 along every axis that it does not vary along."""
+    """Return the same edge array with length 1 along every axis that it does not vary along."""
     for axis, size in enumerate(edge.shape):
         if size > 1 and edge.stride(axis) == 0:
             edge = edge.narrow(axis, 0, 1)
@@ -119,34 +119,34 @@ def compact(edge: Tensor) -> Tensor:
 
 
 def broadcast(boxes: Boxes, axes: int) -> tuple[Tensor, ...]:
-    """The edge arrays with leading axes added, as broadcasting to a tensor with that many axes does."""
+    """Return the edge arrays with leading axes added, as broadcasting to a tensor with that many axes does."""
     return tuple(edge.reshape([1] * (axes - edge.ndim) + list(edge.shape)) for edge in boxes.edges)
 
 
 def union(edges: Iterable[Tensor]) -> Tensor:
-    """The box that holds all of them, element by element."""
+    """Return the box that holds all of them, element by element."""
     return reduce(torch.minimum, edges)
 
 
 def everything(edge: Tensor, axes: int) -> Tensor:
-    """The union over all elements, as an edge array with that many axes."""
+    """Return the union over all elements, as an edge array with that many axes."""
     return (edge.amin() if edge.numel() else torch.tensor(EMPTY, dtype=torch.int32)).reshape([1] * axes)
 
 
 def over(edge: Tensor, axes: Sequence[int]) -> Tensor:
-    """The union over some axes, which become length 1."""
+    """Return the union over some axes, which become length 1."""
     wanted = [axis for axis in axes if edge.shape[axis] > 1]
     return edge.amin(wanted, keepdim=True) if wanted else edge
 
 
 def largest_steps(operands: Iterable[Boxes]) -> Steps:
-    """The steps of what is made of several tensors: those of the coarsest."""
+    """Return the steps of what is made of several tensors: those of the coarsest."""
     steps = [operand.steps for operand in operands]
     return max((rows for rows, _ in steps), default=0.0), max((columns for _, columns in steps), default=0.0)
 
 
 def all_guessed(operands: Iterable[Boxes]) -> frozenset[str]:
-    """The operators without a rule that any of the operands passed through."""
+    """Return the operators without a rule that any of the operands passed through."""
     return frozenset[str]().union(*(operand.guessed for operand in operands))
 
 
@@ -157,6 +157,6 @@ def derive(
     *,
     steps: Steps | None = None,
 ) -> Boxes:
-    """The boxes of a tensor computed from `operands`; `make(index, edge)` gives each edge array."""
+    """Return the boxes of a tensor computed from `operands`; `make(index, edge)` gives each edge array."""
     edges = tuple(compact(make(index, edge)) for index, edge in enumerate(EDGES))
     return Boxes(edges, shape, largest_steps(operands) if steps is None else steps, all_guessed(operands))

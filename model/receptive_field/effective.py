@@ -143,7 +143,7 @@ class _Samples:
             self._settle()
 
     def _settle(self) -> Energy:
-        """The energy in windows around the centres that the kept samples say."""
+        """Return the energy in windows around the centres that the kept samples say."""
         if self._energy is None:
             centres = choose_centres(self._field, self._grid, self._input_size, self._kept)
             self._energy = Energy(Windows(self._field, self._input_size, centres))
@@ -164,7 +164,7 @@ class _Samples:
         return energy.windows.view(energy.smallest())
 
     def _around(self, height: int, width: int) -> View:
-        """A window of this size around the centre of each position's field."""
+        """Return a window of this size around the centre of each position's field."""
         centres = Centres.nominal(self._field, self._grid)
         rows, columns = (centres.rows - height + 1) // 2, (centres.columns - width + 1) // 2
         view = View(height, width, tuple(rows.tolist()), tuple(columns.tolist()))
@@ -178,7 +178,7 @@ class _Samples:
 
 
 def _units(layer: Layer, fields: UnitFields, samples: int, seed: int) -> NDArray[np.int64]:
-    """(samples,) int64: units in an order drawn for this layer, from its branches in turn.
+    """Return (samples,) int64: units in an order drawn for this layer, from its branches in turn.
 
     No unit of a branch comes again before all of it have come.
     """
@@ -193,7 +193,9 @@ def _units(layer: Layer, fields: UnitFields, samples: int, seed: int) -> NDArray
 
 
 def _chunks(batches: Iterable[Tensor], samples: int) -> Iterator[Tensor]:
-    """The first `samples` images, a few at a time: all activations of a chunk are kept for the backward passes."""
+    """Yield the first `samples` images, a few at a time: all activations of a chunk are kept for the backward
+    passes.
+    """
     left = samples
     for batch in batches:
         yield from batch[:left].split(IMAGES_AT_ONCE)
@@ -213,7 +215,7 @@ class _Peaks:
 def _gradients(
     network: nn.Module, layers: Sequence[Layer], images: Tensor, drawn: dict[str, NDArray[np.int64]]
 ) -> Iterator[tuple[Layer, int, Sample]]:
-    """(layer, unit, sample) for each layer and image: one forward pass, and one backward pass for each layer."""
+    """Yield (layer, unit, sample) for each layer and image: one forward pass, and one backward pass for each layer."""
     with torch.inference_mode(False), torch.enable_grad():
         state = _usable_state(network)
         example = next((tensor for tensor in network.parameters() if tensor.is_floating_point()), images)
@@ -239,13 +241,13 @@ def _gradients(
 
 
 def _usable_state(network: nn.Module) -> dict[str, Tensor]:
-    """Parameters and buffers by which gradients can flow: copies of those made under `inference_mode`."""
+    """Return parameters and buffers by which gradients can flow: copies of those made under `inference_mode`."""
     named = [*network.named_parameters(), *network.named_buffers()]
     return {name: tensor.clone() for name, tensor in named if tensor.is_inference()}
 
 
 def _peaks(layer: Layer, output: Tensor, units: NDArray[np.int64]) -> _Peaks:
-    """The maximum of each image's own unit, at the first position."""
+    """Return the maximum of each image's own unit, at the first position."""
     images = torch.arange(len(units), device=output.device)
     lines = as_grid(output, layer).flatten(2)[images, torch.from_numpy(units).to(output.device)]
     places = lines.detach().float().cpu().numpy().argmax(axis=1)
@@ -255,7 +257,7 @@ def _peaks(layer: Layer, output: Tensor, units: NDArray[np.int64]) -> _Peaks:
 
 @contextmanager
 def _one_thread() -> Generator[None]:
-    """One intra-op thread, so that sums are always made in the same order."""
+    """Return one intra-op thread, so that sums are always made in the same order."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -12,7 +12,7 @@ from .receptive_field import ReceptiveField
 SHARE = 0.9
 """The share of the energy that a view holds."""
 WHOLE = 0.5
-"""A window that covers more of the input than this is shown as the whole input."""
+"""Draw a window that covers more of the input than this is shown as the whole input."""
 GAIN = 0.05
 """By how much smaller a more complicated rule for the centres must make the window to be taken."""
 TABLED = 8
@@ -126,12 +126,12 @@ class Windows:
 
 
 def _reach(centres: Ints, length: int) -> int:
-    """The size of the smallest window that holds the whole axis around every centre."""
+    """Return the size of the smallest window that holds the whole axis around every centre."""
     return max(2 * length - int(centres.min()), int(centres.max()) + 1, length)
 
 
 def _first_along(pixels: Ints, centre: int, sizes: Ints) -> Ints:
-    """(pixels,) int64: the first size whose interval around the doubled centre holds each pixel."""
+    """Return (pixels,) int64: the first size whose interval around the doubled centre holds each pixel."""
     low = (centre - sizes + 1) // 2
     reach_down = np.searchsorted(-low, -pixels)
     reach_up = np.searchsorted(low + sizes - 1, pixels)
@@ -162,7 +162,7 @@ class Energy:
         return len(self.positions)
 
     def shares(self) -> NDArray[np.float64]:
-        """(windows,) float64: the mean share of the energy that each window holds."""
+        """Return (windows,) float64: the mean share of the energy that each window holds."""
         return np.cumsum(self._added) / max(self.counted, 1)
 
     def smallest(self) -> int:
@@ -212,8 +212,8 @@ def _area(
 
 
 def _middles(samples: Sequence[Sample], axis: int, length: int) -> tuple[NDArray[np.float64], Ints]:
-    """Twice the middle of the shortest interval with 90 % of the energy at each position along an axis, and how many
-    samples it is of: (positions,) float64, NaN where there is none, and (positions,) int64."""
+    """Return twice the middle of the shortest interval with 90 % of the energy at each position along an axis, and
+    how many samples it is of: (positions,) float64, NaN where there is none, and (positions,) int64."""
     sums: dict[int, NDArray[np.float64]] = {}
     counts = np.zeros(length, np.int64)
     for sample in samples:
@@ -228,7 +228,7 @@ def _middles(samples: Sequence[Sample], axis: int, length: int) -> tuple[NDArray
 
 
 def _shortest_middle(shares: NDArray[np.float64]) -> float:
-    """Twice the middle of the shortest interval that holds enough; of equally short ones, of the fullest."""
+    """Return twice the middle of the shortest interval that holds enough; of equally short ones, of the fullest."""
     sums = np.concatenate([[0.0], np.cumsum(shares)])
     stops = np.searchsorted(sums, sums[:-1] + SHARE * sums[-1])
     starts = np.flatnonzero(stops < len(sums))
@@ -245,7 +245,7 @@ def _moved(nominal: Ints, middles: NDArray[np.float64], counts: Ints) -> Ints:
 
 
 def _on_a_line(nominal: Ints, middles: NDArray[np.float64], counts: Ints) -> Ints:
-    """The weighted least squares line, no steeper than the nominal one and not falling."""
+    """Return the weighted least squares line, no steeper than the nominal one and not falling."""
     there = np.flatnonzero(counts)
     if len(there) < 2:
         return _moved(nominal, middles, counts)

@@ -24,7 +24,7 @@ class Interval:
         return (self.low < EMPTY) & (self.high > -EMPTY)
 
     def sees_all(self, length: int) -> bool:
-        """Whether every position sees all pixels of an axis."""
+        """Return whether every position sees all pixels of an axis."""
         return bool((self.low <= 0).all() and (self.high >= length - 1).all())
 
 
@@ -42,7 +42,7 @@ class Line:
         return self.start + self.size - 1
 
     def covers(self, interval: Interval) -> bool:
-        """Whether every position's box lies within the line's."""
+        """Return whether every position's box lies within the line's."""
         first = self.start + self.stride * np.arange(len(interval.low))
         return bool((first <= interval.low).all() and (first + self.size - 1 >= interval.high).all())
 
@@ -59,7 +59,7 @@ class Profile:
 
 
 def fit(profile: Profile, length: int, *, has_grid: bool) -> tuple[Line, int]:
-    """The line of the receptive field, and the size of the local one.
+    """Return the line of the receptive field, and the size of the local one.
 
     profile: the layer along this axis of `length` input pixels. has_grid: False for vectors, which have no stride.
 
@@ -88,7 +88,7 @@ def _true(profile: Profile, length: int, local: Line | None) -> Line:
 
 
 def _local(profile: Profile, length: int) -> Line | None:
-    """The line of the local boxes; None where nothing local is seen (a class token).
+    """Return the line of the local boxes; None where nothing local is seen (a class token).
 
     Positions that all see everything even locally (a token mixer) still have places: a grid over the whole axis.
     """
@@ -105,7 +105,7 @@ def _local(profile: Profile, length: int) -> Line | None:
 
 
 def _straight(interval: Interval, step: float) -> Line | None:
-    """The line that the boxes lie on exactly, if there is one with an integer stride."""
+    """Return the line that the boxes lie on exactly, if there is one with an integer stride."""
     if not interval.seen.all():
         return None
     size = int(interval.high[0] - interval.low[0]) + 1
@@ -117,7 +117,7 @@ def _straight(interval: Interval, step: float) -> Line | None:
 
 
 def _smallest(exact: Interval, affine: Interval, step: float) -> Line:
-    """The smallest line that covers the exact boxes; its stride is the boxes' mean slope, rounded down or up."""
+    """Return the smallest line that covers the exact boxes; its stride is the boxes' mean slope, rounded down or up."""
     slope = _slope(affine if affine.seen.all() else exact, step)
     lines = [
         _cover(exact, stride)
@@ -137,7 +137,7 @@ def _slope(interval: Interval, step: float) -> float:
 
 
 def _cover(exact: Interval, stride: int) -> Line:
-    """The smallest line with this stride that covers every box that is not empty."""
+    """Return the smallest line with this stride that covers every box that is not empty."""
     shift = stride * np.flatnonzero(exact.seen)
     start = int((exact.low[exact.seen] - shift).min())
     stop = int((exact.high[exact.seen] - shift).max())
@@ -145,7 +145,7 @@ def _cover(exact: Interval, stride: int) -> Line:
 
 
 def _centred(line: Line, local: Line) -> Line:
-    """`line` made larger so that it has the centre of `local` and holds it."""
+    """Return `line` made larger so that it has the centre of `local` and holds it."""
     twice_centre = local.start + local.stop
     start = min(line.start, local.start, twice_centre - line.stop)
     return Line(start, line.stride, twice_centre - 2 * start + 1)

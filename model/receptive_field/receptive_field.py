@@ -54,7 +54,7 @@ class ReceptiveField:
 def receptive_fields(
     network: nn.Module, layers: Sequence[Layer], input_size: tuple[int, int]
 ) -> dict[str, ReceptiveField]:
-    """The receptive field of each layer, by name, for inputs (N, 3, *input_size).
+    """Return the receptive field of each layer, by name, for inputs (N, 3, *input_size).
 
     Raises LayerError for a layer whose module did not run.
     """
@@ -103,7 +103,7 @@ def _unit_fields(layer: Layer, boxes: Boxes, input_size: tuple[int, int]) -> Uni
 
 
 def _branch_of_units(layer: Layer, boxes: Boxes) -> NDArray[np.int64] | None:
-    """(units,) int64: units with the same number have the same boxes everywhere; None where all have."""
+    """Return (units,) int64: units with the same number have the same boxes everywhere; None where all have."""
     axis = layer.unit_axis % len(boxes.shape)
     varying = [edge for edge in boxes.edges if edge.shape[axis] > 1]
     if not varying:
@@ -115,7 +115,7 @@ def _branch_of_units(layer: Layer, boxes: Boxes) -> NDArray[np.int64] | None:
 
 
 def _of_units(layer: Layer, boxes: Boxes, units: NDArray[np.int64]) -> Boxes:
-    """The boxes of some units of a layer."""
+    """Return the boxes of some units of a layer."""
     axis = layer.unit_axis % len(boxes.shape)
     chosen = torch.from_numpy(units)
     edges = tuple(edge.index_select(axis, chosen) if edge.shape[axis] > 1 else edge for edge in boxes.edges)
@@ -124,7 +124,7 @@ def _of_units(layer: Layer, boxes: Boxes, units: NDArray[np.int64]) -> Boxes:
 
 
 def layer_boxes(network: nn.Module, layers: Sequence[Layer], input_size: tuple[int, int]) -> dict[str, Boxes]:
-    """The boxes of each layer's output, element by element, by the layer's name."""
+    """Return the boxes of each layer's output, element by element, by the layer's name."""
     device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
     found: dict[str, Boxes] = {}
     with torch.inference_mode(False), undisturbed(network, device), _evaluating(network):
@@ -147,7 +147,7 @@ def layer_boxes(network: nn.Module, layers: Sequence[Layer], input_size: tuple[i
 
 @contextmanager
 def _evaluating(network: nn.Module) -> Generator[None]:
-    """Evaluation mode inside; as it was before afterwards."""
+    """Enter evaluation mode inside; as it was before afterwards."""
     training = [module for module in network.modules() if module.training]
     try:
         for module in training:
@@ -162,7 +162,7 @@ def _evaluating(network: nn.Module) -> Generator[None]:
 def each_output(
     network: nn.Module, layers: Sequence[Layer], use: Callable[[Layer, Tensor], None]
 ) -> Generator[None]:
-    """Calls `use` with each layer's output as its module returns, before anything overwrites it: for one pass."""
+    """Call `use` with each layer's output as its module returns, before anything overwrites it: for one pass."""
     calls: Counter[str] = Counter()
     wanted: dict[str, list[Layer]] = {}
     for layer in layers:
@@ -209,7 +209,9 @@ def _field(layer: Layer, boxes: Boxes, input_size: tuple[int, int]) -> Receptive
 
 
 def position_boxes(layer: Layer, boxes: Boxes, axis: int, *, local: bool, affine: bool) -> Interval:
-    """The box of each position along one axis (0 rows, 1 columns): the union over units and over the other axis."""
+    """Return the box of each position along one axis (0 rows, 1 columns): the union over units and over the other
+    axis.
+    """
     low, high = (
         _grid(layer, boxes, boxes.edges[EDGES.index(Edge(local, affine, axis, end))]).amin(1 - axis)
         for end in (LOW, HIGH)
@@ -218,7 +220,7 @@ def position_boxes(layer: Layer, boxes: Boxes, axis: int, *, local: bool, affine
 
 
 def _grid(layer: Layer, boxes: Boxes, edge: Tensor) -> Tensor:
-    """(height, width): an edge array with the units joined, the positions in the order of `layers.as_grid`."""
+    """Return (height, width): an edge array with the units joined, the positions in the order of `layers.as_grid`."""
     joined = {layer.batch_axis % edge.ndim, layer.unit_axis % edge.ndim}
     edge = over(edge, sorted(joined))
     places = edge.expand([1 if at in joined else size for at, size in enumerate(boxes.shape)]).flatten()

@@ -19,11 +19,11 @@ class Tracker(Protocol):
     """What a rule may ask about a tensor."""
 
     def depends(self, tensor: Tensor) -> bool:
-        """Whether the input can reach the tensor at all."""
+        """Return whether the input can reach the tensor at all."""
         ...
 
     def boxes(self, tensor: Tensor) -> Boxes:
-        """The boxes of the tensor, empty for constants."""
+        """Return the boxes of the tensor, empty for constants."""
         ...
 
 
@@ -76,11 +76,11 @@ class Call(Mapping[str, Any]):
         return [self._boxes[id(tensor)] for tensor in self.tensors if id(tensor) in self._boxes]
 
     def depends(self, tensor: Tensor | None) -> bool:
-        """Whether the input reaches this argument."""
+        """Return whether the input reaches this argument."""
         return tensor is not None and id(tensor) in self._boxes
 
     def boxes(self, tensor: Tensor) -> Boxes:
-        """The boxes of an argument as they were before the operator ran."""
+        """Return the boxes of an argument as they were before the operator ran."""
         known = self._boxes.get(id(tensor))
         return self._tracker.boxes(tensor) if known is None else known
 
@@ -90,7 +90,7 @@ _RULES: dict[Any, Rule] = {}
 
 
 def rule(*packets: Any) -> Callable[[Rule], Rule]:
-    """Enters a rule for all overloads of some operators. A rule gives the boxes of each result, in order."""
+    """Enter a rule for all overloads of some operators. A rule gives the boxes of each result, in order."""
 
     def enter(function: Rule) -> Rule:
         for packet in packets:
@@ -102,12 +102,12 @@ def rule(*packets: Any) -> Callable[[Rule], Rule]:
 
 
 def has_rule(func: Any) -> bool:
-    """Whether the operator is known."""
+    """Return whether the operator is known."""
     return func.overloadpacket in _RULES or torch.Tag.pointwise in func.tags
 
 
 def outputs_of(call: Call, results: Sequence[Tensor]) -> Sequence[Boxes]:
-    """The boxes of each result of an operator that makes new tensors or writes into given ones."""
+    """Return the boxes of each result of an operator that makes new tensors or writes into given ones."""
     known = _RULES.get(call.func.overloadpacket)
     if known is None and torch.Tag.pointwise in call.func.tags:
         known = _RULES[torch.ops.aten.add]
@@ -115,7 +115,7 @@ def outputs_of(call: Call, results: Sequence[Tensor]) -> Sequence[Boxes]:
 
 
 def guess(call: Call, results: Sequence[Tensor]) -> Sequence[Boxes]:
-    """An unknown operator: every element sees all that the operands see."""
+    """Return an unknown operator: every element sees all that the operands see."""
     operands = call.operands
     name = frozenset({str(call.func.overloadpacket)})
     return [
@@ -133,12 +133,12 @@ def guess(call: Call, results: Sequence[Tensor]) -> Sequence[Boxes]:
 
 
 def same_boxes(boxes: Boxes, result: Tensor) -> Boxes:
-    """The boxes of a result whose elements are those of one operand, in the same places."""
+    """Return the boxes of a result whose elements are those of one operand, in the same places."""
     return Boxes(boxes.edges, result.shape, boxes.steps, boxes.guessed)
 
 
 def everything_for_each(call: Call, results: Sequence[Tensor]) -> Sequence[Boxes]:
-    """An operator that is known to mix everything, such as a mean without axes."""
+    """Return an operator that is known to mix everything, such as a mean without axes."""
     operands = call.operands
     return [
         derive(
@@ -154,7 +154,9 @@ def everything_for_each(call: Call, results: Sequence[Tensor]) -> Sequence[Boxes
 
 
 def replayed(call: Call, operands: Sequence[Tensor], results: Sequence[Tensor]) -> list[Boxes]:
-    """The operator itself, run on the edge arrays of `operands` in their place: for those that only move elements."""
+    """Return the operator itself, run on the edge arrays of `operands` in their place: for those that only move
+    elements.
+    """
     boxes = [call.boxes(tensor) for tensor in operands]
     edges: list[list[Tensor]] = [[] for _ in results]
     for index in range(16):
@@ -170,7 +172,7 @@ def replayed(call: Call, operands: Sequence[Tensor], results: Sequence[Tensor]) 
 
 
 def _swap(value: Any, places: Mapping[int, Tensor]) -> Any:
-    """The arguments with edge arrays for tensors; other tensors (indices) go to the edge arrays' device."""
+    """Return the arguments with edge arrays for tensors; other tensors (indices) go to the edge arrays' device."""
     if isinstance(value, Tensor):
         return places[id(value)] if id(value) in places else value.cpu()
     if isinstance(value, dict):

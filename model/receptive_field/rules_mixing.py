@@ -13,14 +13,14 @@ aten = torch.ops.aten
 
 
 def _axes(value: Sequence[int] | int | None, count: int) -> list[int]:
-    """Axes as ATen takes them: one, several, negative; none or an empty list means all."""
+    """Return axes as ATen takes them: one, several, negative; none or an empty list means all."""
     if value is None or value == []:
         return list(range(count))
     return [axis % count for axis in ([value] if isinstance(value, int) else value)] if count else []
 
 
 def reduced(boxes: Boxes, axes: Sequence[int], *, keep: bool) -> Boxes:
-    """The union over some axes; a row or column of positions that is joined has no step any more."""
+    """Return the union over some axes; a row or column of positions that is joined has no step any more."""
     joined = [bool(boxes.grid_axes(kind) & set(axes)) for kind in (ROWS, COLUMNS)]
     steps = (0.0 if joined[ROWS] else boxes.steps[ROWS], 0.0 if joined[COLUMNS] else boxes.steps[COLUMNS])
     kept = [axis for axis in range(len(boxes.shape)) if keep or axis not in axes]
@@ -39,7 +39,7 @@ def reduced(boxes: Boxes, axes: Sequence[int], *, keep: bool) -> Boxes:
     aten.any, aten.all, aten.mode, aten.kthvalue, aten.aminmax, aten.nansum, aten.count_nonzero,
 )  # fmt: skip
 def reductions(call: Call, results: Sequence[Tensor]) -> Sequence[Boxes]:
-    """The union over the axes that disappear."""
+    """Return the union over the axes that disappear."""
     if "other" in call:  # max and min of two tensors
         return pointwise(call, results)
     if "dim" not in call:
@@ -55,7 +55,7 @@ def reductions(call: Call, results: Sequence[Tensor]) -> Sequence[Boxes]:
     aten.cumsum, aten.cumprod, aten.logcumsumexp, aten.cummax, aten.cummin, aten.sort, aten.topk, aten.argsort,
 )  # fmt: skip
 def along_an_axis(call: Call, results: Sequence[Tensor]) -> Sequence[Boxes]:
-    """Every element sees its whole line. In a local box a softmax keeps each element's own place."""
+    """Return every element sees its whole line. In a local box a softmax keeps each element's own place."""
     source = call.operands[0]
     axis = _axes(-1 if call["dim"] is None else call["dim"], len(source.shape))
     is_softmax = "softmax" in str(call.func.overloadpacket)
@@ -68,7 +68,7 @@ def along_an_axis(call: Call, results: Sequence[Tensor]) -> Sequence[Boxes]:
 
 
 def _normalised(source: Boxes, axes: Sequence[int]) -> Boxes:
-    """Normalised over some axes: every element sees them all, but its local box is its own."""
+    """Normalise over some axes: every element sees them all, but its local box is its own."""
     return derive(
         [source],
         source.shape,
@@ -78,7 +78,7 @@ def _normalised(source: Boxes, axes: Sequence[int]) -> Boxes:
 
 @rule(aten.native_layer_norm, aten._fused_rms_norm, aten.rms_norm)
 def layer_norm(call: Call, results: Sequence[Tensor]) -> Sequence[Boxes]:
-    """Over the last axes."""
+    """Mix over the last axes."""
     source = call.boxes(call["input"])
     count = len(source.shape)
     axes = list(range(count - len(call["normalized_shape"]), count))
@@ -88,7 +88,7 @@ def layer_norm(call: Call, results: Sequence[Tensor]) -> Sequence[Boxes]:
 
 @rule(aten.native_group_norm)
 def group_norm(call: Call, results: Sequence[Tensor]) -> Sequence[Boxes]:
-    """Over all positions, and over the channels of a group."""
+    """Mix over all positions, and over the channels of a group."""
     source = call.boxes(call["input"])
     batch, groups = source.shape[0], call["group"]
 
@@ -116,7 +116,9 @@ def group_norm(call: Call, results: Sequence[Tensor]) -> Sequence[Boxes]:
     aten._batch_norm_no_update, aten._batch_norm_with_update,
 )  # fmt: skip
 def batch_norm(call: Call, results: Sequence[Tensor]) -> Sequence[Boxes]:
-    """Pointwise with stored statistics; with the input's own (instance norm), over everything but the channel."""
+    """Return pointwise with stored statistics; with the input's own (instance norm), over everything but the
+    channel.
+    """
     source = call.boxes(call["input"])
     own_statistics = bool(call.get("training", call.get("train", "with_update" in str(call.func))))
     axes = [axis for axis in range(len(source.shape)) if axis != 1]
@@ -150,7 +152,7 @@ def _whole(source: Boxes, result: Tensor) -> Boxes:
     aten._addmm_activation,
 )
 def products(call: Call, results: Sequence[Tensor]) -> Sequence[Boxes]:
-    """(…, rows, inner) times (…, inner, columns): the union over the inner axis of both."""
+    """Return (…, rows, inner) times (…, inner, columns): the union over the inner axis of both."""
     left, right = _factors(call)
     operands, result = call.operands, results[0]
     pair = [call.boxes(left), call.boxes(right)]
@@ -182,7 +184,7 @@ def _has_bias(call: Call) -> bool:
 
 
 def _placed_factors(call: Call, left: Tensor, right: Tensor) -> tuple[bool, bool]:
-    """Which factors keep their place in a local box.
+    """Return which factors keep their place in a local box.
 
     In attention the queries do: the factor whose place changes along its own axis and not along the inner one. Of two
     such (queries times keys) the left.
@@ -199,7 +201,7 @@ def _placed_factors(call: Call, left: Tensor, right: Tensor) -> tuple[bool, bool
 
 @rule(aten.mv, aten.dot, aten.vdot, aten.addmv, aten.addr, aten.outer, aten.ger)
 def vector_products(call: Call, results: Sequence[Tensor]) -> Sequence[Boxes]:
-    """Rare in networks: everything sees everything."""
+    """Return rare in networks: everything sees everything."""
     return everything_for_each(call, results)
 
 
@@ -210,7 +212,7 @@ def vector_products(call: Call, results: Sequence[Tensor]) -> Sequence[Boxes]:
     aten.scaled_dot_product_attention, aten._scaled_dot_product_attention_math_for_mps,
 )  # fmt: skip
 def attention(call: Call, results: Sequence[Tensor]) -> Sequence[Boxes]:
-    """(…, queries, width): each query sees all keys and values; its local box is its own."""
+    """Return (…, queries, width): each query sees all keys and values; its local box is its own."""
     query = call.boxes(call["query"])
     axes = len(query.shape)
     others = [call.boxes(call[name]) for name in ("key", "value")]

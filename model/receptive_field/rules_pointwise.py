@@ -16,7 +16,7 @@ aten = torch.ops.aten
     aten.masked_fill_, aten.polar, aten.complex, aten.native_dropout, aten.log_sigmoid_forward, aten.view_as_real_copy,
 )  # fmt: skip
 def pointwise(call: Call, results: Sequence[Tensor]) -> Sequence[Boxes]:
-    """The union of the operands, broadcast; every operator with the tag `pointwise` comes here.
+    """Return the union of the operands, broadcast; every operator with the tag `pointwise` comes here.
 
     A local box leaves out an operand that is stretched over axes along which another one changes its place: the gate of
     a squeeze-and-excitation block, the mean of a normalisation, a global context.
@@ -43,7 +43,7 @@ def _union(call: Call, result: Tensor) -> Boxes:
 
 
 def _placed(tensors: Sequence[Tensor], operands: Sequence[Boxes], result: Tensor) -> list[bool]:
-    """Whether each operand keeps its own place in the result; if none does, all do."""
+    """Return whether each operand keeps its own place in the result; if none does, all do."""
     missing = [result.ndim - tensor.ndim for tensor in tensors]
     spatial = [{axis + gap for axis in boxes.varying()} for boxes, gap in zip(operands, missing, strict=True)]
     stretched = [_stretched(tensor, gap, result) for tensor, gap in zip(tensors, missing, strict=True)]
@@ -55,7 +55,7 @@ def _placed(tensors: Sequence[Tensor], operands: Sequence[Boxes], result: Tensor
 
 
 def _stretched(tensor: Tensor, gap: int, result: Tensor) -> set[int]:
-    """The axes of the result over which broadcasting stretches a tensor, or an `expand` has before."""
+    """Return the axes of the result over which broadcasting stretches a tensor, or an `expand` has before."""
     return {
         axis
         for axis, size in enumerate(result.shape)

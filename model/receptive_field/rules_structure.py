@@ -28,7 +28,7 @@ _REPLAYABLE_VIEWS = {
 
 
 def boxes_of_views(call: Call, results: Sequence[Tensor]) -> list[Boxes] | None:
-    """The boxes of the views that an operator made; None where they must be read from the storage."""
+    """Return the boxes of the views that an operator made; None where they must be read from the storage."""
     packet = call.func.overloadpacket
     source = call.operands[0]
     if packet in _RESHAPES and call.func != aten.view.dtype:
@@ -42,7 +42,7 @@ def boxes_of_views(call: Call, results: Sequence[Tensor]) -> list[Boxes] | None:
 
 
 def _thinned(call: Call, source: Boxes, view: Boxes) -> Boxes:
-    """A slice that leaves positions out makes the steps larger (the patch merging of Swin)."""
+    """Return a slice that leaves positions out makes the steps larger (the patch merging of Swin)."""
     axis, every = call["dim"] % len(source.shape), call["step"]
     rows, columns = (
         step * every if every > 1 and axis in source.grid_axes(kind) else step
@@ -53,7 +53,7 @@ def _thinned(call: Call, source: Boxes, view: Boxes) -> Boxes:
 
 @rule(aten.cat)
 def concatenated(call: Call, results: Sequence[Tensor]) -> Sequence[Boxes]:
-    """One after the other; only the axes that some operand varies along are written out."""
+    """Return one after the other; only the axes that some operand varies along are written out."""
     result = results[0]
     operands = [call.boxes(tensor) for tensor in call["tensors"] if tensor.numel()]
     axis = call["dim"] % result.ndim
@@ -80,7 +80,7 @@ def concatenated(call: Call, results: Sequence[Tensor]) -> Sequence[Boxes]:
     aten.block_diag, aten._unsafe_index, aten.take,
 )  # fmt: skip
 def moved(call: Call, results: Sequence[Tensor]) -> Sequence[Boxes]:
-    """Elements change their places; the boxes go with them."""
+    """Return elements change their places; the boxes go with them."""
     sources = [tensor for tensor in call.tensors if tensor.is_floating_point() or tensor.is_complex()]
     if any(
         call.depends(tensor) for tensor in call.tensors if not any(tensor is source for source in sources)
@@ -100,13 +100,13 @@ def moved(call: Call, results: Sequence[Tensor]) -> Sequence[Boxes]:
     aten.detach_copy,
 )
 def kept(call: Call, results: Sequence[Tensor]) -> Sequence[Boxes]:
-    """The same elements in the same places."""
+    """Return the same elements in the same places."""
     return [same_boxes(call.operands[0], result) for result in results]
 
 
 @rule(aten.copy_)
 def copied(call: Call, results: Sequence[Tensor]) -> Sequence[Boxes]:
-    """What was there before is forgotten."""
+    """Return what was there before is forgotten."""
     source = call.boxes(call["src"])
     return [Boxes(broadcast(source, results[0].ndim), results[0].shape, source.steps, source.guessed)]
 
@@ -117,7 +117,7 @@ def copied(call: Call, results: Sequence[Tensor]) -> Sequence[Boxes]:
     aten.normal_, aten.uniform_, aten.bernoulli_,
 )  # fmt: skip
 def forgotten(call: Call, results: Sequence[Tensor]) -> Sequence[Boxes]:
-    """Values that do not depend on the operands, or at most on their shape."""
+    """Return values that do not depend on the operands, or at most on their shape."""
     value = call.get("value")
     if isinstance(value, Tensor) and call.depends(value):
         return guess(call, results)
@@ -126,7 +126,7 @@ def forgotten(call: Call, results: Sequence[Tensor]) -> Sequence[Boxes]:
 
 @rule(aten.constant_pad_nd)
 def padded(call: Call, results: Sequence[Tensor]) -> Sequence[Boxes]:
-    """Padding sees nothing; affine boxes go on past the border. Negative padding cuts off."""
+    """Pad: padding sees nothing; affine boxes go on past the border. Negative padding cuts off."""
     boxes, axes = call.operands[0], results[0].ndim
     pads = list(call["pad"])
     for number, (before, after) in enumerate(zip(pads[::2], pads[1::2], strict=True)):
@@ -142,7 +142,7 @@ def padded(call: Call, results: Sequence[Tensor]) -> Sequence[Boxes]:
     aten.replication_pad1d, aten.replication_pad2d, aten.replication_pad3d,
 )  # fmt: skip
 def reflected(call: Call, results: Sequence[Tensor]) -> Sequence[Boxes]:
-    """Padding sees what it repeats; affine boxes go on past the border."""
+    """Pad: padding sees what it repeats; affine boxes go on past the border."""
     boxes, axes = call.operands[0], results[0].ndim
     pads = list(call["padding"])
     reflects = "reflection" in str(call.func)
@@ -164,7 +164,7 @@ def reflected(call: Call, results: Sequence[Tensor]) -> Sequence[Boxes]:
 
 @rule(aten.im2col)
 def unfolded(call: Call, results: Sequence[Tensor]) -> Sequence[Boxes]:
-    """(N, C, H, W) to (N, C*kernel, positions): every tap of a window by itself."""
+    """Return (N, C, H, W) to (N, C*kernel, positions): every tap of a window by itself."""
     boxes = call.operands[0]
     if results[0].ndim != 3:
         return guess(call, results)
@@ -188,7 +188,7 @@ def unfolded(call: Call, results: Sequence[Tensor]) -> Sequence[Boxes]:
 
 @rule(aten.col2im)
 def folded(call: Call, results: Sequence[Tensor]) -> Sequence[Boxes]:
-    """(N, C*kernel, positions) to (N, C, H, W): the union of the windows that overlap at a place."""
+    """Return (N, C*kernel, positions) to (N, C, H, W): the union of the windows that overlap at a place."""
     boxes, result = call.operands[0], results[0]
     if result.ndim != 4:
         return guess(call, results)

@@ -13,13 +13,13 @@ aten = torch.ops.aten
 
 
 def _spread(values: Sequence[int] | int, axes: int) -> list[int]:
-    """One value for each spatial axis."""
+    """Return one value for each spatial axis."""
     values = [values] if isinstance(values, int) else list(values)
     return values * axes if len(values) == 1 else values
 
 
 def _places(axes: int) -> tuple[int, int]:
-    """The axes that are rows and columns by the convention (…, height, width); none for one spatial axis."""
+    """Return the axes that are rows and columns by the convention (…, height, width); none for one spatial axis."""
     return (axes - 2, axes - 1) if axes >= 4 else (-1, -1)
 
 
@@ -31,7 +31,7 @@ def _places(axes: int) -> tuple[int, int]:
     aten.miopen_convolution,
 )
 def convolved(call: Call, results: Sequence[Tensor]) -> Sequence[Boxes]:
-    """Windows over the spatial axes, the union over the input channels of a group."""
+    """Return windows over the spatial axes, the union over the input channels of a group."""
     source, weight, result = call.get("input", call.get("self")), call["weight"], results[0]
     boxes, transposed = call.boxes(source), bool(call.get("transposed", False))
     spatial = weight.ndim - 2
@@ -54,7 +54,7 @@ def convolved(call: Call, results: Sequence[Tensor]) -> Sequence[Boxes]:
 
 
 def _mixed_channels(boxes: Boxes, axis: int, groups: int, outputs: int) -> Boxes:
-    """Every output channel of a group sees every input channel of it."""
+    """Return every output channel of a group sees every input channel of it."""
     shape = torch.Size([*boxes.shape[:axis], outputs, *boxes.shape[axis + 1 :]])
 
     def mix(edge: Tensor) -> Tensor:
@@ -67,7 +67,7 @@ def _mixed_channels(boxes: Boxes, axis: int, groups: int, outputs: int) -> Boxes
 
 
 def _with_weight(call: Call, weight: Tensor, boxes: Boxes) -> Boxes:
-    """A weight that the data makes (a dynamic convolution) is a global gate."""
+    """Return a weight that the data makes (a dynamic convolution) is a global gate."""
     if not call.depends(weight):
         return boxes
     made = call.boxes(weight)
@@ -85,7 +85,7 @@ def _with_weight(call: Call, weight: Tensor, boxes: Boxes) -> Boxes:
     aten.avg_pool1d, aten.avg_pool2d, aten.avg_pool3d, aten.mkldnn_max_pool2d, aten.max_pool1d_with_indices,
 )  # fmt: skip
 def pooled(call: Call, results: Sequence[Tensor]) -> Sequence[Boxes]:
-    """Windows over the spatial axes; a last window that hangs over (`ceil_mode`) sees what is there."""
+    """Return windows over the spatial axes; a last window that hangs over (`ceil_mode`) sees what is there."""
     boxes, result = call.operands[0], results[0]
     kernel_length = {"1": 1, "2": 2, "3": 3}[next(c for c in str(call.func.overloadpacket) if c.isdigit())]
     first = result.ndim - kernel_length
@@ -110,7 +110,9 @@ def pooled(call: Call, results: Sequence[Tensor]) -> Sequence[Boxes]:
     aten.adaptive_avg_pool2d, aten.adaptive_avg_pool3d, aten.mkldnn_adaptive_avg_pool2d,
 )  # fmt: skip
 def adaptively_pooled(call: Call, results: Sequence[Tensor]) -> Sequence[Boxes]:
-    """Windows of nearly equal length that cover the axis together; one for all is a global pool, without steps."""
+    """Return windows of nearly equal length that cover the axis together; one for all is a global pool, without
+    steps.
+    """
     boxes, result = call.operands[0], results[0]
     for axis in range(result.ndim - len(call["output_size"]), result.ndim):
         inputs, outputs = boxes.shape[axis], result.shape[axis]
@@ -124,7 +126,7 @@ def adaptively_pooled(call: Call, results: Sequence[Tensor]) -> Sequence[Boxes]:
     aten._upsample_bilinear2d_aa, aten._upsample_bicubic2d_aa, aten._upsample_lanczos2d_aa,
 )  # fmt: skip
 def resampled(call: Call, results: Sequence[Tensor]) -> Sequence[Boxes]:
-    """Which inputs reach which outputs is asked of the operator itself, one axis at a time."""
+    """Return which inputs reach which outputs is asked of the operator itself, one axis at a time."""
     boxes, result = call.operands[0], results[0]
     for axis in (2, 3):
         inputs, outputs = boxes.shape[axis], result.shape[axis]
@@ -134,7 +136,7 @@ def resampled(call: Call, results: Sequence[Tensor]) -> Sequence[Boxes]:
 
 
 def _weights(call: Call, axis: int, inputs: int, outputs: int) -> Tensor:
-    """(outputs, inputs): how much each input position adds to each output position along one axis."""
+    """Return (outputs, inputs): how much each input position adds to each output position along one axis."""
     size = [outputs, 1] if axis == 2 else [1, outputs]
     changed = {"output_size": size, ("scales_w" if axis == 2 else "scales_h"): None}
     columns: list[Tensor] = []

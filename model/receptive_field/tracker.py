@@ -28,12 +28,12 @@ Geometry = tuple[tuple[int, ...], tuple[int, ...], int]
 
 
 def geometry(tensor: Tensor) -> Geometry:
-    """Where the elements of a tensor lie in its storage."""
+    """Return where the elements of a tensor lie in its storage."""
     return tuple(tensor.shape), tuple(tensor.stride()), int(tensor.storage_offset())
 
 
 def storage_key(tensor: Tensor) -> int:
-    """Which storage a tensor lies in; the number is not given to another while a `StorageWeakRef` is held."""
+    """Return which storage a tensor lies in; the number is not given to another while a `StorageWeakRef` is held."""
     return tensor.untyped_storage()._cdata  # pyright: ignore[reportPrivateUsage]
 
 
@@ -48,14 +48,14 @@ class StorageBoxes:
         self.views: dict[Geometry, Boxes] = {self.owner: boxes}
 
     def read(self, tensor: Tensor) -> Boxes:
-        """The boxes of a view of this storage."""
+        """Return the boxes of a view of this storage."""
         place = geometry(tensor)
         if place not in self.views:
             self.views[place] = self._gather(tensor, place)
         return self.views[place]
 
     def write(self, tensor: Tensor, boxes: Boxes) -> None:
-        """New boxes for the elements of a view, as an in-place operator makes them."""
+        """Set new boxes for the elements of a view, as an in-place operator makes them."""
         place = geometry(tensor)
         if place in self.views and self.views[place].same_as(boxes):
             return
@@ -74,11 +74,11 @@ class StorageBoxes:
         }
 
     def add_view(self, tensor: Tensor, boxes: Boxes) -> None:
-        """Boxes of a view that are already known."""
+        """Add boxes of a view that are already known."""
         self.views.setdefault(geometry(tensor), boxes)
 
     def _flat(self) -> list[Tensor]:
-        """The edge arrays in the order of the storage; elements that the owner leaves out are empty."""
+        """Return the edge arrays in the order of the storage; elements that the owner leaves out are empty."""
         size, stride, offset = self.owner
         flat: list[Tensor] = []
         for edge in self.views[self.owner].expanded():
@@ -110,11 +110,11 @@ class BoxTracker(TorchDispatchMode):
         self._write(images, input_boxes(images.shape))
 
     def depends(self, tensor: Tensor) -> bool:
-        """Whether the input can reach the tensor at all."""
+        """Return whether the input can reach the tensor at all."""
         return tensor.layout == torch.strided and storage_key(tensor) in self._storages
 
     def boxes(self, tensor: Tensor) -> Boxes:
-        """The boxes of a tensor; empty ones for constants and parameters."""
+        """Return the boxes of a tensor; empty ones for constants and parameters."""
         if not self.depends(tensor):
             return empty_boxes(tensor.shape)
         return self._storages[storage_key(tensor)].read(tensor)
@@ -139,7 +139,7 @@ class BoxTracker(TorchDispatchMode):
         return result
 
     def _follow(self, call: Call, result: Any) -> None:
-        """Gives the results of an operator their boxes."""
+        """Give the results of an operator their boxes."""
         if torch.Tag.inplace_view in call.func.tags:
             return  # only the geometry changed; the storage's boxes hold
         leaves = [leaf for leaf in tree_leaves(result) if isinstance(leaf, Tensor)] or call.written

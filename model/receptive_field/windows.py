@@ -9,13 +9,13 @@ NOWHERE = -(1 << 20)
 
 
 def forward_taps(outputs: int, *, kernel: int, stride: int, padding: int, dilation: int = 1) -> Tensor:
-    """(outputs, kernel) int64: which input positions each output position reads; those outside are padding."""
+    """Return (outputs, kernel) int64: which input positions each output position reads; those outside are padding."""
     starts = torch.arange(outputs) * stride - padding
     return starts[:, None] + torch.arange(kernel) * dilation
 
 
 def transposed_taps(outputs: int, *, kernel: int, stride: int, padding: int, dilation: int = 1) -> Tensor:
-    """(outputs, most taps) int64: input i reaches output i*stride - padding + j*dilation for each j < kernel.
+    """Return (outputs, most taps) int64: input i reaches output i*stride - padding + j*dilation for each j < kernel.
 
     Rows with fewer taps repeat one. An output that no tap reaches (a stride larger than the kernel) reads NOWHERE.
     """
@@ -27,14 +27,16 @@ def transposed_taps(outputs: int, *, kernel: int, stride: int, padding: int, dil
 
 
 def adaptive_taps(inputs: int, outputs: int) -> Tensor:
-    """(outputs, most taps) int64: window o is floor(o*inputs/outputs) … ceil((o+1)*inputs/outputs) - 1."""
+    """Return (outputs, most taps) int64: window o is floor(o*inputs/outputs) … ceil((o+1)*inputs/outputs) - 1."""
     return _ragged(
         [list(range(o * inputs // outputs, -(-(o + 1) * inputs // outputs))) for o in range(outputs)]
     )
 
 
 def matrix_taps(weights: Tensor) -> Tensor:
-    """(outputs, most taps) int64: the input positions with a weight other than zero. weights: (outputs, inputs)."""
+    """Return (outputs, most taps) int64: the input positions with a weight other than zero. weights: (outputs,
+    inputs).
+    """
     return _ragged([row.nonzero().flatten().tolist() for row in weights])
 
 
@@ -45,7 +47,7 @@ def _ragged(rows: list[list[int]]) -> Tensor:
 
 
 def slide(boxes: Boxes, axis: int, taps: Tensor, *, scale: float, spatial: tuple[int, int]) -> Boxes:
-    """The boxes of windows along one axis.
+    """Return the boxes of windows along one axis.
 
     axis: which, counted from 0. taps: (outputs, taps) int64 input positions. scale: by how many input positions
     neighbouring windows differ. spatial: the axes that are rows and columns, where boxes do not tell (one position).
@@ -87,18 +89,18 @@ def _slide_edge(array: Tensor, edge: Edge, axis: int, *, taps: Tensor, size: int
 
 
 def _outside(taps: Tensor, size: int) -> tuple[int, int]:
-    """How many positions before the first and after the last are read."""
+    """Return how many positions before the first and after the last are read."""
     return max(0, -int(taps.min())), max(0, int(taps.max()) + 1 - size)
 
 
 def _nearest_reached(taps: Tensor) -> Tensor:
-    """An output that nothing reaches still has a place on the affine grid: that of the output before it."""
+    """Return an output that nothing reaches still has a place on the affine grid: that of the output before it."""
     reached = taps.cummax(dim=0).values
     return torch.where(taps == NOWHERE, torch.where(reached == NOWHERE, 0, reached), taps)
 
 
 def _surround(array: Tensor, axis: int, before: int, after: int) -> Tensor:
-    """Empty boxes at both ends."""
+    """Return empty boxes at both ends."""
     pieces = [_nothing(array, axis, before), array, _nothing(array, axis, after)]
     return torch.cat([piece for piece in pieces if piece.shape[axis]], dim=axis)
 
@@ -109,14 +111,14 @@ def _nothing(array: Tensor, axis: int, length: int) -> Tensor:
 
 
 def _extend(array: Tensor, axis: int, before: int, after: int, step: float) -> Tensor:
-    """Both ends continued in a straight line; where there is one position only, by `step`."""
+    """Return both ends continued in a straight line; where there is one position only, by `step`."""
     start = _line(array.flip(axis), axis, before, -step).flip(axis)
     pieces = [start, array, _line(array, axis, after, step)]
     return torch.cat([piece for piece in pieces if piece.shape[axis]], dim=axis)
 
 
 def _line(array: Tensor, axis: int, count: int, step: float) -> Tensor:
-    """`count` more positions after the last."""
+    """Return `count` more positions after the last."""
     size = array.shape[axis]
     last = array.narrow(axis, size - 1, 1)
     ahead = torch.arange(1, count + 1).view([-1 if at == axis else 1 for at in range(array.ndim)])

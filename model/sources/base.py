@@ -59,7 +59,7 @@ class Built:
 
 @contextmanager
 def seeded(seed: int = RANDOM_SEED) -> Generator[None, None, None]:
-    """Every global random generator starts from `seed` inside the block, and is as it was after it."""
+    """Return every global random generator starts from `seed` inside the block, and is as it was after it."""
     python_state, numpy_state = random.getstate(), np.random.get_state()
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
     with torch.random.fork_rng(devices=devices):
@@ -76,7 +76,7 @@ def seeded(seed: int = RANDOM_SEED) -> Generator[None, None, None]:
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
-    """'; did you mean …?' with the known names that are closest, or a full stop."""
+    """Return '; did you mean …?' with the known names that are closest, or a full stop."""
     lowered = {candidate.lower(): candidate for candidate in known}
     close = difflib.get_close_matches(name.lower(), lowered, n=3, cutoff=0.5)
     close = close or sorted(candidate for candidate in lowered if name and name.lower() in candidate)[:3]
@@ -84,7 +84,7 @@ def suggest(name: str, known: Iterable[str]) -> str:
 
 
 def listed(names: Iterable[str], limit: int = 12) -> str:
-    """The first names, and how many more there are."""
+    """Return the first names, and how many more there are."""
     every = list(names)
     more = f" and {len(every) - limit} more" if len(every) > limit else ""
     return ", ".join(every[:limit]) + more

@@ -39,7 +39,7 @@ class Checkpoint:
 
 
 def read_checkpoint(weights: Path) -> Checkpoint:
-    """The tensors of a checkpoint by name, out of the usual wrappers, on the CPU.
+    """Return the tensors of a checkpoint by name, out of the usual wrappers, on the CPU.
 
     weights: a file, or FILE#NAME for the set of that name in it. `.safetensors` by safetensors, `.pth` and the like by
     torch with `weights_only=True`. Raises ModelSpecError.
@@ -62,7 +62,7 @@ def read_checkpoint(weights: Path) -> Checkpoint:
 
 
 def _has_prefix(content: object, key: str) -> bool:
-    """Whether a flat state dict has tensors of a module of that name."""
+    """Return whether a flat state dict has tensors of a module of that name."""
     names = list(cast("Mapping[object, object]", content)) if isinstance(content, Mapping) else []
     return any(str(name).startswith(f"{key}.") for name in names)
 
@@ -75,7 +75,7 @@ def _only(state: State, prefix: str) -> State:
 
 
 def check_checkpoint(path: Path) -> None:
-    """Raises ModelSpecError unless `path`, or FILE of FILE#NAME, is a file of a kind that is read."""
+    """Raise ModelSpecError unless `path`, or FILE of FILE#NAME, is a file of a kind that is read."""
     path, _ = split_key(path)
     if path.is_dir():
         raise ModelSpecError(f"--weights {path} is a folder; it must be {ALLOWED}")
@@ -89,7 +89,7 @@ def check_checkpoint(path: Path) -> None:
 
 
 def head_size(network: nn.Module, state: State, outputs: int) -> int | None:
-    """How many outputs the checkpoint's head has, where they are not the network's `outputs`.
+    """Return how many outputs the checkpoint's head has, where they are not the network's `outputs`.
 
     Looks at the tensors of one name that differ in their first length alone; None where they do not say one
     number.
@@ -106,7 +106,7 @@ def head_size(network: nn.Module, state: State, outputs: int) -> int | None:
 
 
 def fill(network: nn.Module, state: State, origin: str) -> None:
-    """Loads `state` into `network`; raises ModelSpecError unless names and shapes match.
+    """Load `state` into `network`; raises ModelSpecError unless names and shapes match.
 
     A prefix that all names share is taken off where that makes them match. A batch normalisation's
     `num_batches_tracked` may be missing: nothing reads it in eval mode.
@@ -182,7 +182,7 @@ def _read_torch(path: Path) -> object:
 
 
 def _harmless() -> list[Callable[..., Any] | tuple[Callable[..., Any], str]]:
-    """What training scripts put beside the weights (arguments, metrics); restoring it runs no code."""
+    """Return what training scripts put beside the weights (arguments, metrics); restoring it runs no code."""
     scalar = cast("Callable[..., Any]", np.float64(0).__reduce__()[0])
     kinds = {type(np.dtype(kind)) for kind in ("bool", "int32", "int64", "float32", "float64")}
     return [
@@ -196,7 +196,7 @@ def _harmless() -> list[Callable[..., Any] | tuple[Callable[..., Any], str]]:
 
 
 def _unwrap(content: object, path: Path) -> State:
-    """The mapping of names to tensors inside the usual wrappers; what is no tensor is left out."""
+    """Return the mapping of names to tensors inside the usual wrappers; what is no tensor is left out."""
     while isinstance(content, Mapping):
         mapping = cast("Mapping[str, object]", content)
         inner = next((mapping[key] for key in WRAPPERS if holds_tensors(mapping.get(key))), None)
@@ -217,7 +217,7 @@ def _unwrap(content: object, path: Path) -> State:
 
 
 def _match_prefix(state: State, expected: set[str]) -> State:
-    """The state without what its names have before the network's own.
+    """Return the state without what its names have before the network's own.
 
     Where the network is one of several modules of what was trained (with a criterion that has buffers, or a second
     network), it is that module whose names are all of the network's. Raises ModelSpecError where several are.
@@ -238,7 +238,7 @@ def _match_prefix(state: State, expected: set[str]) -> State:
 
 
 def _covers(state: State, prefix: str, expected: set[str]) -> bool:
-    """Whether the names below a prefix are the network's."""
+    """Return whether the names below a prefix are the network's."""
     names = {name.removeprefix(prefix) for name in state if name.startswith(prefix)}
     needed = {name for name in expected if not name.endswith("num_batches_tracked")}
     return needed <= names <= expected

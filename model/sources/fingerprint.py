@@ -11,18 +11,18 @@ from .base import listed
 
 
 def fingerprint(network: nn.Module) -> str:
-    """SHA-256 (hexadecimal) of the state dict in the order of its names; the same on every device."""
+    """Return SHA-256 (hexadecimal) of the state dict in the order of its names; the same on every device."""
     return hashlib.sha256(json.dumps(digests(network)).encode()).hexdigest()
 
 
 def digests(network: nn.Module) -> dict[str, str]:
-    """SHA-256 of each tensor's type, shape and bytes, by name, sorted; what is no tensor is left out."""
+    """Return SHA-256 of each tensor's type, shape and bytes, by name, sorted; what is no tensor is left out."""
     state = network.state_dict()
     return {name: _digest(state[name]) for name in sorted(state) if isinstance(state[name], Tensor)}
 
 
 def check_values(network: nn.Module, spec: str) -> None:
-    """Raises ModelSpecError where a tensor has no values: a lazy layer that was not sized, or the meta device."""
+    """Raise ModelSpecError where a tensor has no values: a lazy layer that was not sized, or the meta device."""
     tensors = [*network.named_parameters(), *network.named_buffers()]
     absent = [name for name, tensor in tensors if torch.nn.parameter.is_lazy(tensor) or tensor.is_meta]
     if absent:

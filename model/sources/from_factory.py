@@ -22,7 +22,7 @@ Word = TypeVar("Word", Task, Form)
 
 
 def build(request: Request) -> Built:
-    """The network that the factory returns, with the module's PREPROCESS and CLASSES. Raises ModelSpecError.
+    """Return the network that the factory returns, with the module's PREPROCESS and CLASSES. Raises ModelSpecError.
 
     Without PREPROCESS there is no network, except where only the architecture matters: then ImageNet's is assumed.
     """
@@ -50,7 +50,7 @@ def build(request: Request) -> Built:
 
 
 def _make(factory: Callable[[], nn.Module], request: Request) -> tuple[nn.Module, str, tuple[str, ...]]:
-    """The network, the description of its weights, and what a person should know of them."""
+    """Return the network, the description of its weights, and what a person should know of them."""
     spec = request.spec
     if spec.weights == OWN:
         return (_call_trained(factory, spec) if request.need_weights else _call(factory, spec)), OWN, ()
@@ -63,7 +63,7 @@ def _make(factory: Callable[[], nn.Module], request: Request) -> tuple[nn.Module
 
 
 def _call_trained(factory: Callable[[], nn.Module], spec: ModelSpec) -> nn.Module:
-    """The network; ModelSpecError where another seed gives other weights: then they were drawn, not trained."""
+    """Return the network; ModelSpecError where another seed gives other weights: then they were drawn, not trained."""
     network = _call(factory, spec)
     check_values(network, str(spec))
     first = digests(network)
@@ -104,7 +104,7 @@ def _check_parameters(factory: Callable[[], nn.Module], spec: ModelSpec) -> None
 
 
 def _import(spec: ModelSpec) -> tuple[UserImports, ModuleType]:
-    """What the module may import, and the module."""
+    """Return what the module may import, and the module."""
     if spec.source == "module":
         imports = UserImports(Path.cwd())
         return imports, import_module(spec.place, imports)
@@ -159,7 +159,7 @@ def _classes(module: ModuleType) -> tuple[str, ...] | None:
 
 
 def _one_of(module: ModuleType, name: str, allowed: tuple[Word, ...]) -> Word | None:
-    """What the module declares under this name. Raises ModelSpecError where it is none of what is allowed."""
+    """Return what the module declares under this name. Raises ModelSpecError where it is none of what is allowed."""
     declared: object = getattr(module, name, None)
     if declared is None:
         return None

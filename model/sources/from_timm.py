@@ -25,7 +25,7 @@ _OTHERWISE = "; write a factory (FILE.py:FACTORY) with a PREPROCESS that says wh
 
 
 def build(request: Request) -> Built:
-    """The timm network that is asked for. Raises ModelSpecError.
+    """Return the timm network that is asked for. Raises ModelSpecError.
 
     With random weights or a checkpoint, a tag in the name still says what the preprocessing is.
     """
@@ -92,7 +92,7 @@ def _create(name: str, *, pretrained: bool, **options: Any) -> nn.Module:
 
 
 def _check_name(name: str) -> None:
-    """Raises ModelSpecError for an architecture or a tag that timm does not have."""
+    """Raise ModelSpecError for an architecture or a tag that timm does not have."""
     if ":" in name:  # a hub's or a folder's name, which timm itself looks up
         return
     architecture, _, tag = name.partition(".")
@@ -138,7 +138,9 @@ def _config(network: nn.Module) -> dict[str, Any]:
 
 
 def _convert(network: nn.Module, state: State) -> State:
-    """The names that this version of timm uses, by the conversion that its file for this architecture has, if any."""
+    """Return the names that this version of timm uses, by the conversion that its file for this architecture has, if
+    any.
+    """
     convert = getattr(sys.modules[type(network).__module__], "checkpoint_filter_fn", None)
     if convert is None or set(state) <= set(network.state_dict()):
         return state
@@ -146,7 +148,9 @@ def _convert(network: nn.Module, state: State) -> State:
 
 
 def _classes(outputs: int) -> tuple[str, ...] | None:
-    """The names of ImageNet's 1,000 classes, as torchvision has them; WordNet ids of timm's larger sets; else None."""
+    """Return the names of ImageNet's 1,000 classes, as torchvision has them; WordNet ids of timm's larger sets; else
+    None.
+    """
     if outputs == 1000:
         return tuple(torchvision.models.AlexNet_Weights.DEFAULT.meta["categories"])
     subset = _data.infer_imagenet_subset({"num_classes": outputs})
@@ -154,7 +158,7 @@ def _classes(outputs: int) -> tuple[str, ...] | None:
 
 
 def _preprocess(network: nn.Module) -> Preprocess:
-    """timm's evaluation transform (`timm.data.transforms_factory.transforms_imagenet_eval`) as a Frame."""
+    """Return timm's evaluation transform (`timm.data.transforms_factory.transforms_imagenet_eval`) as a Frame."""
     config = _data.resolve_model_data_config(network)
     channels, height, width = config["input_size"]
     if channels != 3 or len(config["mean"]) != 3 or len(config["std"]) != 3:

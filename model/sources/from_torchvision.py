@@ -28,7 +28,7 @@ _DOTTED_DENSENET = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..
 
 
 def build(request: Request) -> Built:
-    """The torchvision network that is asked for. Raises ModelSpecError.
+    """Return the torchvision network that is asked for. Raises ModelSpecError.
 
     With random weights or a checkpoint it is otherwise as with its DEFAULT weights (or the tag's, where one is named):
     input size, preprocessing, `transform_input`; class names where the head has as many outputs.
@@ -94,7 +94,7 @@ def _stated(preset: WeightsEnum, named: WeightsEnum | None) -> str:
 
 
 def _untrained(name: str, preset: WeightsEnum, *, auxiliary: bool = False, **options: Any) -> nn.Module:
-    """As torchvision builds it for `preset`, without loading its weights."""
+    """Build it as torchvision does for `preset`, without loading its weights."""
     builder = _builder(name)
     module = builder.__module__.rpartition(".")[2]
     if module in ("googlenet", "inception"):
@@ -123,7 +123,7 @@ def _builder(name: str) -> Callable[..., nn.Module]:
 
 
 def _tags(name: str) -> type[WeightsEnum]:
-    """The weights of a classification model; raises ModelSpecError for any other name."""
+    """Return the weights of a classification model; raises ModelSpecError for any other name."""
     classifiers = torchvision.models.list_models(module=torchvision.models)
     if name in classifiers:
         return torchvision.models.get_model_weights(name)
@@ -159,7 +159,7 @@ def _default(tags: type[WeightsEnum]) -> WeightsEnum:
 
 
 def _recognise(tags: type[WeightsEnum], path: Path) -> WeightsEnum | None:
-    """The weights that a file holds, by the SHA-256 that torchvision's file names begin with."""
+    """Return the weights that a file holds, by the SHA-256 that torchvision's file names begin with."""
     named = {match[1]: tag for tag in tags if (match := re.search(r"-([0-9a-f]{8,})\.pth$", tag.url))}
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
@@ -167,7 +167,7 @@ def _recognise(tags: type[WeightsEnum], path: Path) -> WeightsEnum | None:
 
 
 def _rename(name: str, state: State) -> State:
-    """The names of today for those in torchvision's own DenseNet files, which it renames as it loads them."""
+    """Return the names of today for those in torchvision's own DenseNet files, which it renames as it loads them."""
     if name.startswith("densenet"):
         for key in list(state):
             if match := _DOTTED_DENSENET.match(key):
@@ -180,7 +180,7 @@ def _categories(preset: WeightsEnum) -> tuple[str, ...]:
 
 
 def _preprocess(preset: WeightsEnum) -> Preprocess:
-    """What `preset.transforms()` does, read from its attributes."""
+    """Return what `preset.transforms()` does, read from its attributes."""
     steps: Any = preset.transforms()
     resize, crop = tuple(steps.resize_size), tuple(steps.crop_size)
     interpolation = cast("InterpolationMode", steps.interpolation).value

@@ -85,12 +85,12 @@ def _read(place: str, what: str, read: Any) -> Any:
 
 
 def _first_lines(error: Exception) -> str:
-    """What a person needs of transformers' long messages."""
+    """Return what a person needs of transformers' long messages."""
     return " ".join(str(error).split("\n\n")[0].split()) or type(error).__name__
 
 
 def _pretrained(place: str) -> nn.Module:
-    """Raises ModelSpecError where a weight is not in the checkpoint: transformers would make it up."""
+    """Raise ModelSpecError where a weight is not in the checkpoint: transformers would make it up."""
 
     def load() -> tuple[nn.Module, dict[str, Any]]:
         return _library.AutoModelForImageClassification.from_pretrained(
@@ -122,12 +122,12 @@ def _from_checkpoint(config: Any, path: Path) -> tuple[nn.Module, str, tuple[str
 
 
 def _revision(config: Any, place: str) -> str:
-    """What the manifest calls the weights: the hub's commit, or the folder's name."""
+    """Return what the manifest calls the weights: the hub's commit, or the folder's name."""
     return str(getattr(config, "_commit_hash", None) or Path(place).name)
 
 
 def _classes(config: Any) -> tuple[str, ...] | None:
-    """The names in `id2label`; None where they are transformers' own LABEL_0, LABEL_1 …"""
+    """Return the names in `id2label`; None where they are transformers' own LABEL_0, LABEL_1 …"""
     names = cast("Mapping[int, str]", getattr(config, "id2label", None) or {})
     if sorted(names) != list(range(len(names))):
         return None
@@ -191,7 +191,7 @@ def _sides(size: Any) -> dict[str, int] | None:
 
 
 def _compare(preprocess: Preprocess, processor: Any, name: str) -> None:
-    """Raises ModelSpecError where the processor gives other pixels than `preprocess` does."""
+    """Raise ModelSpecError where the processor gives other pixels than `preprocess` does."""
     rng = np.random.default_rng(0)
     for height, width in _NOISE_SIZES:
         pixels = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)

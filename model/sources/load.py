@@ -53,7 +53,7 @@ class LoadedModel:
 def load_model(
     spec: str, *, weights: str | None = None, device: str = "cpu", need_weights: bool = True
 ) -> LoadedModel:
-    """The network that `spec` names (see `spec.py`), with the checkpoint in the file `weights` if one is given.
+    """Return the network that `spec` names (see `spec.py`), with the checkpoint in the file `weights` if one is given.
 
     need_weights: False where only the architecture matters: nothing is downloaded, weights are random unless
     `weights` gives them, and what is no classifier is allowed. The network runs once, on noise, to see what it gives.
@@ -128,7 +128,8 @@ def _find_device(name: str) -> torch.device:
 def _scores(
     built: Built, network: nn.Module, spec: str, device: torch.device, *, required: bool
 ) -> Tensor | None:
-    """(images, outputs), what the network gives for noise; None where it gives something else, and is no classifier by
+    """Return (images, outputs), what the network gives for noise; None where it gives something else, and is no
+    classifier by
     what its file says, or `required` is False."""
     height, width = built.preprocess.input_size
     images = noise_images((height, width), device)
@@ -154,7 +155,7 @@ def _scores(
 
 
 def _advice(network: nn.Module) -> str:
-    """What to do about the commonest reasons for which a network takes no float32 RGB image."""
+    """Return what to do about the commonest reasons for which a network takes no float32 RGB image."""
     kind = next(
         (parameter.dtype for parameter in network.parameters() if parameter.is_floating_point()),
         torch.float32,

@@ -59,7 +59,8 @@ class Preprocess:
         return self.frame.input_size(1, 1)
 
     def fit(self, image: Tensor) -> Tensor:
-        """image: (3, H, W) uint8 → (3, height, width) uint8: resized, cut from the centre, padded with zeros.
+        """Fit an image. image: (3, H, W) uint8 → (3, height, width) uint8: resized, cut from the centre, padded with
+        zeros.
 
         Raises ImageError (too_large) where the resize would need more than MAX_RESIZED_PIXELS.
         """
@@ -86,7 +87,7 @@ class Preprocess:
         return transforms.resize(image, [height, width], interpolation=mode, antialias=self.antialias)
 
     def normalise(self, batch: Tensor, out: Tensor | None = None) -> Tensor:
-        """batch: (N, 3, h, w) uint8 → (N, 3, h, w) float32, channels last: (x / 255 - mean) / std.
+        """Normalise a batch. batch: (N, 3, h, w) uint8 → (N, 3, h, w) float32, channels last: (x / 255 - mean) / std.
 
         Fastest where the batch is channels last too, and where `out` (float32, channels last) is used again.
         """
@@ -104,7 +105,7 @@ class Preprocess:
         return out
 
     def to_dict(self) -> dict[str, Any]:
-        """For manifests; `from_dict` reads it back."""
+        """Return it for manifests; `from_dict` reads it back."""
         return {
             "resize": list(self.frame.resize) if isinstance(self.frame.resize, tuple) else self.frame.resize,
             "crop": None if self.frame.crop is None else list(self.frame.crop),
@@ -116,7 +117,7 @@ class Preprocess:
 
     @classmethod
     def from_dict(cls, declared: Mapping[str, Any]) -> "Preprocess":
-        """Reads a manifest's preprocessing, or the PREPROCESS of a factory's module.
+        """Read a manifest's preprocessing, or the PREPROCESS of a factory's module.
 
         `resize` is the shorter side, [height, width] or None; `crop` a side, [height, width] or None, which begins at
         the even pixel or, by `crop_rounding` "down", at the first where it would begin between two;
@@ -154,7 +155,7 @@ IMAGENET = Preprocess(Frame(256, (224, 224)), (0.485, 0.456, 0.406), (0.229, 0.2
 
 
 def _cut(image: Tensor, top: int, left: int, height: int, width: int) -> Tensor:
-    """The window of (3, H, W) at (top, left), with zeros outside the image."""
+    """Return the window of (3, H, W) at (top, left), with zeros outside the image."""
     if (top, left, height, width) == (0, 0, *image.shape[1:]):
         return image
     if top >= 0 and left >= 0 and top + height <= image.shape[1] and left + width <= image.shape[2]:
@@ -168,7 +169,7 @@ def _cut(image: Tensor, top: int, left: int, height: int, width: int) -> Tensor:
 
 @lru_cache(maxsize=16)
 def _constants(mean: Triple, std: Triple, device: torch.device, size: tuple[int, int]) -> tuple[Tensor, ...]:
-    """255, mean and std, each (3, height, width) float32, channels last, on the device.
+    """Return 255, mean and std, each (3, height, width) float32, channels last, on the device.
 
     Made once: a copy in every batch would make it wait. As large as an image because broadcasting along the
     innermost axis is not vectorised. 255 is a tensor because CUDA multiplies by the reciprocal of a number,

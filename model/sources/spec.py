@@ -66,7 +66,7 @@ class ModelSpec:
 
 
 def parse_spec(text: str) -> ModelSpec:
-    """The model that `text` names.
+    """Return the model that `text` names.
 
     Raises ModelSpecError where it follows none of the forms; whether the model exists is not looked at.
     """

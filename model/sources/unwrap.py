@@ -15,7 +15,7 @@ _WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel)
 
 
 def plain_network(network: nn.Module, name: str) -> nn.Module:
-    """The network inside its wrappers, every module of which runs in Python.
+    """Return the network inside its wrappers, every module of which runs in Python.
 
     name: of the factory, for messages. Raises ModelSpecError for TorchScript, and for a compiled part of a network.
     """
@@ -33,14 +33,14 @@ def plain_network(network: nn.Module, name: str) -> nn.Module:
 
 
 def _inside(network: nn.Module) -> nn.Module | None:
-    """What a wrapper wraps, or None."""
+    """Return what a wrapper wraps, or None."""
     if isinstance(network, _WRAPPERS):
         return cast("nn.Module", network.module)
     return cast("nn.Module", network._orig_mod) if _is_compiled(network) else None
 
 
 def _hidden_kind(module: nn.Module) -> str | None:
-    """What cannot be watched about a module, and why; None for an ordinary one."""
+    """Return what cannot be watched about a module, and why; None for an ordinary one."""
     if isinstance(module, torch.jit.ScriptModule):
         return "TorchScript, whose modules cannot be watched"
     if _is_compiled(module):
@@ -58,7 +58,9 @@ def _hidden_kind(module: nn.Module) -> str | None:
 
 
 def _is_exported(module: nn.Module) -> bool:
-    """A graph that calls ATen's operators and no layers. By `sys.modules`: whoever has one has imported torch.fx."""
+    """Return a graph that calls ATen's operators and no layers. By `sys.modules`: whoever has one has imported
+    torch.fx.
+    """
     fx = sys.modules.get("torch.fx")
     if fx is None or not isinstance(module, fx.GraphModule):
         return False
@@ -67,5 +69,5 @@ def _is_exported(module: nn.Module) -> bool:
 
 
 def _is_compiled(network: nn.Module) -> bool:
-    """By its name: to import torch's compiler takes seconds."""
+    """Tell by its name: to import torch's compiler takes seconds."""
     return type(network).__name__ == "OptimizedModule" and hasattr(network, "_orig_mod")

@@ -49,7 +49,7 @@ class UserImports:
 
     @contextlib.contextmanager
     def active(self) -> Generator[None]:
-        """Inside the block the file's own modules are found."""
+        """Find the file's own modules inside the block."""
         _enter(self)
         try:
             yield
@@ -96,7 +96,7 @@ class UserImports:
         sys.dont_write_bytecode = self._bytecode_before
 
     def _keep_path(self) -> None:
-        """Notes what the file has put on sys.path: before everything else, or after it."""
+        """Note what the file has put on sys.path: before everything else, or after it."""
         if sys.path == [*self._front, *self._path_before, *self._back]:
             return
         before = set(self._path_before)
@@ -107,12 +107,14 @@ class UserImports:
         self._tops, self._looked_at = None, -1
 
     def _hides(self, name: str) -> bool:
-        """Whether a module that was imported from elsewhere has the name of one of the file's."""
+        """Return whether a module that was imported from elsewhere has the name of one of the file's."""
         top = name.partition(".")[0]
         return top in (self._tops or ()) and top not in _KEPT and not top.startswith(_PRIVATE)
 
     def _owns(self, name: str) -> bool:
-        """Whether a module lies directly in one of the file's folders, and not in a virtual environment there."""
+        """Return whether a module lies directly in one of the file's folders, and not in a virtual environment
+        there.
+        """
         if name.startswith(_PRIVATE):
             return False
         module = sys.modules.get(name)
@@ -160,7 +162,7 @@ def _end() -> None:
 
 
 def import_file(path: Path, imports: UserImports) -> ModuleType:
-    """The module in the file at `path` (absolute), read anew. Raises ModelSpecError with the cause."""
+    """Return the module in the file at `path` (absolute), read anew. Raises ModelSpecError with the cause."""
     package = _PRIVATE + hashlib.sha256(str(path).encode()).hexdigest()[:12]
     with imports.active():
         for name in list(sys.modules):
@@ -178,14 +180,14 @@ def import_file(path: Path, imports: UserImports) -> ModuleType:
 
 
 def import_module(name: str, imports: UserImports) -> ModuleType:
-    """The module of that dotted name, in the current folder or installed. Raises ModelSpecError."""
+    """Return the module of that dotted name, in the current folder or installed. Raises ModelSpecError."""
     doing = f"importing {name} (in {Path.cwd()} or installed)"
     with imports.active():
         return run(doing, lambda: importlib.import_module(name))
 
 
 def run(doing: str, action: Callable[[], T]) -> T:
-    """What the user's code returns; what it prints goes to stderr, because stdout is for answers.
+    """Return what the user's code returns; what it prints goes to stderr, because stdout is for answers.
 
     Raises ModelSpecError, with the exception and its place, for whatever it raises.
     """
@@ -207,7 +209,7 @@ def run(doing: str, action: Callable[[], T]) -> T:
 
 
 def _importable_names(folders: Iterable[str]) -> frozenset[str]:
-    """The top-level names of the modules and packages in these folders."""
+    """Return the top-level names of the modules and packages in these folders."""
     names: set[str] = set()
     for folder in folders:
         with contextlib.suppress(OSError):  # sys.path may name what is not there

@@ -72,7 +72,7 @@ def weight_sets(content: object) -> dict[str, object]:
 
 
 def holds_tensors(value: object) -> bool:
-    """Whether there is a tensor somewhere in nested mappings."""
+    """Return whether there is a tensor somewhere in nested mappings."""
     if not isinstance(value, Mapping):
         return False
     values = list(cast("Mapping[object, object]", value).values())

@@ -15,7 +15,7 @@ router = APIRouter(prefix="/api/v1/stores/{store}/atlases/{atlas}", route_class=
 
 @router.get("/tiles/{grid}", response_model=TilesAnswer, responses=TABLE)
 def view_tiles(asked: AskedAtlas, grid: View) -> Response:
-    """How a view is cut into tiles, at how many sizes."""
+    """Return how a view is cut into tiles, at how many sizes."""
     return asked.answer_versioned(lambda served, found: questions.tiles(served, found, grid))
 
 
@@ -25,17 +25,17 @@ def view_tiles(asked: AskedAtlas, grid: View) -> Response:
     responses=described("image/jpeg"),
 )
 def one_tile(asked: AskedAtlas, place: AskedTile) -> Response:
-    """A piece of the view, of 256 x 256 pixels at most."""
+    """Return a piece of the view, of 256 x 256 pixels at most."""
     return asked.picture(lambda served, found: questions.tile(served, found, place))
 
 
 @router.get("/at", response_model=CellAtAnswer, responses=TABLE)
 def cell_at(asked: AskedAtlas, spot: AskedSpot) -> Response:
-    """The image that a cell shows, or that the scatter shows at a place."""
+    """Return the image that a cell shows, or that the scatter shows at a place."""
     return asked.answer(lambda served, found: questions.at(served, found, spot))
 
 
 @router.get("/where", response_model=WhereAnswer, responses=TABLE)
 def where(asked: AskedAtlas, image: ImageId) -> Response:
-    """Where an image is in each view, and its coordinates."""
+    """Return where an image is in each view, and its coordinates."""
     return asked.answer(lambda served, found: questions.where(served, found, image))

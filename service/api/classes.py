@@ -17,7 +17,7 @@ router = APIRouter(prefix="/api/v1/stores", route_class=StrictRoute)
 
 @router.get("/{store}/overview", response_model=OverviewAnswer, responses=TABLE)
 def overview(request: Request, store: StoreName) -> Response:
-    """What is noteworthy: dead units, weakest classes, worst confusions, most selective units, failed images."""
+    """Return what is noteworthy: dead units, weakest classes, worst confusions, most selective units, failed images."""
     return answer(request, store, class_questions.overview)
 
 
@@ -33,7 +33,7 @@ def list_classes(
     cursor: Cursor = None,
     limit: Limit = 100,
 ) -> Response:
-    """The classes: the labels of the dataset, with how well each is recognised, a page at a time."""
+    """Return the classes: the labels of the dataset, with how well each is recognised, a page at a time."""
     return answer(
         request,
         store,
@@ -49,7 +49,7 @@ def one_class(
     store: StoreName,
     label: Annotated[str, Path(max_length=1000, description="as the dataset writes it; it may hold slashes")],
 ) -> Response:
-    """One class: its confusions, most selective units, hardest and most typical images."""
+    """Return one class: its confusions, most selective units, hardest and most typical images."""
     return answer(request, store, lambda served: class_questions.one_class(served, label))
 
 
@@ -61,7 +61,7 @@ def class_of_label(
         str, Query(max_length=1000, description="any, also those that no path can end with: `..`")
     ],
 ) -> Response:
-    """The same, by a label in the query."""
+    """Return the same, by a label in the query."""
     return answer(request, store, lambda served: class_questions.one_class(served, label))
 
 
@@ -69,5 +69,5 @@ def class_of_label(
 def class_of_index(
     request: Request, store: StoreName, label_index: Annotated[int, Path(ge=0, le=2**31 - 1)]
 ) -> Response:
-    """The same, of the class that the model has under a number; of several labels the first."""
+    """Return the same, of the class that the model has under a number; of several labels the first."""
     return answer(request, store, lambda served: class_questions.class_of_index(served, label_index))

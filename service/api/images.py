@@ -30,7 +30,7 @@ def list_images(
     cursor: Cursor = None,
     limit: Limit = 100,
 ) -> Response:
-    """The images that a filter keeps, a page at a time: by loss, the hardest of anything."""
+    """Return the images that a filter keeps, a page at a time: by loss, the hardest of anything."""
     return answer(
         request,
         store,
@@ -42,7 +42,7 @@ def list_images(
 
 @router.get("/{store}/images/{image_id}", response_model=ImageAnswer, responses=TABLE)
 def one_image(request: Request, store: StoreName, image_id: Number) -> Response:
-    """Everything known of one image."""
+    """Return everything known of one image."""
     return answer(request, store, lambda served: ask.image(served, image_id))
 
 
@@ -55,7 +55,7 @@ def image_units(
     layer: Annotated[str | None, Query(max_length=MAX_LAYER, description="default: each")] = None,
     k: Annotated[int, Query(ge=1, le=8, description="units of a layer")] = 4,
 ) -> Response:
-    """The units that an image fires most, by layer, and where in the image they do."""
+    """Return the units that an image fires most, by layer, and where in the image they do."""
     return answer(
         request, store, lambda served: image_questions.image_units(served, image_id, layer=layer, k=k)
     )

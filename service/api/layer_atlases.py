@@ -18,13 +18,13 @@ router = APIRouter(prefix="/api/v1/stores/{store}/layers/{layer:layer}/atlases",
 
 @router.get("/{kind}", response_model=LayerAtlasAnswer, responses=TABLE)
 def layer_atlas(asked: AskedLayerAtlas) -> Response:
-    """How a layer's atlas was made, and how good it is."""
+    """Return how a layer's atlas was made, and how good it is."""
     return asked.answer(lambda served, found: questions.describe(served, found, asked.kind))
 
 
 @router.get("/{kind}/tiles/{grid}", response_model=TilesAnswer, responses=TABLE)
 def layer_tiles(asked: AskedLayerAtlas, grid: View) -> Response:
-    """How a view is cut into tiles, at how many sizes."""
+    """Return how a view is cut into tiles, at how many sizes."""
     return asked.answer_versioned(lambda served, found: questions.tiles(served, found, asked.kind, grid))
 
 
@@ -34,19 +34,19 @@ def layer_tiles(asked: AskedLayerAtlas, grid: View) -> Response:
     responses=described("image/jpeg"),
 )
 def layer_tile(asked: AskedLayerAtlas, place: AskedTile) -> Response:
-    """A piece of the view, of 256 x 256 pixels at most."""
+    """Return a piece of the view, of 256 x 256 pixels at most."""
     return asked.picture(lambda served, found: tile(served, found.atlas, place))
 
 
 @router.get("/{kind}/at", response_model=LayerCellAnswer, responses=TABLE)
 def layer_cell_at(asked: AskedLayerAtlas, spot: AskedSpot) -> Response:
-    """What a view shows at a place."""
+    """Return what a view shows at a place."""
     return asked.answer_versioned(lambda served, found: questions.at(served, found, asked.kind, spot))
 
 
 @router.get("/{kind}/where", response_model=ItemPlacesAnswer, responses=TABLE)
 def layer_item_where(asked: AskedLayerAtlas, item: ImageId) -> Response:
-    """Where a unit or a sample is in each view."""
+    """Return where a unit or a sample is in each view."""
     return asked.answer(lambda served, found: questions.where(served, found, asked.kind, item))
 
 
@@ -56,7 +56,7 @@ def layer_item_where(asked: AskedLayerAtlas, item: ImageId) -> Response:
 def sample_picture(
     request: Request, store: StoreName, layer: LayerName, sample: Number, v: AtlasVersion = None
 ) -> Response:
-    """What a sampled position sees."""
+    """Return what a sampled position sees."""
     return picture_from(
         request,
         store,

@@ -36,19 +36,19 @@ router = APIRouter(prefix="/api/v1/stores/{store}/layers/{layer:layer}/atlases",
 
 @router.get("/{kind}/overlays", response_model=OverlaysAnswer, responses=TABLE)
 def layer_overlays(asked: AskedLayerMap) -> Response:
-    """What a layer's atlas can be painted by."""
+    """Return what a layer's atlas can be painted by."""
     return asked.answer(lambda _, shown: overlays.overlays(shown))
 
 
 @router.get("/{kind}/overlays/legend", response_model=LegendAnswer, responses=TABLE)
 def layer_overlay_legend(asked: AskedPaintedLayer) -> Response:
-    """What the colours of an overlay mean."""
+    """Return what the colours of an overlay mean."""
     return asked.answer(lambda _, one: overlays.legend(one.shown, one.paint))
 
 
 @router.get("/{kind}/overlays/values/{item}", response_model=OverlayValueAnswer, responses=TABLE)
 def layer_overlay_value(asked: AskedPaintedLayer, item: Number) -> Response:
-    """What one unit or sample is painted by."""
+    """Return what one unit or sample is painted by."""
     return asked.answer(lambda _, one: overlays.value(one.shown, one.paint, item))
 
 
@@ -58,19 +58,23 @@ def layer_overlay_value(asked: AskedPaintedLayer, item: Number) -> Response:
     responses=described("image/png"),
 )
 def layer_overlay_tile(asked: AskedPaintedLayer, place: PlaceOfTile) -> Response:
-    """A transparent piece of an overlay, over the tile of the same place; striped where a value is missing."""
+    """Return a transparent piece of an overlay, over the tile of the same place; striped where a value is missing."""
     return asked.picture(lambda _, one: overlays.tile(one.shown, one.paint, place))
 
 
 @router.get("/{kind}/clusters", response_model=ClustersAnswer, responses=TABLE)
 def layer_clusters(asked: AskedLayerMap, *, grid: ViewName = "nearest") -> Response:
-    """The clusters that some labels distinguish from the rest of the map: of units those that they fire most for."""
+    """Return the clusters that some labels distinguish from the rest of the map: of units those that they fire most
+    for.
+    """
     return asked.answer(lambda _, shown: overlays.clusters(shown, grid))
 
 
 @router.get("/{kind}/extent", response_model=ExtentAnswer, responses=TABLE)
 def layer_extent(asked: AskedLayerMap, *, where: WhereOfItems, grid: ViewName = "nearest") -> Response:
-    """Where the units that a filter over their statistics keeps lie, or the samples of the images that it keeps."""
+    """Return where the units that a filter over their statistics keeps lie, or the samples of the images that it
+    keeps.
+    """
     return asked.answer(lambda _, shown: region_questions.extent(shown, grid, where))
 
 
@@ -84,7 +88,7 @@ class AskedInLayerRegion:
     region: str
 
     def answer(self, make: Callable[[Drawn, Version[LayerAtlas]], Content]) -> Response:
-        """What `make` says of the region."""
+        """Return what `make` says of the region."""
         return self.of_layer.answer_versioned(
             lambda served, found: make(
                 Drawn(map_of_layer(served, found, self.kind), self.grid, self.region), found
@@ -128,13 +132,13 @@ AskedRegionOfActivations = Annotated[AskedInLayerRegion, Depends(_of_activations
 
 @router.get("/{kind}/region", response_model=LayerRegionAnswer, responses=TABLE)
 def layer_region(asked: AskedLayerRegion) -> Response:
-    """What is in a region of a layer's atlas, against the rest of the map."""
+    """Return what is in a region of a layer's atlas, against the rest of the map."""
     return asked.answer(lambda drawn, found: layer_regions.region(drawn, found.value.layer, asked.kind))
 
 
 @router.get("/units/region/units", response_model=UnitsInRegionAnswer, responses=TABLE)
 def units_in_region(asked: AskedRegionOfUnits, *, cursor: Cursor = None, limit: Limit = 100) -> Response:
-    """The units in a region of their map, a page at a time."""
+    """Return the units in a region of their map, a page at a time."""
     return asked.answer(
         lambda drawn, found: layer_regions.units_inside(drawn, found.value.layer, cursor=cursor, limit=limit)
     )
@@ -144,7 +148,7 @@ def units_in_region(asked: AskedRegionOfUnits, *, cursor: Cursor = None, limit: 
 def samples_in_region(
     asked: AskedRegionOfActivations, *, cursor: Cursor = None, limit: Limit = 100
 ) -> Response:
-    """The samples in a region of an activation atlas, a page at a time."""
+    """Return the samples in a region of an activation atlas, a page at a time."""
     return asked.answer(
         lambda drawn, found: layer_regions.samples_inside(drawn, found, cursor=cursor, limit=limit)
     )
@@ -152,5 +156,5 @@ def samples_in_region(
 
 @router.get("/activations/region/units", response_model=RegionUnitsAnswer, responses=TABLE)
 def units_of_samples_in_region(asked: AskedRegionOfActivations, *, k: K = 20) -> Response:
-    """The units of the layer whose activations in a region stand out most from those in the rest of the map."""
+    """Return the units of the layer whose activations in a region stand out most from those in the rest of the map."""
     return asked.answer(lambda drawn, found: layer_regions.characteristic(drawn, found.value, k=k))

@@ -48,7 +48,7 @@ _POSTED = (400, 403, 404, 409, 413, 422, 503)
 
 @router.get("/{store}/live", response_model=LiveAnswer, responses=TABLE)
 def live_status(request: Request, store: StoreName) -> Response:
-    """How the model worker is; asking does not start it."""
+    """Return how the model worker is; asking does not start it."""
     model: LiveModel = request.app.state.live
     consistent(request, store, lambda served: served)
     facts = {name: value for name, value in vars(model.status()).items() if name in LiveAnswer.model_fields}
@@ -70,7 +70,9 @@ def activation_maps(
     live: LiveHere,
     v: PictureVersion = None,
 ) -> Response:
-    """The activation maps of an image: a mosaic of every unit's, or of one unit's, coloured, over the model's input."""
+    """Return the activation maps of an image: a mosaic of every unit's, or of one unit's, coloured, over the model's
+    input.
+    """
     return picture(request, store, lambda served: live.maps(served, image_id, shown.of(layer)))
 
 
@@ -84,7 +86,9 @@ def activation_map_facts(
     scale: ScaleChoice = None,
     zoom: Zoom = 1,
 ) -> Response:
-    """How the mosaic of an image's maps is laid out, and where the model's input lies in the image. Needs no model."""
+    """Return how the mosaic of an image's maps is laid out, and where the model's input lies in the image. Needs no
+    model.
+    """
     view = MapView(layer, scale=scale, zoom=zoom)
     live = Live(request.app.state.live)
     return answer(request, store, lambda served: live.describe_maps(served, image_id, view))
@@ -105,7 +109,7 @@ def activation_map_array(
     unit: UnitChoice = None,
     v: PictureVersion = None,
 ) -> Response:
-    """The maps' values as a NumPy file: (units, height, width) float32, or (height, width) of one unit."""
+    """Return the maps' values as a NumPy file: (units, height, width) float32, or (height, width) of one unit."""
     return picture(request, store, lambda served: live.array(served, image_id, layer, unit))
 
 
@@ -117,7 +121,7 @@ def activation_map_array(
 def region_neighbors(
     request: Request, store: StoreName, image_id: Number, *, box: BoxText, search: Wanted, live: LiveHere
 ) -> Response:
-    """The images that the model finds most like a box of an image; the image itself is left out."""
+    """Return the images that the model finds most like a box of an image; the image itself is left out."""
     wanted = parse_box(box)
 
     def make(served: ServedStore, ann: Ann) -> RegionNeighborsAnswer:
@@ -135,7 +139,7 @@ def region_neighbors(
 def upload_neighbors(
     request: Request, store: StoreName, data: Posted, *, search: Wanted, live: LiveAfter
 ) -> Response:
-    """The images that the model finds most like an image of your own, and what it takes that image for."""
+    """Return the images that the model finds most like an image of your own, and what it takes that image for."""
 
     def make(served: ServedStore, ann: Ann) -> UploadNeighborsAnswer:
         return live.neighbors_of_upload(served, ann, data, search)
@@ -161,7 +165,7 @@ def frame_maps(
     shown: View,
     live: LiveAfter,
 ) -> Response:
-    """The activation maps of a frame of a webcam, as a picture.
+    """Return the activation maps of a frame of a webcam, as a picture.
 
     The header `Unitscope-Live` holds JSON: the prediction and where the cells are.
     """
@@ -187,7 +191,7 @@ def layer_filters(
     zoom: Annotated[Zoom | None, Query()] = None,
     v: PictureVersion = None,
 ) -> Response:
-    """The filters of a layer that reads the image, in colour; of a deeper one, a unit's planes in gray."""
+    """Return the filters of a layer that reads the image, in colour; of a deeper one, a unit's planes in gray."""
     view = live_filters.FilterView(layer, unit, scale, zoom)
     return picture(
         request,
@@ -207,7 +211,7 @@ def layer_filter_facts(
     scale: FilterScale = "filter",
     zoom: Annotated[Zoom | None, Query()] = None,
 ) -> Response:
-    """What the picture of a layer's filters shows."""
+    """Return what the picture of a layer's filters shows."""
     view = live_filters.FilterView(layer, unit, scale, zoom)
     return answer(
         request,

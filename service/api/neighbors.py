@@ -33,7 +33,9 @@ def image_neighbors(
         Space, Query(description="what is near: in the model's features, or in pixels")
     ] = "features",
 ) -> Response:
-    """The images that the model finds most like an image of the store; or those that look most like it in pixels."""
+    """Return the images that the model finds most like an image of the store; or those that look most like it in
+    pixels.
+    """
     search = Search(k, metric, where, exact)
     if space == "pixels":
 
@@ -54,7 +56,7 @@ def image_neighbors(
     responses=problems(400, 403, 404, 409, 413, 422, 503),
 )
 def vector_neighbors(request: Request, store: StoreName, query: VectorQuery) -> Response:
-    """The images whose features are nearest to a vector."""
+    """Return the images whose features are nearest to a vector."""
 
     search = Search(query.k, query.metric, query.where, query.exact)
 

@@ -17,19 +17,19 @@ router = APIRouter(prefix="/api/v1/stores/{store}/atlases/{atlas}", route_class=
 
 @router.get("/overlays", response_model=OverlaysAnswer, responses=TABLE)
 def list_overlays(asked: AskedMap) -> Response:
-    """What an atlas can be painted by."""
+    """Return what an atlas can be painted by."""
     return asked.answer(lambda _, shown: questions.overlays(shown))
 
 
 @router.get("/overlays/legend", response_model=LegendAnswer, responses=TABLE)
 def overlay_legend(asked: AskedPainted) -> Response:
-    """What the colours of an overlay mean."""
+    """Return what the colours of an overlay mean."""
     return asked.answer(lambda _, one: questions.legend(one.shown, one.paint))
 
 
 @router.get("/overlays/values/{image_id}", response_model=OverlayValueAnswer, responses=TABLE)
 def overlay_value(asked: AskedPainted, image_id: Number) -> Response:
-    """What one image is painted by."""
+    """Return what one image is painted by."""
     return asked.answer(lambda _, one: questions.value(one.shown, one.paint, image_id))
 
 
@@ -39,11 +39,11 @@ def overlay_value(asked: AskedPainted, image_id: Number) -> Response:
     responses=described("image/png"),
 )
 def overlay_tile(asked: AskedPainted, place: PlaceOfTile) -> Response:
-    """A transparent piece of an overlay, over the tile of the same place; striped where a value is missing."""
+    """Return a transparent piece of an overlay, over the tile of the same place; striped where a value is missing."""
     return asked.picture(lambda _, one: questions.tile(one.shown, one.paint, place))
 
 
 @router.get("/clusters", response_model=ClustersAnswer, responses=TABLE)
 def clusters(asked: AskedMap, *, grid: ViewName = "nearest") -> Response:
-    """The clusters that some labels distinguish from the rest of the map, named by these."""
+    """Return the clusters that some labels distinguish from the rest of the map, named by these."""
     return asked.answer(lambda _, shown: questions.clusters(shown, grid))

@@ -31,19 +31,19 @@ def patch_picture(
     rank: Annotated[int, Path(ge=1, le=PATCHES_PER_UNIT)],
     v: PictureVersion = None,
 ) -> Response:
-    """The view of one of a unit's strongest patches, as it was packed after the sweep."""
+    """Return the view of one of a unit's strongest patches, as it was packed after the sweep."""
     return picture(request, store, lambda served: pictures.packed_patch(served, layer, unit, rank))
 
 
 @router.get("/{store}/images/{image_id}/pixels", responses=described(*_OWN, codes=_FROM_DATASET))
 def image_pixels(request: Request, store: StoreName, image_id: Number, v: PictureVersion = None) -> Response:
-    """The image's own file, refused where it has changed since the sweep."""
+    """Return the image's own file, refused where it has changed since the sweep."""
     return picture(request, store, lambda served: pictures.own_file(served, image_id))
 
 
 @router.get("/{store}/images/{image_id}/thumb", responses=described("image/jpeg"))
 def image_thumb(request: Request, store: StoreName, image_id: Number, v: PictureVersion = None) -> Response:
-    """A small JPEG of the image; needs no dataset."""
+    """Return a small JPEG of the image; needs no dataset."""
     return picture(request, store, lambda served: pictures.thumb(served, image_id))
 
 
@@ -61,6 +61,6 @@ def image_crop(
     ] = CROP_SIDE,
     v: PictureVersion = None,
 ) -> Response:
-    """A box of the image, clipped to it: a PNG where it is small, else a JPEG."""
+    """Return a box of the image, clipped to it: a PNG where it is small, else a JPEG."""
     wanted = parse_box(box)
     return picture(request, store, lambda served: pictures.crop(served, image_id, wanted, side))

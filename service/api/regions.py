@@ -27,13 +27,13 @@ router = APIRouter(prefix="/api/v1/stores", route_class=StrictRoute)
 
 @router.get("/{store}/atlases/{atlas}/region", response_model=RegionAnswer, responses=TABLE)
 def region(asked: AskedRegion) -> Response:
-    """How many images lie in a region, and of which classes, against the rest of the map."""
+    """Return how many images lie in a region, and of which classes, against the rest of the map."""
     return asked.answer(questions.region)
 
 
 @router.get("/{store}/atlases/{atlas}/region/images", response_model=RegionImagesAnswer, responses=TABLE)
 def region_images(asked: AskedRegion, *, cursor: Cursor = None, limit: Limit = 100) -> Response:
-    """The images of a region, a page at a time."""
+    """Return the images of a region, a page at a time."""
     return asked.answer(lambda drawn: questions.region_images(drawn, cursor=cursor, limit=limit))
 
 
@@ -44,7 +44,7 @@ def region_units(
     layer: Annotated[str | None, Query(max_length=MAX_LAYER, description="default: all layers")] = None,
     k: K = 20,
 ) -> Response:
-    """The units whose maxima in a region stand out most from those of all other images."""
+    """Return the units whose maxima in a region stand out most from those of all other images."""
     return asked.answer(lambda drawn: questions.units(drawn, layer=layer, k=k))
 
 
@@ -55,7 +55,7 @@ def extent(
     where: WhereOfItems,
     grid: ViewName = "nearest",
 ) -> Response:
-    """Where the images that a filter keeps lie."""
+    """Return where the images that a filter keeps lie."""
     return asked.answer(lambda _, shown: questions.extent(shown, grid, where))
 
 
@@ -66,7 +66,7 @@ def counterpart(
     image_id: Number,
     other: Annotated[str, Query(max_length=300, description="another store, as /api/v1/stores lists them")],
 ) -> Response:
-    """The same image, by its uri, in another store of this service."""
+    """Return the same image, by its uri, in another store of this service."""
     registry: Registry = request.app.state.registry
 
     def part(served: ServedStore) -> Version[ServedStore]:

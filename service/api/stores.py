@@ -18,7 +18,7 @@ router = APIRouter(prefix="/api/v1/stores", route_class=StrictRoute)
 
 @router.get("", response_model=StoresAnswer, responses=problems(403, 503) | NOT_MODIFIED)
 def list_stores(request: Request) -> Response:
-    """The stores that this service answers from."""
+    """Return the stores that this service answers from."""
     registry: Registry = request.app.state.registry
     stores = [ask.describe(registry.get(name).value) for name in registry.names()]
     return answer_now(request, StoresAnswer(stores=stores))
@@ -26,25 +26,25 @@ def list_stores(request: Request) -> Response:
 
 @router.get("/{store}", response_model=StoreAnswer, responses=TABLE)
 def one_store(request: Request, store: StoreName) -> Response:
-    """What was swept, with what."""
+    """Return what was swept, with what."""
     return answer_now(request, consistent(request, store, ask.describe))
 
 
 @router.get("/{store}/layers", response_model=LayersAnswer, responses=TABLE)
 def list_layers(request: Request, store: StoreName) -> Response:
-    """The layers, in order of execution."""
+    """Return the layers, in order of execution."""
     return answer(request, store, ask.layers)
 
 
 @router.get("/{store}/atlases", response_model=AtlasesAnswer, responses=TABLE)
 def list_atlases(request: Request, store: StoreName) -> Response:
-    """The finished atlases."""
+    """Return the finished atlases."""
     return answer_now(request, consistent(request, store, all_atlases))
 
 
 @router.get("/{store}/atlases/{atlas}", response_model=AtlasAnswer, responses=TABLE)
 def one_atlas(request: Request, store: StoreName, atlas: AtlasName) -> Response:
-    """How an atlas was made, and how good it is."""
+    """Return how an atlas was made, and how good it is."""
     return answer_from(request, store, lambda served: served.atlas(atlas), describe_atlas)
 
 
@@ -59,7 +59,7 @@ def atlas_grid(
     rows: Annotated[int, Query(ge=1, le=256)] = 64,
     columns: Annotated[int, Query(ge=1, le=256)] = 64,
 ) -> Response:
-    """A window of the grid: one image for each cell of the map."""
+    """Return a window of the grid: one image for each cell of the map."""
     window = (row, row + rows), (column, column + columns)
     return answer_from(
         request, store, lambda served: served.atlas(atlas), lambda served, found: grid(served, found, *window)

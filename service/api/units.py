@@ -44,7 +44,7 @@ def list_units(
     cursor: Cursor = None,
     limit: Limit = 100,
 ) -> Response:
-    """The units of a layer that pass some filters, with their statistics and ranks, a page at a time."""
+    """Return the units of a layer that pass some filters, with their statistics and ranks, a page at a time."""
     query = UnitQuery(
         sort=sort,
         descending=is_descending(order),
@@ -63,7 +63,7 @@ def list_units(
 def one_unit(
     request: Request, store: StoreName, layer: LayerName, unit: Number, *, where: Where = None
 ) -> Response:
-    """One unit: statistics with their ranks in the layer, a histogram and quantiles of its maxima."""
+    """Return one unit: statistics with their ranks in the layer, a histogram and quantiles of its maxima."""
     return answer(request, store, lambda served: unit_questions.unit(served, layer, unit, where))
 
 
@@ -80,7 +80,7 @@ def unit_patches(
     where: Where = None,
     quantile: Quantile = None,
 ) -> Response:
-    """A unit's strongest patches, or those around a quantile, over all images or those that a filter keeps."""
+    """Return a unit's strongest patches, or those around a quantile, over all images or those that a filter keeps."""
     return answer(
         request,
         store,
@@ -101,7 +101,7 @@ def unit_classes(
     cursor: Cursor = None,
     limit: Limit = 100,
 ) -> Response:
-    """What a unit does in the images of each class, a page at a time."""
+    """Return what a unit does in the images of each class, a page at a time."""
     return answer(
         request,
         store,
@@ -115,5 +115,5 @@ def unit_classes(
 def similar_units(
     request: Request, store: StoreName, layer: LayerName, unit: Number, *, k: K = 10
 ) -> Response:
-    """The units of the layer that fire most in the same images."""
+    """Return the units of the layer that fire most in the same images."""
     return answer(request, store, lambda served: unit_questions.similar_units(served, layer, unit, k=k))

@@ -47,11 +47,11 @@ class Client(Connection[httpx.BaseTransport], ServiceQuestions, Asking):
         self._http = httpx.Client(**options, transport=transport)
 
     def store(self, name: str) -> "Store":
-        """One store, without asking whether it is there."""
+        """Return one store, without asking whether it is there."""
         return Store(self, name)
 
     def ask(self, question: Question[T]) -> T:
-        """The answer. Raises the errors of common/errors.py, ServiceError among them."""
+        """Return the answer. Raises the errors of common/errors.py, ServiceError among them."""
         step = self._begin(question, self._http.build_request, self._fetch)
         while step.next is not None:
             step.take(self._do(step.next))
@@ -70,7 +70,7 @@ class Client(Connection[httpx.BaseTransport], ServiceQuestions, Asking):
         return fetched(self, address)
 
     def close(self) -> None:
-        """Closes the connections."""
+        """Close the connections."""
         self._http.close()
 
     def __enter__(self) -> Self:
@@ -88,11 +88,11 @@ class AsyncClient(Connection[httpx.AsyncBaseTransport], ServiceQuestions, AsyncA
         self._fetch = _no_pictures if transport else _notebook_fetch(options)
 
     def store(self, name: str) -> "AsyncStore":
-        """One store, without asking whether it is there."""
+        """Return one store, without asking whether it is there."""
         return AsyncStore(self, name)
 
     async def ask(self, question: Question[T]) -> T:
-        """The answer. Raises the errors of common/errors.py, ServiceError among them."""
+        """Return the answer. Raises the errors of common/errors.py, ServiceError among them."""
         step = self._begin(question, self._http.build_request, self._fetch)
         while step.next is not None:
             step.take(await self._do(step.next))
@@ -108,7 +108,7 @@ class AsyncClient(Connection[httpx.AsyncBaseTransport], ServiceQuestions, AsyncA
             return error
 
     async def aclose(self) -> None:
-        """Closes the connections."""
+        """Close the connections."""
         await self._http.aclose()
 
     async def __aenter__(self) -> Self:
@@ -126,7 +126,7 @@ class Store(StoreQuestions, Asking):
         self._client = client
 
     def ask(self, question: Question[T]) -> T:
-        """The answer. Raises the errors of common/errors.py, ServiceError among them."""
+        """Return the answer. Raises the errors of common/errors.py, ServiceError among them."""
         return self._client.ask(question)
 
 
@@ -138,12 +138,12 @@ class AsyncStore(StoreQuestions, AsyncAsking):
         self._client = client
 
     async def ask(self, question: Question[T]) -> T:
-        """The answer. Raises the errors of common/errors.py, ServiceError among them."""
+        """Return the answer. Raises the errors of common/errors.py, ServiceError among them."""
         return await self._client.ask(question)
 
 
 def fetched(client: Client, address: str) -> bytes | None:
-    """What a picture's address in an answer holds; None where it cannot be had, or is not of the service."""
+    """Return what a picture's address in an answer holds; None where it cannot be had, or is not of the service."""
     if not address.startswith("/api/"):
         return None
     with suppress(UnitscopeError):
@@ -152,7 +152,7 @@ def fetched(client: Client, address: str) -> bytes | None:
 
 
 def _notebook_fetch(options: dict[str, Any]) -> Fetch:
-    """A notebook shows a value without awaiting anything: its pictures come through a client of their own."""
+    """Return a notebook shows a value without awaiting anything: its pictures come through a client of their own."""
 
     def fetch(address: str) -> bytes | None:
         url = options["base_url"]

@@ -34,13 +34,13 @@ class Connection(Generic[Transport]):
         self._connect({"base_url": url, "timeout": timeout, "headers": headers}, transport)
 
     def _connect(self, options: dict[str, Any], transport: Transport | None) -> None:
-        """Opens httpx's client. options: the others of its own."""
+        """Open httpx's client. options: the others of its own."""
         raise NotImplementedError
 
     def _begin(
         self, question: Question[Any], build: Callable[..., httpx.Request], fetch: Fetch
     ) -> "Stepping":
-        """build: makes a request. fetch: gets the pictures of a notebook."""
+        """Begin a request. build: makes a request. fetch: gets the pictures of a notebook."""
         return Stepping(exchange(question, build, fetch, patience=self._patience, kept=self._kept))
 
 
@@ -54,7 +54,7 @@ class Stepping:
         self.take(None)
 
     def take(self, outcome: Outcome) -> None:
-        """What came of the step."""
+        """Take what came of the step."""
         try:
             self.next = self._steps.send(outcome)
         except StopIteration as end:

@@ -33,7 +33,7 @@ class Asking:
     """Who asks a question and waits for the answer."""
 
     def ask(self, question: Question[T]) -> T:
-        """The answer. Raises the errors of common/errors.py, ServiceError among them."""
+        """Return the answer. Raises the errors of common/errors.py, ServiceError among them."""
         raise NotImplementedError
 
 
@@ -41,7 +41,7 @@ class AsyncAsking:
     """As `Asking`; the answer is awaited."""
 
     async def ask(self, question: Question[T]) -> T:
-        """The answer. Raises the errors of common/errors.py, ServiceError among them."""
+        """Return the answer. Raises the errors of common/errors.py, ServiceError among them."""
         raise NotImplementedError
 
 
@@ -69,7 +69,7 @@ class asks(Generic[P, T]):
         return asked
 
     def __call__(self, asking: Asking | AsyncAsking, *args: P.args, **kwargs: P.kwargs) -> Any:
-        """As a function of who asks."""
+        """Bind the endpoint to a client."""
         return asking.ask(self._make(asking, *args, **kwargs))
 
 
@@ -94,7 +94,7 @@ class Pages(Generic[A, R]):
             yield from page
 
     def pages(self, rows: int | None = None) -> Iterator[Rows[A, R]]:
-        """One after another, with `rows` rows in all, None for every one."""
+        """Yield one after another, with `rows` rows in all, None for every one."""
         cursor = None
         while True:
             page = self._asking.ask(self._paged.page(cursor, MOST if rows is None else min(rows, MOST)))
@@ -104,12 +104,12 @@ class Pages(Generic[A, R]):
                 return
 
     def first(self, rows: int) -> Rows[A, R]:
-        """At most so many rows."""
+        """Return at most so many rows."""
         head, *tail = self.pages(rows)
         return head.joined(tail)
 
     def all(self) -> Rows[A, R]:
-        """Every row."""
+        """Return every row."""
         head, *tail = self.pages()
         return head.joined(tail)
 
@@ -129,7 +129,7 @@ class AsyncPages(Generic[A, R]):
                 yield row
 
     async def pages(self, rows: int | None = None) -> AsyncIterator[Rows[A, R]]:
-        """One after another, with `rows` rows in all, None for every one."""
+        """Yield one after another, with `rows` rows in all, None for every one."""
         cursor = None
         while True:
             page = await self._asking.ask(self._paged.page(cursor, MOST if rows is None else min(rows, MOST)))
@@ -139,12 +139,12 @@ class AsyncPages(Generic[A, R]):
                 return
 
     async def first(self, rows: int) -> Rows[A, R]:
-        """At most so many rows."""
+        """Return at most so many rows."""
         head, *tail = [page async for page in self.pages(rows)]
         return head.joined(tail)
 
     async def all(self) -> Rows[A, R]:
-        """Every row."""
+        """Return every row."""
         head, *tail = [page async for page in self.pages()]
         return head.joined(tail)
 
@@ -173,12 +173,14 @@ class lists(Generic[P, A, R]):
         return listed
 
     def __call__(self, asking: Asking | AsyncAsking, *args: P.args, **kwargs: P.kwargs) -> Any:
-        """As a function of who asks."""
+        """Bind the endpoint to a client."""
         paged = self._make(asking, *args, **kwargs)
         return Pages(asking, paged) if isinstance(asking, Asking) else AsyncPages(asking, paged)
 
 
 def _next(page: Rows[Any, Any], rows: int | None) -> tuple[str | None, int | None]:
-    """The cursor of the page after this one, None where it is the last that is wanted; and how many rows are still."""
+    """Return the cursor of the page after this one, None where it is the last that is wanted; and how many rows are
+    still.
+    """
     left = None if rows is None else rows - len(page)
     return (None if left is not None and left <= 0 else page.answer.next), left

@@ -80,7 +80,7 @@ class Patience:
 
 Step = httpx.Request | Wait
 Outcome = httpx.Response | httpx.TransportError | None
-"""What came of a step; None of a wait."""
+"""Take what came of a step; None of a wait."""
 
 
 def exchange(
@@ -91,7 +91,7 @@ def exchange(
     patience: Patience,
     kept: "KeptAnswers",
 ) -> Generator[Step, Outcome, T]:
-    """Asks until there is an answer. build: `build_request` of an httpx client.
+    """Ask until there is an answer. build: `build_request` of an httpx client.
 
     Raises the errors that the service's problems stand for, and ServiceError.
     """
@@ -123,7 +123,7 @@ def _request(question: Question[Any], build: Callable[..., httpx.Request]) -> ht
 
 
 def _answered(request: httpx.Request, patience: Patience) -> Generator[Step, Outcome, httpx.Response]:
-    """The first answer that is not to be asked for again, or the last."""
+    """Yield the first answer that is not to be asked for again, or the last."""
     attempt = 0
     while True:
         outcome = yield request
@@ -141,7 +141,7 @@ def _answered(request: httpx.Request, patience: Patience) -> Generator[Step, Out
 
 
 def _pause(outcome: Outcome, attempt: int) -> float | None:
-    """Seconds until the question is asked again, None where that is no use."""
+    """Return seconds until the question is asked again, None where that is no use."""
     backing_off = _FIRST_PAUSE * 2**attempt * random.uniform(0.5, 1)
     if isinstance(outcome, httpx.Response):
         if outcome.status_code not in _AGAIN:
@@ -155,7 +155,7 @@ def _pause(outcome: Outcome, attempt: int) -> float | None:
 
 
 def _retry_after(text: str | None) -> float | None:
-    """Seconds; the header holds them, or a date (RFC 9110 §10.2.3)."""
+    """Return seconds; the header holds them, or a date (RFC 9110 §10.2.3)."""
     if text is None:
         return None
     if text.strip().isdecimal():
@@ -180,7 +180,7 @@ def _read(question: Question[T], response: httpx.Response, fetch: Fetch) -> T:
 
 
 def problem_of(response: httpx.Response) -> Problem | None:
-    """The problem that a response tells of."""
+    """Return the problem that a response tells of."""
     if response.headers.get("Content-Type", "").partition(";")[0] != MEDIA_TYPE:
         return None
     try:
@@ -190,7 +190,7 @@ def problem_of(response: httpx.Response) -> Problem | None:
 
 
 def error_of(response: httpx.Response) -> UnitscopeError:
-    """The exception for an answer that is none, with the service's own words."""
+    """Return the exception for an answer that is none, with the service's own words."""
     request, told = response.request, problem_of(response)
     if told is None:
         said = f"{request.method} {request.url}: {response.status_code} {response.reason_phrase}"
@@ -216,7 +216,7 @@ class KeptAnswers:
         self._lock = Lock()
 
     def get(self, request: httpx.Request) -> httpx.Response | None:
-        """What the same request was answered with."""
+        """Return what the same request was answered with."""
         key = _key(request)
         with self._lock:
             if key in self._answers:
@@ -224,7 +224,7 @@ class KeptAnswers:
             return self._answers.get(key)
 
     def put(self, request: httpx.Request, response: httpx.Response) -> None:
-        """Keeps an answer that has an ETag and is not too large."""
+        """Keep an answer that has an ETag and is not too large."""
         size = len(response.content)
         if request.method != "GET" or "ETag" not in response.headers or size > self._limit:
             return

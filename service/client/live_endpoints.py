@@ -26,7 +26,7 @@ class LiveQuestions(StorePath):
 
     @asks
     def live(self) -> Question[LiveAnswer]:
-        """How the model worker is; asking does not start it."""
+        """Return how the model worker is; asking does not start it."""
         return one_answer(LiveAnswer, f"{self.path}/live")
 
     @asks
@@ -39,13 +39,15 @@ class LiveQuestions(StorePath):
         scale: Scale | None = None,
         zoom: int | None = None,
     ) -> Question[Image.Image]:
-        """The activation maps of an image: a mosaic of every unit's; of one unit, coloured, over the model's input."""
+        """Return the activation maps of an image: a mosaic of every unit's; of one unit, coloured, over the model's
+        input.
+        """
         address = f"{self.image_path(image_id)}/maps/{part(layer)}"
         return picture(address, unit=unit, scale=scale, zoom=zoom)
 
     @asks
     def map_values(self, image_id: int, layer: str, *, unit: int | None = None) -> Question[np.ndarray]:
-        """The same as numbers: (units, height, width) float32, or (height, width) of one unit."""
+        """Return the same as numbers: (units, height, width) float32, or (height, width) of one unit."""
         return array(f"{self.image_path(image_id)}/maps/{part(layer)}/array", unit=unit)
 
     @asks
@@ -57,7 +59,7 @@ class LiveQuestions(StorePath):
         scale: FilterScale | None = None,
         zoom: int | None = None,
     ) -> Question[Image.Image]:
-        """The filters of a layer that reads the image, in colour; of a deeper one, a unit's planes in gray."""
+        """Return the filters of a layer that reads the image, in colour; of a deeper one, a unit's planes in gray."""
         return picture(f"{self.layer_path(layer)}/filters", unit=unit, scale=scale, zoom=zoom)
 
     @asks
@@ -71,7 +73,7 @@ class LiveQuestions(StorePath):
         zoom: int | None = None,
         overlay: bool | None = None,
     ) -> Question[Frame]:
-        """The activation maps of an image of your own, such as a camera's, and what the network takes it for."""
+        """Return the activation maps of an image of your own, such as a camera's, and what the network takes it for."""
         shown: dict[str, Parameter] = {
             "layer": layer,
             "unit": unit,

@@ -40,7 +40,7 @@ class Paint:
     region_store: str | None = None
 
     def parameters(self) -> dict[str, Parameter]:
-        """As addresses hold it."""
+        """Return it as addresses hold it."""
         return vars(self) | {"region": None if self.region is None else corners_text(self.region)}
 
 
@@ -49,17 +49,17 @@ class OverlayQuestions(StorePath):
 
     @asks
     def overlays(self, name: str) -> Question[Rows[OverlaysAnswer, OverlayRow]]:
-        """What an atlas can be painted by."""
+        """Return what an atlas can be painted by."""
         return table(OverlaysAnswer, f"{self.atlas_path(name)}/overlays")
 
     @asks
     def legend(self, name: str, paint: Paint) -> Question[LegendAnswer]:
-        """What the colours of an overlay mean."""
+        """Return what the colours of an overlay mean."""
         return one(LegendAnswer, f"{self.atlas_path(name)}/overlays/legend", **paint.parameters())
 
     @asks
     def painted(self, name: str, image_id: int, paint: Paint) -> Question[OverlayValueAnswer]:
-        """What one image is painted by."""
+        """Return what one image is painted by."""
         address = f"{self.atlas_path(name)}/overlays/values/{image_id}"
         return one(OverlayValueAnswer, address, **paint.parameters())
 
@@ -67,7 +67,7 @@ class OverlayQuestions(StorePath):
     def overlay_tile(
         self, name: str, grid: ViewName, level: int, paint: Paint, *, column: int = 0, row: int = 0
     ) -> Question[Image.Image]:
-        """A transparent piece of an overlay, which lies over the `tile` of the same place."""
+        """Return a transparent piece of an overlay, which lies over the `tile` of the same place."""
         address = f"{self.atlas_path(name)}/overlays/{grid}/{level}/{column}_{row}.png"
         return picture(address, **paint.parameters())
 
@@ -75,5 +75,5 @@ class OverlayQuestions(StorePath):
     def clusters(
         self, name: str, *, grid: ViewName = "nearest"
     ) -> Question[Rows[ClustersAnswer, ClusterAnswer]]:
-        """The clusters that some labels distinguish from the rest of the map, named by these."""
+        """Return the clusters that some labels distinguish from the rest of the map, named by these."""
         return table(ClustersAnswer, f"{self.atlas_path(name)}/clusters", grid=grid)

@@ -22,14 +22,14 @@ class RegionQuestions(StorePath):
 
     @asks
     def region(self, name: str, corners: Corners, *, grid: ViewName = "nearest") -> Question[RegionAnswer]:
-        """How many images lie in a region of an atlas, and of which classes, against the rest of the map."""
+        """Return how many images lie in a region of an atlas, and of which classes, against the rest of the map."""
         return one(RegionAnswer, f"{self.atlas_path(name)}/region", region=corners_text(corners), grid=grid)
 
     @lists
     def region_images(
         self, name: str, corners: Corners, *, grid: ViewName = "nearest"
     ) -> Paged[RegionImagesAnswer, ListedImageAnswer]:
-        """The images of a region, those nearest to its middle first."""
+        """Return the images of a region, those nearest to its middle first."""
         address = f"{self.atlas_path(name)}/region/images"
         return paged(RegionImagesAnswer, address, region=corners_text(corners), grid=grid)
 
@@ -43,16 +43,16 @@ class RegionQuestions(StorePath):
         layer: str | None = None,
         k: int = 20,
     ) -> Question[Rows[RegionUnitsAnswer, RegionUnitAnswer]]:
-        """The units whose maxima in a region stand out most from those of all other images."""
+        """Return the units whose maxima in a region stand out most from those of all other images."""
         address = f"{self.atlas_path(name)}/region/units"
         return table(RegionUnitsAnswer, address, region=corners_text(corners), grid=grid, layer=layer, k=k)
 
     @asks
     def extent(self, name: str, where: str, *, grid: ViewName = "nearest") -> Question[ExtentAnswer]:
-        """Where the images that a filter keeps lie on the map."""
+        """Return where the images that a filter keeps lie on the map."""
         return one(ExtentAnswer, f"{self.atlas_path(name)}/extent", where=where, grid=grid)
 
     @asks
     def counterpart(self, image_id: int, other: str) -> Question[CounterpartAnswer]:
-        """The same image, by its uri, in another store of the service."""
+        """Return the same image, by its uri, in another store of the service."""
         return one(CounterpartAnswer, f"{self.image_path(image_id)}/counterpart", other=other)

@@ -29,7 +29,7 @@ ImageLike = bytes | str | PathLike[str] | Image.Image
 
 
 def one(answer: type[M], path: str, **parameters: Parameter) -> Question[M]:
-    """Of an answer that is no table."""
+    """Build one for an answer that is not a table."""
 
     def read(response: httpx.Response, _: Fetch) -> M:
         return answer.model_validate_json(response.content)
@@ -38,7 +38,7 @@ def one(answer: type[M], path: str, **parameters: Parameter) -> Question[M]:
 
 
 def table(answer: type[A], path: str, **parameters: Parameter) -> Question[Rows[A, Any]]:
-    """Of a table."""
+    """Build one for a table."""
     return Question(path, _rows(answer), parameters, accept=arrow_answers.MEDIA_TYPE)
 
 
@@ -50,22 +50,22 @@ def posted(
     json: Any = None,
     content: bytes | None = None,
 ) -> Question[Rows[A, Any]]:
-    """Of a table, about what is in the request's body."""
+    """Build one for a table, about what is in the request's body."""
     return Question(path, _rows(answer), parameters, "POST", arrow_answers.MEDIA_TYPE, json, content)
 
 
 def paged(answer: type[A], path: str, **parameters: Parameter) -> Paged[A, Any]:
-    """Of a table in pages."""
+    """Build one for a table in pages."""
     return Paged(lambda cursor, limit: table(answer, path, **parameters, cursor=cursor, limit=limit))
 
 
 def picture(path: str, **parameters: Parameter) -> Question[Image.Image]:
-    """Of a picture."""
+    """Build one for a picture."""
     return Question(path, lambda response, _: read_picture(response), parameters, accept="image/*")
 
 
 def read_picture(response: httpx.Response) -> Image.Image:
-    """The picture of an answer. Raises ValueError for what is none."""
+    """Return the picture of an answer. Raises ValueError for what is none."""
     try:
         image = Image.open(io.BytesIO(response.content))
         image.load()
@@ -75,7 +75,7 @@ def read_picture(response: httpx.Response) -> Image.Image:
 
 
 def array(path: str, **parameters: Parameter) -> Question[np.ndarray]:
-    """Of a NumPy file."""
+    """Build one for a NumPy file."""
 
     def read(response: httpx.Response, _: Fetch) -> np.ndarray:
         return np.load(io.BytesIO(response.content), allow_pickle=False)
@@ -91,22 +91,22 @@ def _rows(answer: type[A]) -> Any:
 
 
 def part(text: str) -> str:
-    """A part of an address."""
+    """Return a part of an address."""
     return quote(text, safe="")
 
 
 def box_text(box: Box) -> str:
-    """A box as addresses hold it."""
+    """Return a box as addresses hold it."""
     return ",".join(str(int(edge)) for edge in box)
 
 
 def corners_text(corners: Corners) -> str:
-    """A polygon as addresses hold it: a ten-thousandth of a cell is as fine as it goes."""
+    """Return a polygon as addresses hold it: a ten-thousandth of a cell is as fine as it goes."""
     return ";".join(f"{x:.4f},{y:.4f}" for x, y in corners)
 
 
 def file_of(image: ImageLike) -> bytes:
-    """The bytes of an image file; an image becomes a PNG."""
+    """Return the bytes of an image file; an image becomes a PNG."""
     if isinstance(image, bytes):
         return image
     if isinstance(image, Image.Image):

@@ -39,13 +39,13 @@ class Rows(Sequence[R], Generic[A, R]):
 
     @staticmethod
     def read(answer: type[A], response: httpx.Response, fetch: Fetch) -> "Rows[A, Any]":
-        """Raises ValueError for a response that is no such table."""
+        """Raise ValueError for a response that is no such table."""
         with pa.ipc.open_stream(response.content) as stream:
             table = stream.read_all()
         return Rows(arrow_answers.from_table(answer, table), table, fetch)
 
     def joined(self, others: Sequence["Rows[A, R]"]) -> "Rows[A, R]":
-        """These rows and those of the pages after them."""
+        """Return these rows and those of the pages after them."""
         if not others:
             return self
         rows = [row for page in (self, *others) for row in page.rows]
@@ -78,7 +78,7 @@ class Rows(Sequence[R], Generic[A, R]):
         return f"<{len(self)} {self.answer.ROWS}: {_facts(self.answer)}>"
 
     def to_pandas(self) -> "pd.DataFrame":
-        """One column for each field of the rows. Needs pandas (`pip install 'unitscope[pandas]'`)."""
+        """Return one column for each field of the rows. Needs pandas (`pip install 'unitscope[pandas]'`)."""
         frame = self.arrow.to_pandas()
         for column in self.arrow.schema:
             if column.metadata == arrow_answers.ENCODED:
@@ -86,7 +86,7 @@ class Rows(Sequence[R], Generic[A, R]):
         return frame
 
     def _repr_html_(self) -> str:
-        """For notebooks."""
+        """Draw it for notebooks."""
         shown = self.rows[:SHOWN]
         more = len(self) - len(shown)
         body = _pictures(shown, self._fetch) if shown and _picture_of(shown[0]) else _table(shown)
@@ -95,7 +95,7 @@ class Rows(Sequence[R], Generic[A, R]):
 
 
 def picture_address(row: BaseModel) -> str | None:
-    """Where the picture that shows a row best is: of a patch its view, of an image its thumbnail."""
+    """Return where the picture that shows a row best is: of a patch its view, of an image its thumbnail."""
     return _picture_of(row)
 
 
@@ -108,7 +108,7 @@ def _picture_of(row: BaseModel) -> str | None:
 
 
 def _facts(answer: Table) -> str:
-    """What the answer says beside its rows, on a line; of its provenance only what makes it less than exact."""
+    """Return what the answer says beside its rows, on a line; of its provenance only what makes it less than exact."""
     said = {name: getattr(answer, name) for name in type(answer).model_fields if name not in _UNSAID}
     return ", ".join(
         f"{name} {_text(value)}"
@@ -125,7 +125,7 @@ _USUAL = {"maxima_dtype": "float32", "feature_dtype": "float32", "precision": "e
 
 
 def _warning(answer: Table) -> str:
-    """What keeps an answer from being true of a trained model."""
+    """Return what keeps an answer from being true of a trained model."""
     if not getattr(answer, "random", False):
         return ""
     return "<p><strong>Random weights: nothing here says anything about a trained model.</strong></p>"
@@ -150,7 +150,7 @@ def _image(row: BaseModel, fetch: Fetch) -> str:
 
 
 def _data_uri(picture: bytes | None) -> str | None:
-    """None for what is no picture: its kind is told from its own first bytes."""
+    """Return None for what is no picture: its kind is told from its own first bytes."""
     for start, kind in _KINDS.items():
         if picture and picture.startswith(start):
             return f"data:image/{kind};base64,{b64encode(picture).decode()}"
@@ -164,7 +164,7 @@ _NUMBERS = ("value", "distance", "correlation", "max", "loss")
 
 
 def _caption(row: BaseModel) -> str:
-    """What a person looks for first, each on its line."""
+    """Return what a person looks for first, each on its line."""
     said = row.__dict__
     numbers = [f"#{said['rank']}"] if said.get("rank") is not None else []
     numbers += [f"{name} {_text(said[name])}" for name in _NUMBERS if said.get(name) is not None]

@@ -62,7 +62,7 @@ class ServiceQuestions:
 
     @asks
     def stores(self) -> Question[Rows[StoresAnswer, StoreAnswer]]:
-        """The stores, in the order in which the service was given them."""
+        """Return the stores, in the order in which the service was given them."""
         return table(StoresAnswer, API)
 
 
@@ -80,19 +80,21 @@ class StoreQuestions(
 
     @asks
     def about(self) -> Question[StoreAnswer]:
-        """What was swept, with what."""
+        """Return what was swept, with what."""
         return one(StoreAnswer, self.path)
 
     @asks
     def overview(self) -> Question[OverviewAnswer]:
-        """What is noteworthy: dead units, weakest classes, worst confusions, most selective units, failed images."""
+        """Return what is noteworthy: dead units, weakest classes, worst confusions, most selective units, failed
+        images.
+        """
         return one(OverviewAnswer, f"{self.path}/overview")
 
     # Layers and units
 
     @asks
     def layers(self) -> Question[Rows[LayersAnswer, LayerAnswer]]:
-        """The layers, in order of execution."""
+        """Return the layers, in order of execution."""
         return table(LayersAnswer, f"{self.path}/layers")
 
     @lists
@@ -108,7 +110,7 @@ class StoreQuestions(
         min_selectivity: float | None = None,
         label: str | None = None,
     ) -> Paged[UnitsAnswer, UnitAnswer]:
-        """The units of a layer that pass some filters, with their statistics and ranks."""
+        """Return the units of a layer that pass some filters, with their statistics and ranks."""
         return paged(
             UnitsAnswer,
             f"{self.layer_path(layer)}/units",
@@ -123,14 +125,14 @@ class StoreQuestions(
 
     @asks
     def unit(self, layer: str, unit: int, *, where: str | None = None) -> Question[OneUnitAnswer]:
-        """One unit: statistics with their ranks in the layer, a histogram and quantiles of its maxima."""
+        """Return one unit: statistics with their ranks in the layer, a histogram and quantiles of its maxima."""
         return one(OneUnitAnswer, self.unit_path(layer, unit), where=where)
 
     @asks
     def patches(
         self, layer: str, unit: int, *, k: int = 9, where: str | None = None, quantile: float | None = None
     ) -> Question[Rows[PatchesAnswer, PatchAnswer]]:
-        """A unit's strongest patches, or those around a quantile, among the images that a filter keeps."""
+        """Return a unit's strongest patches, or those around a quantile, among the images that a filter keeps."""
         address = f"{self.unit_path(layer, unit)}/patches"
         return table(PatchesAnswer, address, k=k, where=where, quantile=quantile)
 
@@ -138,14 +140,14 @@ class StoreQuestions(
     def unit_classes(
         self, layer: str, unit: int, *, where: str | None = None
     ) -> Paged[UnitClassesAnswer, UnitClassAnswer]:
-        """What a unit does in the images of each class, the largest mean first."""
+        """Return what a unit does in the images of each class, the largest mean first."""
         return paged(UnitClassesAnswer, f"{self.unit_path(layer, unit)}/classes", where=where)
 
     @asks
     def similar_units(
         self, layer: str, unit: int, *, k: int = 10
     ) -> Question[Rows[SimilarUnitsAnswer, SimilarUnitAnswer]]:
-        """The units of the layer that fire most in the same images."""
+        """Return the units of the layer that fire most in the same images."""
         return table(SimilarUnitsAnswer, f"{self.unit_path(layer, unit)}/similar", k=k)
 
     # Images and classes
@@ -154,31 +156,31 @@ class StoreQuestions(
     def images(
         self, *, where: str | None = None, sort: "ImageSort | None" = None, order: Order | None = None
     ) -> Paged[ImagesAnswer, ListedImageAnswer]:
-        """The images that a filter keeps: by loss, the hardest of anything."""
+        """Return the images that a filter keeps: by loss, the hardest of anything."""
         return paged(ImagesAnswer, f"{self.path}/images", where=where, sort=sort, order=order)
 
     @asks
     def image(self, image_id: int) -> Question[ImageAnswer]:
-        """Everything known of one image."""
+        """Return everything known of one image."""
         return one(ImageAnswer, self.image_path(image_id))
 
     @asks
     def image_units(
         self, image_id: int, *, layer: str | None = None, k: int | None = None
     ) -> Question[ImageUnitsAnswer]:
-        """The units that an image fires most, by layer, and where in the image they do."""
+        """Return the units that an image fires most, by layer, and where in the image they do."""
         return one(ImageUnitsAnswer, f"{self.image_path(image_id)}/units", layer=layer, k=k)
 
     @lists
     def classes(
         self, *, sort: "ClassSort | None" = None, order: Order | None = None
     ) -> Paged[ClassesAnswer, ClassAnswer]:
-        """The labels of the dataset, with how well each is recognised."""
+        """Return the labels of the dataset, with how well each is recognised."""
         return paged(ClassesAnswer, f"{self.path}/classes", sort=sort, order=order)
 
     @asks
     def one_class(self, label: str) -> Question[OneClassAnswer]:
-        """One class: its confusions, most selective units, hardest and most typical images."""
+        """Return one class: its confusions, most selective units, hardest and most typical images."""
         return one(OneClassAnswer, f"{self.path}/{class_address(label)}")
 
     # Neighbours
@@ -194,7 +196,7 @@ class StoreQuestions(
         exact: bool = False,
         space: Space | None = None,
     ) -> Question[Rows[NeighborsAnswer, NeighborAnswer]]:
-        """The images that the model finds most like an image of the store; or those most like it in pixels."""
+        """Return the images that the model finds most like an image of the store; or those most like it in pixels."""
         search: dict[str, Parameter] = {
             "k": k,
             "where": where,
@@ -214,7 +216,7 @@ class StoreQuestions(
         metric: Metric | None = None,
         exact: bool = False,
     ) -> Question[Rows[NeighborsAnswer, NeighborAnswer]]:
-        """The images whose features are nearest to a vector, as wide as a feature."""
+        """Return the images whose features are nearest to a vector, as wide as a feature."""
         body: dict[str, Any] = {"vector": np.asarray(vector, np.float64).tolist(), "k": k, "exact": exact}
         body |= {"where": where, "metric": metric}
         return posted(NeighborsAnswer, f"{self.path}/neighbors", {}, json=body)
@@ -229,7 +231,7 @@ class StoreQuestions(
         metric: Metric | None = None,
         exact: bool = False,
     ) -> Question[Rows[UploadNeighborsAnswer, NeighborAnswer]]:
-        """The images that the model finds most like an image of your own, and what it takes that image for."""
+        """Return the images that the model finds most like an image of your own, and what it takes that image for."""
         search: dict[str, Parameter] = {"k": k, "where": where, "metric": metric, "exact": exact}
         address = f"{self.path}/neighbors/upload"
         return posted(UploadNeighborsAnswer, address, search, content=file_of(image))
@@ -245,7 +247,7 @@ class StoreQuestions(
         metric: Metric | None = None,
         exact: bool = False,
     ) -> Question[Rows[RegionNeighborsAnswer, NeighborAnswer]]:
-        """The images that the model finds most like a box of an image."""
+        """Return the images that the model finds most like a box of an image."""
         search: dict[str, Parameter] = {
             "box": box_text(box),
             "k": k,
@@ -259,7 +261,9 @@ class StoreQuestions(
 
     @asks
     def picture(self, row: BaseModel) -> Question[Image.Image]:
-        """The picture that shows a row best: of a patch its view, of an image its thumbnail. Raises NotFoundError."""
+        """Return the picture that shows a row best: of a patch its view, of an image its thumbnail. Raises
+        NotFoundError.
+        """
         address = picture_address(row)
         if address is None:
             raise NotFoundError(f"{type(row).__name__} has no picture; rows of patches and images have")
@@ -267,15 +271,15 @@ class StoreQuestions(
 
     @asks
     def pixels(self, image_id: int) -> Question[Image.Image]:
-        """An image, from its own file."""
+        """Return an image, from its own file."""
         return picture(f"{self.image_path(image_id)}/pixels")
 
     @asks
     def thumb(self, image_id: int) -> Question[Image.Image]:
-        """A small picture of an image; needs no dataset."""
+        """Return a small picture of an image; needs no dataset."""
         return picture(f"{self.image_path(image_id)}/thumb")
 
     @asks
     def crop(self, image_id: int, box: Box, *, side: int | None = None) -> Question[Image.Image]:
-        """A box of an image. side: pixels of the longer side at most; it is never enlarged."""
+        """Return a box of an image. side: pixels of the longer side at most; it is never enlarged."""
         return picture(f"{self.image_path(image_id)}/crop", box=box_text(box), side=side)

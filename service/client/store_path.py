@@ -13,21 +13,21 @@ class StorePath:
         self.path = f"{API}/{part(name)}"
 
     def layer_path(self, layer: str) -> str:
-        """Of a layer."""
+        """Return the path of a layer."""
         return f"{self.path}/layers/{part(layer)}"
 
     def unit_path(self, layer: str, unit: int) -> str:
-        """Of a unit."""
+        """Return the path of a unit."""
         return f"{self.layer_path(layer)}/units/{unit}"
 
     def image_path(self, image_id: int) -> str:
-        """Of an image."""
+        """Return the path of an image."""
         return f"{self.path}/images/{image_id}"
 
     def atlas_path(self, name: str) -> str:
-        """Of an atlas."""
+        """Return the path of an atlas."""
         return f"{self.path}/atlases/{part(name)}"
 
     def layer_atlas_path(self, layer: str, kind: str) -> str:
-        """Of one of a layer's own atlases."""
+        """Return the path of one of a layer's own atlases."""
         return f"{self.layer_path(layer)}/atlases/{kind}"

@@ -209,7 +209,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self.transport.abort()
 
     def _stop(self, status: int, kind: str, detail: str) -> None:
-        """Ends the parsing of this request; uvicorn then calls `send_400_response`."""
+        """End the parsing of this request; uvicorn then calls `send_400_response`."""
         self._refusal = status, kind, detail
         raise ValueError(detail)
 

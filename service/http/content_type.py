@@ -2,7 +2,7 @@
 
 
 def quality(accept: str, media_type: str) -> float:
-    """0 (not acceptable) to 1; the narrowest range that fits counts. An empty header accepts everything.
+    """Return 0 (not acceptable) to 1; the narrowest range that fits counts. An empty header accepts everything.
 
     Parameters of a range other than `q` are not looked at, and a range that cannot be read is as if it were not there.
     """
@@ -20,7 +20,7 @@ def quality(accept: str, media_type: str) -> float:
 
 
 def _weight(parameters: list[str]) -> float | None:
-    """The value of `q`, 1 without one, None for one that is not between 0 and 1."""
+    """Return the value of `q`, 1 without one, None for one that is not between 0 and 1."""
     for parameter in parameters:
         name, _, value = parameter.partition("=")
         if name.strip() == "q":

@@ -35,7 +35,7 @@ class Shortcut:
     make: Callable[[Request, dict[str, str], dict[str, str]], Response]
 
     def pattern(self) -> re.Pattern[str]:
-        """What the route's paths look like, as the router reads them."""
+        """Return what the route's paths look like, as the router reads them."""
         return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", self.route))
 
 
@@ -47,7 +47,7 @@ class Quick:
         self._shortcuts = [(shortcut.pattern(), shortcut) for shortcut in shortcuts]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers a request."""
+        """Answer a request."""
         response = None
         if scope["type"] == "http" and scope["method"] == "GET" and not scope.get("root_path"):
             response = self._response(scope)
@@ -70,7 +70,7 @@ class Quick:
 
 
 def plain(query: bytes) -> dict[str, str] | None:
-    """The parameters of a query that needs no decoding and names each once; else None."""
+    """Return the parameters of a query that needs no decoding and names each once; else None."""
     if not query:
         return {}
     pairs = [_PARAMETER.fullmatch(pair) for pair in query.decode("latin-1").split("&")]
@@ -79,7 +79,7 @@ def plain(query: bytes) -> dict[str, str] | None:
 
 
 def whole(text: str, lowest: int, highest: int) -> int:
-    """The number of a text of digits. Raises NotAtHandError for anything else, which the route judges."""
+    """Return the number of a text of digits. Raises NotAtHandError for anything else, which the route judges."""
     if text.isascii() and text.isdigit() and len(text) < 17 and lowest <= int(text) <= highest:
         return int(text)
     raise NotAtHandError

@@ -15,13 +15,13 @@ _HEADERS = {"Cache-Control": "no-store"}
 
 @router.get("/livez", response_model=Health, responses=problems(403))
 async def livez() -> Response:
-    """The process answers."""
+    """Return the process answers."""
     return JSONResponse(Health(status="ok").model_dump(), headers=_HEADERS)
 
 
 @router.get("/readyz", response_model=Health, responses=problems(403, 503))
 def readyz(request: Request) -> Response:
-    """Every store can be read: its manifest is read, and the store opened again where that has changed."""
+    """Return every store can be read: its manifest is read, and the store opened again where that has changed."""
     registry: Registry = request.app.state.registry
     for name in registry.names():
         folder = registry.get(name).value.store.folder

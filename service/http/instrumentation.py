@@ -30,7 +30,7 @@ class Observe:
         self.kept = kept
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers a request."""
+        """Answer a request."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -67,7 +67,7 @@ class Observe:
 
 
 def _fields(scope: Scope, observed: Observed, seconds: float) -> dict[str, object]:
-    """Of the line in the log."""
+    """Return those of the line in the log."""
     search = {} if observed.search is None else {"search": observed.search}
     return {
         "request": observed.id,
@@ -81,7 +81,7 @@ def _fields(scope: Scope, observed: Observed, seconds: float) -> dict[str, objec
 
 
 def _noting(send: Send, observed: Observed) -> Send:
-    """Notes the status and the end of the answer, and puts the request's id into it."""
+    """Note the status and the end of the answer, and puts the request's id into it."""
 
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -101,7 +101,7 @@ class NoteRoute:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers a request."""
+        """Answer a request."""
         try:
             await self.app(scope, receive, send)
         finally:
@@ -111,7 +111,7 @@ class NoteRoute:
 
 
 def _route(scope: Scope) -> str:
-    """The template of the address that was asked for; of a mounted folder of files its own address."""
+    """Return the template of the address that was asked for; of a mounted folder of files its own address."""
     path = getattr(scope.get("route"), "path", None)
     mounted = scope.get("root_path", "").removeprefix(scope.get("app_root_path", ""))
     return template(path) if path else mounted or OTHER

@@ -96,7 +96,7 @@ def _marked(path: str, sent: bytes) -> str:
 
 
 def _is_usual(path: str) -> bool:
-    """Whether a path is `/api/v1/stores/S/layers/L/units/…` with a name L without slashes: most are."""
+    """Return whether a path is `/api/v1/stores/S/layers/L/units/…` with a name L without slashes: most are."""
     parts = path.split("/", 8)
     return len(parts) > 7 and parts[1] == "api" and parts[5] == "layers" and parts[7] == "units"
 

@@ -28,7 +28,7 @@ _SANE_ID = re.compile(rb"[\w.:+/=@-]{1,128}", re.ASCII)
 
 
 def configure(form: Form) -> None:
-    """Sends this process's log to stderr. Called once, by whoever runs the process."""
+    """Send this process's log to stderr. Called once, by whoever runs the process."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json() if form == "json" else _Text())
     root = logging.getLogger()
@@ -49,7 +49,7 @@ def _is_own(record: logging.LogRecord) -> bool:
 
 
 def request_id(headers: list[tuple[bytes, bytes]]) -> str:
-    """X-Request-ID where it is short and plain, a new one otherwise."""
+    """Return X-Request-ID where it is short and plain, a new one otherwise."""
     for name, value in headers:
         if name == b"x-request-id" and _SANE_ID.fullmatch(value):
             return value.decode()
@@ -57,7 +57,9 @@ def request_id(headers: list[tuple[bytes, bytes]]) -> str:
 
 
 def answered(fields: Callable[[], dict[str, object]], error: Exception | None = None) -> None:
-    """A request was answered; `error`: what its answer failed with. fields: called where there is a line to write."""
+    """Log that a request was answered; `error`: what its answer failed with. fields: called where there is a line to
+    write.
+    """
     level = logging.INFO if error is None else logging.ERROR
     if REQUESTS.isEnabledFor(level):
         said = "answered" if error is None else "failed"
@@ -65,7 +67,7 @@ def answered(fields: Callable[[], dict[str, object]], error: Exception | None = 
 
 
 def happened(message: str, **fields: object) -> None:
-    """Something that is no request, for the log as JSON."""
+    """Log something that is no request, for the log as JSON."""
     EVENTS.info(message, extra={_FIELDS: fields})
 
 

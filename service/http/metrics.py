@@ -79,11 +79,11 @@ class Metrics:
         """Requests without an answer; when (`time.monotonic`) the last one ended. The warm-up makes way for them."""
 
     def watch_live(self, status: Callable[[], LiveStatus]) -> None:
-        """status: what is known of the model worker now."""
+        """Watch the model worker. status: what is known of the model worker now."""
         self._live.status = status
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Counts a request."""
+        """Count a request."""
         key = (method if method in METHODS else OTHER, route, status)
         child = self._children.get(key)
         if child is None:
@@ -98,7 +98,7 @@ class _Refused(Collector):
         self._counts = counts
 
     def collect(self) -> Iterator[Metric]:
-        """As they are now."""
+        """Return them as they are now."""
         family = CounterMetricFamily(
             "unitscope_refused_connections", "Connections closed for what their client did", labels=["reason"]
         )
@@ -114,7 +114,7 @@ class _Live(Collector):
         self.status: Callable[[], LiveStatus] | None = None
 
     def collect(self) -> Iterator[Metric]:
-        """As the worker is now."""
+        """Return them as the worker is now."""
         now = None if self.status is None else self.status()
         up = now is not None and now.state not in _DOWN
         yield GaugeMetricFamily("unitscope_live_up", "Whether the model worker can be asked", int(up))
@@ -139,7 +139,7 @@ class _Caches(Collector):
         self._stores = stores
 
     def collect(self) -> Iterator[Metric]:
-        """As the stores are now; one that cannot be read has none."""
+        """Return them as the stores are now; one that cannot be read has none."""
         reads = CounterMetricFamily(
             "unitscope_cache_reads", "Reads through the caches of stores", labels=["store", "cache", "result"]
         )
@@ -156,7 +156,7 @@ class _Caches(Collector):
 
 @router.get(PATH, response_class=PlainTextResponse, responses=problems(403))
 def metrics(request: Request) -> Response:
-    """What the service has done since it started, for Prometheus."""
+    """Return what the service has done since it started, for Prometheus."""
     kept: Metrics = request.app.state.metrics
     encode, kind = choose_encoder(request.headers.get("accept", ""))
     return Response(encode(kept.registry), headers={"Content-Type": kind, "Cache-Control": "no-store"})

@@ -19,7 +19,7 @@ _NO_TABLE: dict[str, Any] = {
 
 
 def complete(document: dict[str, Any]) -> None:
-    """Adds what is missing; a document that is complete stays as it is."""
+    """Add what is missing; a document that is complete stays as it is."""
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     schemas["Problem"] = Problem.model_json_schema()
     tables = {answer.__name__ for answer in _tables(Table)}
@@ -40,7 +40,7 @@ def _operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]
 
 
 def _tables(answer: type[Table]) -> Iterator[type[Table]]:
-    """The answers that are tables, of those that this process has."""
+    """Yield the answers that are tables, of those that this process has."""
     yield answer
     for narrower in answer.__subclasses__():
         yield from _tables(narrower)
@@ -59,7 +59,7 @@ _WORDS = {
 
 
 def problems(*codes: int) -> dict[int | str, dict[str, Any]]:
-    """The problem+json answers of a route, for the OpenAPI document."""
+    """Return the problem+json answers of a route, for the OpenAPI document."""
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {code: {"description": _WORDS[code], "content": content} for code in codes}
 
@@ -75,7 +75,7 @@ TABLE = problems(403, 404, 409, 422, 503) | NOT_MODIFIED
 def pictures(
     *kinds: str, codes: tuple[int, ...] = (403, 404, 409, 422, 503)
 ) -> dict[int | str, dict[str, Any]]:
-    """The answers of a route that gives pixels."""
+    """Return the answers of a route that gives pixels."""
     schema = {"schema": {"type": "string", "format": "binary"}}
     found = {200: {"description": "the picture", "content": dict.fromkeys(kinds, schema)}}
     return found | problems(*codes) | NOT_MODIFIED

@@ -36,7 +36,7 @@ class Hosts:
         return Hosts(LOOPBACK | named | {shown})
 
     def allows(self, name: str) -> bool:
-        """Whether requests may be addressed to this name, as `host_name` gives it."""
+        """Return whether requests may be addressed to this name, as `host_name` gives it."""
         return name in self.names or (self.addresses and _is_address(name))
 
 
@@ -53,7 +53,7 @@ def host_name(host: str) -> str | None:
 
 
 def is_foreign(host: str, origin: str | None, site: str | None) -> bool:
-    """Whether a browser sent a request for a page of another origin. host: the Host header.
+    """Return whether a browser sent a request for a page of another origin. host: the Host header.
 
     origin, site: the headers Origin and Sec-Fetch-Site; programs that are no browsers send neither.
     """

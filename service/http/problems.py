@@ -10,6 +10,6 @@ from ..errors import MEDIA_TYPE, PREFIX, Problem
 def problem(
     status: int, kind: str, title: str, detail: str, headers: Mapping[str, str] | None = None
 ) -> JSONResponse:
-    """A problem+json response."""
+    """Return a problem+json response."""
     content = Problem(type=f"{PREFIX}{kind}", title=title, status=status, detail=detail)
     return JSONResponse(content.model_dump(), status, headers, MEDIA_TYPE)

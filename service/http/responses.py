@@ -39,7 +39,7 @@ Content = BaseModel | Draft[Any]
 
 
 def answer(request: Request, store: str, make: Callable[[ServedStore], Content]) -> Response:
-    """What `make` answers from a store. Raises what `make` raises."""
+    """Return what `make` answers from a store. Raises what `make` raises."""
     return answer_from(request, store, _nothing, lambda served, _: make(served))
 
 
@@ -49,7 +49,7 @@ def answer_from(
     part: Callable[[ServedStore], Version[Any]],
     make: Callable[[ServedStore, Any], Content],
 ) -> Response:
-    """As `answer`, from one version of a part of the store (its index, an atlas) too."""
+    """Do the same as `answer`, from one version of a part of the store (its index, an atlas) too."""
     form = _form(request)
     return _respond(
         request, store, part, lambda served, value: (_encoded(make(served, value), form), form), form=form
@@ -59,7 +59,7 @@ def answer_from(
 def answer_at_hand(
     request: Request, served: ServedStore, make: Callable[[], Content], used: Version[Any] | None = None
 ) -> Response:
-    """As `answer_from`, from what is in memory alone: nothing that is replaced meanwhile can come into it.
+    """Do the same as `answer_from`, from what is in memory alone: nothing that is replaced meanwhile can come into it.
 
     used: the version of a part of the store that `make` uses.
     """
@@ -69,7 +69,7 @@ def answer_at_hand(
 
 
 def answer_now(request: Request, content: BaseModel) -> Response:
-    """The answer about what changes with more than a manifest; the ETag is made from its bytes."""
+    """Return the answer about what changes with more than a manifest; the ETag is made from its bytes."""
     form = _form(request)
     data = _encoded(content, form)
     etag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
@@ -80,7 +80,7 @@ def answer_now(request: Request, content: BaseModel) -> Response:
 
 
 def picture(request: Request, store: str, make: Callable[[ServedStore], Picture]) -> Response:
-    """The picture that `make` gives from a store.
+    """Return the picture that `make` gives from a store.
 
     Raises StoreError where the address names another version of the store: a page must not be given pictures of two.
     """
@@ -100,12 +100,13 @@ def picture_from(
     part: Callable[[ServedStore], Version[Any]],
     make: Callable[[ServedStore, Any], Picture],
 ) -> Response:
-    """As `picture`, from one version of a part of the store too; `v=` then names that version."""
+    """Do the same as `picture`, from one version of a part of the store too; `v=` then names that version."""
     return _respond(request, store, part, make)
 
 
 def consistent(request: Request, store: str, make: Callable[[ServedStore], T]) -> T:
-    """What `make` gives from one version of the store. Raises NotFoundError, StorageError, and what `make` raises.
+    """Return what `make` gives from one version of the store. Raises NotFoundError, StorageError, and what `make`
+    raises.
 
     Made again where the store was replaced meanwhile: then its files may have been those of two versions.
     """
@@ -131,7 +132,7 @@ def _respond(
     *,
     form: str | None = None,
 ) -> Response:
-    """form: the media type that the request chose, None where there was nothing to choose.
+    """Respond. form: the media type that the request chose, None where there was nothing to choose.
 
     Made again where the part was made again meanwhile: its files may then be gone. What a GET chose a form of is
     kept by its ETag, which is of everything that it is made from.
@@ -181,7 +182,7 @@ def _nothing(served: ServedStore) -> Version[Any]:
 
 
 def _form(request: Request) -> str:
-    """The media type of the answer, of those that its kind has, as the request wants it.
+    """Return the media type of the answer, of those that its kind has, as the request wants it.
 
     Raises HTTPException (406) where nothing but Arrow is accepted of an answer that is no table.
     """
@@ -210,7 +211,7 @@ def _encoded(content: Content, form: str) -> bytes:
 
 
 def _etag(request: Request, served: ServedStore, part: Version[Any], form: str) -> str:
-    """Strong: of everything that the answer is a function of."""
+    """Return a strong ETag: of everything that the answer is a function of."""
     scope = request.scope
     query = scope["query_string"].decode("latin-1")
     made_of = (RELEASE, served.hash, part.digest, form, scope["path"], query)

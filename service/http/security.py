@@ -60,7 +60,7 @@ class Guard:
         """Bytes of bodies now, by client."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers a request."""
+        """Answer a request."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -119,7 +119,7 @@ class _Body:
         self.seen = 0
 
     async def receive(self) -> Message:
-        """The next message. Raises HTTPException where the body, or all bodies together, are too large."""
+        """Return the next message. Raises HTTPException where the body, or all bodies together, are too large."""
         message = await self._receive()
         size = len(message.get("body", b""))
         if not size:

@@ -27,7 +27,7 @@ class MemoryFiles(StaticFiles):
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers a request. Raises HTTPException."""
+        """Answer a request. Raises HTTPException."""
         await self._respond(Request(scope))(scope, receive, send)
 
     def _respond(self, request: Request) -> Response:

@@ -34,12 +34,12 @@ class StrictRoute(APIRoute):
         return checked
 
     def refuse(self, request: Request, unknown: Sequence[str], known: set[str]) -> Response:
-        """Says it. Raises RequestValidationError."""
+        """Say it. Raises RequestValidationError."""
         raise RequestValidationError([_told(name, known) for name in unknown[:_SAID]])
 
 
 def nearest(name: str, known: set[str]) -> str | None:
-    """The parameter that may be meant."""
+    """Return the parameter that may be meant."""
     return next(iter(difflib.get_close_matches(name, sorted(known), 1)), None)
 
 

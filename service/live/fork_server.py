@@ -45,7 +45,9 @@ class _Zygote:
         signal.set_wakeup_fd(self._wake)
 
     def run(self, prepare: Callable[[], None]) -> None:
-        """Until the service is gone. prepare: imports more, which a first worker that is waited for does without."""
+        """Run until the service is gone. prepare: imports more, which a first worker that is waited for does
+        without.
+        """
         events = select.poll()
         for stream in (self._control.fileno(), self._ended):
             events.register(stream, select.POLLIN)
@@ -64,7 +66,7 @@ class _Zygote:
                 ready = True
 
     def _answer(self) -> bool:
-        """Forks a worker; False where the service is gone."""
+        """Fork a worker; False where the service is gone."""
         said, streams, _, _ = socket.recv_fds(self._control, len(FORK), 2)
         if said != FORK:
             return False
@@ -77,7 +79,7 @@ class _Zygote:
         return True
 
     def _become_worker(self, connection: socket.socket) -> None:
-        """Does not return."""
+        """Do not return."""
         try:
             os.setsid()
             signal.set_wakeup_fd(-1)
@@ -104,7 +106,7 @@ class _Zygote:
 
 
 def _serve(connection: socket.socket, begin: Callable[[], Answer]) -> None:
-    """Answers what comes over the connection, one request at a time, until it ends."""
+    """Answer what comes over the connection, one request at a time, until it ends."""
     requests: SimpleQueue[Message] = SimpleQueue()
     threading.Thread(target=_receive, args=(connection.makefile("rb"), requests), daemon=True).start()
     answers, answer = connection.makefile("wb"), begin()
@@ -115,7 +117,7 @@ def _serve(connection: socket.socket, begin: Callable[[], Answer]) -> None:
 
 
 def _receive(stream: BinaryIO, requests: "SimpleQueue[Message]") -> None:
-    """Ends the process with its service, even in the middle of a forward pass."""
+    """End the process with its service, even in the middle of a forward pass."""
     try:
         while (request := read(stream)) is not None:
             requests.put(request)
@@ -124,7 +126,9 @@ def _receive(stream: BinaryIO, requests: "SimpleQueue[Message]") -> None:
 
 
 def main() -> None:
-    """argv: the file descriptor of the service's socket, the number of threads of a worker's torch."""
+    """Run the fork server. argv: the file descriptor of the service's socket, the number of threads of a worker's
+    torch.
+    """
     from . import worker  # here, so that what imports this module gets no torch
 
     control, threads = socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2])

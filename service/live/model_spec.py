@@ -7,7 +7,8 @@ from .protocol import Head
 
 
 def model_facts(manifest: Manifest, trust: Trust = NOTHING) -> Head:
-    """What the worker must know of a store to load its model, and to tell whether it is the same and computes alike.
+    """Return what the worker must know of a store to load its model, and to tell whether it is the same and computes
+    alike.
 
     Raises ModelNotAllowedError for a model that nobody allowed, StoreDamagedError for a manifest that does not say it.
     """

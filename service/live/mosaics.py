@@ -50,7 +50,7 @@ class Mosaic:
 
 
 def mosaic_of(cells: int, size: tuple[int, int], zoom: int) -> Mosaic:
-    """About as high as wide. size: (height, width) of a cell before it is enlarged.
+    """Return about as high as wide. size: (height, width) of a cell before it is enlarged.
 
     Raises UsageError where the picture would be too large.
     """
@@ -68,7 +68,9 @@ def mosaic_of(cells: int, size: tuple[int, int], zoom: int) -> Mosaic:
 
 
 def draw(cells: np.ndarray, mosaic: Mosaic, zoom: int) -> np.ndarray:
-    """cells: (n, height, width) or (n, height, width, 3) uint8 → the picture, (height, width[, 3]) uint8."""
+    """Draw a mosaic. cells: (n, height, width) or (n, height, width, 3) uint8 → the picture, (height, width[, 3])
+    uint8.
+    """
     pixels = cells.repeat(zoom, axis=1).repeat(zoom, axis=2)
     step_y, step_x = mosaic.cell_height + mosaic.gap, mosaic.cell_width + mosaic.gap
     canvas = np.full((mosaic.rows * mosaic.columns, step_y, step_x, *cells.shape[3:]), GAP, np.uint8)
@@ -79,7 +81,9 @@ def draw(cells: np.ndarray, mosaic: Mosaic, zoom: int) -> np.ndarray:
 
 
 def gray(values: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """values: (n, height, width) float32; low, high: (n,) → uint8, 0 for `low` and less (and NaN), 255 for `high`."""
+    """Scale to gray. values: (n, height, width) float32; low, high: (n,) → uint8, 0 for `low` and less (and NaN),
+    255 for `high`.
+    """
     low, high = (np.asarray(x, np.float64)[:, None, None] for x in (low, high))
     span = np.where(high > low, high - low, 1)
     with np.errstate(invalid="ignore", over="ignore"):
@@ -88,7 +92,7 @@ def gray(values: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
 
 
 def limits(maps: np.ndarray, scale: str, highest: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """(low, high), each (units,): what is black and what is white. maps: (units, height, width) float32.
+    """Return (low, high), each (units,): what is black and what is white. maps: (units, height, width) float32.
 
     Black is 0, or the least value where that is below 0. White is the greatest value: of the unit's own map (`unit`),
     of all the layer's maps (`layer`), or of the unit in the whole dataset (`dataset`: `highest`, (units,)).
@@ -111,7 +115,8 @@ def over_input(
     start: tuple[int, int],
     size: tuple[int, int],
 ) -> np.ndarray:
-    """levels: (height, width) → (input height, input width): each pixel of the input shows the nearest position.
+    """Spread over the input. levels: (height, width) → (input height, input width): each pixel of the input shows
+    the nearest position.
 
     A position lies at the centre of its receptive field. rf, stride, start: (y, x) in pixels of the input.
     """
@@ -129,13 +134,15 @@ def _nearest(positions: int, pixels: int, rf: int, stride: int, start: int) -> n
 
 
 def colour(levels: np.ndarray, *, overlay: bool) -> np.ndarray:
-    """levels: (height, width) uint8 → (height, width, 3) uint8, or with `overlay` 4: opaque where a level is high."""
+    """Color the levels. levels: (height, width) uint8 → (height, width, 3) uint8, or with `overlay` 4: opaque where
+    a level is high.
+    """
     pixels = _COLOURS[levels]
     return np.concatenate([pixels, levels[:, :, None]], axis=2) if overlay else pixels
 
 
 def png(pixels: np.ndarray) -> bytes:
-    """pixels: (height, width) or (height, width, 3 or 4) uint8."""
+    """Encode a PNG. pixels: (height, width) or (height, width, 3 or 4) uint8."""
     file = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(pixels)).save(file, "PNG", compress_level=1)
     return file.getvalue()

@@ -28,7 +28,7 @@ class WorkerProcess:
     """One worker. Used from one thread; `alive` and `close` from any."""
 
     def __init__(self, connection: socket.socket, status: int, seconds: float) -> None:
-        """Waits until it is ready. status: a pipe that ends with it, and says its exit code. Raises WorkerDiedError."""
+        """Wait until it is ready. status: a pipe that ends with it, and says its exit code. Raises WorkerDiedError."""
         self._connection, self._status = connection, status
         self._requests, self._answers = connection.makefile("wb"), connection.makefile("rb")
         self._lock, self._ended = Lock(), False
@@ -43,11 +43,13 @@ class WorkerProcess:
         return self._look(0)
 
     def ask(self, request: Message, seconds: float) -> Message:
-        """Its answer. Raises WorkerDiedError where it dies, or is killed because it takes longer than `seconds`."""
+        """Return its answer. Raises WorkerDiedError where it dies, or is killed because it takes longer than
+        `seconds`.
+        """
         return self._receive(seconds, request)
 
     def close(self) -> None:
-        """Ends it."""
+        """End it."""
         self._hang_up()
         if self._look(0) and self.pid is not None:
             with suppress(ProcessLookupError):
@@ -78,12 +80,12 @@ class WorkerProcess:
         return answer
 
     def _hang_up(self) -> None:
-        """Who reads its answer reads the end."""
+        """Hang up, so that a reader of its answer reads the end."""
         with suppress(OSError):
             self._connection.shutdown(socket.SHUT_RDWR)
 
     def _look(self, seconds: float) -> bool:
-        """Whether it runs, after at most `seconds` in which it may end."""
+        """Return whether it runs, after at most `seconds` in which it may end."""
         with self._lock:
             if not self._ended and _readable(self._status, seconds):
                 said = os.read(self._status, STATUS.size)
@@ -98,7 +100,7 @@ class Zygote:
     """One zygote. `fork` from one thread; the others from any."""
 
     def __init__(self, threads: int) -> None:
-        """Starts it; that it is ready takes some seconds. threads: of the torch of its workers. Raises OSError."""
+        """Start it; that it is ready takes some seconds. threads: of the torch of its workers. Raises OSError."""
         self._control, theirs = socket.socketpair()
         self._ready = False
         number = str(threads)
@@ -132,7 +134,7 @@ class Zygote:
         return self.stood_by and self.alive
 
     def fork(self) -> WorkerProcess:
-        """A worker that is ready. Raises WorkerDiedError; a zygote that was too slow is ended then."""
+        """Return a worker that is ready. Raises WorkerDiedError; a zygote that was too slow is ended then."""
         seconds = FORK_SECONDS if self.ready else START_SECONDS
         connection, theirs = socket.socketpair()
         status, told = os.pipe()
@@ -147,7 +149,7 @@ class Zygote:
             raise
 
     def close(self) -> None:
-        """Ends it; its workers go on."""
+        """End it; its workers go on."""
         if self.alive:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)  # with a fork of it that is no worker yet

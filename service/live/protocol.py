@@ -32,7 +32,7 @@ class Message:
 
 
 def write(stream: BinaryIO, message: Message) -> None:
-    """Sends a message. Raises OSError where the other side is gone."""
+    """Send a message. Raises OSError where the other side is gone."""
     head = json.dumps(message.head).encode()
     stream.write(_LENGTHS.pack(len(head), len(message.body)) + head)
     stream.write(message.body)
@@ -40,7 +40,7 @@ def write(stream: BinaryIO, message: Message) -> None:
 
 
 def read(stream: BinaryIO) -> Message | None:
-    """The next message, None at the end or in the middle of one: the other side is gone."""
+    """Return the next message, None at the end or in the middle of one: the other side is gone."""
     lengths = stream.read(_LENGTHS.size)
     if len(lengths) < _LENGTHS.size:
         return None

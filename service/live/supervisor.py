@@ -37,7 +37,7 @@ class Ticket:
     problem: UnitscopeError | None = None
 
     def finish(self, answer: Message | None, problem: UnitscopeError | None = None) -> None:
-        """Wakes up who waits."""
+        """Wake up who waits."""
         self.answer, self.problem = answer, problem
         self.done.set()
 
@@ -75,7 +75,7 @@ class LiveModel:
             return self._displaced(CLIENT.get()) is None
 
     def status(self) -> LiveStatus:
-        """For pages and metrics."""
+        """Return it for pages and metrics."""
         with self._changed:
             worker, zygote = self._worker, self._zygote
             pause = max(0.0, self._not_before - time.monotonic())
@@ -85,7 +85,7 @@ class LiveModel:
             )  # fmt: skip
 
     def ask(self, head: Head, body: bytes = b"", *, gone: Event | None = None) -> Message:
-        """The worker's answer. gone: set when the client has gone away; then nobody sees what is raised.
+        """Return the worker's answer. gone: set when the client has gone away; then nobody sees what is raised.
 
         Raises ModelUnavailableError (no worker, too busy, too slow, no such model here), ModelChangedError, ImageError,
         UsageError, UnitscopeError.
@@ -104,12 +104,12 @@ class LiveModel:
         return _checked(ticket.answer)
 
     def refuse_if_full(self) -> None:
-        """Raises ModelUnavailableError where the queue is full: before a body is read in vain."""
+        """Raise ModelUnavailableError where the queue is full: before a body is read in vain."""
         if self.full:
             raise _busy(self.options)
 
     def close(self) -> None:
-        """Ends the worker; who waits is told."""
+        """End the worker; who waits is told."""
         with self._changed:
             self._closed = True
             waiting = [*self._waiting, *([self._running] if self._running else [])]
@@ -141,7 +141,8 @@ class LiveModel:
             self._changed.notify_all()
 
     def _displaced(self, client: str) -> Ticket | None:
-        """The request that gives its place in a full queue to one of this client: the last of the client with the most,
+        """Return the request that gives its place in a full queue to one of this client: the last of the client with
+        the most,
         where that has at least two more than this one."""
         waiting = Counter(one.client for one in self._waiting)
         if not waiting or max(waiting.values()) < waiting[client] + 2:
@@ -150,7 +151,7 @@ class LiveModel:
         return next(one for one in reversed(self._waiting) if waiting[one.client] == most)
 
     def _next(self) -> Ticket | None:
-        """The first request of the client that was answered longest ago."""
+        """Return the first request of the client that was answered longest ago."""
         served = self._served
         for gone in served.keys() - {one.client for one in self._waiting}:
             if len(served) > _CLIENTS:
@@ -197,12 +198,14 @@ class LiveModel:
             self._exchange(worker, ticket, options)
 
     def _has_died(self) -> bool:
-        """An idle worker's death is seen here; it is started again when its pause is over."""
+        """Return an idle worker's death is seen here; it is started again when its pause is over."""
         worker = self._worker
         return worker is not None and not worker.alive and time.monotonic() >= self._not_before
 
     def _ready(self, options: LiveOptions) -> WorkerProcess:
-        """The worker, started where there is none. Raises ModelUnavailableError during the pause after a death."""
+        """Return the worker, started where there is none. Raises ModelUnavailableError during the pause after a
+        death.
+        """
         worker = self._worker
         if worker is not None and worker.alive:
             return worker
@@ -233,7 +236,7 @@ class LiveModel:
         return started
 
     def _living_zygote(self, options: LiveOptions) -> Zygote:
-        """Raises OSError, and WorkerDiedError where the service is stopping."""
+        """Raise OSError, and WorkerDiedError where the service is stopping."""
         with self._changed:
             if self._closed:
                 raise WorkerDiedError("the service is stopping")
@@ -245,7 +248,9 @@ class LiveModel:
             return self._zygote
 
     def _replace_zygote(self, options: LiveOptions) -> None:
-        """The death of one that stood by is seen here. Where a new one fails too, the next worker's start says why."""
+        """See the death of one that stood by is seen here. Where a new one fails too, the next worker's start says
+        why.
+        """
         zygote = self._zygote
         if zygote is not None and zygote.stood_by and not zygote.alive:
             with suppress(OSError, WorkerDiedError):
@@ -275,7 +280,7 @@ class LiveModel:
         ticket.finish(answer)
 
     def _note_death(self, reason: str) -> None:
-        """A first death costs no pause; each one more without an answer between doubles it."""
+        """Note a death: a first one costs no pause; each one more without an answer between doubles it."""
         with self._changed:
             pause = 0.0 if not self._deaths else min(_FIRST_PAUSE * 2 ** (self._deaths - 1), _LONGEST_PAUSE)
             self._deaths += 1
@@ -300,7 +305,7 @@ def _busy(options: LiveOptions | None) -> ModelUnavailableError:
 
 
 def _checked(answer: Message) -> Message:
-    """The answer, or its problem raised."""
+    """Return the answer, or its problem raised."""
     kind, message = answer.head.get("error"), str(answer.head.get("message"))
     if kind is None:
         return answer

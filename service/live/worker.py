@@ -77,7 +77,7 @@ class _Network:
         return {layer.name: layer for layer in swept}
 
     def layer(self, row: Head) -> Layer:
-        """The layer of a row of layers.parquet."""
+        """Return the layer of a row of layers.parquet."""
         layer = self.layers.get(row["layer"])
         names = ("kind", "units", "height", "width")
         if layer is None or any(getattr(layer, name) != row[name] for name in names):
@@ -90,7 +90,7 @@ class _Network:
 
 
 def _this_machine(swept_by: Head) -> Head:
-    """What `swept_by` is where this process computes as that sweep did."""
+    """Return what `swept_by` is where this process computes as that sweep did."""
     here = {
         "device": "cpu",
         "torch": metadata.version("torch"),
@@ -115,7 +115,7 @@ class Worker:
         }
 
     def answer(self, request: Message) -> Message:
-        """Never raises: what goes wrong is an answer too."""
+        """Answer, and never raise: what goes wrong is an answer too."""
         started = time.perf_counter()
         try:
             network = self._network(request.head["model"])
@@ -156,7 +156,7 @@ class Worker:
         return network
 
     def _feature(self, network: _Network, head: Head, body: bytes) -> Message:
-        """The feature of an image, or of a box of it."""
+        """Return the feature of an image, or of a box of it."""
         seen = _see(network, marked(body, head.get("exif", "ignore")), head.get("box"))
         found = observe(network.model, seen.pixels[None], (), network.feature)
         assert found.feature is not None
@@ -166,7 +166,7 @@ class Worker:
         return Message({**seen.facts, "top": _top(network, found)}, feature.tobytes())
 
     def _maps(self, network: _Network, head: Head, body: bytes) -> Message:
-        """A PNG of every unit's map, or of one unit's over the model's input."""
+        """Return a PNG of every unit's map, or of one unit's over the model's input."""
         found, maps, seen = _map(network, head, body)
         highest = None if head["highest"] is None else np.array(head["highest"], np.float32)
         low, high = pictures.limits(maps, head["scale"], highest)
@@ -191,7 +191,7 @@ class Worker:
         return Message({**seen.facts, "top": _top(network, found)}, pictures.png(pixels))
 
     def _array(self, network: _Network, head: Head, body: bytes) -> Message:
-        """The maps themselves, as a NumPy file."""
+        """Return the maps themselves, as a NumPy file."""
         _, maps, seen = _map(network, head, body)
         unit = head["unit"]
         file = io.BytesIO()
@@ -199,7 +199,7 @@ class Worker:
         return Message(seen.facts, file.getvalue())
 
     def _filters(self, network: _Network, head: Head, _: bytes) -> Message:
-        """The weights as raw float32, (units, channels, height, width)."""
+        """Return the weights as raw float32, (units, channels, height, width)."""
         try:
             found = filters_of(network.model.network, network.layer(head["row"]), network.model.input_size)
         except LayerError as error:
@@ -235,7 +235,7 @@ class _Seen:
 
 
 def _see(network: _Network, data: bytes, box: Box | None) -> _Seen:
-    """Decodes and fits, as a sweep does. box: in pixels of the image, clipped to it. Raises ImageError, UsageError."""
+    """Decode and fits, as a sweep does. box: in pixels of the image, clipped to it. Raises ImageError, UsageError."""
     original = decode_fast(data)
     if original is None:
         original = torch.from_numpy(decode_reference(data)).permute(2, 0, 1)
@@ -252,7 +252,7 @@ def _see(network: _Network, data: bytes, box: Box | None) -> _Seen:
 
 
 def _map(network: _Network, head: Head, body: bytes) -> tuple[Observed, np.ndarray, _Seen]:
-    """(…, the maps of one layer, (units, height, width) float32, …)."""
+    """Return (…, the maps of one layer, (units, height, width) float32, …)."""
     layer = network.layer(head["row"])
     seen = _see(network, marked(body, head.get("exif", "ignore")), None)
     found = observe(network.model, seen.pixels[None], (layer,), None, as_swept=head["as_swept"])
@@ -260,7 +260,9 @@ def _map(network: _Network, head: Head, body: bytes) -> tuple[Observed, np.ndarr
 
 
 def _top(network: _Network, found: Observed) -> list[tuple[int, float]]:
-    """The most probable classes, (index, probability); equal ones by index. Empty where the network has no classes."""
+    """Return the most probable classes, (index, probability); equal ones by index. Empty where the network has no
+    classes.
+    """
     if not network.output.predicts or found.logits is None or not np.isfinite(found.logits).all():
         return []
     shares = network.output.probabilities(found.logits)[0]
@@ -273,12 +275,12 @@ def _failure(kind: str, message: str, **more: str) -> Message:
 
 
 def prepare() -> None:
-    """Imports what most first requests need."""
+    """Import what most first requests need."""
     import_module("torchvision.transforms.v2")
     is_available()
 
 
 def begin(threads: int) -> Worker:
-    """A worker in this process. threads: of torch."""
+    """Return a worker in this process. threads: of torch."""
     torch.set_num_threads(threads)
     return Worker()

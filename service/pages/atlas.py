@@ -51,7 +51,7 @@ class Look:
 
 
 def atlas(request: Request, served: ServedStore, look: Look) -> Response:
-    """An atlas."""
+    """Return an atlas."""
     known = served.atlases()
     store, url = ask.describe(served), served.store.folder.url
     if look.name is None and not known:
@@ -90,7 +90,7 @@ def atlas(request: Request, served: ServedStore, look: Look) -> Response:
 
 
 def _start(wanted: int | None, middle: int | None, last: int) -> int:
-    """The first row or column of the window: what was asked for, else around an image, else the middle."""
+    """Return the first row or column of the window: what was asked for, else around an image, else the middle."""
     if wanted is None:
         wanted = last // 2 if middle is None else max(0, middle - GRID_CELLS // 2)
     return min(wanted, last)
@@ -99,7 +99,7 @@ def _start(wanted: int | None, middle: int | None, last: int) -> int:
 def _place(
     found: Atlas, image: int | None, served: ServedStore
 ) -> tuple[tuple[int, int] | None, str | None, int]:
-    """The cell of an image in the nearest grid, or why there is none and the page's status."""
+    """Return the cell of an image in the nearest grid, or why there is none and the page's status."""
     if image is None:
         return None, None, 200
     try:
@@ -112,7 +112,9 @@ def _place(
 def _panes(
     request: Request, served: ServedStore, found: Version[Atlas], look: Look
 ) -> tuple[list[dict[str, Any]], str | None]:
-    """What the script reads of each atlas that is shown, none where this one has no tiles; and why one is missing."""
+    """Return what the script reads of each atlas that is shown, none where this one has no tiles; and why one is
+    missing.
+    """
     first = _pane(served, found)
     if first is None or look.plain:
         return [], None
@@ -150,7 +152,7 @@ def _walk(shown: ShownMap, panes: list[dict[str, Any]]) -> Walk:
 
 
 def _pane(served: ServedStore, found: Version[Atlas]) -> dict[str, Any] | None:
-    """None where the atlas has no tiles."""
+    """Return None where the atlas has no tiles."""
     atlas = found.value
     if atlas.tiles is None:
         return None
@@ -166,14 +168,14 @@ def _pane(served: ServedStore, found: Version[Atlas]) -> dict[str, Any] | None:
 
 
 def _others(request: Request, served: ServedStore, name: str) -> list[tuple[str, str]]:
-    """(store, atlas) of every other atlas of this service."""
+    """Return (store, atlas) of every other atlas of this service."""
     registry: Registry = request.app.state.registry
     every = [(store, atlas) for store in registry.names() for atlas in registry.get(store).value.atlases()]
     return [one for one in every if one != (served.name, name)]
 
 
 def panel(request: Request, served: ServedStore, found: Version[Atlas], asked: AskedPlace) -> Response:
-    """What the script shows beside the map of a place on it."""
+    """Return what the script shows beside the map of a place on it."""
     spot = asked.find(served, found.value)
     cell = tile_answers.at(served, found.value, spot)
     at = tile_answers.outline(served, found.value, spot)

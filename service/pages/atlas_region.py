@@ -28,7 +28,7 @@ def region(
     start: int,
     part: Literal["facts", "units"] | None,
 ) -> Response:
-    """A region. part: the piece of it that the viewer asks for; the whole page without."""
+    """Return a region. part: the piece of it that the viewer asks for; the whole page without."""
     ids = region_questions.ordered_items(drawn)
     shown = IMAGES_BESIDE if part else IMAGES_SHOWN
     rows = [ListedImageAnswer(**row) for row in listed(served, ids[start : start + shown].tolist())]
@@ -55,7 +55,7 @@ def region(
 
 
 def legend(request: Request, served: ServedStore, painted: PaintedMap) -> Response:
-    """What the colours of an overlay mean, or why there are none."""
+    """Return what the colours of an overlay mean, or why there are none."""
     tried = attempt(lambda: overlay_questions.legend(painted.shown, painted.paint))
     return page(
         request,

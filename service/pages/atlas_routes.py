@@ -52,13 +52,13 @@ Asked = Annotated[views_atlas.Look, Depends(_look)]
 
 @router.get("/stores/{store}/atlas")
 def any_atlas_page(request: Request, store: StoreName, look: Asked) -> Response:
-    """What does the whole dataset look like to the model?"""
+    """Return what does the whole dataset look like to the model?"""
     return consistent(request, store, lambda served: views_atlas.atlas(request, served, look))
 
 
 @router.get("/stores/{store}/atlas/{atlas}")
 def atlas_page(request: Request, store: StoreName, atlas: AtlasName, look: Asked) -> Response:
-    """The same, of one atlas."""
+    """Return the same, of one atlas."""
     named = replace(look, name=atlas)
     return consistent(request, store, lambda served: views_atlas.atlas(request, served, named))
 
@@ -73,7 +73,7 @@ def atlas_panel(
     nearest: Nearest = False,
     v: AtlasVersion = None,
 ) -> Response:
-    """What lies at a place of the map, for the viewer."""
+    """Return what lies at a place of the map, for the viewer."""
 
     def make(served: ServedStore) -> Response:
         return views_atlas.panel(request, served, atlas_of(served, atlas, v), AskedPlace(spot, nearest))
@@ -93,7 +93,7 @@ def region_page(
     part: Literal["facts", "units"] | None = None,
     v: AtlasVersion = None,
 ) -> Response:
-    """Which images lie in a region, and what sets them apart. part: of the page, for the viewer."""
+    """Return which images lie in a region, and what sets them apart. part: of the page, for the viewer."""
 
     def make(served: ServedStore) -> Response:
         drawn = Drawn(map_of(served, atlas_of(served, atlas, v)), grid, region)
@@ -106,7 +106,7 @@ def region_page(
 def legend(
     request: Request, store: StoreName, atlas: AtlasName, asked: Painting, *, v: AtlasVersion = None
 ) -> Response:
-    """What the colours of an overlay mean, for the viewer."""
+    """Return what the colours of an overlay mean, for the viewer."""
 
     def shown(served: ServedStore) -> Version[ShownMap]:
         found = atlas_of(served, atlas, v)

@@ -31,7 +31,7 @@ class Bars(NamedTuple):
 
 
 def bars(edges: Sequence[float], counts: Sequence[int]) -> Bars:
-    """A histogram whose heights grow with the square root of the counts, so that rare strong images can be seen.
+    """Return a histogram whose heights grow with the square root of the counts, so that rare strong images can be seen.
 
     edges: one more than counts, ascending.
     """
@@ -57,7 +57,7 @@ def bars(edges: Sequence[float], counts: Sequence[int]) -> Bars:
 
 
 def class_bars(means: Sequence[float | None]) -> list[tuple[float, float]]:
-    """(x, width) of each bar in a drawing 100 wide; bars of negative means go to the left of 0."""
+    """Return (x, width) of each bar in a drawing 100 wide; bars of negative means go to the left of 0."""
     values = [mean or 0.0 for mean in means]
     low, high = min([0.0, *values]), max([0.0, *values])
     scale = 100 / (high - low) if high > low else 0.0

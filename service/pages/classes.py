@@ -31,7 +31,7 @@ def classes(
     cursor: str | None,
     asked: Mapping[str, object],
 ) -> Response:
-    """The classes, a page at a time. asked: the parameters of the address. Raises UsageError."""
+    """Return the classes, a page at a time. asked: the parameters of the address. Raises UsageError."""
     answer: ClassesAnswer = class_questions.classes(
         served, sort=sort, descending=descending, cursor=cursor, limit=SHOWN
     )
@@ -50,7 +50,7 @@ def classes(
 
 
 def one_class(request: Request, served: ServedStore, label: str, *, typical: bool) -> Response:
-    """One class. typical: wait for its most typical images. Raises NotFoundError.
+    """Return one class. typical: wait for its most typical images. Raises NotFoundError.
 
     In a store with too many labels to keep anything by class: the images of the label.
     """

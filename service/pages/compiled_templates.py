@@ -13,18 +13,18 @@ class _Compiled(FileSystemBytecodeCache):
     """In a folder of the user's own among the temporary ones; each file is bound to its template's text."""
 
     def load_bytecode(self, bucket: Bucket) -> None:
-        """Leaves the bucket empty where nothing can be read."""
+        """Leave the bucket empty where nothing can be read."""
         with suppress(OSError):
             super().load_bytecode(bucket)
 
     def dump_bytecode(self, bucket: Bucket) -> None:
-        """Does without where nothing can be written."""
+        """Do without where nothing can be written."""
         with suppress(OSError):
             super().dump_bytecode(bucket)
 
 
 def compiled_before() -> FileSystemBytecodeCache | None:
-    """None where there is no folder that others cannot write to."""
+    """Return None where there is no folder that others cannot write to."""
     try:
         return _Compiled(pattern=f"unitscope_{_RELEASES}_%s.cache")
     except (OSError, RuntimeError):

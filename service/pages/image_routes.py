@@ -31,7 +31,7 @@ def images_page(
     order: Annotated[Order, EMPTY] = None,
     start: Start = 0,
 ) -> Response:
-    """The images that a filter keeps: by loss, the hardest of anything."""
+    """Return the images that a filter keeps: by loss, the hardest of anything."""
     asked = {
         "where": where,
         "sort": None if sort == "image_id" else sort,
@@ -56,7 +56,7 @@ def image_page(
     maps: Name = None,
     unit: UnitNumber = None,
 ) -> Response:
-    """Everything known of an image."""
+    """Return everything known of an image."""
     return consistent(
         request,
         store,
@@ -73,7 +73,7 @@ def classes_page(
     order: Annotated[Order, EMPTY] = None,
     cursor: Cursor = None,
 ) -> Response:
-    """How well each class is recognised, the weakest first."""
+    """Return how well each class is recognised, the weakest first."""
     asked = {"sort": None if sort == "accuracy" else sort, "order": order}
     descending = is_descending(order)
     return consistent(
@@ -93,7 +93,7 @@ def class_page(
     *,
     typical: bool = False,
 ) -> Response:
-    """One class."""
+    """Return one class."""
     return consistent(
         request, store, lambda served: views_classes.one_class(request, served, label, typical=typical)
     )
@@ -107,7 +107,7 @@ def class_of_label_page(
     *,
     typical: bool = False,
 ) -> Response:
-    """The same, of a label that no path can end with."""
+    """Return the same, of a label that no path can end with."""
     return class_page(request, store, label, typical=typical)
 
 
@@ -125,7 +125,7 @@ def neighbors_page(
     where: Where = None,
     k: HowMany = views_neighbors.NEIGHBORS,
 ) -> Response:
-    """What does the model find like this image, or like a region of it?"""
+    """Return what does the model find like this image, or like a region of it?"""
     edges = (x0, y0, x1, y1)
     if all(edge is not None for edge in edges):  # from a form: one address for one view
         return RedirectResponse(
@@ -141,5 +141,5 @@ def neighbors_page(
 
 @router.post("/stores/{store}/neighbors")
 def upload_page(request: Request, store: StoreName, data: Posted, where: Where = None) -> Response:
-    """What does the model find like an image of one's own? The image is not kept."""
+    """Return what does the model find like an image of one's own? The image is not kept."""
     return consistent(request, store, lambda served: views_neighbors.of_upload(request, served, data, where))

@@ -39,7 +39,7 @@ class Maps:
 def image(
     request: Request, served: ServedStore, image_id: int, *, layer: str | None, unit: int | None
 ) -> Response:
-    """One image. layer, unit: whose activation maps are shown. Raises NotFoundError."""
+    """Return one image. layer, unit: whose activation maps are shown. Raises NotFoundError."""
     answer = ask.image(served, image_id)
     ok = answer.status == "ok"
     pixels_blocked = blocked(served, image_id) if ok else None
@@ -82,7 +82,7 @@ def _maps(live: Live, served: ServedStore, image_id: int, layer: str, unit: int 
 def neighbors_tried(
     served: ServedStore, image: ImageAnswer, k: int, where: str | None
 ) -> Tried[NeighborsAnswer]:
-    """The neighbours, or why there are none. That an image failed is no error of the page."""
+    """Return the neighbours, or why there are none. That an image failed is no error of the page."""
     if image.status != "ok":
         return Tried(None, f"This image is {image.status}: it has no feature, and so no neighbours.")
     return attempt(
@@ -93,7 +93,7 @@ def neighbors_tried(
 
 
 def _pixel_neighbors(served: ServedStore, image_id: int) -> Tried[NeighborsAnswer]:
-    """The images that look most like it, by their pixels; or which command makes them searchable."""
+    """Return the images that look most like it, by their pixels; or which command makes them searchable."""
     return attempt(
         lambda: neighbors_in_pixels(served, served.pixels().value, image_id, Search(k=NEIGHBORS)).answer()
     )
@@ -109,7 +109,7 @@ def images(
     start: int,
     asked: Mapping[str, object],
 ) -> Response:
-    """A wall of the images that a filter keeps, from place `start`. asked: the parameters of the address."""
+    """Return a wall of the images that a filter keeps, from place `start`. asked: the parameters of the address."""
     tried = attempt(lambda: _some_images(served, where, sort, descending, start))
     found = tried.found
     return page(

@@ -48,7 +48,7 @@ def layer(
     asked: Mapping[str, object],
     weights: bool,
 ) -> Response:
-    """The units from place `start`. asked: the parameters of the address, for the links to its other pages."""
+    """Return the units from place `start`. asked: the parameters of the address, for the links to its other pages."""
     row = served.store.layer(name)
     tried = attempt(lambda: unit_questions.some_units(served, name, query, start, start + UNITS_SHOWN))
     found, units = tried.found or (0, [])
@@ -82,7 +82,7 @@ def layer(
 
 
 def filter_picture(live: Live, served: ServedStore, layer: str, unit: int | None) -> FilterPicture:
-    """Of a layer that reads the image, or of one unit. Raises as `live_filters.filters`."""
+    """Return that of a layer that reads the image, or of one unit. Raises as `live_filters.filters`."""
     view = FilterView(layer, unit, zoom=1)
     facts = describe_filters(live, served, view)
     return FilterPicture(

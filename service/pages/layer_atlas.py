@@ -38,7 +38,7 @@ _VIEWS: dict[Kind, list[tuple[ViewName, str]]] = {
 
 
 def layer_atlas(request: Request, served: ServedStore, layer: str, kind: Kind) -> Response:
-    """A layer's atlas. Raises LayerError, StoreNotFoundError."""
+    """Return a layer's atlas. Raises LayerError, StoreNotFoundError."""
     found = served.layer_atlas(layer, kind)
     return page(
         request,
@@ -55,7 +55,7 @@ def layer_atlas(request: Request, served: ServedStore, layer: str, kind: Kind) -
 def panel(
     request: Request, served: ServedStore, found: Version[LayerAtlas], kind: Kind, asked: AskedPlace
 ) -> Response:
-    """What the script shows beside the map of a place on it."""
+    """Return what the script shows beside the map of a place on it."""
     spot = asked.find(served, found.value.atlas)
     cell = questions.at(served, found, kind, spot)
     at = outline(served, found.value.atlas, spot)
@@ -71,7 +71,7 @@ def region(
     start: int,
     part: Literal["facts", "units"] | None,
 ) -> Response:
-    """A region of a layer's atlas. part: the piece of it that the viewer asks for; the whole page without."""
+    """Return a region of a layer's atlas. part: the piece of it that the viewer asks for; the whole page without."""
     served, layer = inside.served, found.value.layer
     shown = IMAGES_BESIDE if part else IMAGES_SHOWN
     some = ordered_items(inside)[start : start + shown].tolist()

@@ -28,7 +28,7 @@ router = APIRouter(include_in_schema=False, default_response_class=Response, rou
 
 @router.get("/stores/{store}/layers/{layer:layer}/atlas/{kind}")
 def layer_atlas_page(request: Request, store: StoreName, layer: LayerName, kind: Kind) -> Response:
-    """How do the units of a layer fire together? What does it tell apart?"""
+    """Return how do the units of a layer fire together? What does it tell apart?"""
     return consistent(request, store, lambda served: views.layer_atlas(request, served, layer, kind))
 
 
@@ -43,7 +43,7 @@ def layer_atlas_panel(
     nearest: Nearest = False,
     v: AtlasVersion = None,
 ) -> Response:
-    """What lies at a place of the map, for the viewer."""
+    """Return what lies at a place of the map, for the viewer."""
 
     def make(served: ServedStore) -> Response:
         found = layer_atlas_of(served, layer, kind, v)
@@ -65,7 +65,7 @@ def layer_region_page(
     part: Literal["facts", "units"] | None = None,
     v: AtlasVersion = None,
 ) -> Response:
-    """What lies in a region, and what sets it apart. part: of the page, for the viewer."""
+    """Return what lies in a region, and what sets it apart. part: of the page, for the viewer."""
 
     def make(served: ServedStore) -> Response:
         found = layer_atlas_of(served, layer, kind, v)
@@ -85,7 +85,7 @@ def layer_legend(
     *,
     v: AtlasVersion = None,
 ) -> Response:
-    """What the colours of an overlay mean, for the viewer."""
+    """Return what the colours of an overlay mean, for the viewer."""
 
     def shown(served: ServedStore) -> Version[ShownMap]:
         found = layer_atlas_of(served, layer, kind, v)

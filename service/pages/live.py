@@ -14,7 +14,7 @@ _LEAST, _MOST = 64, 512
 
 
 def live(request: Request, served: ServedStore, layer: str | None) -> Response:
-    """The webcam toolbox. layer: the one that is shown first; by default the first. Raises LayerError."""
+    """Return the webcam toolbox. layer: the one that is shown first; by default the first. Raises LayerError."""
     store = served.store
     chosen = store.layer(layer) if layer else store.layers[0]
     return page(

@@ -53,7 +53,7 @@ class AskedPlace:
     nearest: bool
 
     def find(self, served: ServedStore, atlas: Atlas) -> Spot:
-        """The place itself. Raises as `questions.tiles.seen`."""
+        """Return the place itself. Raises as `questions.tiles.seen`."""
         return nearest(served, atlas, self.spot) if self.nearest else self.spot
 
 
@@ -63,7 +63,9 @@ def pane(
     tiles: Callable[[ViewName], TilesAnswer],
     **facts: str,
 ) -> dict[str, Any]:
-    """What the script reads of one map. facts: its `atlas` by name, `one`, and where its `api` and its `page` are."""
+    """Return what the script reads of one map. facts: its `atlas` by name, `one`, and where its `api` and its `page`
+    are.
+    """
     grids: dict[str, Any] = {}
     for name in VIEWS:
         one = tiles(name)
@@ -79,7 +81,7 @@ def pane(
 
 
 def columns(shown: ShownMap) -> list[tuple[str, str]]:
-    """What a map is painted by, the most telling first, and what a person calls it."""
+    """Return what a map is painted by, the most telling first, and what a person calls it."""
     names = sorted(shown.items.columns, key=lambda name: name != CORRECT)
     if shown.items.one == "unit":
         return [(name, UNIT_TITLES[name][0]) for name in names]
@@ -87,7 +89,7 @@ def columns(shown: ShownMap) -> list[tuple[str, str]]:
 
 
 def classes(served: ServedStore) -> list[tuple[str, str]]:
-    """The name of each class, and the filter that keeps its images, or the units that fire most for it."""
+    """Return the name of each class, and the filter that keeps its images, or the units that fire most for it."""
     return [
         (class_name(served.store, row.label_index) or row.label, label_is(row.label))
         for row in served.facts.classes.rows()

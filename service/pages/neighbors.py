@@ -39,7 +39,7 @@ class Region:
 def of_image(
     request: Request, served: ServedStore, image_id: int, *, box: Box | None, k: int, where: str | None
 ) -> Response:
-    """The neighbours of an image, or of a box of it. Raises NotFoundError."""
+    """Return the neighbours of an image, or of a box of it. Raises NotFoundError."""
     image = ask.image(served, image_id)
     pixels_blocked = blocked(served, image_id) if image.status == "ok" else None
     tried: Tried[NeighborsAnswer] | Tried[RegionNeighborsAnswer]
@@ -66,7 +66,7 @@ def of_image(
 
 
 def of_upload(request: Request, served: ServedStore, data: bytes, where: str | None) -> Response:
-    """The neighbours of an image of one's own, which is shown and not kept."""
+    """Return the neighbours of an image of one's own, which is shown and not kept."""
     tried: Tried[UploadNeighborsAnswer] = attempt(
         lambda: live_of(request).neighbors_of_upload(
             served, served.ann().value, data, Search(k=NEIGHBORS, where=where or None)
@@ -103,7 +103,7 @@ def _page(
 
 
 def _regions(image: ImageAnswer) -> list[Region]:
-    """The cells of a grid over the image; fewer where it has fewer pixels."""
+    """Return the cells of a grid over the image; fewer where it has fewer pixels."""
     if not image.width or not image.height or image.status != "ok":
         return []
     down, across = min(GRID, image.height), min(GRID, image.width)

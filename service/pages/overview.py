@@ -36,7 +36,7 @@ class LayerFigure:
 
 
 def home(request: Request, registry: Registry) -> Response:
-    """The stores."""
+    """Return the stores."""
     stores, failed = [], []
     for name in registry.names():
         try:
@@ -47,7 +47,7 @@ def home(request: Request, registry: Registry) -> Response:
 
 
 def overview(request: Request, served: ServedStore) -> Response:
-    """What was swept, what is noteworthy, and the three questions."""
+    """Return what was swept, what is noteworthy, and the three questions."""
     noted = class_questions.overview(served)
     return page(
         request,
@@ -60,7 +60,7 @@ def overview(request: Request, served: ServedStore) -> Response:
 
 
 def _sentences(served: ServedStore) -> dict[str, Any]:
-    """What the model and the dataset are, in short words; their whole names go beside."""
+    """Return what the model and the dataset are, in short words; their whole names go beside."""
     manifest = served.store.manifest
     model, dataset = manifest.model, str(manifest.dataset.get("path", ""))
     feature = model.get("feature")

@@ -22,7 +22,7 @@ _ENDINGS = {1: "st", 2: "nd", 3: "rd"}
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """A number for people: `digits` significant digits, thousands apart; a dash for none."""
+    """Return a number for people: `digits` significant digits, thousands apart; a dash for none."""
     if value is None:
         return "–"
     if isinstance(value, int):
@@ -34,7 +34,7 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def percent(share: float | None) -> str:
-    """A share as a percentage with one decimal; 0 and 100 only where it is none or all."""
+    """Return a share as a percentage with one decimal; 0 and 100 only where it is none or all."""
     if share is None:
         return "–"
     text = f"{100 * share:.1f}"
@@ -46,45 +46,45 @@ def percent(share: float | None) -> str:
 
 
 def ordinal(rank: int) -> str:
-    """3rd, 11th, 1,002nd."""
+    """Return 3rd, 11th, 1,002nd."""
     ending = "th" if rank % 100 in (11, 12, 13) else _ENDINGS.get(rank % 10, "th")
     return f"{rank:,}{ending}"
 
 
 def counted(n: int, one: str, many: str | None = None) -> str:
-    """1 image, 2 images."""
+    """Return 1 image, 2 images."""
     return f"{n:,} {one if n == 1 else many or one + 's'}"
 
 
 def sentence(text: str) -> str:
-    """A message as a sentence: its first letter large, a full stop at its end."""
+    """Return a message as a sentence: its first letter large, a full stop at its end."""
     return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '!', '?')) else '.'}"
 
 
 def named(label: str) -> str:
-    """A label as a name that can be seen."""
+    """Return a label as a name that can be seen."""
     return label if label.strip() else "(empty label)"
 
 
 def short(name: str) -> str:
-    """A name of any length, for below a picture; the whole of it belongs beside, as a title."""
+    """Return a name of any length, for below a picture; the whole of it belongs beside, as a title."""
     return name if len(name) <= _SHORT else f"{name[: _SHORT - 1].rstrip()}…"
 
 
 def signed(value: float) -> str:
-    """One decimal with its sign; 0 has none."""
+    """Return one decimal with its sign; 0 has none."""
     text = f"{value:+.1f}"
     return text[1:] if text in ("+0.0", "-0.0") else text
 
 
 def data_uri(picture: tuple[bytes, str]) -> str:
-    """A picture as an address that holds it: for what was made for this page alone."""
+    """Return a picture as an address that holds it: for what was made for this page alone."""
     data, kind = picture
     return f"data:{kind};base64,{base64.b64encode(data).decode()}"
 
 
 def page(request: Request, name: str, *, status: int = 200, **values: Any) -> HTMLResponse:
-    """A page for people. It is never kept by the browser: its pictures are."""
+    """Return a page for people. It is never kept by the browser: its pictures are."""
     response = templates.TemplateResponse(request, name, values, status_code=status)
     response.headers["Cache-Control"] = "no-cache"
     return response

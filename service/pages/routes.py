@@ -34,7 +34,7 @@ Typed = Annotated[
 
 @router.get("/")
 def home(request: Request) -> Response:
-    """The stores; with one alone, its page."""
+    """Return the stores; with one alone, its page."""
     registry: Registry = request.app.state.registry
     names = registry.names()
     if len(names) == 1:
@@ -44,7 +44,7 @@ def home(request: Request) -> Response:
 
 @router.get("/stores/{store}")
 def overview(request: Request, store: StoreName) -> Response:
-    """What was swept, what is noteworthy, and the three questions."""
+    """Return what was swept, what is noteworthy, and the three questions."""
     return consistent(request, store, lambda served: views_overview.overview(request, served))
 
 
@@ -55,7 +55,7 @@ def go(
     q: Typed = "",
     at: Annotated[str | None, Query(max_length=MAX_LAYER, description="the layer at hand")] = None,
 ) -> Response:
-    """The page that was meant by what was typed."""
+    """Return the page that was meant by what was typed."""
     return consistent(request, store, lambda served: views_go.go(request, served, q, at))
 
 
@@ -75,7 +75,7 @@ def layer_page(
     start: Start = 0,
     filters: bool = False,
 ) -> Response:
-    """The units of a layer, each with its best patch."""
+    """Return the units of a layer, each with its best patch."""
     descending = is_descending(order)
     query = UnitQuery(sort, descending, dead, min_active, max_active, min_selectivity, label)
     asked = {
@@ -112,7 +112,7 @@ def unit_page(
     similar: bool = False,
     filters: bool = False,
 ) -> Response:
-    """Which patches fire this unit?"""
+    """Return which patches fire this unit?"""
     look = views_unit.UnitLook(layer, unit, k, where, quantile, classes == "all", similar, filters)
     return consistent(request, store, lambda served: views_unit.unit(request, served, look))
 
@@ -121,5 +121,5 @@ def unit_page(
 def live_page(
     request: Request, store: StoreName, layer: Annotated[str | None, Query(max_length=MAX_LAYER)] = None
 ) -> Response:
-    """What does the network see in front of the camera?"""
+    """Return what does the network see in front of the camera?"""
     return consistent(request, store, lambda served: views_live.live(request, served, layer))

@@ -21,7 +21,7 @@ _OFFERED = 40
 
 
 def go(request: Request, served: ServedStore, typed: str, at: str | None) -> Response:
-    """The page that was meant, or one that offers what it may have been. at: the layer at hand."""
+    """Return the page that was meant, or one that offers what it may have been. at: the layer at hand."""
     typed = typed.strip()
     address = (
         _image(served, typed) or _unit(served, typed, at) or _class(served, typed) or _file(served, typed)
@@ -54,7 +54,7 @@ def _image(served: ServedStore, typed: str) -> str | None:
 
 
 def _unit(served: ServedStore, typed: str, at: str | None) -> str | None:
-    """A layer and a number, a number in the layer at hand, or a layer."""
+    """Return a layer and a number, a number in the layer at hand, or a layer."""
     units = {row.layer: row.units for row in served.store.layers}
     named, rest = _named_layer(typed, units)
     words = [word for word in _SEPARATORS.split(rest) if word and word.lower() not in _FILLERS]
@@ -68,7 +68,7 @@ def _unit(served: ServedStore, typed: str, at: str | None) -> str | None:
 
 
 def _named_layer(typed: str, units: Mapping[str, int]) -> tuple[str | None, str]:
-    """The layer that the text names, the one with the longest name, and the rest of the text.
+    """Return the layer that the text names, the one with the longest name, and the rest of the text.
 
     A layer may be called `0`, and a name may hold spaces and slashes.
     """
@@ -80,7 +80,7 @@ def _named_layer(typed: str, units: Mapping[str, int]) -> tuple[str | None, str]
 
 
 def _class(served: ServedStore, typed: str) -> str | None:
-    """By the dataset's label or by the model's name, in any case of its letters where one alone is meant."""
+    """Find by the dataset's label or by the model's name, in any case of its letters where one alone is meant."""
     labels = _class_names(served)
     if typed in labels:
         return class_url(served.name, labels[typed])
@@ -89,19 +89,19 @@ def _class(served: ServedStore, typed: str) -> str | None:
 
 
 def _class_names(served: ServedStore) -> dict[str, str]:
-    """Every name of a class → its label."""
+    """Return every name of a class → its label."""
     rows = served.facts.classes.rows()
     names = {class_name(served.store, row.label_index): row.label for row in reversed(rows)}
     return {name: label for name, label in names.items() if name} | {row.label: row.label for row in rows}
 
 
 def _file(served: ServedStore, typed: str) -> str | None:
-    """An image by its path in the dataset."""
+    """Return an image by its path in the dataset."""
     found = served.store.find_image(typed) if typed else None
     return None if found is None else image_url(served.name, found)
 
 
 def _number(typed: str) -> int | None:
-    """Of "unit 17" or "17"."""
+    """Read that of "unit 17" or "17"."""
     words = [word for word in _SEPARATORS.split(typed) if word.lower() not in _FILLERS]
     return int(words[0]) if len(words) == 1 and _NUMBER.fullmatch(words[0]) else None

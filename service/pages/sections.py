@@ -44,7 +44,7 @@ class Tried(Generic[T]):
 
 
 def attempt(question: Callable[[], T]) -> Tried[T]:
-    """Asks; a section of a page says why it is empty, and the others are shown all the same.
+    """Ask; a section of a page says why it is empty, and the others are shown all the same.
 
     That something is not made yet or not allowed, or that the model cannot be asked now, is no error of the page.
     """
@@ -57,7 +57,7 @@ def attempt(question: Callable[[], T]) -> Tried[T]:
 
 
 def soon(question: Callable[[], T], *, wait: bool = False, patience: float = _PATIENCE) -> Tried[T] | None:
-    """As `attempt`; None where the answer takes long. It is then being made, for the page that asks again.
+    """Do the same as `attempt`; None where the answer takes long. It is then being made, for the page that asks again.
 
     wait: for as long as it takes.
     """
@@ -67,7 +67,7 @@ def soon(question: Callable[[], T], *, wait: bool = False, patience: float = _PA
 def begin(
     question: Callable[[], T], *, wait: bool = False, patience: float = _PATIENCE, long: bool = False
 ) -> Callable[[], Tried[T] | None]:
-    """As `soon`, in two steps: what is called for the answer waits for what is then left of the patience.
+    """Do the same as `soon`, in two steps: what is called for the answer waits for what is then left of the patience.
 
     So a page asks first for what takes long, and makes the rest of itself meanwhile. long: whether it is known to take
     longer than that; it is then begun once the page is painted, which would have to share the machine with it.
@@ -94,14 +94,14 @@ def begin(
 
 
 def _ask(question: Callable[[], T]) -> Future[Tried[T]]:
-    """Begins on it, in one of the places that was taken for it."""
+    """Begin on it, in one of the places that was taken for it."""
     asked = _working.submit(copy_context().run, attempt, question)
     asked.add_done_callback(lambda _: _places.release())
     return asked
 
 
 def given(served: ServedStore) -> dict[str, Any]:
-    """What every page of a store is given."""
+    """Return what every page of a store is given."""
     return {
         "store": ask.describe(served),
         "v": version(served),
@@ -111,12 +111,14 @@ def given(served: ServedStore) -> dict[str, Any]:
 
 
 def live_of(request: Request) -> Live:
-    """The way to the model worker."""
+    """Return the way to the model worker."""
     return Live(request.app.state.live)
 
 
 def blocked_lately(served: ServedStore, image_id: int) -> Callable[[], str | None]:
-    """As `blocked`, remembered for some seconds: a page of many images does not wait for a far dataset each time."""
+    """Do the same as `blocked`, remembered for some seconds: a page of many images does not wait for a far dataset
+    each time.
+    """
     when, problem = served.blocked
     if time.monotonic() - when <= _BLOCKED_SECONDS:
         return lambda: problem
@@ -131,7 +133,7 @@ def blocked_lately(served: ServedStore, image_id: int) -> Callable[[], str | Non
 
 
 def blocked(served: ServedStore, image_id: int) -> Callable[[], str | None]:
-    """Begins to find out, on one image, why pixels cannot be had from the dataset; the page then shows thumbnails.
+    """Begin to find out, on one image, why pixels cannot be had from the dataset; the page then shows thumbnails.
 
     None where that takes long: they may come yet, and lie over the thumbnails when they do.
     """
@@ -145,7 +147,7 @@ def blocked(served: ServedStore, image_id: int) -> Callable[[], str | None]:
 
 
 def store_of(request: Request) -> StoreAnswer | None:
-    """The store that the address names, if it can be read: the page says of it what every page says."""
+    """Return the store that the address names, if it can be read: the page says of it what every page says."""
     try:
         return describe(request.app.state.registry.get(request.path_params.get("store", "")).value)
     except UnitscopeError:

@@ -16,7 +16,7 @@ class StrictPage(StrictRoute):
     """A page that answers 422 with a page where the address names an unknown parameter."""
 
     def refuse(self, request: Request, unknown: Sequence[str], known: set[str]) -> Response:
-        """What is unknown, what there is, and two ways on."""
+        """Return what is unknown, what there is, and two ways on."""
         names = list(dict.fromkeys(unknown))
         given = request.query_params.multi_items()
         meant = {name: nearest(name, known - set(request.query_params)) for name in names}

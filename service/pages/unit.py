@@ -62,7 +62,7 @@ class Elsewhere:
 
 
 def unit(request: Request, served: ServedStore, look: UnitLook) -> Response:
-    """One unit. Raises LayerError."""
+    """Return one unit. Raises LayerError."""
     row = served.store.layer(look.layer)
     served.store.check_unit(look.layer, look.unit)
     similar = begin(
@@ -135,7 +135,7 @@ def _elsewhere(registry: Registry, served: ServedStore, look: UnitLook) -> list[
 
 
 def _in_store(other: ServedStore, look: UnitLook) -> Elsewhere | None:
-    """None where the store has no such unit."""
+    """Return None where the store has no such unit."""
     layers = {layer.layer: layer.units for layer in other.store.layers}
     if look.unit >= layers.get(look.layer, 0):
         return None

@@ -7,62 +7,62 @@ from ..paths import class_address
 
 
 def store_url(store: str) -> str:
-    """The overview."""
+    """Return the overview."""
     return f"/stores/{_part(store)}"
 
 
 def layer_url(store: str, layer: str, **query: object) -> str:
-    """The units of a layer."""
+    """Return the units of a layer."""
     return _with(f"{store_url(store)}/layers/{_part(layer)}", query)
 
 
 def layer_atlas_url(store: str, layer: str, kind: str) -> str:
-    """A layer's own atlas: of its `units` or its `activations`."""
+    """Return a layer's own atlas: of its `units` or its `activations`."""
     return f"{layer_url(store, layer)}/atlas/{kind}"
 
 
 def layer_region_url(store: str, layer: str, kind: str, **query: object) -> str:
-    """A region of a layer's own atlas."""
+    """Return a region of a layer's own atlas."""
     return _with(f"{layer_atlas_url(store, layer, kind)}/region", query)
 
 
 def unit_url(store: str, layer: str, unit: int, **query: object) -> str:
-    """One unit."""
+    """Return one unit."""
     return _with(f"{store_url(store)}/units/{_part(layer)}/{unit}", query)
 
 
 def image_url(store: str, image_id: int, **query: object) -> str:
-    """One image."""
+    """Return one image."""
     return _with(f"{store_url(store)}/images/{image_id}", query)
 
 
 def images_url(store: str, **query: object) -> str:
-    """The images that a filter keeps."""
+    """Return the images that a filter keeps."""
     return _with(f"{store_url(store)}/images", query)
 
 
 def atlas_url(store: str, atlas: str, **query: object) -> str:
-    """An atlas."""
+    """Return an atlas."""
     return _with(f"{store_url(store)}/atlas/{_part(atlas)}", query)
 
 
 def region_url(store: str, atlas: str, **query: object) -> str:
-    """A region of an atlas."""
+    """Return a region of an atlas."""
     return _with(f"{store_url(store)}/atlas/{_part(atlas)}/region", query)
 
 
 def class_url(store: str, label: str, **query: object) -> str:
-    """One class, by its label."""
+    """Return one class, by its label."""
     return _with(f"{store_url(store)}/{class_address(label)}", query)
 
 
 def neighbors_url(store: str, **query: object) -> str:
-    """What is like an image."""
+    """Return what is like an image."""
     return _with(f"{store_url(store)}/neighbors", query)
 
 
 def label_is(label: str) -> str:
-    """The filter that keeps the images of a class."""
+    """Return the filter that keeps the images of a class."""
     return "label = '" + label.replace("'", "''") + "'"
 
 
@@ -76,7 +76,7 @@ def taken_for(label: str, predicted: int, *, several: bool = False) -> str:
 
 
 def changed(query: Mapping[str, object], **changes: object) -> str:
-    """The query of a page with some parameters changed; those that are None, False or empty are left out."""
+    """Return the query of a page with some parameters changed; those that are None, False or empty are left out."""
     return _with("", {**query, **changes}) or "?"
 
 

@@ -57,11 +57,11 @@ class Asked(Generic[A]):
     find: Callable[[ServedStore], Version[A]]
 
     def answer(self, make: Callable[[ServedStore, A], Content]) -> Response:
-        """What `make` says of it."""
+        """Return what `make` says of it."""
         return answer_from(self.request, self.store, self.find, make)
 
     def answer_versioned(self, make: Callable[[ServedStore, Version[A]], Content]) -> Response:
-        """What `make` says of it and its version."""
+        """Return what `make` says of it and its version."""
 
         def itself(served: ServedStore) -> Version[Version[A]]:
             found = self.find(served)
@@ -70,7 +70,7 @@ class Asked(Generic[A]):
         return answer_from(self.request, self.store, itself, make)
 
     def picture(self, make: Callable[[ServedStore, A], Picture]) -> Response:
-        """The picture that `make` gives of it."""
+        """Return the picture that `make` gives of it."""
         return picture_from(self.request, self.store, self.find, make)
 
 
@@ -94,7 +94,7 @@ async def _layer_atlas(
 
 
 def asked_of_layer(request: Request, store: str, layer: str, kind: Kind, v: str | None) -> AskedOfLayer:
-    """A request about one of a layer's own atlases. v: the version that it must have, None for any."""
+    """Return a request about one of a layer's own atlases. v: the version that it must have, None for any."""
     return AskedOfLayer(request, store, lambda served: layer_atlas_of(served, layer, kind, v), kind)
 
 

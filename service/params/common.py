@@ -38,5 +38,5 @@ PictureVersion = Annotated[
 
 
 def is_descending(order: str | None) -> bool | None:
-    """Of an `Order`; None for the default."""
+    """Read it from an `Order`; None for the default."""
     return None if order is None else order == "desc"

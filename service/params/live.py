@@ -57,7 +57,7 @@ IMAGE_BODY: dict[str, Any] = {
 
 
 async def live_of(request: Request) -> AsyncGenerator[Live]:
-    """The model, with an event that says when the client has gone away: then it gives up its place."""
+    """Yield the model, with an event that says when the client has gone away: then it gives up its place."""
     gone = Event()
     watch = asyncio.create_task(_watch(request, gone))
     try:
@@ -69,14 +69,16 @@ async def live_of(request: Request) -> AsyncGenerator[Live]:
 
 
 async def _watch(request: Request, gone: Event) -> None:
-    """After the body only the end of the connection can be received."""
+    """Watch for the end of the connection, all that can be received after the body."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
     gone.set()
 
 
 async def posted_image(request: Request) -> bytes:
-    """The image in the body, or in the first file of a form. Raises ModelUnavailableError, UsageError, and a 413."""
+    """Return the image in the body, or in the first file of a form. Raises ModelUnavailableError, UsageError, and a
+    413.
+    """
     model: LiveModel = request.app.state.live
     model.refuse_if_full()
     try:
@@ -104,7 +106,7 @@ async def _sent_image(request: Request) -> bytes:
 
 
 async def live_after(request: Request, _: Posted) -> AsyncGenerator[Live]:
-    """As `live_of`, once the body has been read."""
+    """Do the same as `live_of`, once the body has been read."""
     async for live in live_of(request):
         yield live
 
@@ -123,7 +125,7 @@ class Shown:
     overlay: bool
 
     def of(self, layer: str) -> MapView:
-        """The same of a layer."""
+        """Return the same of a layer."""
         return MapView(layer, self.unit, self.scale, self.zoom, self.overlay)
 
 
@@ -133,12 +135,12 @@ def shown_as(
     zoom: Zoom = 1,
     overlay: Overlay = False,
 ) -> Shown:
-    """Of the address of a picture."""
+    """Read it from the address of a picture."""
     return Shown(unit, scale, zoom, overlay)
 
 
 def search_of(k: K = 10, where: Where = None, metric: MetricName = None, exact: bool = False) -> Search:
-    """Of the address of neighbours."""
+    """Read it from the address of neighbours."""
     return Search(k, metric, where, exact)
 
 

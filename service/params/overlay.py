@@ -87,7 +87,7 @@ AskedPaintedLayer = Annotated[Asked[PaintedMap], Depends(_painted_layer)]
 
 
 async def _tile(grid: View, level: Place, column_of_tile: Place, row: Place) -> TilePlace:
-    """A query's `column` says what to paint by."""
+    """Return a query's `column` says what to paint by."""
     return TilePlace(grid, level, column_of_tile, row)
 
 
@@ -97,7 +97,7 @@ PlaceOfTile = Annotated[TilePlace, Depends(_tile)]
 def painting(
     request: Request, find: Callable[[ServedStore], Version[ShownMap]], asked: AskedPaint
 ) -> Callable[[ServedStore], Version[PaintedMap]]:
-    """The map with what it is painted by: its version is also that of the atlas that a region was drawn in."""
+    """Return the map with what it is painted by: its version is also that of the atlas that a region was drawn in."""
 
     def part(served: ServedStore) -> Version[PaintedMap]:
         found = find(served)

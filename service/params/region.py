@@ -31,7 +31,7 @@ class AskedInRegion:
     region: str
 
     def answer(self, make: Callable[[Drawn], Content]) -> Response:
-        """What `make` says of the region."""
+        """Return what `make` says of the region."""
         return self.shown.answer(lambda _, shown: make(Drawn(shown, self.grid, self.region)))
 
 

@@ -11,7 +11,7 @@ from .stores import said
 
 
 def atlas_row(atlas: Atlas) -> AtlasRow:
-    """How an atlas was made, and how good it is."""
+    """Return how an atlas was made, and how good it is."""
     facts: dict[str, Any] = {}
     for group in ("quality", "settings"):
         facts |= {
@@ -31,7 +31,9 @@ class Measure:
 
 
 def measures(atlas: Atlas, items: str = "images", alike: str = "similar to the model") -> list[Measure]:
-    """How good an atlas is, in words; what was not measured is left out. items: what is on it, and how it is alike."""
+    """Return how good an atlas is, in words; what was not measured is left out. items: what is on it, and how it is
+    alike.
+    """
     facts = {**atlas.manifest["settings"], **atlas.manifest["quality"]}
     k, sample = facts.get("k"), facts.get("sample")
     found: list[Measure] = []
@@ -73,18 +75,18 @@ def _is_number(value: object) -> bool:
 
 
 def describe_atlas(served: ServedStore, atlas: Atlas) -> AtlasAnswer:
-    """The same, with what it is from."""
+    """Return the same, with what it is from."""
     return AtlasAnswer(**said(served), **atlas_row(atlas).model_dump())
 
 
 def all_atlases(served: ServedStore) -> AtlasesAnswer:
-    """The finished atlases. Raises StoreError for one of another sweep."""
+    """Return the finished atlases. Raises StoreError for one of another sweep."""
     rows = [atlas_row(served.atlas(name).value) for name in served.atlases()]
     return AtlasesAnswer(**said(served), atlases=rows)
 
 
 def grid(served: ServedStore, atlas: Atlas, rows: tuple[int, int], columns: tuple[int, int]) -> GridAnswer:
-    """The filled cells of a window [first, past the last) of rows and columns, clipped to the grid."""
+    """Return the filled cells of a window [first, past the last) of rows and columns, clipped to the grid."""
     side = len(atlas.grid)
     top, bottom = min(rows[0], side), min(rows[1], side)
     left, right = min(columns[0], side), min(columns[1], side)

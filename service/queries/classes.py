@@ -38,7 +38,7 @@ def classes(
     cursor: str | None = None,
     limit: int,
 ) -> ClassesAnswer:
-    """A page of the classes. Raises UsageError for a foreign cursor.
+    """Return a page of the classes. Raises UsageError for a foreign cursor.
 
     descending: None for the order that is useful: by label, or from the lowest accuracy; by anything else from the
     largest.
@@ -57,17 +57,19 @@ def classes(
 
 
 def one_class(served: ServedStore, label: str, *, typical: bool = True) -> OneClassAnswer:
-    """The class of a label. typical: with its most typical images, which takes long at first. Raises NotFoundError."""
+    """Return the class of a label. typical: with its most typical images, which takes long at first. Raises
+    NotFoundError.
+    """
     return _one_class(served, served.facts.classes.find(label), IMAGES if typical else 0)
 
 
 def class_of_index(served: ServedStore, label_index: int) -> OneClassAnswer:
-    """The class that the model has under a number. Raises NotFoundError."""
+    """Return the class that the model has under a number. Raises NotFoundError."""
     return _one_class(served, served.facts.classes.find_index(label_index), IMAGES)
 
 
 def overview(served: ServedStore) -> OverviewAnswer:
-    """What is noteworthy: dead units, weak classes, confusions, selective units, failed images."""
+    """Return what is noteworthy: dead units, weak classes, confusions, selective units, failed images."""
     facts, store = served.facts.classes, served.store
     rows = [row for row in facts.ordered("accuracy", descending=False) if row.accuracy is not None]
     return OverviewAnswer(
@@ -127,7 +129,7 @@ def _confusion(served: ServedStore, row: ClassRow, confusion: Confusion) -> dict
 
 
 def _pairs(served: ServedStore, rows: list[ClassRow]) -> list[PairAnswer]:
-    """The most frequent confusions; equal ones by label, then by class."""
+    """Return the most frequent confusions; equal ones by label, then by class."""
     pairs = [(row, one) for row in rows for one in row.confusions]
     pairs.sort(key=lambda pair: (-pair[1].images, pair[0].label.encode(), pair[1].predicted))
     return [

@@ -30,14 +30,14 @@ def _columns(served: ServedStore) -> tuple[str, ...]:
 
 
 def shown(served: ServedStore, ids: Sequence[int]) -> list[Shown]:
-    """Of each of some images. Raises UsageError for an id that is none."""
+    """Return those of some images. Raises UsageError for an id that is none."""
     found = _shown(served, ids, served.store.images_at)
     assert found is not None
     return found
 
 
 def shown_at_hand(served: ServedStore, ids: Sequence[int]) -> list[Shown] | None:
-    """The same, None where something would have to be read."""
+    """Return the same, None where something would have to be read."""
     return _shown(served, ids, served.store.images_at_hand)
 
 

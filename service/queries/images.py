@@ -30,7 +30,7 @@ def images(
     cursor: str | None = None,
     limit: int,
 ) -> ImagesAnswer:
-    """A page of the images that a filter keeps. Raises FilterError, UsageError for a foreign cursor.
+    """Return a page of the images that a filter keeps. Raises FilterError, UsageError for a foreign cursor.
 
     descending: None for the order that is useful: by id from the lowest, by anything else from the largest.
     """
@@ -48,7 +48,9 @@ def images(
 
 
 def image_units(served: ServedStore, image_id: int, *, layer: str | None = None, k: int) -> ImageUnitsAnswer:
-    """The units with the largest scores in an image, of one layer or of each. Raises NotFoundError, LayerError."""
+    """Return the units with the largest scores in an image, of one layer or of each. Raises NotFoundError,
+    LayerError.
+    """
     check_image(served.store, image_id)
     (status,) = (row["status"] for row in served.store.images_at([image_id], ["status"]))
     layers = [
@@ -65,7 +67,7 @@ def image_units(served: ServedStore, image_id: int, *, layer: str | None = None,
 
 
 def listed(served: ServedStore, ids: Sequence[int]) -> list[dict[str, Any]]:
-    """The fields of `ListedImageAnswer` for some images, in the order given."""
+    """Return the fields of `ListedImageAnswer` for some images, in the order given."""
     rows = served.store.images_at(ids, (*fact_columns(served.store), *_LISTED))
     return [
         {

@@ -43,7 +43,7 @@ class _Cells:
 
 
 def describe_filters(live: Live, served: ServedStore, view: FilterView) -> FiltersAnswer:
-    """What the picture shows. Raises LayerError, UsageError, UnitscopeError for a layer without filters."""
+    """Return what the picture shows. Raises LayerError, UsageError, UnitscopeError for a layer without filters."""
     found = _cells(live, served, view)
     units, channels, height, width = found.shape
     asked = {"unit": view.unit, "scale": view.scale, "zoom": found.zoom, "v": version(served)}
@@ -71,7 +71,7 @@ def describe_filters(live: Live, served: ServedStore, view: FilterView) -> Filte
 
 
 def filters(live: Live, served: ServedStore, view: FilterView) -> Picture:
-    """A PNG. Raises as `describe_filters`."""
+    """Return a PNG. Raises as `describe_filters`."""
     found = _cells(live, served, view)
     divisor = np.where(found.magnitude > 0, found.magnitude, 1).astype(np.float64)
     share = found.cells / divisor.reshape(-1, *[1] * (found.cells.ndim - 1))

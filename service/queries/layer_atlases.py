@@ -30,7 +30,7 @@ from .units import unit_row
 
 
 def layer_atlas_of(served: ServedStore, layer: str, kind: Kind, v: str | None) -> Version[LayerAtlas]:
-    """Raises LayerError, StoreNotFoundError, and StoreError where `v` names another version."""
+    """Raise LayerError, StoreNotFoundError, and StoreError where `v` names another version."""
     found = served.layer_atlas(layer, kind)
     if v is not None and v != part_version(found):
         raise StoreError(
@@ -40,18 +40,18 @@ def layer_atlas_of(served: ServedStore, layer: str, kind: Kind, v: str | None) -
 
 
 def base_address(served: ServedStore, layer: str, kind: Kind) -> str:
-    """Where the API answers for a layer's atlas."""
+    """Return where the API answers for a layer's atlas."""
     return f"{address(served)}/layers/{quote(layer, safe='')}/atlases/{kind}"
 
 
 def describe(served: ServedStore, found: LayerAtlas, kind: Kind) -> LayerAtlasAnswer:
-    """What the atlas is of, how it was made and how good it is."""
+    """Return what the atlas is of, how it was made and how good it is."""
     row = atlas_row(found.atlas)
     return LayerAtlasAnswer(**said(served), layer=found.layer, kind=kind, items=row.images, facts=row.facts)
 
 
 def tiles(served: ServedStore, found: Version[LayerAtlas], kind: Kind, view: ViewName) -> TilesAnswer:
-    """How a view is cut into tiles."""
+    """Return how a view is cut into tiles."""
     base = base_address(served, found.value.layer, kind)
     return tile_answers.tiles(served, _inner(found), view, base=base)
 
@@ -59,7 +59,7 @@ def tiles(served: ServedStore, found: Version[LayerAtlas], kind: Kind, view: Vie
 def at(
     served: ServedStore, found: Version[LayerAtlas], kind: Kind, spot: tile_answers.Spot
 ) -> LayerCellAnswer:
-    """What a view shows at a place. Raises as `questions.tiles.seen`."""
+    """Return what a view shows at a place. Raises as `questions.tiles.seen`."""
     of_layer = found.value
     seen = tile_answers.seen(served, of_layer.atlas, spot)
     is_unit, there = kind == "units", seen.item >= 0
@@ -80,7 +80,7 @@ def at(
 
 
 def where(served: ServedStore, found: LayerAtlas, kind: Kind, item: int) -> ItemPlacesAnswer:
-    """Where a unit or a sample is. Raises NotFoundError."""
+    """Return where a unit or a sample is. Raises NotFoundError."""
     atlas, items = found.atlas, items_of_layer(served, found, kind)
     check_item(items, item)
     x, y = atlas.coordinates[atlas.place(item, items.one)].tolist()
@@ -89,7 +89,7 @@ def where(served: ServedStore, found: LayerAtlas, kind: Kind, item: int) -> Item
 
 
 def sample_picture(found: LayerAtlas, item: int) -> Picture:
-    """The view of a sample. Raises NotFoundError."""
+    """Return the view of a sample. Raises NotFoundError."""
     jpeg = found.sample.pictures.get(item) if found.sample else None
     if jpeg is None:
         raise NotFoundError(f"no sample {item} on this map")
@@ -101,7 +101,7 @@ def _inner(found: Version[LayerAtlas]) -> Version[Atlas]:
 
 
 def sample_answer(served: ServedStore, found: Version[LayerAtlas], item: int) -> SampleAnswer:
-    """One sample, of those that there are."""
+    """Return one sample, of those that there are."""
     place = _place(found.value.sample, item)
     (image,) = served.store.images_at([place["image_id"]], fact_columns(served.store))
     x0, y0, x1, y1 = (place[name] for name in VIEW)
@@ -139,7 +139,7 @@ def _mean(served: ServedStore, found: Version[LayerAtlas], row: int, column: int
 
 
 def _place(sample: ActivationSample | None, item: int) -> dict[str, Any]:
-    """The columns of a sample but its activation."""
+    """Return the columns of a sample but its activation."""
     assert sample is not None
     (row,) = sample.places.slice(item, 1).to_pylist()
     return row

@@ -12,7 +12,7 @@ from .units import unit_row
 
 
 def region(drawn: Drawn, layer: str, kind: Kind) -> LayerRegionAnswer:
-    """The region against the rest of the map."""
+    """Return the region against the rest of the map."""
     return LayerRegionAnswer(
         **said(drawn.served),
         layer=layer,
@@ -27,7 +27,7 @@ def region(drawn: Drawn, layer: str, kind: Kind) -> LayerRegionAnswer:
 
 
 def units_inside(drawn: Drawn, layer: str, *, cursor: str | None, limit: int) -> UnitsInRegionAnswer:
-    """A page of the units in a region. Raises UsageError for a foreign cursor."""
+    """Return a page of the units in a region. Raises UsageError for a foreign cursor."""
     page = region_page(drawn, cursor=cursor, limit=limit)
     return UnitsInRegionAnswer(
         **said(drawn.served),
@@ -43,7 +43,7 @@ def units_inside(drawn: Drawn, layer: str, *, cursor: str | None, limit: int) ->
 def samples_inside(
     drawn: Drawn, found: Version[LayerAtlas], *, cursor: str | None, limit: int
 ) -> SamplesInRegionAnswer:
-    """A page of the samples in a region. Raises UsageError for a foreign cursor."""
+    """Return a page of the samples in a region. Raises UsageError for a foreign cursor."""
     page = region_page(drawn, cursor=cursor, limit=limit)
     return SamplesInRegionAnswer(
         **said(drawn.served),
@@ -57,7 +57,9 @@ def samples_inside(
 
 
 def characteristic(drawn: Drawn, of_layer: LayerAtlas, *, k: int) -> RegionUnitsAnswer:
-    """The units of the layer whose activations in a region of its samples stand out most from those in the rest."""
+    """Return the units of the layer whose activations in a region of its samples stand out most from those in the
+    rest.
+    """
     sample, on_map = of_layer.sample, drawn.shown.atlas.images
     assert sample is not None
     inside = drawn.ids()

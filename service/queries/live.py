@@ -76,7 +76,7 @@ class Live:
     # Activation maps
 
     def describe_maps(self, served: ServedStore, image_id: int, view: MapView) -> MapsAnswer:
-        """Needs no model. Raises NotFoundError, LayerError, UsageError."""
+        """Describe the maps, without the model. Raises NotFoundError, LayerError, UsageError."""
         store = served.store
         check_image(store, image_id)
         row, scale = _checked(served, view)
@@ -107,7 +107,7 @@ class Live:
         )
 
     def maps(self, served: ServedStore, image_id: int, view: MapView) -> Picture:
-        """A PNG of an image's maps, quickly: a batch of one, equal to what the sweep saw but for rounding.
+        """Return a PNG of an image's maps, quickly: a batch of one, equal to what the sweep saw but for rounding.
 
         Raises as `describe_maps`, as `read_pixels` and as `LiveModel.ask`.
         """
@@ -117,7 +117,7 @@ class Live:
         return self._maps(served, read_pixels(served, image_id), view).body, PNG
 
     def array(self, served: ServedStore, image_id: int, layer: str, unit: int | None) -> Picture:
-        """The maps themselves as a NumPy file, (units, height, width) float32, or (height, width) of one unit.
+        """Return the maps themselves as a NumPy file, (units, height, width) float32, or (height, width) of one unit.
 
         As the sweep saw them: on a machine such as the sweep's their maxima are the store's, bit for bit.
         """
@@ -130,7 +130,7 @@ class Live:
         return answer.body, ARRAY
 
     def frame(self, served: ServedStore, data: bytes, view: MapView) -> tuple[bytes, FrameFacts]:
-        """A PNG of the maps of an image of one's own."""
+        """Return a PNG of the maps of an image of one's own."""
         row, _ = _checked(served, view)
         _check_upload(data)
         answer = self._maps(served, data, view)
@@ -159,7 +159,7 @@ class Live:
     def neighbors_of_upload(
         self, served: ServedStore, ann: Ann, data: bytes, search: Search
     ) -> UploadNeighborsAnswer:
-        """The images nearest to an image of one's own. Raises ImageError, UsageError, and as `LiveModel.ask`."""
+        """Return the images nearest to an image of one's own. Raises ImageError, UsageError, and as `LiveModel.ask`."""
         _check_upload(data)
         answer = self._ask(served, "feature", data)
         found = neighbors(served, ann, _feature(served, answer), search)
@@ -168,7 +168,7 @@ class Live:
     def neighbors_of_region(
         self, served: ServedStore, ann: Ann, image_id: int, box: Box, search: Search
     ) -> RegionNeighborsAnswer:
-        """The images nearest to a box of an image, that image itself left out."""
+        """Return the images nearest to a box of an image, that image itself left out."""
         check_image(served.store, image_id)
         self.check_allowed(served)
         answer = self._ask(served, "feature", read_pixels(served, image_id), box=box)
@@ -179,12 +179,14 @@ class Live:
     # Filters
 
     def filters(self, served: ServedStore, layer: str) -> Message:
-        """The worker's answer about a layer's filters. Raises LayerError, UnitscopeError for a layer without any."""
+        """Return the worker's answer about a layer's filters. Raises LayerError, UnitscopeError for a layer without
+        any.
+        """
         return self._ask(served, "filters", row=asdict(served.store.layer(layer)))
 
 
 def _check_upload(data: bytes) -> None:
-    """Raises ImageError for an upload whose pixels would keep the worker from everybody else for long."""
+    """Raise ImageError for an upload whose pixels would keep the worker from everybody else for long."""
     try:
         width, height = size(data)
     except ImageError:
@@ -198,13 +200,13 @@ def _check_upload(data: bytes) -> None:
 
 
 def check_unit(row: LayerRow, unit: int | None) -> None:
-    """Raises LayerError for a unit that the layer does not have."""
+    """Raise LayerError for a unit that the layer does not have."""
     if unit is not None and not 0 <= unit < row.units:
         raise LayerError(f"no unit {unit} in {row.layer}: it has units 0 to {row.units - 1}")
 
 
 def _checked(served: ServedStore, view: MapView) -> tuple[LayerRow, Scale]:
-    """The layer, and the scale that fits it. Raises LayerError, UsageError, UnitscopeError."""
+    """Return the layer, and the scale that fits it. Raises LayerError, UsageError, UnitscopeError."""
     row = served.store.layer(view.layer)
     check_unit(row, view.unit)
     one_position = row.height * row.width == 1
@@ -224,7 +226,7 @@ def _mosaic(row: LayerRow, zoom: int) -> MosaicAnswer:
 
 
 def _feature(served: ServedStore, answer: Message) -> np.ndarray:
-    """(width,) float32, rounded as the store's features are."""
+    """Return (width,) float32, rounded as the store's features are."""
     feature = np.frombuffer(answer.body, np.float32)
     if served.provenance["feature_dtype"] == "float16":
         feature = feature.astype(np.float16).astype(np.float32)

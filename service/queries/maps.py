@@ -34,19 +34,19 @@ class ShownMap:
 
 
 def map_of(served: ServedStore, found: Version[Atlas]) -> ShownMap:
-    """An atlas of the store's images."""
+    """Return an atlas of the store's images."""
     return ShownMap(served, found, images_of_store(served))
 
 
 def map_of_layer(served: ServedStore, found: Version[LayerAtlas], kind: Kind) -> ShownMap:
-    """One of a layer's own."""
+    """Return one of a layer's own."""
     inner = Version(found.value.atlas, found.digest, found.stamp)
     items = items_of_layer(served, found.value, kind)
     return ShownMap(served, inner, items, (found.value.layer, kind, found.digest))
 
 
 def items_of_layer(served: ServedStore, of_layer: LayerAtlas, kind: Kind) -> MapItems:
-    """What is on it."""
+    """Return what is on it."""
     if kind == UNITS:
         return UnitItems(served.facts.units.layer(of_layer.layer), served.facts.similar)
     assert of_layer.sample is not None
@@ -54,11 +54,11 @@ def items_of_layer(served: ServedStore, of_layer: LayerAtlas, kind: Kind) -> Map
 
 
 def images_of_store(served: ServedStore) -> ImageItems:
-    """All images of a store."""
+    """Return all images of a store."""
     return ImageItems(served.store, served.facts.images)
 
 
 def check_item(items: MapItems, item: int) -> None:
-    """Raises NotFoundError for a number that no item has."""
+    """Raise NotFoundError for a number that no item has."""
     if not 0 <= item < items.count:
         raise NotFoundError(f"no {items.one} {item}: they are numbered 0 to {items.count - 1}")

@@ -32,7 +32,9 @@ class Search:
 def neighbors_of_image(
     served: ServedStore, near: Near, image_id: int, search: Search
 ) -> Draft[NeighborsAnswer]:
-    """The images nearest to an image, itself left out. Raises NotFoundError, and UsageError for one that failed."""
+    """Return the images nearest to an image, itself left out. Raises NotFoundError, and UsageError for one that
+    failed.
+    """
     check_image(served.store, image_id)
     vectors = near.ann.vectors  # the features again: no row group is read for one of them
     if not vectors.valid[image_id]:
@@ -47,7 +49,7 @@ def neighbors_of_image(
 def neighbors_in_pixels(
     served: ServedStore, ann: Ann, image_id: int, search: Search
 ) -> Draft[NeighborsAnswer]:
-    """As `neighbors_of_image`, by the pixels of the thumbnails. ann: of `ServedStore.pixels`."""
+    """Do the same as `neighbors_of_image`, by the pixels of the thumbnails. ann: of `ServedStore.pixels`."""
     check_image(served.store, image_id)
     thumb = served.store.thumb(image_id)
     if thumb is None:
@@ -64,7 +66,7 @@ def neighbors(
     image_id: int | None = None,
     space: Space = "features",
 ) -> Draft[NeighborsAnswer]:
-    """The images nearest to a feature (width,) float32, `image_id` left out. Raises UsageError, FilterError."""
+    """Return the images nearest to a feature (width,) float32, `image_id` left out. Raises UsageError, FilterError."""
     store = served.store
     width = ann.vectors.features.shape[1]
     if len(feature) != width:
@@ -81,7 +83,9 @@ def neighbors(
 def neighbors_at_hand(
     served: ServedStore, near: Near, image_id: int, k: int
 ) -> Draft[NeighborsAnswer] | None:
-    """As `neighbors_of_image`; None where that takes long, where something would have to be read, and for no image."""
+    """Do the same as `neighbors_of_image`; None where that takes long, where something would have to be read, and for
+    no image.
+    """
     vectors, search = near.ann.vectors, Search(k)
     if not (0 <= image_id < served.store.images_count and vectors.valid[image_id]):
         return None
@@ -95,7 +99,7 @@ def neighbors_at_hand(
 
 
 def _known(near: Near, image_id: int, search: Search) -> Found | None:
-    """What the graph knows of an image that has a feature; None where that is not what is asked."""
+    """Return what the graph knows of an image that has a feature; None where that is not what is asked."""
     plain = not search.where and not search.exact and search.metric in (None, near.ann.metric)
     if not plain or near.graph is None:
         return None
@@ -147,7 +151,7 @@ def _draft(
 
 
 def _recall(near: Near, k: int, found: Found) -> tuple[float | None, int | None]:
-    """The recall measured when the index was built, and of how many nearest."""
+    """Return the recall measured when the index was built, and of how many nearest."""
     if found.how == "graph" and near.graph is not None:
         return near.graph.recall, near.graph.k
     if found.how != "index":

@@ -55,7 +55,7 @@ class Paint:
 
 
 def overlays(shown: ShownMap) -> OverlaysAnswer:
-    """What a map can be painted by."""
+    """Return what a map can be painted by."""
     columns = [OverlayRow(by="column", column=name) for name in shown.items.columns]
     plain: tuple[PaintedBy, ...] = ("density", "unit", "where", "region")
     others = [OverlayRow(by=by, column=None) for by in plain]
@@ -63,7 +63,7 @@ def overlays(shown: ShownMap) -> OverlaysAnswer:
 
 
 def overlay(shown: ShownMap, grid: ViewName, paint: Paint) -> Overlay:
-    """Raises UsageError for what is missing or unknown, LayerError, FilterError, StoreNotFoundError for no scatter."""
+    """Raise UsageError for what is missing or unknown, LayerError, FilterError, StoreNotFoundError for no scatter."""
     kept = shown.served.overlays
     if grid == "scatter":
         kept.places(shown.atlas, shown.digest, grid)  # is there one?
@@ -77,13 +77,13 @@ def overlay(shown: ShownMap, grid: ViewName, paint: Paint) -> Overlay:
 
 
 def tile(shown: ShownMap, paint: Paint, place: TilePlace) -> Picture:
-    """What lies over a tile. Raises NotFoundError for a tile that is none, and as `overlay`."""
+    """Return what lies over a tile. Raises NotFoundError for a tile that is none, and as `overlay`."""
     grid, *there = place
     return shown.served.overlays.tile(overlay(shown, grid, paint), *there), PNG
 
 
 def legend(shown: ShownMap, paint: Paint) -> LegendAnswer:
-    """What the colours mean. Raises as `overlay`."""
+    """Return what the colours mean. Raises as `overlay`."""
     painted, atlas = overlay(shown, "nearest", paint).painted, shown.atlas
     there = ~np.isnan(painted.values[atlas.images])
     numbers = painted.kind == "numbers" and bool(there.any())
@@ -105,7 +105,7 @@ def legend(shown: ShownMap, paint: Paint) -> LegendAnswer:
 
 
 def value(shown: ShownMap, paint: Paint, item: int) -> OverlayValueAnswer:
-    """What one item is painted by. Raises NotFoundError, and as `overlay`."""
+    """Return what one item is painted by. Raises NotFoundError, and as `overlay`."""
     check_item(shown.items, item)
     painted = overlay(shown, "nearest", paint).painted
     number = float(painted.values[item])
@@ -120,7 +120,7 @@ def value(shown: ShownMap, paint: Paint, item: int) -> OverlayValueAnswer:
 
 
 def clusters(shown: ShownMap, grid: ViewName) -> ClustersAnswer:
-    """The clusters with names, and where they lie in a grid."""
+    """Return the clusters with names, and where they lie in a grid."""
     served, atlas = shown.served, shown.atlas
     facts = served.overlays
     on_map = facts.places(atlas, shown.digest, "nearest")
@@ -180,7 +180,7 @@ def _stops(painted: Painted) -> list[LegendStop]:
 
 
 def _legend_classes(painted: Painted, values: np.ndarray) -> list[LegendClass]:
-    """values: (n,) float32, of the map's items that have one."""
+    """Return the legend's classes. values: (n,) float32, of the map's items that have one."""
     if painted.kind == "numbers":
         return []
     if painted.kind == "marked":

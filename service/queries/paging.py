@@ -11,7 +11,7 @@ CURSOR_PATTERN = r"^[0-9]{1,12}-[0-9a-f]{12}$"
 def page_of(
     served: ServedStore, question: tuple[object, ...], cursor: str | None, limit: int, rows: int
 ) -> tuple[slice, str | None]:
-    """The rows of a page, and the cursor of the page after it; None at the end.
+    """Return the rows of a page, and the cursor of the page after it; None at the end.
 
     question: everything but the cursor that says which rows the list has, and in which order. Raises UsageError for
     the cursor of another question or of another version: its pages would not join to a list.

@@ -24,7 +24,7 @@ class PatchQuery:
 
 
 def patches(served: ServedStore, query: PatchQuery) -> Draft[PatchesAnswer]:
-    """The patches of a unit, under a filter, that are strongest or around a quantile.
+    """Return the patches of a unit, under a filter, that are strongest or around a quantile.
 
     Raises LayerError, FilterError.
     """
@@ -41,7 +41,7 @@ def patches(served: ServedStore, query: PatchQuery) -> Draft[PatchesAnswer]:
 
 
 def patches_at_hand(served: ServedStore, query: PatchQuery) -> Draft[PatchesAnswer] | None:
-    """The same of the strongest of all images; None where something would have to be read or computed."""
+    """Return the same of the strongest of all images; None where something would have to be read or computed."""
     if query.where or query.quantile is not None:
         return None
     store = served.store

@@ -40,13 +40,14 @@ _TYPES = (
 
 
 def own_file(served: ServedStore, image_id: int) -> Picture:
-    """The image's own file, as it was swept. Raises NotFoundError, ImageChangedError, ImageGoneError."""
+    """Return the image's own file, as it was swept. Raises NotFoundError, ImageChangedError, ImageGoneError."""
     data = read_pixels(served, image_id)
     return data, _media_type(data)
 
 
 def read_pixels(served: ServedStore, image_id: int) -> bytes:
-    """The image's encoded bytes. Raises NotFoundError, DatasetNotAllowedError, ImageChangedError, ImageGoneError,
+    """Return the image's encoded bytes. Raises NotFoundError, DatasetNotAllowedError, ImageChangedError,
+    ImageGoneError,
     StorageError."""
     check_image(served.store, image_id)
     try:
@@ -66,7 +67,7 @@ def read_pixels(served: ServedStore, image_id: int) -> bytes:
 
 
 def thumb(served: ServedStore, image_id: int) -> Picture:
-    """A small JPEG of the image. Raises NotFoundError."""
+    """Return a small JPEG of the image. Raises NotFoundError."""
     check_image(served.store, image_id)
     data = served.store.thumb(image_id)
     if data is None:
@@ -77,7 +78,7 @@ def thumb(served: ServedStore, image_id: int) -> Picture:
 
 
 def packed_patch(served: ServedStore, layer: str, unit: int, rank: int) -> Picture:
-    """The view of one of a unit's strongest patches, as it was packed after the sweep. rank: from 1."""
+    """Return the view of one of a unit's strongest patches, as it was packed after the sweep. rank: from 1."""
     data = served.store.patch(layer, unit, rank - 1)
     if data is None:
         raise NotFoundError(
@@ -87,7 +88,7 @@ def packed_patch(served: ServedStore, layer: str, unit: int, rank: int) -> Pictu
 
 
 def crop(served: ServedStore, image_id: int, box: Box, side: int) -> Picture:
-    """A box of the image, clipped to it, its longer side at most `side`; never enlarged.
+    """Return a box of the image, clipped to it, its longer side at most `side`; never enlarged.
 
     Raises UsageError for a box outside the image, and as `read_pixels`.
     """
@@ -110,7 +111,8 @@ def crop(served: ServedStore, image_id: int, box: Box, side: int) -> Picture:
 
 
 def preview(data: bytes, side: int) -> Picture | None:
-    """A small JPEG of an upload; None where it cannot be decoded, or only with more memory than one request may take.
+    """Return a small JPEG of an upload; None where it cannot be decoded, or only with more memory than one request
+    may take.
 
     A JPEG of any size is decoded at a fraction of it.
     """
@@ -125,7 +127,7 @@ def preview(data: bytes, side: int) -> Picture | None:
 
 
 def _media_type(data: bytes) -> str:
-    """Only types that a browser shows as pixels; anything else is offered as a file."""
+    """Return the media type, of those that a browser shows as pixels; anything else is offered as a file."""
     for start, kind in _TYPES:
         if data.startswith(start):
             return kind

@@ -60,7 +60,7 @@ class Drawn:
         return hashlib.sha256("\0".join(self.key).encode()).hexdigest()
 
     def places(self) -> np.ndarray:
-        """(m,) int64, ascending: the items' places in the atlas."""
+        """Return (m,) int64, ascending: the items' places in the atlas."""
         corners = np.array([[float(one) for one in corner.split(",")] for corner in self.region.split(";")])
         return self.served.overlays.kept(
             ("region", self.shown.digest, self.grid, self.region),
@@ -69,16 +69,18 @@ class Drawn:
         )
 
     def lie(self) -> MapPlaces:
-        """Where all items of the map lie."""
+        """Return where all items of the map lie."""
         return self.served.overlays.places(self.shown.atlas, self.shown.digest, self.grid)
 
     def ids(self) -> np.ndarray:
-        """(m,) int64 items, ascending."""
+        """Return (m,) int64 items, ascending."""
         return self.shown.atlas.images[self.places()]
 
 
 def items_of(shown: ShownMap, drawn: Drawn) -> np.ndarray:
-    """(m,) int64: the items of a region, by their numbers here; it may have been drawn in another store's atlas."""
+    """Return (m,) int64: the items of a region, by their numbers here; it may have been drawn in another store's
+    atlas.
+    """
     ids = drawn.ids()
     if drawn.served.hash == shown.served.hash:
         return ids
@@ -87,7 +89,7 @@ def items_of(shown: ShownMap, drawn: Drawn) -> np.ndarray:
 
 
 def region(drawn: Drawn) -> RegionAnswer:
-    """The region of a map of images against the rest of it."""
+    """Return the region of a map of images against the rest of it."""
     facts, inside = _contrasts(drawn), drawn.ids()
     accuracy, loss = facts["accuracy"], facts["mean loss"]
     return RegionAnswer(
@@ -106,13 +108,13 @@ def region(drawn: Drawn) -> RegionAnswer:
 
 
 def facts(drawn: Drawn) -> list[RegionFactAnswer]:
-    """What of the items is known in numbers: means over the region and over the rest."""
+    """Return what of the items is known in numbers: means over the region and over the rest."""
     found = _contrasts(drawn).items()
     return [RegionFactAnswer(name=name, region=one.region, rest=one.rest) for name, one in found]
 
 
 def classes(drawn: Drawn) -> list[RegionClassAnswer]:
-    """The region's labels against those of the rest, the commonest first."""
+    """Return the region's labels against those of the rest, the commonest first."""
     shown = drawn.shown
     return [
         RegionClassAnswer(
@@ -131,7 +133,7 @@ def _contrasts(drawn: Drawn) -> dict[str, Contrast]:
 
 
 def region_images(drawn: Drawn, *, cursor: str | None, limit: int) -> RegionImagesAnswer:
-    """A page of the region's images. Raises UsageError for a foreign cursor."""
+    """Return a page of the region's images. Raises UsageError for a foreign cursor."""
     page = region_page(drawn, cursor=cursor, limit=limit)
     return RegionImagesAnswer(
         **said(drawn.served),
@@ -153,14 +155,14 @@ class RegionPage(NamedTuple):
 
 
 def region_page(drawn: Drawn, *, cursor: str | None, limit: int) -> RegionPage:
-    """A page of the region's items. Raises UsageError for a foreign cursor."""
+    """Return a page of the region's items. Raises UsageError for a foreign cursor."""
     ids = ordered_items(drawn)
     page, following = page_of(drawn.served, ("region", drawn.key), cursor, limit, len(ids))
     return RegionPage(ids[page].tolist(), len(ids), following)
 
 
 def ordered_items(drawn: Drawn) -> np.ndarray:
-    """(m,) int64 items: those nearest to the middle of the region's first."""
+    """Return (m,) int64 items: those nearest to the middle of the region's first."""
     places, lie = drawn.places(), drawn.lie()
     x, y = lie.x[places], lie.y[places]
     if len(places):
@@ -169,7 +171,7 @@ def ordered_items(drawn: Drawn) -> np.ndarray:
 
 
 def units(drawn: Drawn, *, layer: str | None, k: int) -> RegionUnitsAnswer:
-    """The most characteristic units, of one layer or of all. Raises LayerError."""
+    """Return the most characteristic units, of one layer or of all. Raises LayerError."""
     served = drawn.served
     layers = (
         [row.layer for row in served.store.layers] if layer is None else [served.store.layer(layer).layer]
@@ -179,7 +181,7 @@ def units(drawn: Drawn, *, layer: str | None, k: int) -> RegionUnitsAnswer:
 
 
 def units_answer(drawn: Drawn, asked: Hashable, find: Callable[[], RegionUnits]) -> RegionUnitsAnswer:
-    """The units that `find` finds in a region, kept. asked: what beside the region it looks for."""
+    """Return the units that `find` finds in a region, kept. asked: what beside the region it looks for."""
     served, inside = drawn.served, drawn.ids()
     found = served.overlays.kept(("units", drawn.key, asked), find, lambda made: 200 * len(made.units) + 100)
     return RegionUnitsAnswer(
@@ -198,7 +200,7 @@ def units_answer(drawn: Drawn, asked: Hashable, find: Callable[[], RegionUnits])
 
 
 def extent(shown: ShownMap, grid: ViewName, where: str) -> ExtentAnswer:
-    """Where the items that a filter keeps lie. Raises FilterError."""
+    """Return where the items that a filter keeps lie. Raises FilterError."""
     atlas = shown.atlas
     places = np.flatnonzero(shown.items.mask(where)[atlas.images])
     box = shown.served.overlays.places(atlas, shown.digest, grid).box(places)
@@ -213,7 +215,7 @@ def extent(shown: ShownMap, grid: ViewName, where: str) -> ExtentAnswer:
 
 
 def counterpart(served: ServedStore, image_id: int, other: ServedStore) -> CounterpartAnswer:
-    """The same image in another store. Raises NotFoundError for an id that is none."""
+    """Return the same image in another store. Raises NotFoundError for an id that is none."""
     check_image(served.store, image_id)
     there = int(served.facts.counterparts(other.store)[image_id])
     return CounterpartAnswer(

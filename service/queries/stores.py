@@ -15,12 +15,12 @@ from .image_labels import image_labels, image_predictions, is_correct
 
 
 def said(served: ServedStore) -> dict[str, Any]:
-    """What every answer of a store begins with."""
+    """Return what every answer of a store begins with."""
     return {**served.provenance, "store": served.name}
 
 
 def describe(served: ServedStore) -> StoreAnswer:
-    """What the store holds."""
+    """Return what the store holds."""
     manifest = served.store.manifest
     return StoreAnswer(
         **served.provenance,
@@ -51,12 +51,12 @@ def _feature_note(model: Mapping[str, Any]) -> str:
 
 
 def layers(served: ServedStore) -> LayersAnswer:
-    """All layers, in order of execution."""
+    """Return all layers, in order of execution."""
     return LayersAnswer(**said(served), layers=[LayerAnswer(**asdict(row)) for row in served.store.layers])
 
 
 def image(served: ServedStore, image_id: int) -> ImageAnswer:
-    """Everything known of one image. Raises NotFoundError."""
+    """Return everything known of one image. Raises NotFoundError."""
     store = served.store
     check_image(store, image_id)
     row = store.image(image_id)
@@ -74,7 +74,7 @@ def image(served: ServedStore, image_id: int) -> ImageAnswer:
 
 
 def check_image(store: Store, image_id: int) -> None:
-    """Raises NotFoundError for an id that is none."""
+    """Raise NotFoundError for an id that is none."""
     if not 0 <= image_id < store.images_count:
         raise NotFoundError(f"no image {image_id}: the ids are 0 to {store.images_count - 1}")
 
@@ -89,7 +89,7 @@ def fact_columns(store: Store) -> tuple[str, ...]:
 
 
 def image_facts(served: ServedStore, row: dict[str, Any]) -> dict[str, Any]:
-    """The fields of `ImageFacts`, in its order, of a row of images/ with `fact_columns`."""
+    """Return the fields of `ImageFacts`, in its order, of a row of images/ with `fact_columns`."""
     store, image_id, probability = served.store, row["image_id"], row["probability"]
     several = bool(store.list_columns)
     return {
@@ -108,12 +108,12 @@ def image_facts(served: ServedStore, row: dict[str, Any]) -> dict[str, Any]:
 
 
 def number(value: float | None) -> float | None:
-    """JSON has no NaN: null instead."""
+    """Return JSON has no NaN: null instead."""
     return value if value is not None and math.isfinite(value) else None
 
 
 def finite(row: dict[str, Any]) -> dict[str, Any]:
-    """The same of each value."""
+    """Return the same of each value."""
     return {
         name: None if isinstance(value, float) and not math.isfinite(value) else value
         for name, value in row.items()

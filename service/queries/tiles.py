@@ -30,7 +30,9 @@ GRIDS: tuple[GridName, ...] = ("nearest", "assigned")
 
 
 def atlas_of(served: ServedStore, name: str, v: str | None) -> Version[Atlas]:
-    """The atlas. Raises StoreNotFoundError, and StoreError where `v` names another version: tiles must not be mixed."""
+    """Return the atlas. Raises StoreNotFoundError, and StoreError where `v` names another version: tiles must not be
+    mixed.
+    """
     found = served.atlas(name)
     if v is not None and v != part_version(found):
         raise StoreError(f"the atlas {name} has been made again since v={v[:64]}: load the page again")
@@ -65,7 +67,7 @@ class Outline(NamedTuple):
 
 
 def outline(served: ServedStore, atlas: Atlas, spot: Spot) -> Outline:
-    """Where the cell is, or in the scatter the image. Raises as `seen`."""
+    """Return where the cell is, or in the scatter the image. Raises as `seen`."""
     found = seen(served, atlas, spot)
     if spot.view != "scatter" or atlas.scatter is None:
         return Outline(found.column + 0.5, found.row + 0.5, 1)
@@ -77,7 +79,9 @@ def outline(served: ServedStore, atlas: Atlas, spot: Spot) -> Outline:
 
 
 def nearest(served: ServedStore, atlas: Atlas, spot: Spot) -> Spot:
-    """The place nearest to one where its view shows something; itself where nothing is anywhere. Raises as `seen`."""
+    """Return the place nearest to one where its view shows something; itself where nothing is anywhere. Raises as
+    `seen`.
+    """
     found = seen(served, atlas, spot)
     if found.item >= 0:
         return spot
@@ -99,7 +103,7 @@ def nearest(served: ServedStore, atlas: Atlas, spot: Spot) -> Spot:
 def tiles(
     served: ServedStore, found: Version[Atlas], view: ViewName, *, base: str | None = None
 ) -> TilesAnswer:
-    """How a view is cut into tiles. Raises StoreNotFoundError for an atlas without tiles.
+    """Return how a view is cut into tiles. Raises StoreNotFoundError for an atlas without tiles.
 
     base: where the API answers for the atlas, if it is none of the store's own.
     """
@@ -140,12 +144,12 @@ class TilePlace(NamedTuple):
 
 
 def tile(served: ServedStore, atlas: Atlas, place: TilePlace) -> Picture:
-    """A tile. Raises NotFoundError, StoreNotFoundError, StoreDamagedError."""
+    """Return a tile. Raises NotFoundError, StoreNotFoundError, StoreDamagedError."""
     return _tiles(served, atlas).get(*place), JPEG
 
 
 def at(served: ServedStore, atlas: Atlas, spot: Spot) -> CellAtAnswer:
-    """The image that a view shows at a place. Raises as `seen`."""
+    """Return the image that a view shows at a place. Raises as `seen`."""
     found = seen(served, atlas, spot)
     return CellAtAnswer(
         **said(served),
@@ -160,7 +164,7 @@ def at(served: ServedStore, atlas: Atlas, spot: Spot) -> CellAtAnswer:
 
 
 def seen(served: ServedStore, atlas: Atlas, spot: Spot) -> Seen:
-    """What a view shows at a place.
+    """Return what a view shows at a place.
 
     Raises UsageError outside the view, NotFoundError for a level that is none, StoreNotFoundError for the scatter of an
     atlas without tiles.
@@ -183,7 +187,7 @@ def seen(served: ServedStore, atlas: Atlas, spot: Spot) -> Seen:
 
 
 def _shape(served: ServedStore, atlas: Atlas, view: ViewName) -> tuple[int, int, int]:
-    """Rows, columns, levels; a grid without tiles has one level."""
+    """Return rows, columns, levels; a grid without tiles has one level."""
     if atlas.tiles is not None or view == "scatter":
         pyramid = _tiles(served, atlas).pyramids[view]
         return pyramid.rows, pyramid.columns, len(pyramid.levels)
@@ -192,7 +196,7 @@ def _shape(served: ServedStore, atlas: Atlas, view: ViewName) -> tuple[int, int,
 
 
 def _scattered(atlas: Atlas, level: int, x: float, y: float) -> tuple[int, int]:
-    """The image that the scatter shows at a place, -1 for none, and how many it shows there."""
+    """Return the image that the scatter shows at a place, -1 for none, and how many it shows there."""
     if atlas.scatter is None:
         return -1, 0
     pyramid = atlas.scatter.pyramid
@@ -202,7 +206,7 @@ def _scattered(atlas: Atlas, level: int, x: float, y: float) -> tuple[int, int]:
 
 
 def where(served: ServedStore, atlas: Atlas, image_id: int) -> WhereAnswer:
-    """Where an image is. Raises NotFoundError for one that is not on the map."""
+    """Return where an image is. Raises NotFoundError for one that is not on the map."""
     check_image(served.store, image_id)
     x, y = atlas.coordinates[atlas.place(image_id)].tolist()
     cells = places(atlas, image_id)
@@ -210,7 +214,7 @@ def where(served: ServedStore, atlas: Atlas, image_id: int) -> WhereAnswer:
 
 
 def places(atlas: Atlas, item: int) -> list[PlaceInGrid]:
-    """Where an item is in each view. Raises NotFoundError for one that is not on the map."""
+    """Return where an item is in each view. Raises NotFoundError for one that is not on the map."""
     place = atlas.place(item)
     cells: list[PlaceInGrid] = []
     for grid in GRIDS:
@@ -231,7 +235,7 @@ def _place_in_scatter(scatter: Scatter, place: int, image_id: int) -> PlaceInGri
 
 
 def atlas_address(served: ServedStore, name: str) -> str:
-    """Where the API answers for an atlas."""
+    """Return where the API answers for an atlas."""
     return f"{address(served)}/atlases/{quote(name, safe='')}"
 
 

@@ -27,7 +27,7 @@ from .stores import finite, said
 def units(
     served: ServedStore, layer: str, query: UnitQuery | None = None, *, cursor: str | None = None, limit: int
 ) -> UnitsAnswer:
-    """A page of the units of a layer. Raises LayerError, NotFoundError for an unknown label, UsageError."""
+    """Return a page of the units of a layer. Raises LayerError, NotFoundError for an unknown label, UsageError."""
     query = query or UnitQuery()
     of_layer = served.facts.units.layer(layer)
     if query.label is not None:
@@ -47,7 +47,9 @@ def units(
 def some_units(
     served: ServedStore, layer: str, query: UnitQuery, start: int, stop: int
 ) -> tuple[int, list[UnitAnswer]]:
-    """How many units pass a query, and those of them from place `start` up to, not with, `stop`. Raises as `units`."""
+    """Return how many units pass a query, and those of them from place `start` up to, not with, `stop`. Raises as
+    `units`.
+    """
     of_layer = served.facts.units.layer(layer)
     if query.label is not None:
         served.facts.classes.find(query.label)
@@ -56,7 +58,7 @@ def some_units(
 
 
 def unit(served: ServedStore, layer: str, number: int, where: str | None = None) -> OneUnitAnswer:
-    """One unit, over the images that a filter keeps. Raises LayerError, FilterError."""
+    """Return one unit, over the images that a filter keeps. Raises LayerError, FilterError."""
     served.store.check_unit(layer, number)
     of_layer = served.facts.units.layer(layer)
     distribution = served.facts.units.distribution(layer, number, where)
@@ -78,7 +80,7 @@ def unit(served: ServedStore, layer: str, number: int, where: str | None = None)
 
 
 def _measured(distribution: Distribution) -> dict[str, Any]:
-    """What is other under a filter than over all images."""
+    """Return what is other under a filter than over all images."""
     images = len(distribution.values)
     return {
         "images": images,
@@ -91,7 +93,7 @@ def _measured(distribution: Distribution) -> dict[str, Any]:
 
 
 def unit_row(served: ServedStore, layer: str, number: int) -> UnitAnswer:
-    """A unit as lists of units have it. Raises LayerError."""
+    """Return a unit as lists of units have it. Raises LayerError."""
     served.store.check_unit(layer, number)
     return UnitAnswer(**_row(served, served.facts.units.layer(layer), number))
 
@@ -105,7 +107,7 @@ def unit_classes(
     cursor: str | None = None,
     limit: int,
 ) -> UnitClassesAnswer:
-    """What a unit does in the images of each class, of those that a filter keeps.
+    """Return what a unit does in the images of each class, of those that a filter keeps.
 
     Raises LayerError, FilterError, UsageError.
     """
@@ -136,7 +138,7 @@ def unit_classes(
 
 
 def similar_units(served: ServedStore, layer: str, number: int, *, k: int) -> SimilarUnitsAnswer:
-    """The k units of the layer that fire most in the same images. Raises LayerError."""
+    """Return the k units of the layer that fire most in the same images. Raises LayerError."""
     found = served.facts.similar.of(layer, number)
     pairs = zip(found.units[:k].tolist(), found.correlations[:k].tolist(), strict=True)
     return SimilarUnitsAnswer(

@@ -48,7 +48,7 @@ _JSON = _Column(pa.string(), json.dumps, json.loads)
 
 
 def to_table(answer: Table) -> pa.Table:
-    """Columns as the fields of the answer's rows, in their order; its other fields are in FACTS."""
+    """Return columns as the fields of the answer's rows, in their order; its other fields are in FACTS."""
     field, columns = _layout(type(answer))
     facts = json.loads(answer.model_dump_json())
     rows = facts.pop(field)
@@ -61,7 +61,7 @@ def to_table(answer: Table) -> pa.Table:
 
 
 def to_stream(answer: Table) -> bytes:
-    """The same in Arrow's IPC stream format. The same answer gives the same bytes."""
+    """Return the same in Arrow's IPC stream format. The same answer gives the same bytes."""
     table = to_table(answer)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
@@ -70,7 +70,7 @@ def to_stream(answer: Table) -> bytes:
 
 
 def from_table(answer: type[A], table: pa.Table) -> A:
-    """The answer that `to_table` was given; columns that its rows do not know are left out.
+    """Return the answer that `to_table` was given; columns that its rows do not know are left out.
 
     Raises ValueError where that is not what the table was made from.
     """
@@ -90,7 +90,7 @@ def _changed(values: list[Any], change: Callable[[Any], Any] | None) -> list[Any
 
 @cache
 def _layout(answer: type[Table]) -> tuple[str, dict[str, _Column]]:
-    """The field with the rows, and the columns of these."""
+    """Return the field with the rows, and the columns of these."""
     (row,) = get_args(answer.model_fields[answer.ROWS].annotation)
     return answer.ROWS, _columns(row)
 
@@ -107,7 +107,7 @@ def _schema(columns: dict[str, _Column]) -> pa.Schema:
 
 
 def _column(declared: Any) -> _Column:
-    """How values of a declared type are kept; as JSON where no other way is."""
+    """Return how values of a declared type are kept; as JSON where no other way is."""
     origin, inner = get_origin(declared), get_args(declared)
     column = _JSON
     if declared in _PLAIN:
@@ -129,7 +129,7 @@ def _column(declared: Any) -> _Column:
 
 
 def _list(item: _Column, length: int) -> _Column:
-    """length: -1 for any."""
+    """Return a list type. length: -1 for any."""
 
     def each(change: Callable[[Any], Any] | None) -> Callable[[Any], Any] | None:
         return None if change is None else lambda values: _changed(values, change)

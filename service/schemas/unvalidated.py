@@ -17,9 +17,9 @@ class Draft(Generic[A]):
     fields: dict[str, Any]
 
     def answer(self) -> A:
-        """The model."""
+        """Return the model."""
         return self.kind.model_validate(self.fields)
 
     def json(self) -> bytes:
-        """As `answer().model_dump_json()`, in a third of the time."""
+        """Return the same as `answer().model_dump_json()`, in a third of the time."""
         return to_json(self.fields)

@@ -28,7 +28,7 @@ class NearOpener:
         self._lock = Lock()
 
     def of(self, ann: Version[Ann]) -> Version[Near]:
-        """With the graph, opened where that was not done yet."""
+        """Return it with the graph, opened where that was not done yet."""
         graph = self._graph_of(ann.value)
         try:
             return _joined(ann, graph.get())
@@ -36,7 +36,7 @@ class NearOpener:
             return _joined(ann, None)
 
     def at_hand(self, ann: Version[Ann]) -> Version[Near] | None:
-        """The same where nothing has to be opened."""
+        """Return the same where nothing has to be opened."""
         graph = self._graph_of(ann.value)
         opened = graph.at_hand
         return _joined(ann, opened) if opened is not None or graph.is_missing else None

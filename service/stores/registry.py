@@ -90,7 +90,7 @@ class ServedStore:
         return self._ann.is_open or self.store.folder.exists(ANN_MANIFEST)
 
     def ann(self) -> Version[Ann]:
-        """The neighbours of any feature; of a small store without an index by exact search.
+        """Return the neighbours of any feature; of a small store without an index by exact search.
 
         Raises StoreNotFoundError with the command that builds the index, StoreError for one of another sweep.
         """
@@ -106,11 +106,11 @@ class ServedStore:
         return Version(self._exactly(), "exact", ())
 
     def near(self) -> Version[Near]:
-        """The same, for images of the store: with the graph that knows their neighbours. Raises as `ann`."""
+        """Return the same, for images of the store: with the graph that knows their neighbours. Raises as `ann`."""
         return self._near.of(self.ann())
 
     def near_at_hand(self) -> Version[Near] | None:
-        """The same where that is already open."""
+        """Return the same where that is already open."""
         ann = self._ann.at_hand
         return None if ann is None else self._near.at_hand(ann)
 
@@ -125,7 +125,7 @@ class ServedStore:
             ) from error
 
     def atlas(self, name: str) -> Version[Atlas]:
-        """Raises StoreNotFoundError, with the command that makes one."""
+        """Raise StoreNotFoundError, with the command that makes one."""
         with self._lock:
             fresh = self._atlases.get(name)
         if fresh is None:
@@ -137,7 +137,8 @@ class ServedStore:
         return fresh.get()
 
     def layer_atlas(self, layer: str, kind: str) -> Version[LayerAtlas]:
-        """A layer's own atlas, of its units or its activations. Raises LayerError, and StoreNotFoundError with the
+        """Return a layer's own atlas, of its units or its activations. Raises LayerError, and StoreNotFoundError with
+        the
         command that makes one."""
         self.store.layer(layer)
         with self._lock:
@@ -155,11 +156,11 @@ class ServedStore:
         return fresh.get()
 
     def layer_atlases(self, layer: str) -> list[str]:
-        """The kinds of a layer's own atlases that are there."""
+        """Return the kinds of a layer's own atlases that are there."""
         return [name for name in list_atlases(layer_folder(self.store.folder, layer)) if name in KINDS]
 
     def atlases(self) -> list[str]:
-        """The names of the finished atlases."""
+        """Return the names of the finished atlases."""
         with self._lock:
             held = {name for name, fresh in self._atlases.items() if fresh.is_open}
         return sorted(held.union(self._finished_atlases()))
@@ -200,7 +201,7 @@ class ServedStore:
         )
 
     def _exactly(self) -> Ann:
-        """Exact search over the features themselves, held in memory."""
+        """Return exact search over the features themselves, held in memory."""
         with self._lock:
             if self._exact is None:
                 reader = self.store.features
@@ -244,16 +245,16 @@ class Registry:
         return taken
 
     def names(self) -> list[str]:
-        """In the order in which they were given."""
+        """Return them in the order in which they were given."""
         return list(self._stores)
 
     def at_hand(self, name: str) -> Version[ServedStore] | None:
-        """What `get` would give, where that is open already."""
+        """Return what `get` would give, where that is open already."""
         fresh = self._stores.get(name)
         return None if fresh is None else fresh.at_hand
 
     def get(self, name: str) -> Version[ServedStore]:
-        """The store as it is now. Raises NotFoundError, and StorageError where it cannot be read any more."""
+        """Return the store as it is now. Raises NotFoundError, and StorageError where it cannot be read any more."""
         fresh = self._stores.get(name)
         if fresh is None:
             known = ", ".join(self._stores)

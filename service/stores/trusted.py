@@ -48,6 +48,6 @@ class Trusted:
         return found
 
     def _is_named(self, store: str) -> bool:
-        """Whether this may be the path or the name of a store."""
+        """Return whether this may be the path or the name of a store."""
         ends = (one.rstrip("/").rpartition("/")[2] for one in self.stores)
         return store in self.stores or any(end in (store, store[:-2]) for end in ends)

@@ -12,39 +12,39 @@ BOX_PATTERN = r"^-?[0-9]{1,9}(,-?[0-9]{1,9}){3}$"
 
 
 def version(served: ServedStore) -> str:
-    """What `v=` holds in the addresses of pictures: a browser may keep those of one version for good."""
+    """Return what `v=` holds in the addresses of pictures: a browser may keep those of one version for good."""
     return served.hash[:VERSION_LETTERS]
 
 
 def address(served: ServedStore) -> str:
-    """Where the API answers for a store."""
+    """Return where the API answers for a store."""
     return served.address
 
 
 def pixels_address(served: ServedStore, image_id: int) -> str:
-    """Where an image's own file is."""
+    """Return where an image's own file is."""
     return f"{served.images}/{image_id}/pixels?{served.versioned}"
 
 
 def thumb_address(served: ServedStore, image_id: int) -> str:
-    """Where a small picture of an image is."""
+    """Return where a small picture of an image is."""
     return f"{served.images}/{image_id}/thumb?{served.versioned}"
 
 
 def crop_address(served: ServedStore, image_id: int, box: Box) -> str:
-    """Where a box of an image is shown."""
+    """Return where a box of an image is shown."""
     x0, y0, x1, y1 = box
     return f"{served.images}/{image_id}/crop?box={x0},{y0},{x1},{y1}&{served.versioned}"
 
 
 def patch_picture_address(served: ServedStore, layer: str, unit: int, rank: int) -> str:
-    """Where the view of one of a unit's strongest patches is; rank from 1."""
+    """Return where the view of one of a unit's strongest patches is; rank from 1."""
     of_unit = f"{address(served)}/layers/{quote(layer, safe='')}/units/{unit}"
     return f"{of_unit}/patches/{rank}/picture?{served.versioned}"
 
 
 def parse_box(text: str) -> Box:
-    """The box of a text that BOX_PATTERN describes. Raises UsageError for an empty one."""
+    """Return the box of a text that BOX_PATTERN describes. Raises UsageError for an empty one."""
     x0, y0, x1, y1 = map(int, text.split(","))
     if x1 <= x0 or y1 <= y0:
         raise UsageError(f"box={text!r} is empty: x1 must be more than x0, and y1 more than y0")

