@@ -9,7 +9,8 @@ from source_files import ROOT, files
 
 NO_VERB = {
     "A", "An", "And", "As", "At", "By", "For", "From", "How", "In", "It", "Its", "Of", "On", "One", "Same",
-    "That", "The", "These", "This", "Those", "Two", "What", "When", "Where", "Whether", "Which", "Who", "Whoever", "Why", "With",
+    "That", "The", "These", "This", "Those", "Two", "What", "When", "Where", "Whether", "Which", "Who", "Whoever",
+    "Why", "With",
 }  # fmt: skip
 PROPERTIES = {"property", "cached_property"}
 

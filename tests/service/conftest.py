@@ -13,6 +13,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+import headless_chromium
 import httpx
 import numpy as np
 import pytest
@@ -255,12 +256,13 @@ def faults():
 @pytest.fixture(scope="session")
 def chromium():
     """A headless Chromium with a made-up camera; a skip where there is none, unless it is promised."""
-    module = Kit.module("service_chromium", Path(__file__).parent / "browser.py")
-    found = module.find()
+    found = headless_chromium.find()
     if found is None:
         promised = os.environ.get("UNITSCOPE_REQUIRE_BROWSER") == "1"
         assert not promised, "UNITSCOPE_REQUIRE_BROWSER=1 promises Chromium, but there is none"
         pytest.skip("needs Chromium")
-    started = module.Browser(found, "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+    started = headless_chromium.Browser(
+        found, "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"
+    )
     yield started
     started.close()

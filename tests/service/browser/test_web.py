@@ -11,9 +11,10 @@ import time
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import headless_chromium
 import pytest
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 ARTIFACTS = ROOT / "test-artifacts" / "service"
 SIZES = {"wide": (1440, False), "narrow": (390, False), "wide-dark": (1440, True), "narrow-dark": (390, True)}
 REQUIRE = "UNITSCOPE_REQUIRE_BROWSER"
@@ -27,12 +28,11 @@ PROBLEM = "document.getElementById('{}').textContent"
 
 
 def started(kit, *flags):
-    browser = kit.module("service_browser", Path(__file__).parent / "browser.py")
-    path = browser.find()
+    path = headless_chromium.find()
     if path is None:
         assert os.environ.get(REQUIRE) != "1", f"{REQUIRE}=1 promises Chromium, but there is none"
         pytest.skip("needs Chromium")
-    return browser.Browser(path, *flags)
+    return headless_chromium.Browser(path, *flags)
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ API = "/api/v1/stores/large"
 
 @pytest.fixture(scope="module")
 def synthetic_large(tmp_path_factory):
-    path = Path(__file__).parents[2] / "benchmarks" / "synthetic.py"
+    path = Path(__file__).parents[3] / "benchmarks" / "synthetic.py"
     spec = importlib.util.spec_from_file_location("benchmarks_synthetic", path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module

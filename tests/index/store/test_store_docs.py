@@ -20,7 +20,7 @@ from unitscope.index.format.schema import (
 )
 from unitscope.index.store.store import Store
 
-TEXT = (Path(__file__).parents[2] / "docs" / "store.md").read_text()
+TEXT = (Path(__file__).parents[3] / "docs" / "store.md").read_text()
 EXAMPLES = re.findall(r"```sql\n(.*?)```", TEXT.replace("FLOAT[512]", "FLOAT[7]"), flags=re.DOTALL)
 
 

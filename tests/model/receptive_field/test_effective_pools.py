@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from .test_view import energy_of, measured, share_of
+from .test_effective import energy_of, measured, share_of
 
 
 class Dense(nn.Module):

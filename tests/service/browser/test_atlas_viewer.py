@@ -19,7 +19,7 @@ from unitscope.index.storage.folder import Folder
 from unitscope.index.store.store import Store
 from unitscope.index.store.thumbs import Thumbs
 
-ARTIFACTS = Path(__file__).parents[2] / "test-artifacts" / "service"
+ARTIFACTS = Path(__file__).parents[3] / "test-artifacts" / "service"
 PAGE = "/stores/shapes/atlas/pca"
 API = "/api/v1/stores/shapes/atlases/pca"
 READY = "document.getElementById('atlas').dataset.ready === '' && document.getElementById('facts-name').textContent"

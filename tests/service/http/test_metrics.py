@@ -16,7 +16,7 @@ from unitscope.service.http.metrics import Metrics
 from unitscope.service.http.origins import Hosts
 
 API = "/api/v1/stores/store"
-DEPLOY = Path(__file__).parents[2] / "deploy"
+DEPLOY = Path(__file__).parents[3] / "deploy"
 DASHBOARD = DEPLOY / "grafana" / "dashboards" / "unitscope.json"
 MOST_MICROSECONDS = 30
 

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 HERE = Path(__file__).parent
-ARTIFACTS = HERE.parents[1] / "test-artifacts" / "service"
+ARTIFACTS = HERE.parents[2] / "test-artifacts" / "service"
 SIZES = {"wide": (1440, False), "narrow": (390, False), "wide-dark": (1440, True), "narrow-dark": (390, True)}
 STORE = "/stores/shapes"
 PAGES = {

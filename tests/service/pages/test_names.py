@@ -3,8 +3,8 @@
 import os
 import re
 from html import escape, unescape
-from pathlib import Path
 
+import headless_chromium
 import pytest
 from altered_stores import altered, relabel
 from unitscope.service.pages.rendering import named, short, signed
@@ -33,12 +33,11 @@ def client(awkward, kit):
 
 @pytest.fixture(scope="module")
 def browser(kit):
-    module = kit.module("service_browser", Path(__file__).parent / "browser.py")
-    path = module.find()
+    path = headless_chromium.find()
     if path is None:
         assert os.environ.get("UNITSCOPE_REQUIRE_BROWSER") != "1", "Chromium is promised, but there is none"
         pytest.skip("needs Chromium")
-    found = module.Browser(path)
+    found = headless_chromium.Browser(path)
     yield found
     found.close()
 

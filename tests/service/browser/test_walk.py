@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-ARTIFACTS = Path(__file__).parents[2] / "test-artifacts" / "service"
+ARTIFACTS = Path(__file__).parents[3] / "test-artifacts" / "service"
 SIZES = {"wide": (1440, False), "narrow": (390, False), "wide-dark": (1440, True), "narrow-dark": (390, True)}
 S = "/stores/shapes"
 
