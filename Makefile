@@ -49,7 +49,7 @@ scripts:
 	$(BIN)/python -P service/web/build.py --check
 
 layering:
-	$(BIN)/python -P -m pytest -q -m "not slow" tests/test_layering.py tests/test_layering_loaded.py
+	$(BIN)/python -P -m pytest -q -m "not slow" tests/test_layering.py tests/test_layering_loaded.py tests/test_words.py
 
 format:
 	$(BIN)/ruff check --fix .
