@@ -27,7 +27,7 @@ def whole(minimum: int, maximum: int | None = None) -> Callable[[str], int]:
 def named(text: str) -> str:
     """Return a name that is not empty, as an unset variable of a shell would be: that is not the same as no option."""
     if not text.strip():
-        raise argparse.ArgumentTypeError(f"{text!r} is no name: give one, or leave the option out")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a name: give one, or leave the option out")
     return text
 
 

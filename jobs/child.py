@@ -52,7 +52,7 @@ def run_in_child(function: Callable[..., Any], *arguments: Any, progress: Progre
 
 
 def _child(pipe: Pipe, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
-    give_stdout(STDERR)  # whatever a user's network prints is no answer of the parent's
+    give_stdout(STDERR)  # whatever a user's network prints is not an answer of the parent's
     sys.stdout = sys.stderr
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to both; the parent ends this process
     try:

@@ -104,7 +104,7 @@ def _take_over(folder: Folder, token: str) -> None:
 
 
 def _read(folder: Folder, name: str) -> dict[str, Any]:
-    """Return what a lock says; nothing where it is gone or is no JSON, which is stale."""
+    """Return what a lock says; nothing where it is gone or is not JSON, which is stale."""
     try:
         found = json.loads(folder.read(name))
     except (MissingFileError, ValueError):

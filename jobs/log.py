@@ -1,4 +1,4 @@
-"""The log beside the manifest: times and hosts, which are no part of the store's content. One JSON object a line."""
+"""The log beside the manifest: times and hosts, which are not part of the store's content. One JSON object a line."""
 
 import json
 import logging

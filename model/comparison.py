@@ -122,7 +122,7 @@ def _holds(graph: OpGraph, node: int, comparison: int, compared: list[int]) -> b
 def _is_passed_by(graph: OpGraph, comparison: int, compared: list[int]) -> bool:
     """Return whether the images reach the output on a way beside the comparison, other than as a vector's length.
 
-    A residual path does: then it is no comparison with classes.
+    A residual path does: then it is not a comparison with classes.
     """
     assert graph.output is not None
     lengths = {number for number, node in enumerate(graph.nodes) if node.is_length}

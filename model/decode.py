@@ -117,7 +117,7 @@ def _check_structure(data: bytes) -> list[int] | None:
 
 
 def _length(data: bytes, position: int) -> int:
-    """Return what the two bytes at `position` say; 0, which is no length, where the file ends before."""
+    """Return what the two bytes at `position` say; 0, which is not a length, where the file ends before."""
     return data[position] << 8 | data[position + 1] if position + 1 < len(data) else 0
 
 

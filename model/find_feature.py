@@ -111,7 +111,7 @@ def _unknown(name: str, names: list[str]) -> str:
 def _feature(
     network: nn.Module, probes: Probes, key: Key, input_size: tuple[int, int], *, source: str
 ) -> Feature:
-    """Return the feature at one side of a call. Raises LayerError where that is no vector, map or tokens."""
+    """Return the feature at one side of a call. Raises LayerError where that is not a vector, map or tokens."""
     modules = dict(network.named_modules())
     classifier = Classifier(input_size)
     name = name_of(key, probes) if key[0] else OUTPUT

@@ -22,7 +22,7 @@ Inputs = dict[Key, Tensor]
 class Interventions:
     """A network and two batches of noise, to be used inside `trace.undisturbed`.
 
-    Raises LayerError where the output is no tensor or does not depend on the images.
+    Raises LayerError where the output is not a tensor or does not depend on the images.
     """
 
     def __init__(self, network: nn.Module, input_size: tuple[int, int], device: torch.device | str) -> None:

@@ -37,7 +37,7 @@ class Layer:
     a vector.
     units: channels. height, width: the grid of positions; 1, 1 for vectors. unit_axis: the axis of the output that
     holds the units.
-    prefix: how many leading tokens are no positions (class, registers, distillation). The layer of these tokens,
+    prefix: how many leading tokens are not positions (class, registers, distillation). The layer of these tokens,
     `name:cls`, is a vector of prefix × C units: unit t × C + c is channel c of token t, and token 0 is the class token
     where there is one.
     output: the index into a tuple or list output (its first float tensor), None where the output is a tensor.

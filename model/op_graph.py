@@ -89,8 +89,8 @@ class OpGraph:
     """The nodes of one forward pass, and where the calls of modules begin and end.
 
     output: the node of the network's output, None where it does not depend on the images. calls: in the order in which
-    they ended; (None, …) where what it took or returned is no tensor of the images. compared: the image's side of the
-    last node that compares, copied.
+    they ended; (None, …) where what it took or returned is not a tensor of the images. compared: the image's side of
+    the last node that compares, copied.
     """
 
     outputs: int

@@ -161,7 +161,7 @@ class Classifier:
     def _map(self, shapes: Shapes, batch_axis: int, unit_hint: int | None) -> Reading | str:
         """Return (N, C, H, W) or (N, H, W, C)."""
         others = [axis for axis in range(4) if axis != batch_axis]
-        refusal = f"its output {_text(shapes.base)} is no grid of the image with one unit axis"
+        refusal = f"its output {_text(shapes.base)} is not a grid of the image with one unit axis"
         taller = _changes(shapes.base, shapes.taller)
         wider = _changes(shapes.base, shapes.wider)
         known = shapes.taller is not None and shapes.wider is not None

@@ -22,8 +22,8 @@ FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 class Value:
     """What a module took or returned, without its numbers.
 
-    shapes: of the tensor, or of each item of a tuple or list; None for an item that is no float tensor.
-    single: it is one tensor. kind: its type (a tensor's dtype where that is no float), for messages.
+    shapes: of the tensor, or of each item of a tuple or list; None for an item that is not a float tensor.
+    single: it is one tensor. kind: its type (a tensor's dtype where that is not a float), for messages.
     """
 
     shapes: tuple[tuple[int, ...] | None, ...]

@@ -29,7 +29,7 @@ _WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "literal_error": lambda about: f"it must be {str(about['expected']).replace(chr(39), '')}",
     "enum": lambda about: f"it must be {str(about['expected']).replace(chr(39), '')}",
     "string_pattern_mismatch": lambda about: f"write {_FORMS.get(about['pattern'], 'it in another form')}",
-    "json_invalid": lambda _: "the body is no JSON",
+    "json_invalid": lambda _: "the body is not JSON",
     "value_error": lambda about: str(about.get("error", "it has no such value")),
 }
 _KINDS = (

@@ -30,7 +30,7 @@ def pytest_configure(config: pytest.Config) -> None:
     folder = Path(os.environ.get(DATA, ""))
     if not os.environ.get(DATA) or not (folder / "data").is_dir() or not (folder / "models").is_dir():
         raise pytest.UsageError(
-            f"{REQUIRE}=1, but {DATA}={os.environ.get(DATA, '')!r} is no folder with data/ and models/ in it"
+            f"{REQUIRE}=1, but {DATA}={os.environ.get(DATA, '')!r} is not a folder with data/ and models/ in it"
         )
 
 

@@ -180,7 +180,7 @@ def _made_up(folder, count, layers, failed, *, seed, k, kinds):
             "probability": pa.array(rng.random(count, dtype=np.float32), mask=bad),
             "loss": pa.array(rng.random(count, dtype=np.float32), mask=bad),
             "status": np.where(bad, "undecodable", "ok").tolist(),
-            "reason": [f"image {image} is no image" if bad[image] else None for image in range(count)],
+            "reason": [f"image {image} is not an image" if bad[image] else None for image in range(count)],
             "split": np.where(np.arange(count) % 3 == 0, "test", "train").tolist(),
             "weight": rng.random(count),
         }

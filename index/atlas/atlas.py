@@ -87,7 +87,7 @@ class Atlas:
         row = int(np.searchsorted(self.images, image_id))
         if row == len(self.images) or self.images[row] != image_id:
             raise NotFoundError(
-                f"{one} {image_id} is not on the map: it has no values to lay it out by, or some are no finite numbers"
+                f"{one} {image_id} is not on the map: it has no values to lay it out by, or some are not finite numbers"
             )
         return row
 
@@ -120,7 +120,7 @@ class Atlas:
         scatter = _read_scatter(folder, name, manifest)
         side = int(manifest["side"])
         if not np.isfinite(numbers(points, "x")).all() or not np.isfinite(numbers(points, "y")).all():
-            raise ValueError("its coordinates are no finite numbers")
+            raise ValueError("its coordinates are not finite numbers")
         _check_cells(numbers(points, "row"), numbers(points, "column"))
         shape = (side, side)
         return Atlas(
@@ -156,7 +156,7 @@ def check_name(name: str) -> str:
     """Return the name itself. Raises UsageError where an atlas cannot have it."""
     if not _NAME.fullmatch(name):
         raise UsageError(
-            f"{name!r} is no name for an atlas: use letters, digits, '-' and '_', such as 'umap'."
+            f"{name!r} is not a name for an atlas: use letters, digits, '-' and '_', such as 'umap'."
         )
     return name
 

@@ -55,7 +55,7 @@ def draw(folder: Folder, path: str, region: Region, thumb: Thumb) -> list[PartRe
             case ScatterRegion():
                 _scatter(region, thumb, pack)
             case _:
-                raise TypeError(f"{type(region).__name__} is no region that can be drawn")
+                raise TypeError(f"{type(region).__name__} is not a region that can be drawn")
     return pack.records
 
 

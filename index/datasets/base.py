@@ -90,7 +90,7 @@ class Dataset(ABC):
         """Return all images in image_id order, at most `rows` a batch: RECORD_SCHEMA's columns and the metadata.
 
         uri: the file's relative path; `path.parquet#row` or `path.tar#member` for images inside a file.
-        A path that is no valid UTF-8 begins with `./` and is percent-encoded.
+        A path that is not valid UTF-8 begins with `./` and is percent-encoded.
         size: bytes of the image file or tar member, null for Parquet rows. etag: null on local disks.
         file, offset, length: what `read` needs; the row of a Parquet file, or the byte range in a file.
 

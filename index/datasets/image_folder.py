@@ -141,12 +141,12 @@ class ImageFolder(Dataset):
             return unreadable(GONE)
         except NoAccessError:
             return unreadable(NO_PERMISSION)
-        except UsageError as error:  # a bucket may hold keys such as a//b, which are no paths
+        except UsageError as error:  # a bucket may hold keys such as a//b, which are not paths
             return unreadable(str(error))
 
 
 def _text(folder: str | None) -> str | None:
-    """Return the name of a folder; bytes that are no UTF-8 are percent-encoded."""
+    """Return the name of a folder; bytes that are not UTF-8 are percent-encoded."""
     return None if folder is None else to_uri(folder).removeprefix("./")
 
 

@@ -1,4 +1,4 @@
-"""Which files are what, by their extension, and the errors for what is no dataset of one kind."""
+"""Which files are what, by their extension, and the errors for what is not a dataset of one kind."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -31,7 +31,7 @@ OTHERS = frozenset(
     }
 )
 # fmt: on
-"""Known to hold no image; a folder of nothing else is no dataset."""
+"""Known to hold no image; a folder of nothing else is not a dataset."""
 
 _OTHER_NAMES = frozenset(
     {

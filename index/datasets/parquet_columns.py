@@ -78,7 +78,7 @@ class Columns:
         )
 
     def labels(self, table: pa.Table, first: int, dropped: Counter[str]) -> pa.Array:
-        """Return the labels as text, null where they are no finite numbers, which `dropped` counts.
+        """Return the labels as text, null where they are not finite numbers, which `dropped` counts.
 
         table: rows `first`, `first` + 1 … of the file. raises: DatasetError.
         """

@@ -179,7 +179,7 @@ def guarded(folder: Folder, name: str, action: Callable[[], T]) -> T:
 
 def _damaged(folder: Folder, name: str, error: Exception) -> DatasetError:
     return DatasetError(
-        f"{folder.path(name)} is no Parquet file, or is damaged ({error}). Make or fetch the file again."
+        f"{folder.path(name)} is not a Parquet file, or is damaged ({error}). Make or fetch the file again."
     )
 
 

@@ -159,7 +159,7 @@ def _spooled(entry: Entry, chunk: list[Sample], types: dict[str, set[type]]) -> 
 
 
 def _scalars(sample: Sample, types: dict[str, set[type]]) -> dict[str, Scalar | list[str]]:
-    """Return the sample's fields that are no null; notes the type of each."""
+    """Return the sample's fields that are not null; notes the type of each."""
     found = dict(sample.fields)
     labels = found.get(LABELS)
     if sample.label is None and isinstance(labels, list) and all(_is_label(one) for one in labels):

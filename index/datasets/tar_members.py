@@ -40,8 +40,8 @@ _MAX_JSON_BYTES = 16 << 20
 NO_IMAGE = "samples without an image member: not listed"
 FURTHER_IMAGES = "further image members of samples that have one: not listed"
 TWICE = "images whose name occurs more than once in its tar: each is listed, with (2), (3) … after its name"
-BAD_JSON = ".json members that are no JSON object: their metadata is null"
-BAD_LABEL = ".cls members that are no short text: their label is null"
+BAD_JSON = ".json members that are not a JSON object: their metadata is null"
+BAD_LABEL = ".cls members that are not short text: their label is null"
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def samples(
     """Yield the samples in the order of the tar; `ignored` counts what is passed over, under the names above.
 
     Other groupings than RUNS hold the names of the whole tar. look: takes note of what is read, by RUNS.
-    raises: DatasetError naming `where` for what is no tar, or is cut off or damaged.
+    raises: DatasetError naming `where` for what is not a tar, or is cut off or damaged.
     """
     members = _members(file, where, _LAST_DOT_KEY if grouping == LAST_DOT else _KEY)
     groups = _runs(members, look) if grouping == RUNS else _by_key(members)
@@ -164,7 +164,7 @@ def _members(file: pa.NativeFile, where: str, keys: re.Pattern[str]) -> Iterator
             _check_end(file, tar.offset)
     except (tarfile.TarError, EOFError, ValueError) as error:
         raise DatasetError(
-            f"{where} is no uncompressed tar, or is damaged or cut off ({error}). "
+            f"{where} is not an uncompressed tar, or is damaged or cut off ({error}). "
             "Make or fetch the file again."
         ) from error
 
@@ -196,7 +196,7 @@ def _check_end(file: pa.NativeFile, offset: int) -> None:
     """
     file.seek(offset)
     if file.read(tarfile.BLOCKSIZE).strip(b"\0"):
-        raise tarfile.ReadError(f"byte {offset} is no header of a member")
+        raise tarfile.ReadError(f"byte {offset} is not a header of a member")
 
 
 def _sample(members: list[_Member], ignored: Counter[str]) -> Sample | None:

@@ -128,7 +128,7 @@ class Manifest:
             version = content["format_version"]
         except NONSENSE as error:
             raise StoreDamagedError(
-                f"store damaged: {where} is no manifest ({describe(error)}); sweep again into a new folder"
+                f"store damaged: {where} is not a manifest ({describe(error)}); sweep again into a new folder"
             ) from error
         if not isinstance(version, int) or version > FORMAT_VERSION:
             raise StoreError(

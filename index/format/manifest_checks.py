@@ -28,7 +28,7 @@ def check_parts(content: Mapping[str, Any]) -> None:
         "files",
     ):
         if not isinstance(content[name], dict):
-            raise TypeError(f"`{name}` is no object")
+            raise TypeError(f"`{name}` is not an object")
     model, counts = content["model"], content["counts"]
     _names(model.get("classes"), "model.classes")
     for name in ("images", "layers", "units"):
@@ -85,7 +85,7 @@ def _names(classes: Any, where: str) -> None:
     if classes is not None and not (
         isinstance(classes, list) and all(isinstance(name, str) for name in classes)
     ):
-        raise TypeError(f"{where} is no list of names")
+        raise TypeError(f"{where} is not a list of names")
 
 
 def _is_count(number: Any, least: int = 0, most: int = _MOST) -> bool:

@@ -23,7 +23,7 @@ def sealed(content: dict[str, Any]) -> bytes:
 def unsealed(data: bytes, where: str, remedy: str = "") -> dict[str, Any]:
     """Return the settings in such a file, its seal left out.
 
-    where: the file, as messages name it. Raises StoreDamagedError where it is no JSON object or not as it was written.
+    where: the file, as messages name it. Raises StoreDamagedError where it is not a JSON object, or changed.
     """
     with reading(where, remedy):
         try:

@@ -3,7 +3,7 @@
 - `label_indices`: the model's classes of the image's labels, in the order of `labels`; null elements for labels that
   are none of its classes. In `plan/` too.
 - `correct`: whether the image is predicted correctly: by one class that is among its labels; by a multi-label model all
-  of its labels and no other class. Null where it has no list of labels, or with a label that is no class.
+  of its labels and no other class. Null where it has no list of labels, or with a label that is not a class.
 - of a multi-label model `label_probabilities`, of each label, in their order; `predicted_classes`, those with a
   probability of at least 0.5, ascending; `predicted_probabilities`, of each of these.
 """

@@ -238,14 +238,14 @@ def _from_json(text: str, path: Path, outputs: int | None) -> dict[str, int]:
     try:
         found: dict[str, object] = json.loads(text, object_pairs_hook=once)
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"--classes {path} is no valid JSON: {error}. {_FORMAT}") from error
+        raise UsageError(f"--classes {path} is not valid JSON: {error}. {_FORMAT}") from error
     return {label: _class_index(label, index, path, outputs) for label, index in found.items()}
 
 
 def _class_index(label: str, index: object, path: Path, outputs: int | None) -> int:
     if not isinstance(index, int) or isinstance(index, bool) or index < 0:
         raise UsageError(
-            f"--classes {path}: label {label!r} has {index!r}, which is no class index. {_FORMAT}"
+            f"--classes {path}: label {label!r} has {index!r}, which is not a class index. {_FORMAT}"
         )
     if outputs is not None and index >= outputs:
         raise UsageError(

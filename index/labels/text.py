@@ -27,7 +27,7 @@ def label_text(
 ) -> pa.Array:
     """Return labels as text: by the names of their ClassLabel, whole numbers without a decimal point.
 
-    dropped: counts the labels that are no finite numbers, which become null. where: names a row.
+    dropped: counts the labels that are not finite numbers, which become null. where: names a row.
     raises: DatasetError for an index beyond the names.
     """
     values = values.dictionary_decode() if isinstance(values, pa.DictionaryArray) else values

@@ -66,7 +66,7 @@ def selectivity(means: np.ndarray, there: np.ndarray) -> tuple[np.ndarray, np.nd
 
     means: (units, labels) float32, at least 0; there: (units, labels) bool, which have finite maxima: only those count.
     Gives (units,) int64, -1 where no label is preferred, and (units,) float32, NaN there: fewer than two labels have
-    any, the unit is never above 0, or a mean is no finite number. Of labels with equal means the first is preferred.
+    any, the unit is never above 0, or a mean is not a finite number. Of labels with equal means the first is preferred.
     """
     if not means.shape[1]:
         return np.full(len(means), -1), np.full(len(means), np.nan, np.float32)

@@ -38,7 +38,7 @@ def pixel_feature(jpeg: bytes) -> np.ndarray:
 def pixel_blocks(store: Store) -> Iterator[FeatureBlock]:
     """Yield the pixel features of all images in image_id order; not valid where an image failed.
 
-    Raises StoreDamagedError for a thumbnail that is no picture.
+    Raises StoreDamagedError for a thumbnail that is not a picture.
     """
     for first in range(0, store.images_count, _ROWS):
         thumbs = [store.thumb(image) for image in range(first, min(first + _ROWS, store.images_count))]

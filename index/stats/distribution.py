@@ -30,7 +30,7 @@ class Histogram:
 class Distribution:
     """values: (images,) float32, descending, NaN last. image_ids: (images,) int64; equal values stand by image_id.
 
-    numbers: how many values are no NaN. finite: how many are neither NaN nor infinite; quantiles are over these.
+    numbers: how many values are not NaN. finite: how many are neither NaN nor infinite; quantiles are over these.
     """
 
     values: np.ndarray

@@ -131,7 +131,7 @@ def _strongest(values: np.ndarray, k: int) -> np.ndarray:
     images.
 
     Few values exceed a lower bound of the k-th largest; only they are sorted. Where fewer than k do, the bound is
-    the k-th largest, and the first columns that equal it fill up. Where the bound is no shortcut, all are sorted.
+    the k-th largest, and the first columns that equal it fill up. Where the bound is not a shortcut, all are sorted.
     """
     images = values.shape[1]
     if images < _GROUP * k:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 class Entry:
     """One file of a folder.
 
-    name: relative POSIX path; bytes of a local name that are no UTF-8 stand as surrogate escapes.
-    size: bytes, or None for what is no regular file (a socket, a pipe, a device, a broken link).
+    name: relative POSIX path; bytes of a local name that are not UTF-8 stand as surrogate escapes.
+    size: bytes, or None for what is not a regular file (a socket, a pipe, a device, a broken link).
     etag: the bucket's own word for the content, None on local disks.
     """
 

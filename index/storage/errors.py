@@ -61,7 +61,7 @@ CREDENTIALS_ADVICE = (
 )
 ACCESS_ADVICE = "Give this user (or these credentials) permission, or choose another place."
 
-# Exceptions of the bucket libraries that are no OSError; none of the libraries is imported for this.
+# Exceptions of the bucket libraries that are not OSError; none of the libraries is imported for this.
 _LIBRARY_ERRORS = {
     "botocore.exceptions": ("BotoCoreError", "ClientError"),
     "aiohttp": ("ClientError",),

@@ -40,7 +40,7 @@ class Folder:
     def __init__(self, url: str, *, root: str | None = None) -> None:
         """Open a folder. Raises UsageError for a URL whose library is unknown or not installed."""
         if "\0" in url or not url:
-            raise UsageError(f"{url!r} is no folder: give a path, or a URL such as s3://bucket/prefix.")
+            raise UsageError(f"{url!r} is not a folder: give a path, or a URL such as s3://bucket/prefix.")
         is_bucket = "://" in url and not url.startswith("file://")
         self._files = BucketFiles(url) if is_bucket else LocalFiles(url.removeprefix("file://"), root)
         self.url: str = self._files.url
@@ -209,7 +209,7 @@ def _checked(name: str) -> str:
     """
     if not is_inside(name):
         raise UsageError(
-            f"{name!r} is no name of a file in the folder: give a relative path without '..', such as 'a/b'."
+            f"{name!r} is not a name of a file in the folder: give a relative path without '..', such as 'a/b'."
         )
     return name
 

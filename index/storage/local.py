@@ -36,7 +36,7 @@ class LocalFiles:
         self._within = "" if root is None else self.url.removeprefix(root).strip("/")
 
     def refused(self, name: str) -> str | None:
-        """Return why a file under the root must not be touched: a link leads out of it, or it is no file; None if it
+        """Return why a file under the root must not be touched: a link leads out of it, or it is not a file; None if it
         may be.
 
         Only links below the root are looked at, so that the root itself may be one.

@@ -178,7 +178,7 @@ def open_offsets(folder: Folder, table: str, number: int) -> pa.RecordBatch:
 
 
 def _only_batch(source: pa.NativeFile) -> pa.RecordBatch:
-    """Raise ArrowInvalid, ValueError for another schema or what is no valid data."""
+    """Raise ArrowInvalid, ValueError for another schema or what is not valid data."""
     reader = pa.ipc.open_file(source)
     if not reader.schema.equals(OFFSETS_SCHEMA) or reader.num_record_batches != 1:
         raise ValueError(f"it has the columns {reader.schema.names} in {reader.num_record_batches} batches")

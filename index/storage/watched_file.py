@@ -146,7 +146,7 @@ class WatchedFile:
     def reader(self) -> io.BufferedReader:
         """Return the file as Python's own, from its beginning."""
         os.lseek(self._descriptor, 0, os.SEEK_SET)
-        return open(os.dup(self._descriptor), "rb")  # noqa: PTH123 - a descriptor is no path
+        return open(os.dup(self._descriptor), "rb")  # noqa: PTH123 - a descriptor is not a path
 
     def damaged(self, why: str) -> StoreDamagedError:
         """Return the error that says so of this file."""
@@ -195,5 +195,5 @@ def _open(folder: Folder, name: str) -> int:
     descriptor = os.open(local, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise ValueError("it is no regular file")
+        raise ValueError("it is not a regular file")
     return descriptor

@@ -113,7 +113,7 @@ def module_file(name: str) -> Path | None:
 
 def _file(manifest: str) -> Path:
     if not manifest or not set(manifest) <= _HEX:
-        raise ValueError(f"{manifest!r} is no SHA-256")
+        raise ValueError(f"{manifest!r} is not a SHA-256")
     home = os.environ.get("XDG_STATE_HOME") or ""
     state = Path(home) if Path(home).is_absolute() else Path.home() / ".local" / "state"
     return state / "unitscope" / "swept" / f"{manifest}.json"

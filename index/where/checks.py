@@ -195,7 +195,7 @@ class Checks:
         try:
             nanoseconds(text, kind)
         except TimeTextError as error:
-            raise self._at(start, f"{_shown(text)} is no date for {column.canonical}: {error}.") from None
+            raise self._at(start, f"{_shown(text)} is not a date for {column.canonical}: {error}.") from None
 
     def type_of(self, column: Column) -> pa.DataType:
         """Return the Arrow type of a column's values."""

@@ -119,7 +119,7 @@ def usual_name(method: str, layer: str | None) -> str:
 
 
 def left_out(ann: Ann) -> dict[str, int]:
-    """Return for an atlas's settings: how many have a feature that is no finite number, and are not on the map; if any."""
+    """Return for an atlas's settings: how many have a feature that is not a finite number, and are not on the map; if any."""
     return {"left_out": ann.manifest["left_out"]} if ann.manifest["left_out"] else {}
 
 

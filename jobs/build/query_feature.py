@@ -31,7 +31,7 @@ def feature_of_file(store: Store, path: str) -> np.ndarray:
     try:
         decode(marked(file.read_bytes(), exif))
     except ImageError as error:
-        raise UsageError(f"{path} is no image that can be read ({error.status}): {error}") from error
+        raise UsageError(f"{path} is not an image that can be read ({error.status}): {error}") from error
     except OSError as error:
         raise StorageError(f"{path} cannot be read: {error.strerror}") from error
     manifest = store.manifest

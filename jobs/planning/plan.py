@@ -100,7 +100,7 @@ class Plan:
 
     @staticmethod
     def from_json(text: str) -> "Plan":
-        """Raise SweepError for a plan of another version, ValueError, KeyError or TypeError for what is no plan."""
+        """Raise SweepError for a plan of another version, ValueError, KeyError or TypeError for what is not a plan."""
         fields = json.loads(text)
         version = fields.pop("version")
         if version != PLAN_VERSION:

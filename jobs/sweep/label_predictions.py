@@ -71,7 +71,7 @@ def predict_labels(
 ) -> list[LabelPredictions]:
     """Return what scores predict of each label, in float64 inside.
 
-    scores: (images, classes); indices: of each image its labels' classes, None within for a label that is no class.
+    scores: (images, classes); indices: of each image its labels' classes, None within for a label that is not a class.
     The loss is the mean of the binary cross-entropies of all classes.
     """
     shares = kind.probabilities(scores)
@@ -82,7 +82,7 @@ def predict_labels(
 def _losses(
     scores: np.ndarray, indices: list[list[int | None] | None], kind: OutputKind
 ) -> list[float | None]:
-    """Return None where the labels are not known, or one is no class."""
+    """Return None where the labels are not known, or one is not a class."""
     targets = np.zeros(scores.shape, bool)
     for row, labels in enumerate(indices):
         targets[row, [one for one in labels or () if one is not None]] = True

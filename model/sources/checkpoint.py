@@ -159,7 +159,7 @@ def _read_safetensors(path: Path) -> Mapping[str, Any]:
     try:
         return load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
-        raise ModelSpecError(f"--weights {path} is no whole safetensors file: {error}") from error
+        raise ModelSpecError(f"--weights {path} is not a whole safetensors file: {error}") from error
 
 
 def _read_torch(path: Path) -> object:
@@ -196,7 +196,7 @@ def _harmless() -> list[Callable[..., Any] | tuple[Callable[..., Any], str]]:
 
 
 def _unwrap(content: object, path: Path) -> State:
-    """Return the mapping of names to tensors inside the usual wrappers; what is no tensor is left out."""
+    """Return the mapping of names to tensors inside the usual wrappers; what is not a tensor is left out."""
     while isinstance(content, Mapping):
         mapping = cast("Mapping[str, object]", content)
         inner = next((mapping[key] for key in WRAPPERS if holds_tensors(mapping.get(key))), None)

@@ -16,7 +16,7 @@ def fingerprint(network: nn.Module) -> str:
 
 
 def digests(network: nn.Module) -> dict[str, str]:
-    """Return SHA-256 of each tensor's type, shape and bytes, by name, sorted; what is no tensor is left out."""
+    """Return SHA-256 of each tensor's type, shape and bytes, by name, sorted; what is not a tensor is left out."""
     state = network.state_dict()
     return {name: _digest(state[name]) for name in sorted(state) if isinstance(state[name], Tensor)}
 

@@ -102,7 +102,7 @@ def _pretrained(place: str) -> nn.Module:
     missing = sorted({*map(str, info["missing_keys"]), *(str(key[0]) for key in info["mismatched_keys"])})
     if missing:
         raise ModelSpecError(
-            f"hf:{place} is no trained image classifier: its checkpoint lacks {listed(missing, 4)}. Fine-tune it "
+            f"hf:{place} is not a trained image classifier: its checkpoint lacks {listed(missing, 4)}. Fine-tune it "
             f"first, or name untrained weights, hf:{place}@random"
         )
     return network

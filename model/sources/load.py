@@ -56,7 +56,7 @@ def load_model(
     """Return the network that `spec` names (see `spec.py`), with the checkpoint in the file `weights` if one is given.
 
     need_weights: False where only the architecture matters: nothing is downloaded, weights are random unless
-    `weights` gives them, and what is no classifier is allowed. The network runs once, on noise, to see what it gives.
+    `weights` gives them, and what is not a classifier is allowed. The network runs once, on noise.
 
     Raises ModelSpecError for whatever cannot be found or loaded as it was named, UsageError for the device.
     """

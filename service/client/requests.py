@@ -70,7 +70,7 @@ def read_picture(response: httpx.Response) -> Image.Image:
         image = Image.open(io.BytesIO(response.content))
         image.load()
     except OSError as error:
-        raise ValueError(f"it is no picture: {error}") from error
+        raise ValueError(f"it is not a picture: {error}") from error
     return image
 
 

@@ -150,7 +150,7 @@ def _image(row: BaseModel, fetch: Fetch) -> str:
 
 
 def _data_uri(picture: bytes | None) -> str | None:
-    """Return None for what is no picture: its kind is told from its own first bytes."""
+    """Return None for what is not a picture: its kind is told from its own first bytes."""
     for start, kind in _KINDS.items():
         if picture and picture.startswith(start):
             return f"data:image/{kind};base64,{b64encode(picture).decode()}"

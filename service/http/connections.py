@@ -214,7 +214,7 @@ class LimitedProtocol(HttpToolsProtocol):
         raise ValueError(detail)
 
     def send_400_response(self, msg: str) -> None:
-        self.refuse(*(self._refusal or (400, "malformed", "this is no HTTP request")))
+        self.refuse(*(self._refusal or (400, "malformed", "this is not an HTTP request")))
 
 
 def _answer(status: int, kind: str, detail: str) -> bytes:

@@ -44,7 +44,7 @@ class Observe:
         self.kept.running += visits
         try:
             await self.app(scope, receive, _noting(send, observed))
-        except ClientDisconnect:  # nobody is there to be answered, and it is no failure of the service
+        except ClientDisconnect:  # nobody is there to be answered, and it is not a failure of the service
             observed.status = _CLIENT_GONE
         except Exception as error:
             failure = error

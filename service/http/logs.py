@@ -67,7 +67,7 @@ def answered(fields: Callable[[], dict[str, object]], error: Exception | None = 
 
 
 def happened(message: str, **fields: object) -> None:
-    """Log something that is no request, for the log as JSON."""
+    """Log something that is not a request, for the log as JSON."""
     EVENTS.info(message, extra={_FIELDS: fields})
 
 

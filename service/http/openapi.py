@@ -13,7 +13,7 @@ _ARROW: dict[str, Any] = {
     "description": "an Arrow IPC stream: the rows; everything else is JSON in the schema's metadata, under `unitscope`",
 }
 _NO_TABLE: dict[str, Any] = {
-    "description": "nothing but Arrow is accepted, and the answer is no table",
+    "description": "nothing but Arrow is accepted, and the answer is not a table",
     "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
 }
 
@@ -47,7 +47,7 @@ def _tables(answer: type[Table]) -> Iterator[type[Table]]:
 
 
 _WORDS = {
-    400: "the request's body is no JSON",
+    400: "the request's body is not JSON",
     403: "the request names another host",
     404: "no such store, layer, unit, image, index or atlas",
     409: "the store cannot answer, or the image has changed since the sweep",

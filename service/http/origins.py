@@ -55,7 +55,7 @@ def host_name(host: str) -> str | None:
 def is_foreign(host: str, origin: str | None, site: str | None) -> bool:
     """Return whether a browser sent a request for a page of another origin. host: the Host header.
 
-    origin, site: the headers Origin and Sec-Fetch-Site; programs that are no browsers send neither.
+    origin, site: the headers Origin and Sec-Fetch-Site; programs that are not browsers send neither.
     """
     if site is not None and site not in ("same-origin", "none"):
         return True

@@ -184,7 +184,7 @@ def _nothing(served: ServedStore) -> Version[Any]:
 def _form(request: Request) -> str:
     """Return the media type of the answer, of those that its kind has, as the request wants it.
 
-    Raises HTTPException (406) where nothing but Arrow is accepted of an answer that is no table.
+    Raises HTTPException (406) where nothing but Arrow is accepted of an answer that is not a table.
     """
     accept = ",".join(request.headers.getlist("accept"))
     if accept in _ANYTHING:
@@ -196,7 +196,7 @@ def _form(request: Request) -> str:
     if isinstance(model, type) and issubclass(model, Table):
         return arrow_answers.MEDIA_TYPE
     if plain == 0:
-        raise HTTPException(406, f"this answer is no table: ask for {_JSON}")
+        raise HTTPException(406, f"this answer is not a table: ask for {_JSON}")
     return _JSON
 
 

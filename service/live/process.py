@@ -109,7 +109,7 @@ class Zygote:
             self._process = subprocess.Popen(
                 [*_COMMAND, str(theirs.fileno()), number],
                 stdin=subprocess.DEVNULL,
-                stdout=2,  # what a user's network prints is no answer
+                stdout=2,  # what a user's network prints is not an answer
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,
                 env={**os.environ, "OMP_NUM_THREADS": number, "OPENBLAS_NUM_THREADS": "1"},
@@ -152,7 +152,7 @@ class Zygote:
         """End it; its workers go on."""
         if self.alive:
             with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)  # with a fork of it that is no worker yet
+                os.killpg(self._process.pid, signal.SIGKILL)  # with a fork of it that is not a worker yet
         self._process.wait()
         self._control.close()
 

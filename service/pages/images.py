@@ -82,7 +82,7 @@ def _maps(live: Live, served: ServedStore, image_id: int, layer: str, unit: int 
 def neighbors_tried(
     served: ServedStore, image: ImageAnswer, k: int, where: str | None
 ) -> Tried[NeighborsAnswer]:
-    """Return the neighbours, or why there are none. That an image failed is no error of the page."""
+    """Return the neighbours, or why there are none. That an image failed is not an error of the page."""
     if image.status != "ok":
         return Tried(None, f"This image is {image.status}: it has no feature, and so no neighbours.")
     return attempt(

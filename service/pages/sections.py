@@ -46,7 +46,7 @@ class Tried(Generic[T]):
 def attempt(question: Callable[[], T]) -> Tried[T]:
     """Ask; a section of a page says why it is empty, and the others are shown all the same.
 
-    That something is not made yet or not allowed, or that the model cannot be asked now, is no error of the page.
+    That something is not made yet or not allowed, or that the model cannot be asked now, is not an error of the page.
     """
     try:
         return Tried(question())

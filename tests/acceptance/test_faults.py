@@ -222,7 +222,7 @@ def test_a_file_whose_network_has_changed_has_no_neighbours(data, pixel_model, c
     store = Store.open(str(tmp_path / "store"))
     found = neighbors(store, str(image), k=1)
     assert store.images_at(list(found.image_ids))[0]["uri"] == "circle/0010.png"
-    with pytest.raises(UsageError, match=r"mine\.py is no image"):
+    with pytest.raises(UsageError, match=r"mine\.py is not an image"):
         neighbors(store, str(network))
     network.write_text(network.read_text().replace('"std": [1, 1, 1]', '"std": [1, 1, 2]'))
     with pytest.raises(UnitscopeError, match="has changed since this user swept the store"):

@@ -172,7 +172,7 @@ CASES = {
         lambda: Net(lambda net, e, _: net.norm(net.p(e)), p=nn.Linear(16, 24), norm=nn.BatchNorm1d(24)),
         ("output", 24),
     ),
-    "a residual path is no classifier": (
+    "a residual path is not a classifier": (
         lambda: Net(lambda net, e, _: e + e @ net.w, w=draw(16, 16) / 9),
         ("output", 16),
     ),

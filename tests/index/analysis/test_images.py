@@ -162,5 +162,5 @@ def test_features_of_some_images(store, made):
 
 def test_errors_lists_the_first_failed_images(store):
     assert [row["image_id"] for row in store.errors(10)] == [5, 70, 71]
-    assert store.errors(1)[0]["reason"] == "image 5 is no image"
+    assert store.errors(1)[0]["reason"] == "image 5 is not an image"
     assert store.errors(0) == []

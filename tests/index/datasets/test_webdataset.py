@@ -204,11 +204,11 @@ def test_damaged_tars(tmp_path, damage):
             "cut in header": good[: header + 100],
             "header": good[:header] + b"garbage!" * 64 + good[header + 512 :],
             "empty": b"",
-            "text": b"this is no tar" * 100,
+            "text": b"this is not a tar" * 100,
             "gzip": b"\x1f\x8b" + b"0" * 2000,
         }[damage]
     )
-    with pytest.raises(DatasetError, match=r"a.tar is no uncompressed tar, or is damaged"):
+    with pytest.raises(DatasetError, match=r"a.tar is not an uncompressed tar, or is damaged"):
         listed(open_dataset(str(tmp_path / "a.tar")))
 
 

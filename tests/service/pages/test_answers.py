@@ -112,7 +112,7 @@ def test_an_image(client, words):
 
 def test_an_image_that_failed_says_why(client, words):
     shown = words(client, f"{S}/images/70")
-    assert "This image is undecodable: image 70 is no image." in shown
+    assert "This image is undecodable: image 70 is not an image." in shown
     assert "Strongest units" not in shown
     assert "This image is undecodable" in words(client, f"{S}/neighbors", image=70)
 
