@@ -23,18 +23,18 @@ from typing import Any
 import numpy as np
 from unitscope.index.neighbors.build import blocks_of, build
 from unitscope.index.neighbors.graph import knn_graph
-from unitscope.index.neighbors.index import Ann
+from unitscope.index.neighbors.index import NeighborIndex
 from unitscope.index.projection.projection import MapOptions, project
 from unitscope.index.projection.quality import measure_quality
 from unitscope.index.storage.folder import Folder
 
 COORDINATES = "coordinates.npy"
-Contender = Callable[[Ann], tuple[np.ndarray, float]]
+Contender = Callable[[NeighborIndex], tuple[np.ndarray, float]]
 """Gives the map (images, 2) and the seconds that its graph took (0 where that is not known)."""
 
 
 def ours(options: MapOptions) -> Contender:
-    def run(ann: Ann) -> tuple[np.ndarray, float]:
+    def run(ann: NeighborIndex) -> tuple[np.ndarray, float]:
         began = time.perf_counter()
         graph = knn_graph(ann, threads=options.threads)
         took = time.perf_counter() - began
@@ -43,13 +43,13 @@ def ours(options: MapOptions) -> Contender:
     return run
 
 
-def umap_learn(ann: Ann) -> tuple[np.ndarray, float]:
+def umap_learn(ann: NeighborIndex) -> tuple[np.ndarray, float]:
     import umap
 
     return np.asarray(umap.UMAP().fit_transform(np.array(ann.vectors.features))), 0.0
 
 
-def opentsne(ann: Ann) -> tuple[np.ndarray, float]:
+def opentsne(ann: NeighborIndex) -> tuple[np.ndarray, float]:
     import openTSNE
 
     return np.asarray(openTSNE.TSNE().fit(np.array(ann.vectors.features))), 0.0
@@ -71,7 +71,7 @@ def measure(features: np.ndarray, methods: list[str], rounds: int, threads: int)
     with tempfile.TemporaryDirectory() as path:
         folder = Folder(path)
         index_seconds = build(blocks_of(features), features.shape[1], folder, threads=threads).seconds
-        ann = Ann.open(folder)
+        ann = NeighborIndex.open(folder)
         graph = knn_graph(ann, threads=threads)
         told = {"index_s": round(index_seconds, 1), "recall": graph.recall, "load": os.getloadavg()}
         print(json.dumps(told), flush=True)
@@ -97,14 +97,14 @@ def in_a_process(path: str, method: str, name: str, threads: int) -> dict[str, o
 def run(path: str, method: str, name: str, threads: int) -> None:
     """Twice, in this process; the map is left in the folder."""
     contender = contenders(method, threads)[name]
-    ann = Ann.open(Folder(path))
+    ann = NeighborIndex.open(Folder(path))
     np.asarray(ann.vectors.features).max()  # in memory for all alike
     first, second = once(contender, ann), once(contender, ann)
     np.save(f"{path}/{COORDINATES}", first.pop("coordinates"))
     print(json.dumps({"contender": name} | first | {"again_s": second["s"]}))
 
 
-def once(contender: Contender, ann: Ann) -> dict[str, Any]:
+def once(contender: Contender, ann: NeighborIndex) -> dict[str, Any]:
     began, busy = time.perf_counter(), time.process_time()
     coordinates, graph = contender(ann)
     return {

@@ -19,7 +19,7 @@ from pathlib import Path
 import faiss
 import numpy as np
 from unitscope.index.neighbors.build import blocks_of, build
-from unitscope.index.neighbors.index import Ann
+from unitscope.index.neighbors.index import NeighborIndex
 from unitscope.index.storage.folder import Folder
 
 K = 10
@@ -55,7 +55,7 @@ def make_features(
 
 def compare(features: np.ndarray, folder: Folder, queries: int, seed: int) -> dict[str, object]:
     report = build(blocks_of(features), features.shape[1], folder, threads=2, seed=seed)
-    ann = Ann.open(folder)
+    ann = NeighborIndex.open(folder)
     flat = faiss.IndexFlatL2(features.shape[1])
     flat.add(features)
     faiss.omp_set_num_threads(1)

@@ -17,7 +17,7 @@ import time
 import numpy as np
 from scipy.spatial import cKDTree  # pyright: ignore[reportAttributeAccessIssue, reportUnknownVariableType]
 from unitscope.index.neighbors.graph import knn_graph
-from unitscope.index.neighbors.index import Ann
+from unitscope.index.neighbors.index import NeighborIndex
 from unitscope.index.neighbors.subset import holding
 from unitscope.index.projection.placement import NEIGHBOURS, place_features
 from unitscope.index.projection.projection import MapOptions, project
@@ -38,7 +38,7 @@ def on_map(points: np.ndarray, queries: np.ndarray) -> np.ndarray:
 
 def measure(store: Store, options: MapOptions, held_out: int) -> dict[str, object]:
     """Return the accuracies of one method."""
-    ann = Ann.open(store.folder, store=store.manifest.hash)
+    ann = NeighborIndex.open(store.folder, store=store.manifest.hash)
     graph = knn_graph(ann, threads=options.threads)
     labels = np.unique(store.images(["label"])["label"].to_pylist(), return_inverse=True)[1][graph.images]
     held = np.sort(np.random.default_rng(1).choice(len(labels), held_out, replace=False))

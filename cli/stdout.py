@@ -25,8 +25,9 @@ def answers() -> TextIO:
 def answers_alone(*, for_good: bool) -> Generator[None]:
     """Make `answers()`, inside, be the stdout of before, and everything else that is written on stdout goes to stderr.
 
-    for_good: the process ends afterwards, and what is printed while it ends is not an answer either. The file descriptor
-    is taken only where sys.stdout is the process's own: a program that runs a command may have put something else there.
+    for_good: the process ends afterwards, and what is printed while it ends is not an answer either. The file
+    descriptor is taken only where sys.stdout is the process's own: a program that runs a command may have put
+    something else there.
     """
     before: TextIO | None = sys.stdout
     if before is None:  # it was closed: nobody reads the answers

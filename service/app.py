@@ -21,11 +21,11 @@ from .api import pictures as api_pictures
 from .api import regions as api_regions
 from .api import stores as api
 from .api import units as api_units
-from .api.fast_path import SHORTCUTS
+from .api.fast_path import FAST_ROUTES
 from .error_pages import add_handlers, too_large
 from .http import health, metrics
 from .http.connections import Connections
-from .http.fast_path import Quick
+from .http.fast_path import FastPath
 from .http.instrumentation import NoteRoute, Observe
 from .http.layer_paths import LayerPaths
 from .http.metrics import Metrics
@@ -48,7 +48,7 @@ class Service(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         """Return what counts and logs, and what guards, are around what answers failures, too."""
         self.state.routes = super().build_middleware_stack()
-        inner = LayerPaths(Quick(self.state.routes, SHORTCUTS))
+        inner = LayerPaths(FastPath(self.state.routes, FAST_ROUTES))
         return Observe(Guard(inner, self.state.hosts, too_large), self.state.metrics)
 
     def openapi(self) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def _addresses(served: ServedStore) -> Iterator[str]:
     if image is not None:
         yield thumb_address(served, image)
     yield from (f"{store_url(name)}/{page}" for page in ("images", "classes", "live"))
-    classes = served.facts.classes.rows()
+    classes = served.analysis.classes.rows()
     yield from (class_url(name, one.label) for one in classes[:1])
     yield from (atlas_url(name, atlas) for atlas in served.atlases()[:1])
     read_ahead(served)
@@ -84,7 +84,7 @@ def _searched_addresses(served: ServedStore) -> Iterator[str]:
 
 def _image(served: ServedStore) -> int | None:
     """Return the first image that did not fail."""
-    ids = served.facts.order.ids("status = 'ok'", "image_id", descending=False)
+    ids = served.analysis.order.ids("status = 'ok'", "image_id", descending=False)
     return int(ids[0]) if len(ids) else None
 
 

@@ -1,29 +1,29 @@
-"""`Facts`: what is computed from a finished store when it is first asked for, within a bounded number of bytes."""
+"""`Analysis`: what is computed from a finished store when it is first asked for, within a bounded number of bytes."""
 
 import numpy as np
 
 from ..storage.once import OnceCache
 from ..store.store import Store
-from .classes import ClassFacts
+from .classes import ClassAnalysis
 from .counterparts import counterparts
 from .image_order import ImageOrder
 from .image_units import ImageUnits
 from .images import ImageColumns
 from .similar_units import SimilarUnits
-from .units import UnitFacts
+from .units import UnitAnalysis
 
 _BYTES = 192 << 20
 
 
-class Facts:
+class Analysis:
     """The facts about one store. Any threads may share it."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._cache = OnceCache(_BYTES)
-        self.units = UnitFacts(store, self._cache, self.images)
+        self.units = UnitAnalysis(store, self._cache, self.images)
         self.similar = SimilarUnits(store, self._cache, self.images)
-        self.classes = ClassFacts(store, self._cache, self.images, self.units)
+        self.classes = ClassAnalysis(store, self._cache, self.images, self.units)
         self.image_units = ImageUnits(store, self._cache)
         self.order = ImageOrder(store, self._cache, self.images)
 

@@ -1,4 +1,4 @@
-"""Facts about classes: how well each is recognised, what it is taken for, its units and its images.
+"""Statistics of classes: how well each is recognised, its confusions, its units and its images.
 
 A class is a label of the dataset, a row of classes.parquet; a store whose images have no labels, or too many different
 ones, has none.
@@ -17,7 +17,7 @@ from ..stats.distribution import strongest_first
 from ..storage.once import OnceCache
 from ..store.store import Store
 from .images import ImageColumns
-from .units import UnitFacts
+from .units import UnitAnalysis
 
 ClassSort = Literal["label", "accuracy", "images", "mean_loss"]
 FEATURE_BYTES = 256 << 20
@@ -74,11 +74,11 @@ class Typical(NamedTuple):
     values: list[float]
 
 
-class ClassFacts:
+class ClassAnalysis:
     """The classes of one store. Any threads may share it."""
 
     def __init__(
-        self, store: Store, cache: OnceCache, images: Callable[[], ImageColumns], units: UnitFacts
+        self, store: Store, cache: OnceCache, images: Callable[[], ImageColumns], units: UnitAnalysis
     ) -> None:
         self._store, self._cache, self._images, self._units = store, cache, images, units
 

@@ -1,4 +1,4 @@
-"""Facts about units that are computed when they are first asked for: ranks, distributions, what each class does."""
+"""Statistics of units that are computed when they are first asked for: ranks, distributions, what each class does."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -62,7 +62,7 @@ class Ranked(NamedTuple):
     patches: list[Patch]
 
 
-class UnitFacts:
+class UnitAnalysis:
     """The units of one store. Any threads may share it."""
 
     def __init__(self, store: Store, cache: OnceCache, images: Callable[[], ImageColumns]) -> None:

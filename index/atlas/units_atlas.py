@@ -17,7 +17,7 @@ from ...common.progress import SILENT, Progress
 from ..analysis.correlations import Correlations, correlate
 from ..neighbors.exact import Vectors
 from ..neighbors.graph import knn_graph
-from ..neighbors.index import Ann
+from ..neighbors.index import NeighborIndex
 from ..projection.grid import scaled
 from ..projection.projection import MapOptions, project
 from ..projection.quality import measure_quality
@@ -49,7 +49,7 @@ def lay_out_units(store: Store, layer: str, options: MapOptions, *, progress: Pr
     found = correlate(store, layer, threads=options.threads, progress=progress)
     dead = store.units(layer)["active"].to_numpy(zero_copy_only=False) == 0
     on_map = found.varies & ~dead
-    ann = Ann(unit_vectors(found, on_map), "l2", None, (), {})
+    ann = NeighborIndex(unit_vectors(found, on_map), "l2", None, (), {})
     graph = knn_graph(ann, exact=True, threads=options.threads, progress=progress)
     layout = project(ann.vectors, graph, options, progress=progress)
     quality = measure_quality(ann.vectors, graph, layout.coordinates).to_json()

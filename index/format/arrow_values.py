@@ -30,7 +30,7 @@ def reader(array: pa.Array) -> At:
     checked, and a
     range has the step 1.
 
-    Quick for numbers and strings; other types are read as scalars. The function keeps the array's memory.
+    Fast for numbers and strings; other types are read as scalars. The function keeps the array's memory.
     """
     read = _numbers(array) or _strings(array)
     if read is None:

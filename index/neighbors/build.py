@@ -15,7 +15,7 @@ from ..storage.folder import Folder
 from ..store.features import FeatureBlock
 from .choice import DEFAULT_MEMORY, AnnChoice, choose, factory
 from .exact import Metric, Vectors, chunks, measure_lengths, nearest
-from .index import FEATURES, INDEX, LENGTHS, MANIFEST, VERSION, Ann
+from .index import FEATURES, INDEX, LENGTHS, MANIFEST, VERSION, NeighborIndex
 from .ivf import FAISS_VERSION, IvfIndex
 from .pca import fit_projection
 from .subset import fill
@@ -103,7 +103,7 @@ def build(
         "faiss": FAISS_VERSION,
         "files": files,
     }
-    manifest |= builder.measure(Ann(vectors, metric, index, tuple(points), manifest))
+    manifest |= builder.measure(NeighborIndex(vectors, metric, index, tuple(points), manifest))
     seconds = time.perf_counter() - began
     manifest["seconds"] = round(seconds, 3)
     folder.publish(MANIFEST, sealed(manifest))
@@ -201,7 +201,7 @@ class _Builder:
                 dimensions=index.dimensions,
             )
 
-    def measure(self, ann: Ann) -> dict[str, Any]:
+    def measure(self, ann: NeighborIndex) -> dict[str, Any]:
         """Return the recall of the 10 nearest on images that the tuning did not see, and the time of single
         searches.
         """

@@ -8,8 +8,8 @@ import numpy as np
 
 from ...common.progress import SILENT, Progress
 from .exact import Metric, Vectors, nearest
-from .index import Ann
-from .ivf import squared_gaps
+from .index import NeighborIndex
+from .ivf import squared_distances
 from .tune import OperatingPoint, prepared
 
 NEIGHBOURS = 90
@@ -57,7 +57,7 @@ class KnnGraph:
 
 
 def knn_graph(
-    ann: Ann,
+    ann: NeighborIndex,
     *,
     k: int | None = None,
     exact: bool | None = None,
@@ -90,7 +90,9 @@ def knn_graph(
     return KnnGraph(images, neighbours, distances, recall, ann.metric)
 
 
-def search_images(ann: Ann, own: np.ndarray, k: int, *, threads: int = 1) -> tuple[np.ndarray, np.ndarray]:
+def search_images(
+    ann: NeighborIndex, own: np.ndarray, k: int, *, threads: int = 1
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the k nearest of some images, each itself left out: ids (own, k) int64, distances (own, k) float32.
 
     ann: of more than k images, which need not hold these. The distances are a graph's.
@@ -113,7 +115,7 @@ def search_images(ann: Ann, own: np.ndarray, k: int, *, threads: int = 1) -> tup
 
 
 def _searched(
-    ann: Ann, images: np.ndarray, k: int, *, approximate: bool, threads: int
+    ann: NeighborIndex, images: np.ndarray, k: int, *, approximate: bool, threads: int
 ) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
     """Run of rows, with the ids and distances of their neighbours."""
     step = 16 * _BLOCK if approximate else 2 * _BLOCK
@@ -126,7 +128,9 @@ def _searched(
         yield slice(start, start + len(own)), *found
 
 
-def _approximate(ann: Ann, own: np.ndarray, k: int, point: OperatingPoint) -> tuple[np.ndarray, np.ndarray]:
+def _approximate(
+    ann: NeighborIndex, own: np.ndarray, k: int, point: OperatingPoint
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the index's candidates, re-ranked by their features; where they are too few, inf and -1 follow."""
     assert ann.index is not None
     rows = prepared(ann.vectors, own, ann.metric)
@@ -171,7 +175,7 @@ def _squares(vectors: Vectors, metric: Metric, rows: np.ndarray, ids: np.ndarray
     1.
     """
     if metric == "l2":
-        return squared_gaps(vectors.features, rows, ids)
+        return squared_distances(vectors.features, rows, ids)
     squares = np.empty(ids.shape, np.float32)
     for query, near in enumerate(ids):
         squares[query] = ((prepared(vectors, near, "cosine") - rows[query]) ** 2).sum(axis=1)
@@ -184,7 +188,7 @@ def _exact(vectors: Vectors, own: np.ndarray, k: int, metric: Metric) -> tuple[n
     return ids, gaps if metric == "l2" else np.sqrt(2 * gaps)
 
 
-def _recall(ann: Ann, images: np.ndarray, distances: np.ndarray, seed: int) -> float:
+def _recall(ann: NeighborIndex, images: np.ndarray, distances: np.ndarray, seed: int) -> float:
     """Return the recall, where equal distances count as found; the slack is for the rounding of float32."""
     picked = np.random.default_rng(seed).choice(len(images), min(_SAMPLE, len(images)), replace=False)
     _, truth = _exact(ann.vectors, images[picked], distances.shape[1], ann.metric)

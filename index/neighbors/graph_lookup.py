@@ -9,21 +9,21 @@ from ..storage.folder import Folder
 from ..storage.watched_file import WatchedFile, record_of
 from .exact import distances, rank
 from .graph_files import AGAIN, DTYPES, MANIFEST, check_origin, read_manifest
-from .index import Ann, Found
+from .index import Found, NeighborIndex
 
 _SPARE = 6
 """Neighbours beyond those asked for that are ranked anew, where the order is float32's."""
 
 
 @dataclass(frozen=True)
-class KnnLookup:
+class NeighborGraph:
     """The graph of the index `ann`, read from the disk a row at a time; threads may share it.
 
     ids, gaps: files of (images, k) int32, nearest first, -1 for none, and float32, their distances; compared with their
-    SHA-256 when they were opened. ranked: of so many both are as `Ann.find` gives them. recall: of all k.
+    SHA-256 when they were opened. ranked: of so many both are as `NeighborIndex.find` gives them. recall: of all k.
     """
 
-    ann: Ann
+    ann: NeighborIndex
     ids: WatchedFile
     gaps: WatchedFile
     k: int
@@ -31,7 +31,7 @@ class KnnLookup:
     recall: float
 
     @staticmethod
-    def open(folder: Folder, ann: Ann, *, store: str) -> "KnnLookup":
+    def open(folder: Folder, ann: NeighborIndex, *, store: str) -> "NeighborGraph":
         """Open the graph. store: the hash of the store's manifest.
 
         Raises StoreNotFoundError where there is no graph, or one of another store or index; StoreDamagedError.
@@ -45,14 +45,14 @@ class KnnLookup:
         ids, gaps = (WatchedFile(folder, name, AGAIN) for name in DTYPES)
         for name, file in zip(DTYPES, (ids, gaps), strict=True):
             file.check(record_of(manifest, name, MANIFEST)[1], size=4 * ann.images * k)
-        return KnnLookup(ann, ids, gaps, k, min(ranked, k), recall)
+        return NeighborGraph(ann, ids, gaps, k, min(ranked, k), recall)
 
     def at_hand(self, k: int) -> bool:
         """Return whether `find` reads no features, or only such as are taken to be in memory."""
         return k <= self.ranked or self.ann.in_memory
 
     def find(self, image_id: int, k: int) -> Found | None:
-        """Return the k nearest of an image that has a feature, itself left out, as `Ann.find` gives them.
+        """Return the k nearest of an image that has a feature, itself left out, as `NeighborIndex.find` gives them.
 
         None where the graph does not know so many, and where every image would be compared anyway.
         """

@@ -26,13 +26,13 @@ from .graph_files import (
     index_digest,
     read_manifest,
 )
-from .index import Ann
+from .index import NeighborIndex
 
 _BLOCK = 65_536
 
 
 def stored_graph(
-    folder: Folder, ann: Ann, *, store: str, threads: int = 1, progress: Progress = SILENT
+    folder: Folder, ann: NeighborIndex, *, store: str, threads: int = 1, progress: Progress = SILENT
 ) -> KnnGraph:
     """Return the graph of the store's `knn/`; made and written first unless one of this store and this index is there.
 
@@ -47,7 +47,7 @@ def stored_graph(
     return graph
 
 
-def read_graph(folder: Folder, ann: Ann, *, store: str) -> KnnGraph:
+def read_graph(folder: Folder, ann: NeighborIndex, *, store: str) -> KnnGraph:
     """Open `knn/`, mapped into memory. store: the hash of the store's manifest.
 
     Raises StoreNotFoundError where there is none, or one of another store or index; StoreDamagedError.
@@ -66,7 +66,7 @@ def read_graph(folder: Folder, ann: Ann, *, store: str) -> KnnGraph:
     return KnnGraph(images, ids, distances, float(manifest["recall"]), ann.metric)
 
 
-def _write(folder: Folder, graph: KnnGraph, ann: Ann, store: str) -> None:
+def _write(folder: Folder, graph: KnnGraph, ann: NeighborIndex, store: str) -> None:
     files: dict[str, dict[str, Any]] = {}
     for name in DTYPES:
         digest, size = hashlib.sha256(), 0

@@ -17,7 +17,7 @@ from ..storage.memory_map import map_array
 from ..storage.row_file import RowFile
 from ..storage.watched_file import WatchedFile, record_of
 from .exact import RESIDENT, Metric, Vectors, nearest, nearest_of
-from .ivf import IvfIndex, squared_gaps
+from .ivf import IvfIndex, squared_distances
 from .tune import OperatingPoint
 
 VERSION = 2
@@ -48,7 +48,7 @@ class Found(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Ann:
+class NeighborIndex:
     """The neighbours of any feature, approximate (re-ranked exactly) or exact. Threads may share it.
 
     metric: what the index was built for. points: ascending in k; empty for a flat index.
@@ -69,7 +69,7 @@ class Ann:
         resident: int = RESIDENT,
         serving: bool = False,
         held: int = HELD,
-    ) -> "Ann":
+    ) -> "NeighborIndex":
         """Open what the build wrote, each file compared with its SHA-256 before it is used.
 
         At most `held` numbers of features are read into memory. More of them are mapped (of a bucket, a copy), or, when
@@ -82,10 +82,14 @@ class Ann:
         StoreDamagedError.
         """
         with reading(folder.path(MANIFEST), _AGAIN):
-            return Ann._open(folder, _read_manifest(folder, store), resident, serving=serving, held=held)
+            return NeighborIndex._open(
+                folder, _read_manifest(folder, store), resident, serving=serving, held=held
+            )
 
     @staticmethod
-    def _open(folder: Folder, manifest: dict[str, Any], resident: int, *, serving: bool, held: int) -> "Ann":
+    def _open(
+        folder: Folder, manifest: dict[str, Any], resident: int, *, serving: bool, held: int
+    ) -> "NeighborIndex":
         images, width = _checked_shape(manifest)
         lengths = _verified(folder, manifest, LENGTHS).whole(
             (images,), np.float64, _sha256(manifest, LENGTHS)
@@ -94,7 +98,7 @@ class Ann:
         index = _read_index(folder, manifest) if manifest["type"] != "flat" else None
         points = tuple(OperatingPoint(**point) for point in manifest["points"])
         vectors = Vectors(features, lengths, np.isfinite(lengths), resident)
-        return Ann(vectors, manifest["metric"], index, points, manifest)
+        return NeighborIndex(vectors, manifest["metric"], index, points, manifest)
 
     @property
     def images(self) -> int:
@@ -228,7 +232,7 @@ class Ann:
         ids = ids[(ids >= 0) & (ids != left_out)]
         if len(ids) < k:
             return None
-        squares = squared_gaps(self.vectors.features, query[None], ids[None])[0]
+        squares = squared_distances(self.vectors.features, query[None], ids[None])[0]
         self.vectors.pages.read(len(ids))
         distances, found = nearest_of(self.vectors, query, ids, k, self.metric, squares=squares)
         return Found(distances, found, "index") if distances[-1] <= reach else None

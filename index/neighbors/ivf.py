@@ -100,7 +100,7 @@ class IvfIndex:
         return cls(faiss.read_index(faiss.PyCallbackIOReader(file.read)))
 
 
-def squared_gaps(features: np.ndarray | RowFile, queries: np.ndarray, ids: np.ndarray) -> np.ndarray:
+def squared_distances(features: np.ndarray | RowFile, queries: np.ndarray, ids: np.ndarray) -> np.ndarray:
     """Return (queries, m) float32: squared L2 distances of each query to its own m images, inf for an id of -1.
 
     features: (images, width), queries: (queries, width), float32; ids: (queries, m) int64. Computed in float32.

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from .exact import Metric, Vectors, chunks
-from .index import Ann
+from .index import NeighborIndex
 from .ivf import IvfIndex
 from .tune import prepared
 
@@ -19,7 +19,7 @@ def fill(index: IvfIndex, vectors: Vectors, ids: np.ndarray, metric: Metric) -> 
         yield run
 
 
-def holding(ann: Ann, images: np.ndarray) -> Ann:
+def holding(ann: NeighborIndex, images: np.ndarray) -> NeighborIndex:
     """Return an index of some images alone, with the lists and codes of one of all.
 
     images: (m,) int64, with features. As many more lists are opened as there are images fewer, so that a search reads

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..neighbors.index import Ann
+from ..neighbors.index import NeighborIndex
 
 NEIGHBOURS = 15
 _BLOCK = 65_536
@@ -27,7 +27,7 @@ def place(coordinates: np.ndarray, neighbours: np.ndarray, distances: np.ndarray
 
 
 def place_features(
-    ann: Ann, images: np.ndarray, coordinates: np.ndarray, features: np.ndarray, *, threads: int = 1
+    ann: NeighborIndex, images: np.ndarray, coordinates: np.ndarray, features: np.ndarray, *, threads: int = 1
 ) -> np.ndarray:
     """Return (n, 2) float32: where new features (n, width) float32 belong on the map of `images` (m,), ascending."""
     allowed = np.zeros(ann.images, bool)

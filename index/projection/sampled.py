@@ -4,7 +4,7 @@ import numpy as np
 
 from ...common.progress import SILENT, Progress
 from ..neighbors.graph import KnnGraph, search_images
-from ..neighbors.index import Ann
+from ..neighbors.index import NeighborIndex
 from ..neighbors.subset import holding
 from .placement import NEIGHBOURS as PLACED_BY
 from .placement import place
@@ -16,7 +16,7 @@ _RARE = 4.0
 
 
 def lay_out(
-    ann: Ann, graph: KnnGraph, options: MapOptions | None = None, *, progress: Progress = SILENT
+    ann: NeighborIndex, graph: KnnGraph, options: MapOptions | None = None, *, progress: Progress = SILENT
 ) -> Layout:
     """Return the map of the images of `graph`; above `options.sample` of them, of a density-aware sample first."""
     options = options or MapOptions()
@@ -42,7 +42,7 @@ def lay_out(
     return Layout(coordinates, layout.settings | {"sample": len(sample), "placed": len(others)})
 
 
-def _with(ann: Ann, graph: KnnGraph, options: MapOptions) -> KnnGraph:
+def _with(ann: NeighborIndex, graph: KnnGraph, options: MapOptions) -> KnnGraph:
     """Return the graph with as many neighbours as count, which it has but for very many images."""
     if options.method == "pca" or min(options.counted, len(graph.images) - 1) <= graph.k:
         return graph
@@ -65,7 +65,7 @@ def density_aware_sample(graph: KnnGraph, size: int, seed: int) -> np.ndarray:
 
 
 def graph_within(
-    ann: Ann, graph: KnnGraph, inside: np.ndarray, rows: np.ndarray, k: int, *, threads: int = 1
+    ann: NeighborIndex, graph: KnnGraph, inside: np.ndarray, rows: np.ndarray, k: int, *, threads: int = 1
 ) -> KnnGraph:
     """Return, of the images `rows`, the k nearest among those `inside`: `neighbours` count among these, `images` are
     the rows'.

@@ -16,7 +16,7 @@ from ...index.format.schema import IMAGES
 from ...index.neighbors.build import build
 from ...index.neighbors.exact import RESIDENT_OF_JOBS
 from ...index.neighbors.graph_table import stored_graph
-from ...index.neighbors.index import Ann
+from ...index.neighbors.index import NeighborIndex
 from ...index.projection.projection import MapOptions
 from ...index.projection.quality import measure_quality
 from ...index.projection.sampled import lay_out
@@ -118,15 +118,15 @@ def usual_name(method: str, layer: str | None) -> str:
     return method if layer is None else f"{re.sub('[^A-Za-z0-9]+', '-', layer).strip('-')[:50]}-{method}"
 
 
-def left_out(ann: Ann) -> dict[str, int]:
+def left_out(ann: NeighborIndex) -> dict[str, int]:
     """Return for an atlas's settings: how many have a feature that is not a finite number, and are not on the map; if any."""
     return {"left_out": ann.manifest["left_out"]} if ann.manifest["left_out"] else {}
 
 
-def index_of(features: BlockReader, folder: Folder, *, store: str, progress: Progress) -> Ann:
-    """Return the index in a folder, built over these features where it is not there. store: as in `Ann.open`."""
+def index_of(features: BlockReader, folder: Folder, *, store: str, progress: Progress) -> NeighborIndex:
+    """Return the index in a folder, built over these features where it is not there. store: as in `NeighborIndex.open`."""
     try:
-        return Ann.open(folder, store=store, resident=RESIDENT_OF_JOBS)
+        return NeighborIndex.open(folder, store=store, resident=RESIDENT_OF_JOBS)
     except StoreNotFoundError:
         build(features.blocks(), features.width, folder, store=store, threads=cores(), progress=progress)
-        return Ann.open(folder, store=store, resident=RESIDENT_OF_JOBS)
+        return NeighborIndex.open(folder, store=store, resident=RESIDENT_OF_JOBS)

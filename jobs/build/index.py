@@ -6,7 +6,7 @@ from ...common.progress import SILENT, Progress
 from ...index.neighbors.build import AnnReport, build
 from ...index.neighbors.exact import RESIDENT_OF_JOBS, Metric
 from ...index.neighbors.graph_table import stored_graph
-from ...index.neighbors.index import Ann
+from ...index.neighbors.index import NeighborIndex
 from ...index.neighbors.pixel_space import WIDTH, pixel_blocks, pixel_folder
 from ...index.store.store import Store
 from ..cores import cores
@@ -42,7 +42,7 @@ def build_index(
             threads=cores(),
             progress=progress,
         )
-        ann = Ann.open(opened.folder, store=opened.manifest.hash, resident=RESIDENT_OF_JOBS)
+        ann = NeighborIndex.open(opened.folder, store=opened.manifest.hash, resident=RESIDENT_OF_JOBS)
         graph = stored_graph(
             opened.folder, ann, store=opened.manifest.hash, threads=cores(), progress=progress
         )

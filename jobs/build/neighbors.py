@@ -7,7 +7,7 @@ import numpy as np
 from ...common.errors import StoreNotFoundError, UsageError
 from ...index.neighbors.exact import Metric, Vectors
 from ...index.neighbors.exact import nearest as nearest_exactly
-from ...index.neighbors.index import Ann
+from ...index.neighbors.index import NeighborIndex
 from ...index.store.store import Store
 from .query_feature import feature_of_file
 
@@ -38,7 +38,7 @@ def neighbors(
     query, own = _query(store, image)
     allowed = None if where is None else store.mask(where)
     try:
-        ann = None if exact else Ann.open(store.folder, store=store.manifest.hash)
+        ann = None if exact else NeighborIndex.open(store.folder, store=store.manifest.hash)
     except StoreNotFoundError:
         ann = None
     if ann is None:

@@ -1,10 +1,10 @@
-"""Quick ways to the answers that are asked for most: a unit's strongest patches, an image's nearest neighbours."""
+"""FastPath ways to the answers that are asked for most: a unit's strongest patches, an image's nearest neighbours."""
 
 from typing import TypeVar
 
 from fastapi import Request, Response
 
-from ..http.fast_path import NotAtHandError, Shortcut, whole
+from ..http.fast_path import FastRoute, NotCachedError, whole
 from ..http.responses import answer_at_hand
 from ..params.common import LARGEST_NUMBER, MOST
 from ..queries.neighbors import Search, neighbors_at_hand
@@ -41,11 +41,11 @@ def _k(query: Texts, default: int) -> int:
 
 def _at_hand(found: T | None) -> T:
     if found is None:
-        raise NotAtHandError
+        raise NotCachedError
     return found
 
 
-SHORTCUTS = [
-    Shortcut("/api/v1/stores/{store}/layers/{layer}/units/{unit}/patches", frozenset({"k", "v"}), _patches),
-    Shortcut("/api/v1/stores/{store}/neighbors", frozenset({"image", "k", "v"}), _neighbors),
+FAST_ROUTES = [
+    FastRoute("/api/v1/stores/{store}/layers/{layer}/units/{unit}/patches", frozenset({"k", "v"}), _patches),
+    FastRoute("/api/v1/stores/{store}/neighbors", frozenset({"image", "k", "v"}), _neighbors),
 ]

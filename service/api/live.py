@@ -8,7 +8,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from ...index.neighbors.index import Ann
+from ...index.neighbors.index import NeighborIndex
 from ..http.openapi import TABLE, problems
 from ..http.openapi import pictures as described
 from ..http.responses import answer, answer_from, answer_now, consistent, picture
@@ -124,7 +124,7 @@ def region_neighbors(
     """Return the images that the model finds most like a box of an image; the image itself is left out."""
     wanted = parse_box(box)
 
-    def make(served: ServedStore, ann: Ann) -> RegionNeighborsAnswer:
+    def make(served: ServedStore, ann: NeighborIndex) -> RegionNeighborsAnswer:
         return live.neighbors_of_region(served, ann, image_id, wanted, search)
 
     return answer_from(request, store, ServedStore.ann, make)
@@ -141,7 +141,7 @@ def upload_neighbors(
 ) -> Response:
     """Return the images that the model finds most like an image of your own, and what it takes that image for."""
 
-    def make(served: ServedStore, ann: Ann) -> UploadNeighborsAnswer:
+    def make(served: ServedStore, ann: NeighborIndex) -> UploadNeighborsAnswer:
         return live.neighbors_of_upload(served, ann, data, search)
 
     response = answer_from(request, store, ServedStore.ann, make)

@@ -5,15 +5,15 @@ from typing import Annotated
 import numpy as np
 from fastapi import APIRouter, Query, Request, Response
 
-from ...index.neighbors.index import Ann
+from ...index.neighbors.index import NeighborIndex
 from ..http.openapi import TABLE, problems
 from ..http.responses import answer_from
 from ..http.strict_params import StrictRoute
 from ..params.common import ImageId, K, MetricName, StoreName, Where
 from ..queries.neighbors import Search, neighbors, neighbors_in_pixels, neighbors_of_image
 from ..schemas.stores import NeighborsAnswer, Space, VectorQuery
-from ..schemas.unvalidated import Draft
-from ..stores.neighbors import Near
+from ..schemas.unvalidated import Unvalidated
+from ..stores.neighbors import Neighbors
 from ..stores.registry import ServedStore
 
 router = APIRouter(prefix="/api/v1/stores", route_class=StrictRoute)
@@ -39,12 +39,12 @@ def image_neighbors(
     search = Search(k, metric, where, exact)
     if space == "pixels":
 
-        def in_pixels(served: ServedStore, ann: Ann) -> Draft[NeighborsAnswer]:
+        def in_pixels(served: ServedStore, ann: NeighborIndex) -> Unvalidated[NeighborsAnswer]:
             return neighbors_in_pixels(served, ann, image, search)
 
         return answer_from(request, store, ServedStore.pixels, in_pixels)
 
-    def in_features(served: ServedStore, near: Near) -> Draft[NeighborsAnswer]:
+    def in_features(served: ServedStore, near: Neighbors) -> Unvalidated[NeighborsAnswer]:
         return neighbors_of_image(served, near, image, search)
 
     return answer_from(request, store, ServedStore.near, in_features)
@@ -60,7 +60,7 @@ def vector_neighbors(request: Request, store: StoreName, query: VectorQuery) -> 
 
     search = Search(query.k, query.metric, query.where, query.exact)
 
-    def make(served: ServedStore, ann: Ann) -> Draft[NeighborsAnswer]:
+    def make(served: ServedStore, ann: NeighborIndex) -> Unvalidated[NeighborsAnswer]:
         return neighbors(served, ann, np.array(query.vector, np.float32), search)
 
     response = answer_from(request, store, ServedStore.ann, make)

@@ -19,7 +19,7 @@ import httpx
 from ...common.errors import UnitscopeError
 from .connection import Connection
 from .endpoint import Asking, AsyncAsking, AsyncPages, Pages
-from .exchange import Fetch, Outcome, Patience, Question, ServiceError, Step, Wait
+from .exchange import Fetch, Outcome, Question, RetryPolicy, ServiceError, Step, Wait
 from .overlay_endpoints import Paint
 from .rows import Rows
 from .store_endpoints import ServiceQuestions, StoreQuestions
@@ -31,7 +31,7 @@ __all__ = [
     "Client",
     "Pages",
     "Paint",
-    "Patience",
+    "RetryPolicy",
     "Rows",
     "ServiceError",
     "Store",

@@ -5,7 +5,7 @@ from typing import Any, Generic, TypeVar
 
 import httpx
 
-from .exchange import Fetch, KeptAnswers, Outcome, Patience, Question, Step, exchange
+from .exchange import Fetch, KeptAnswers, Outcome, Question, RetryPolicy, Step, exchange
 
 Transport = TypeVar("Transport", httpx.BaseTransport, httpx.AsyncBaseTransport)
 
@@ -24,12 +24,12 @@ class Connection(Generic[Transport]):
         url: str = LOCAL,
         *,
         timeout: float = 30.0,
-        patience: Patience | None = None,
+        retry_policy: RetryPolicy | None = None,
         cache_bytes: int = 32 << 20,
         headers: Mapping[str, str] | None = None,
         transport: Transport | None = None,
     ) -> None:
-        self._patience = patience or Patience()
+        self._retry_policy = retry_policy or RetryPolicy()
         self._kept = KeptAnswers(cache_bytes)
         self._connect({"base_url": url, "timeout": timeout, "headers": headers}, transport)
 
@@ -41,7 +41,7 @@ class Connection(Generic[Transport]):
         self, question: Question[Any], build: Callable[..., httpx.Request], fetch: Fetch
     ) -> "Stepping":
         """Begin a request. build: makes a request. fetch: gets the pictures of a notebook."""
-        return Stepping(exchange(question, build, fetch, patience=self._patience, kept=self._kept))
+        return Stepping(exchange(question, build, fetch, retry_policy=self._retry_policy, kept=self._kept))
 
 
 class Stepping:

@@ -71,7 +71,7 @@ class Wait:
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryPolicy:
     """How often a question is asked again, and for how many seconds at most it waits for that each time."""
 
     retries: int = 4
@@ -88,7 +88,7 @@ def exchange(
     build: Callable[..., httpx.Request],
     fetch: Fetch,
     *,
-    patience: Patience,
+    retry_policy: RetryPolicy,
     kept: "KeptAnswers",
 ) -> Generator[Step, Outcome, T]:
     """Ask until there is an answer. build: `build_request` of an httpx client.
@@ -101,7 +101,7 @@ def exchange(
         return question.read(held, fetch)
     if held is not None:
         request.headers["If-None-Match"] = held.headers["ETag"]
-    response = yield from _answered(request, patience)
+    response = yield from _answered(request, retry_policy)
     if held is not None and response.status_code == 304:
         response = held
     if response.status_code != 200:
@@ -122,13 +122,13 @@ def _request(question: Question[Any], build: Callable[..., httpx.Request]) -> ht
     )
 
 
-def _answered(request: httpx.Request, patience: Patience) -> Generator[Step, Outcome, httpx.Response]:
+def _answered(request: httpx.Request, retry_policy: RetryPolicy) -> Generator[Step, Outcome, httpx.Response]:
     """Yield the first answer that is not to be asked for again, or the last."""
     attempt = 0
     while True:
         outcome = yield request
-        pause = _pause(outcome, attempt) if attempt < patience.retries else None
-        if pause is None or pause > patience.longest_wait:
+        pause = _pause(outcome, attempt) if attempt < retry_policy.retries else None
+        if pause is None or pause > retry_policy.longest_wait:
             break
         yield Wait(pause)
         attempt += 1

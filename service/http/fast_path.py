@@ -18,16 +18,16 @@ from .layer_paths import plain_name
 _PARAMETER = re.compile(r"([a-z_]{1,20})=([A-Za-z0-9_.]{1,100})")
 
 
-class NotAtHandError(Exception):
+class NotCachedError(Exception):
     """The answer is not in memory, or takes longer than the event loop may be held up."""
 
 
 @dataclass(frozen=True)
-class Shortcut:
+class FastRoute:
     """The quick way to a GET route's answers.
 
     route: its template. parameters: of the query, that are taken; with others the request goes on. make: from the
-    request, the values in its path and its query; raises NotAtHandError.
+    request, the values in its path and its query; raises NotCachedError.
     """
 
     route: str
@@ -39,10 +39,10 @@ class Shortcut:
         return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", self.route))
 
 
-class Quick:
+class FastPath:
     """Inside what guards and observes, outside the router."""
 
-    def __init__(self, app: ASGIApp, shortcuts: list[Shortcut]) -> None:
+    def __init__(self, app: ASGIApp, shortcuts: list[FastRoute]) -> None:
         self.app = app
         self._shortcuts = [(shortcut.pattern(), shortcut) for shortcut in shortcuts]
 
@@ -79,7 +79,7 @@ def plain(query: bytes) -> dict[str, str] | None:
 
 
 def whole(text: str, lowest: int, highest: int) -> int:
-    """Return the number of a text of digits. Raises NotAtHandError for anything else, which the route judges."""
+    """Return the number of a text of digits. Raises NotCachedError for anything else, which the route judges."""
     if text.isascii() and text.isdigit() and len(text) < 17 and lowest <= int(text) <= highest:
         return int(text)
-    raise NotAtHandError
+    raise NotCachedError

@@ -146,7 +146,7 @@ class _Caches(Collector):
         for name in self._stores.names():
             with suppress(UnitscopeError):
                 served = self._stores.get(name).value
-                own = {"facts": served.facts.reads, "answers": served.answers.reads}
+                own = {"facts": served.analysis.reads, "answers": served.answers.reads}
                 caches = served.store.cache_reads() | own
                 for cache, (hits, misses) in caches.items():
                     reads.add_metric([name, cache, "hit"], hits)

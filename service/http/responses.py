@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from ...common.errors import StorageError, StoreError, UnitscopeError
 from ..schemas import arrow as arrow_answers
 from ..schemas.stores import Table
-from ..schemas.unvalidated import Draft
+from ..schemas.unvalidated import Unvalidated
 from ..stores.registry import Registry, ServedStore
 from ..stores.urls import version
 from ..stores.versioned import Picture, Version, part_version
@@ -34,7 +34,7 @@ _ENTRY_BYTES = 600
 _JSON = "application/json"
 _ANYTHING = ("", "*/*", _JSON)
 
-Content = BaseModel | Draft[Any]
+Content = BaseModel | Unvalidated[Any]
 """What an answer says."""
 
 
@@ -201,7 +201,7 @@ def _form(request: Request) -> str:
 
 
 def _encoded(content: Content, form: str) -> bytes:
-    if isinstance(content, Draft):
+    if isinstance(content, Unvalidated):
         if form == _JSON:
             return content.json()
         return _encoded(content.answer(), form)

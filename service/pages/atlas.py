@@ -11,7 +11,7 @@ from ..errors import status_of
 from ..queries import stores as ask
 from ..queries import tiles as tile_answers
 from ..queries.atlases import describe_atlas, grid, measures
-from ..queries.maps import ShownMap, map_of
+from ..queries.maps import MapVersion, map_of
 from ..schemas.atlases import ViewName
 from ..stores.registry import Registry, ServedStore
 from ..stores.urls import version
@@ -133,7 +133,7 @@ def _panes(
     return [first, second], None
 
 
-def _walk(shown: ShownMap, panes: list[dict[str, Any]]) -> Walk:
+def _walk(shown: MapVersion, panes: list[dict[str, Any]]) -> Walk:
     served = shown.served
     layers = [row.layer for row in served.store.layers]
     classes = map_viewer.classes(served)

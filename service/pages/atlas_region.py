@@ -4,7 +4,7 @@ from typing import Literal
 
 from fastapi import Request, Response
 
-from ..params.overlay import PaintedMap
+from ..params.overlay import ColoredMap
 from ..queries import overlays as overlay_questions
 from ..queries import regions as region_questions
 from ..queries.images import ListedImageAnswer, listed
@@ -54,7 +54,7 @@ def region(
     )
 
 
-def legend(request: Request, served: ServedStore, painted: PaintedMap) -> Response:
+def legend(request: Request, served: ServedStore, painted: ColoredMap) -> Response:
     """Return what the colours of an overlay mean, or why there are none."""
     tried = attempt(lambda: overlay_questions.legend(painted.shown, painted.paint))
     return page(

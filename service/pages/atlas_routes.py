@@ -11,7 +11,7 @@ from ..params.atlas import AskedSpot, AtlasVersion
 from ..params.common import AtlasName, StoreName
 from ..params.overlay import Painting, painting
 from ..params.region import Region
-from ..queries.maps import ShownMap, map_of
+from ..queries.maps import MapVersion, map_of
 from ..queries.regions import Drawn
 from ..queries.tiles import atlas_of
 from ..schemas.atlases import ViewName
@@ -108,7 +108,7 @@ def legend(
 ) -> Response:
     """Return what the colours of an overlay mean, for the viewer."""
 
-    def shown(served: ServedStore) -> Version[ShownMap]:
+    def shown(served: ServedStore) -> Version[MapVersion]:
         found = atlas_of(served, atlas, v)
         return Version(map_of(served, found), found.digest, found.stamp)
 

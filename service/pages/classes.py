@@ -54,7 +54,7 @@ def one_class(request: Request, served: ServedStore, label: str, *, typical: boo
 
     In a store with too many labels to keep anything by class: the images of the label.
     """
-    facts = served.facts.classes
+    facts = served.analysis.classes
     if not facts.rows() and int(served.store.manifest.counts.get("labels", 0)):
         return RedirectResponse(images_url(served.name, where=label_is(label)), 303)
     facts.find(label)

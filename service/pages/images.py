@@ -16,7 +16,7 @@ from ..schemas.stores import ImageAnswer, NeighborsAnswer
 from ..stores.registry import ServedStore
 from ..stores.versioned import Picture
 from .rendering import page
-from .sections import Tried, attempt, blocked, given, live_of
+from .sections import Attempt, attempt, blocked, given, live_of
 
 NEIGHBORS = 8
 UNITS = 4
@@ -81,10 +81,10 @@ def _maps(live: Live, served: ServedStore, image_id: int, layer: str, unit: int 
 
 def neighbors_tried(
     served: ServedStore, image: ImageAnswer, k: int, where: str | None
-) -> Tried[NeighborsAnswer]:
+) -> Attempt[NeighborsAnswer]:
     """Return the neighbours, or why there are none. That an image failed is not an error of the page."""
     if image.status != "ok":
-        return Tried(None, f"This image is {image.status}: it has no feature, and so no neighbours.")
+        return Attempt(None, f"This image is {image.status}: it has no feature, and so no neighbours.")
     return attempt(
         lambda: neighbors_of_image(
             served, served.near().value, image.image_id, Search(k=k, where=where)
@@ -92,7 +92,7 @@ def neighbors_tried(
     )
 
 
-def _pixel_neighbors(served: ServedStore, image_id: int) -> Tried[NeighborsAnswer]:
+def _pixel_neighbors(served: ServedStore, image_id: int) -> Attempt[NeighborsAnswer]:
     """Return the images that look most like it, by their pixels; or which command makes them searchable."""
     return attempt(
         lambda: neighbors_in_pixels(served, served.pixels().value, image_id, Search(k=NEIGHBORS)).answer()
@@ -134,10 +134,10 @@ def _some_images(
     served: ServedStore, where: str | None, sort: ImageSort, descending: bool | None, start: int
 ) -> ImagesAnswer:
     descending = sort != "image_id" if descending is None else descending
-    ids = served.facts.order.ids(where or None, sort, descending=descending)
+    ids = served.analysis.order.ids(where or None, sort, descending=descending)
     rows = image_questions.listed(served, ids[start : start + IMAGES_SHOWN].tolist())
     return ImagesAnswer(
-        **ask.said(served),
+        **ask.provenance_of(served),
         where=where,
         found=len(ids),
         images=[image_questions.ListedImageAnswer(**row) for row in rows],

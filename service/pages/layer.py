@@ -52,7 +52,7 @@ def layer(
     row = served.store.layer(name)
     tried = attempt(lambda: unit_questions.some_units(served, name, query, start, start + UNITS_SHOWN))
     found, units = tried.found or (0, [])
-    of_layer = served.facts.units.layer(name)
+    of_layer = served.analysis.units.layer(name)
     layers = [one.layer for one in served.store.layers]
     place = layers.index(name)
     return page(
@@ -67,7 +67,7 @@ def layer(
         query=query,
         asked=asked,
         filtered=any(asked.get(name) not in (None, "") for name in FILTERS),
-        labels=[one.label for one in served.facts.classes.rows()],
+        labels=[one.label for one in served.analysis.classes.rows()],
         sorts=SORTS,
         found=found,
         units=units,

@@ -9,7 +9,7 @@ from ...index.atlas.layer_atlas import LayerAtlas
 from ..queries import layer_atlases as questions
 from ..queries import layer_regions
 from ..queries.atlases import measures
-from ..queries.maps import ShownMap, map_of_layer
+from ..queries.maps import MapVersion, map_of_layer
 from ..queries.regions import Drawn, ordered_items
 from ..queries.tiles import outline
 from ..queries.units import unit_row
@@ -94,7 +94,7 @@ def region(
     )
 
 
-def _walk(shown: ShownMap, found: Version[LayerAtlas], kind: Kind) -> Walk:
+def _walk(shown: MapVersion, found: Version[LayerAtlas], kind: Kind) -> Walk:
     served, layer = shown.served, found.value.layer
     pane = map_viewer.pane(
         served,

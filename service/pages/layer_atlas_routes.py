@@ -11,7 +11,7 @@ from ..params.common import LayerName, StoreName
 from ..params.overlay import Painting, painting
 from ..params.region import Region
 from ..queries.layer_atlases import layer_atlas_of
-from ..queries.maps import ShownMap, map_of_layer
+from ..queries.maps import MapVersion, map_of_layer
 from ..queries.regions import Drawn
 from ..schemas.atlases import ViewName
 from ..schemas.layer_atlases import Kind
@@ -87,7 +87,7 @@ def layer_legend(
 ) -> Response:
     """Return what the colours of an overlay mean, for the viewer."""
 
-    def shown(served: ServedStore) -> Version[ShownMap]:
+    def shown(served: ServedStore) -> Version[MapVersion]:
         found = layer_atlas_of(served, layer, kind, v)
         return Version(map_of_layer(served, found, kind), found.digest, found.stamp)
 

@@ -10,7 +10,7 @@ from ...index.atlas.atlas import Atlas
 from ...index.overlays.coloring import CORRECT
 from ...index.overlays.items import UNIT_TITLES
 from ..queries.class_names import class_name
-from ..queries.maps import ShownMap
+from ..queries.maps import MapVersion
 from ..queries.tiles import Spot, nearest
 from ..schemas.atlases import TilesAnswer, ViewName
 from ..stores.registry import ServedStore
@@ -80,7 +80,7 @@ def pane(
     }
 
 
-def columns(shown: ShownMap) -> list[tuple[str, str]]:
+def columns(shown: MapVersion) -> list[tuple[str, str]]:
     """Return what a map is painted by, the most telling first, and what a person calls it."""
     names = sorted(shown.items.columns, key=lambda name: name != CORRECT)
     if shown.items.one == "unit":
@@ -92,5 +92,5 @@ def classes(served: ServedStore) -> list[tuple[str, str]]:
     """Return the name of each class, and the filter that keeps its images, or the units that fire most for it."""
     return [
         (class_name(served.store, row.label_index) or row.label, label_is(row.label))
-        for row in served.facts.classes.rows()
+        for row in served.analysis.classes.rows()
     ]

@@ -14,7 +14,7 @@ from ..schemas.stores import ImageAnswer, NeighborsAnswer
 from ..stores.registry import ServedStore
 from .images import neighbors_tried
 from .rendering import page
-from .sections import Tried, attempt, blocked, given, live_of
+from .sections import Attempt, attempt, blocked, given, live_of
 
 NEIGHBORS = 24
 UPLOAD_SIDE = 384
@@ -42,7 +42,7 @@ def of_image(
     """Return the neighbours of an image, or of a box of it. Raises NotFoundError."""
     image = ask.image(served, image_id)
     pixels_blocked = blocked(served, image_id) if image.status == "ok" else None
-    tried: Tried[NeighborsAnswer] | Tried[RegionNeighborsAnswer]
+    tried: Attempt[NeighborsAnswer] | Attempt[RegionNeighborsAnswer]
     if box is None or image.status != "ok":
         tried = neighbors_tried(served, image, k, where)
     else:
@@ -67,7 +67,7 @@ def of_image(
 
 def of_upload(request: Request, served: ServedStore, data: bytes, where: str | None) -> Response:
     """Return the neighbours of an image of one's own, which is shown and not kept."""
-    tried: Tried[UploadNeighborsAnswer] = attempt(
+    tried: Attempt[UploadNeighborsAnswer] = attempt(
         lambda: live_of(request).neighbors_of_upload(
             served, served.ann().value, data, Search(k=NEIGHBORS, where=where or None)
         )
@@ -85,7 +85,7 @@ def of_upload(request: Request, served: ServedStore, data: bytes, where: str | N
 def _page(
     request: Request,
     served: ServedStore,
-    tried: Tried[NeighborsAnswer] | Tried[RegionNeighborsAnswer] | Tried[UploadNeighborsAnswer],
+    tried: Attempt[NeighborsAnswer] | Attempt[RegionNeighborsAnswer] | Attempt[UploadNeighborsAnswer],
     where: str | None,
     **more: object,
 ) -> Response:

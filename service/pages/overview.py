@@ -93,5 +93,5 @@ def _figures(served: ServedStore, dead: list[DeadUnitsAnswer]) -> list[LayerFigu
 
 
 def _strip(served: ServedStore, layer: str) -> list[int]:
-    active = served.facts.units.layer(layer).values["active"].tolist()
+    active = served.analysis.units.layer(layer).values["active"].tolist()
     return [unit for unit, share in enumerate(active) if share > 0][:STRIP]

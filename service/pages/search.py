@@ -90,7 +90,7 @@ def _class(served: ServedStore, typed: str) -> str | None:
 
 def _class_names(served: ServedStore) -> dict[str, str]:
     """Return every name of a class → its label."""
-    rows = served.facts.classes.rows()
+    rows = served.analysis.classes.rows()
     names = {class_name(served.store, row.label_index): row.label for row in reversed(rows)}
     return {name: label for name, label in names.items() if name} | {row.label: row.label for row in rows}
 

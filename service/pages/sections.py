@@ -35,7 +35,7 @@ _places = BoundedSemaphore(_MANY)
 
 
 @dataclass(frozen=True)
-class Tried(Generic[T]):
+class Attempt(Generic[T]):
     """What was found, or else why nothing was and the page's status."""
 
     found: T | None
@@ -43,20 +43,20 @@ class Tried(Generic[T]):
     status: int = 200
 
 
-def attempt(question: Callable[[], T]) -> Tried[T]:
+def attempt(question: Callable[[], T]) -> Attempt[T]:
     """Ask; a section of a page says why it is empty, and the others are shown all the same.
 
     That something is not made yet or not allowed, or that the model cannot be asked now, is not an error of the page.
     """
     try:
-        return Tried(question())
+        return Attempt(question())
     except (StoreNotFoundError, ModelUnavailableError, ModelNotAllowedError, DatasetNotAllowedError) as error:
-        return Tried(None, str(error))
+        return Attempt(None, str(error))
     except UnitscopeError as error:
-        return Tried(None, str(error), status_of(error)[0])
+        return Attempt(None, str(error), status_of(error)[0])
 
 
-def soon(question: Callable[[], T], *, wait: bool = False, patience: float = _PATIENCE) -> Tried[T] | None:
+def soon(question: Callable[[], T], *, wait: bool = False, patience: float = _PATIENCE) -> Attempt[T] | None:
     """Do the same as `attempt`; None where the answer takes long. It is then being made, for the page that asks again.
 
     wait: for as long as it takes.
@@ -66,7 +66,7 @@ def soon(question: Callable[[], T], *, wait: bool = False, patience: float = _PA
 
 def begin(
     question: Callable[[], T], *, wait: bool = False, patience: float = _PATIENCE, long: bool = False
-) -> Callable[[], Tried[T] | None]:
+) -> Callable[[], Attempt[T] | None]:
     """Do the same as `soon`, in two steps: what is called for the answer waits for what is then left of the patience.
 
     So a page asks first for what takes long, and makes the rest of itself meanwhile. long: whether it is known to take
@@ -84,7 +84,7 @@ def begin(
     until = time.monotonic() + patience
     asked = _ask(question)
 
-    def answer() -> Tried[T] | None:
+    def answer() -> Attempt[T] | None:
         try:
             return asked.result(max(0.0, until - time.monotonic()))
         except NotYetError:
@@ -93,7 +93,7 @@ def begin(
     return answer
 
 
-def _ask(question: Callable[[], T]) -> Future[Tried[T]]:
+def _ask(question: Callable[[], T]) -> Future[Attempt[T]]:
     """Begin on it, in one of the places that was taken for it."""
     asked = _working.submit(copy_context().run, attempt, question)
     asked.add_done_callback(lambda _: _places.release())

@@ -68,7 +68,7 @@ def unit(request: Request, served: ServedStore, look: UnitLook) -> Response:
     similar = begin(
         lambda: unit_questions.similar_units(served, look.layer, look.unit, k=SIMILAR),
         wait=look.similar,
-        long=not served.facts.similar.is_quick(look.layer),
+        long=not served.analysis.similar.is_quick(look.layer),
     )
     tried = attempt(
         lambda: patches_of_unit(

@@ -10,7 +10,7 @@ from ...index.atlas.atlas import Atlas
 from ...index.atlas.layer_atlas import LayerAtlas
 from ..http.responses import Content, answer_from, picture_from
 from ..queries.layer_atlases import layer_atlas_of
-from ..queries.maps import ShownMap, map_of, map_of_layer
+from ..queries.maps import MapVersion, map_of, map_of_layer
 from ..queries.tiles import Spot, TilePlace, atlas_of
 from ..schemas.atlases import ViewName
 from ..schemas.layer_atlases import Kind
@@ -98,16 +98,16 @@ def asked_of_layer(request: Request, store: str, layer: str, kind: Kind, v: str 
     return AskedOfLayer(request, store, lambda served: layer_atlas_of(served, layer, kind, v), kind)
 
 
-async def _map(asked: "AskedAtlas") -> Asked[ShownMap]:
-    def find(served: ServedStore) -> Version[ShownMap]:
+async def _map(asked: "AskedAtlas") -> Asked[MapVersion]:
+    def find(served: ServedStore) -> Version[MapVersion]:
         found = asked.find(served)
         return Version(map_of(served, found), found.digest, found.stamp)
 
     return Asked(asked.request, asked.store, find)
 
 
-async def _layer_map(asked: "AskedLayerAtlas") -> Asked[ShownMap]:
-    def find(served: ServedStore) -> Version[ShownMap]:
+async def _layer_map(asked: "AskedLayerAtlas") -> Asked[MapVersion]:
+    def find(served: ServedStore) -> Version[MapVersion]:
         found = asked.find(served)
         return Version(map_of_layer(served, found, asked.kind), found.digest, found.stamp)
 
@@ -116,8 +116,8 @@ async def _layer_map(asked: "AskedLayerAtlas") -> Asked[ShownMap]:
 
 AskedAtlas = Annotated[Asked[Atlas], Depends(_atlas)]
 AskedLayerAtlas = Annotated[AskedOfLayer, Depends(_layer_atlas)]
-AskedMap = Annotated[Asked[ShownMap], Depends(_map)]
-AskedLayerMap = Annotated[Asked[ShownMap], Depends(_layer_map)]
+AskedMap = Annotated[Asked[MapVersion], Depends(_map)]
+AskedLayerMap = Annotated[Asked[MapVersion], Depends(_layer_map)]
 
 
 async def _spot(

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Query, Request
 
 from ...common.errors import UsageError
-from ..queries.maps import ShownMap, map_of
+from ..queries.maps import MapVersion, map_of
 from ..queries.overlays import Paint
 from ..queries.regions import Drawn
 from ..queries.tiles import TilePlace
@@ -22,7 +22,7 @@ from .region import Region
 
 
 @dataclass(frozen=True)
-class AskedPaint:
+class ColoringQuery:
     """What to paint by, as a request says it."""
 
     by: PaintedBy
@@ -57,33 +57,33 @@ async def _asked(
     region_store: Annotated[
         str | None, Query(max_length=300, description="the store of that atlas; default: this one")
     ] = None,
-) -> AskedPaint:
-    return AskedPaint(by, column, unit_layer, unit, where, region, region_grid, region_atlas, region_store)
+) -> ColoringQuery:
+    return ColoringQuery(by, column, unit_layer, unit, where, region, region_grid, region_atlas, region_store)
 
 
-Painting = Annotated[AskedPaint, Depends(_asked)]
+Painting = Annotated[ColoringQuery, Depends(_asked)]
 
 
 @dataclass(frozen=True)
-class PaintedMap:
+class ColoredMap:
     """A map and what it is painted by: one version of each."""
 
-    shown: ShownMap
+    shown: MapVersion
     paint: Paint
 
 
-async def _painted(asked: AskedMap, by: Painting) -> Asked[PaintedMap]:
+async def _painted(asked: AskedMap, by: Painting) -> Asked[ColoredMap]:
     return Asked(asked.request, asked.store, painting(asked.request, asked.find, by))
 
 
-AskedPainted = Annotated[Asked[PaintedMap], Depends(_painted)]
+AskedPainted = Annotated[Asked[ColoredMap], Depends(_painted)]
 
 
-async def _painted_layer(asked: AskedLayerMap, by: Painting) -> Asked[PaintedMap]:
+async def _painted_layer(asked: AskedLayerMap, by: Painting) -> Asked[ColoredMap]:
     return Asked(asked.request, asked.store, painting(asked.request, asked.find, by))
 
 
-AskedPaintedLayer = Annotated[Asked[PaintedMap], Depends(_painted_layer)]
+AskedPaintedLayer = Annotated[Asked[ColoredMap], Depends(_painted_layer)]
 
 
 async def _tile(grid: View, level: Place, column_of_tile: Place, row: Place) -> TilePlace:
@@ -95,11 +95,11 @@ PlaceOfTile = Annotated[TilePlace, Depends(_tile)]
 
 
 def painting(
-    request: Request, find: Callable[[ServedStore], Version[ShownMap]], asked: AskedPaint
-) -> Callable[[ServedStore], Version[PaintedMap]]:
+    request: Request, find: Callable[[ServedStore], Version[MapVersion]], asked: ColoringQuery
+) -> Callable[[ServedStore], Version[ColoredMap]]:
     """Return the map with what it is painted by: its version is also that of the atlas that a region was drawn in."""
 
-    def part(served: ServedStore) -> Version[PaintedMap]:
+    def part(served: ServedStore) -> Version[ColoredMap]:
         found = find(served)
         drawn, digest, stamp = None, found.digest, found.stamp
         if asked.by == "region" and asked.region is not None:
@@ -108,12 +108,12 @@ def painting(
                 digest = hashlib.sha256(f"{digest} {drawn.digest}".encode()).hexdigest()
                 stamp = (*stamp, *drawn.shown.found.stamp)
         paint = Paint(asked.by, asked.column, asked.layer, asked.unit, asked.where, drawn)
-        return Version(PaintedMap(found.value, paint), digest, stamp)
+        return Version(ColoredMap(found.value, paint), digest, stamp)
 
     return part
 
 
-def _drawn(request: Request, served: ServedStore, asked: AskedPaint, shown: ShownMap) -> Drawn:
+def _drawn(request: Request, served: ServedStore, asked: ColoringQuery, shown: MapVersion) -> Drawn:
     registry: Registry = request.app.state.registry
     there = served if asked.region_store in (None, served.name) else registry.get(asked.region_store).value
     if there is not served and asked.region_atlas is None:

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Query, Response
 
 from ..http.responses import Content
-from ..queries.maps import ShownMap
+from ..queries.maps import MapVersion
 from ..queries.regions import REGION_PATTERN, Drawn
 from ..schemas.atlases import ViewName
 from .atlas import Asked, AskedMap
@@ -26,7 +26,7 @@ Region = Annotated[
 class AskedInRegion:
     """A request about a region of an atlas."""
 
-    shown: Asked[ShownMap]
+    shown: Asked[MapVersion]
     grid: ViewName
     region: str
 

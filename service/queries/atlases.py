@@ -7,7 +7,7 @@ from ...index.atlas.atlas import Atlas
 from ..schemas.stores import AtlasAnswer, AtlasesAnswer, AtlasRow, CellAnswer, GridAnswer
 from ..stores.registry import ServedStore
 from ..stores.urls import thumb_address
-from .stores import said
+from .stores import provenance_of
 
 
 def atlas_row(atlas: Atlas) -> AtlasRow:
@@ -76,13 +76,13 @@ def _is_number(value: object) -> bool:
 
 def describe_atlas(served: ServedStore, atlas: Atlas) -> AtlasAnswer:
     """Return the same, with what it is from."""
-    return AtlasAnswer(**said(served), **atlas_row(atlas).model_dump())
+    return AtlasAnswer(**provenance_of(served), **atlas_row(atlas).model_dump())
 
 
 def all_atlases(served: ServedStore) -> AtlasesAnswer:
     """Return the finished atlases. Raises StoreError for one of another sweep."""
     rows = [atlas_row(served.atlas(name).value) for name in served.atlases()]
-    return AtlasesAnswer(**said(served), atlases=rows)
+    return AtlasesAnswer(**provenance_of(served), atlases=rows)
 
 
 def grid(served: ServedStore, atlas: Atlas, rows: tuple[int, int], columns: tuple[int, int]) -> GridAnswer:
@@ -105,5 +105,10 @@ def grid(served: ServedStore, atlas: Atlas, rows: tuple[int, int], columns: tupl
         if image_id >= 0
     ]
     return GridAnswer(
-        **said(served), atlas=atlas.name, side=side, rows=(top, bottom), columns=(left, right), cells=cells
+        **provenance_of(served),
+        atlas=atlas.name,
+        side=side,
+        rows=(top, bottom),
+        columns=(left, right),
+        cells=cells,
     )

@@ -13,4 +13,4 @@ def class_name(store: Store, index: int | None) -> str | None:
 
 def name_of(served: ServedStore, label: str) -> str:
     """Return the name of the model's class for a label, the label itself where the model has none."""
-    return class_name(served.store, served.facts.classes.find(label).label_index) or label
+    return class_name(served.store, served.analysis.classes.find(label).label_index) or label

@@ -21,7 +21,7 @@ from ..stores.urls import patch_picture_address
 from .class_names import class_name
 from .images import listed
 from .paging import page_of
-from .stores import said
+from .stores import provenance_of
 
 UNITS = 20
 IMAGES = 24
@@ -44,11 +44,11 @@ def classes(
     largest.
     """
     descending = sort in ("images", "mean_loss") if descending is None else descending
-    facts = served.facts.classes
+    facts = served.analysis.classes
     found = facts.ordered(sort, descending=descending)
     page, following = page_of(served, ("classes", sort, descending), cursor, limit, len(found))
     return ClassesAnswer(
-        **said(served),
+        **provenance_of(served),
         why_none=facts.why_none(),
         found=len(found),
         classes=[ClassAnswer(**_class(served, row, _FEW_CONFUSIONS)) for row in found[page]],
@@ -60,20 +60,20 @@ def one_class(served: ServedStore, label: str, *, typical: bool = True) -> OneCl
     """Return the class of a label. typical: with its most typical images, which takes long at first. Raises
     NotFoundError.
     """
-    return _one_class(served, served.facts.classes.find(label), IMAGES if typical else 0)
+    return _one_class(served, served.analysis.classes.find(label), IMAGES if typical else 0)
 
 
 def class_of_index(served: ServedStore, label_index: int) -> OneClassAnswer:
     """Return the class that the model has under a number. Raises NotFoundError."""
-    return _one_class(served, served.facts.classes.find_index(label_index), IMAGES)
+    return _one_class(served, served.analysis.classes.find_index(label_index), IMAGES)
 
 
 def overview(served: ServedStore) -> OverviewAnswer:
     """Return what is noteworthy: dead units, weak classes, confusions, selective units, failed images."""
-    facts, store = served.facts.classes, served.store
+    facts, store = served.analysis.classes, served.store
     rows = [row for row in facts.ordered("accuracy", descending=False) if row.accuracy is not None]
     return OverviewAnswer(
-        **said(served),
+        **provenance_of(served),
         dead=[_dead(served, layer.layer) for layer in store.layers],
         why_no_classes=facts.why_none(),
         classes=len(facts.rows()),
@@ -87,13 +87,13 @@ def overview(served: ServedStore) -> OverviewAnswer:
 
 
 def _one_class(served: ServedStore, row: ClassRow, most: int) -> OneClassAnswer:
-    facts = served.facts.classes
+    facts = served.analysis.classes
     typical = facts.typical(row.label, most) if most else Typical("feature", [], [])
     distances = typical.values if typical.by == "feature" else [None] * len(typical.image_ids)
     images = zip(listed(served, typical.image_ids), distances, strict=True)
     hardest = facts.hardest(row.label, IMAGES)
     return OneClassAnswer(
-        **said(served),
+        **provenance_of(served),
         **_class(served, row, _MOST_CONFUSIONS),
         units=[_selective(served, unit) for unit in facts.selective(row.label, UNITS)],
         hardest=[ListedImageAnswer(**image) for image in listed(served, hardest)],
@@ -149,6 +149,6 @@ def _selective(served: ServedStore, unit: SelectiveUnit) -> SelectiveUnitAnswer:
 
 
 def _dead(served: ServedStore, layer: str) -> DeadUnitsAnswer:
-    active = served.facts.units.layer(layer).values["active"]
+    active = served.analysis.units.layer(layer).values["active"]
     dead = [unit for unit, share in enumerate(active.tolist()) if share == 0]
     return DeadUnitsAnswer(layer=layer, units=len(active), dead=len(dead), examples=dead[:_NOTED])

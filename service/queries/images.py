@@ -16,7 +16,7 @@ from ..stores.registry import ServedStore
 from ..stores.urls import crop_address
 from .image_labels import is_correct
 from .paging import page_of
-from .stores import check_image, fact_columns, finite, image_facts, said
+from .stores import check_image, fact_columns, finite, image_facts, provenance_of
 
 _LISTED = ("width", "height", "loss", "status")
 
@@ -36,10 +36,10 @@ def images(
     """
     where = where or None
     descending = sort != "image_id" if descending is None else descending
-    found = served.facts.order.ids(where, sort, descending=descending)
+    found = served.analysis.order.ids(where, sort, descending=descending)
     page, following = page_of(served, ("images", where, sort, descending), cursor, limit, len(found))
     return ImagesAnswer(
-        **said(served),
+        **provenance_of(served),
         where=where,
         found=len(found),
         images=[ListedImageAnswer(**row) for row in listed(served, found[page].tolist())],
@@ -55,10 +55,10 @@ def image_units(served: ServedStore, image_id: int, *, layer: str | None = None,
     (status,) = (row["status"] for row in served.store.images_at([image_id], ["status"]))
     layers = [
         ImageLayerAnswer(layer=name, units=[_unit(served, image_id, unit) for unit in units])
-        for name, units in served.facts.image_units.of(image_id, layer=layer, k=k)
+        for name, units in served.analysis.image_units.of(image_id, layer=layer, k=k)
     ]
     return ImageUnitsAnswer(
-        **said(served),
+        **provenance_of(served),
         image_id=image_id,
         status=status,
         images=int(served.store.manifest.counts["ok"]),

@@ -15,7 +15,7 @@ from ..stores.urls import address, version
 from ..stores.versioned import Picture
 from .live import Live, check_unit
 from .pixels import PNG
-from .stores import said
+from .stores import provenance_of
 
 _CELL = 24
 """Without `zoom`, small filters are enlarged to about this many pixels."""
@@ -51,7 +51,7 @@ def describe_filters(live: Live, served: ServedStore, view: FilterView) -> Filte
     by_channel = not found.facts["rgb"] and channels > 1
     group = units // found.facts["groups"]
     return FiltersAnswer(
-        **said(served),
+        **provenance_of(served),
         layer=view.layer,
         shown=_shown(found.facts),
         module=found.facts["module"],

@@ -25,7 +25,7 @@ from .atlases import atlas_row
 from .class_names import class_name
 from .maps import check_item, items_of_layer
 from .pixels import JPEG
-from .stores import fact_columns, image_facts, said
+from .stores import fact_columns, image_facts, provenance_of
 from .units import unit_row
 
 
@@ -47,7 +47,9 @@ def base_address(served: ServedStore, layer: str, kind: Kind) -> str:
 def describe(served: ServedStore, found: LayerAtlas, kind: Kind) -> LayerAtlasAnswer:
     """Return what the atlas is of, how it was made and how good it is."""
     row = atlas_row(found.atlas)
-    return LayerAtlasAnswer(**said(served), layer=found.layer, kind=kind, items=row.images, facts=row.facts)
+    return LayerAtlasAnswer(
+        **provenance_of(served), layer=found.layer, kind=kind, items=row.images, facts=row.facts
+    )
 
 
 def tiles(served: ServedStore, found: Version[LayerAtlas], kind: Kind, view: ViewName) -> TilesAnswer:
@@ -64,7 +66,7 @@ def at(
     seen = tile_answers.seen(served, of_layer.atlas, spot)
     is_unit, there = kind == "units", seen.item >= 0
     return LayerCellAnswer(
-        **said(served),
+        **provenance_of(served),
         layer=of_layer.layer,
         kind=kind,
         grid=spot.view,
@@ -85,7 +87,9 @@ def where(served: ServedStore, found: LayerAtlas, kind: Kind, item: int) -> Item
     check_item(items, item)
     x, y = atlas.coordinates[atlas.place(item, items.one)].tolist()
     cells = tile_answers.places(atlas, item)
-    return ItemPlacesAnswer(**said(served), layer=found.layer, kind=kind, item=item, x=x, y=y, cells=cells)
+    return ItemPlacesAnswer(
+        **provenance_of(served), layer=found.layer, kind=kind, item=item, x=x, y=y, cells=cells
+    )
 
 
 def sample_picture(found: LayerAtlas, item: int) -> Picture:

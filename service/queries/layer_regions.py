@@ -7,14 +7,14 @@ from ..schemas.regions import LayerRegionAnswer, RegionUnitsAnswer, SamplesInReg
 from ..stores.versioned import Version
 from .layer_atlases import sample_answer
 from .regions import Drawn, classes, facts, region_page, units_answer
-from .stores import said
+from .stores import provenance_of
 from .units import unit_row
 
 
 def region(drawn: Drawn, layer: str, kind: Kind) -> LayerRegionAnswer:
     """Return the region against the rest of the map."""
     return LayerRegionAnswer(
-        **said(drawn.served),
+        **provenance_of(drawn.served),
         layer=layer,
         kind=kind,
         grid=drawn.grid,
@@ -30,7 +30,7 @@ def units_inside(drawn: Drawn, layer: str, *, cursor: str | None, limit: int) ->
     """Return a page of the units in a region. Raises UsageError for a foreign cursor."""
     page = region_page(drawn, cursor=cursor, limit=limit)
     return UnitsInRegionAnswer(
-        **said(drawn.served),
+        **provenance_of(drawn.served),
         layer=layer,
         grid=drawn.grid,
         region=drawn.region,
@@ -46,7 +46,7 @@ def samples_inside(
     """Return a page of the samples in a region. Raises UsageError for a foreign cursor."""
     page = region_page(drawn, cursor=cursor, limit=limit)
     return SamplesInRegionAnswer(
-        **said(drawn.served),
+        **provenance_of(drawn.served),
         layer=found.value.layer,
         grid=drawn.grid,
         region=drawn.region,

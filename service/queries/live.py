@@ -12,7 +12,7 @@ from ...common.errors import ImageError, ImageStatus, LayerError, UnitscopeError
 from ...common.frame import Box
 from ...index.datasets.decode import size
 from ...index.format.schema import LayerRow
-from ...index.neighbors.index import Ann
+from ...index.neighbors.index import NeighborIndex
 from ..live.model_spec import model_facts
 from ..live.mosaics import mosaic_of
 from ..live.protocol import Head, Message
@@ -33,7 +33,7 @@ from ..stores.versioned import Picture
 from .class_names import class_name
 from .neighbors import Search, neighbors
 from .pixels import PNG, read_pixels
-from .stores import check_image, said
+from .stores import check_image, provenance_of
 
 UPLOAD_PIXELS = 64_000_000
 """Of an image that is sent to the model: decoding more takes seconds, in which nobody else is answered."""
@@ -90,7 +90,7 @@ class Live:
         seen = store.manifest.preprocessing.to_original((0, 0, input_width, input_height), width, height)
         place = f"{address(served)}/images/{image_id}/maps/{quote(view.layer, safe='')}"
         return MapsAnswer(
-            **said(served),
+            **provenance_of(served),
             image_id=image_id,
             layer=row.layer,
             kind=row.kind,
@@ -157,7 +157,7 @@ class Live:
     # Neighbours
 
     def neighbors_of_upload(
-        self, served: ServedStore, ann: Ann, data: bytes, search: Search
+        self, served: ServedStore, ann: NeighborIndex, data: bytes, search: Search
     ) -> UploadNeighborsAnswer:
         """Return the images nearest to an image of one's own. Raises ImageError, UsageError, and as `LiveModel.ask`."""
         _check_upload(data)
@@ -166,7 +166,7 @@ class Live:
         return UploadNeighborsAnswer(**found.fields, query=Prediction(**_prediction(served, answer)))
 
     def neighbors_of_region(
-        self, served: ServedStore, ann: Ann, image_id: int, box: Box, search: Search
+        self, served: ServedStore, ann: NeighborIndex, image_id: int, box: Box, search: Search
     ) -> RegionNeighborsAnswer:
         """Return the images nearest to a box of an image, that image itself left out."""
         check_image(served.store, image_id)

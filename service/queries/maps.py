@@ -14,7 +14,7 @@ from ..stores.versioned import Version
 
 
 @dataclass(frozen=True)
-class ShownMap:
+class MapVersion:
     """One version of a map, and what is on it. key: of its items, among all that a store's maps show."""
 
     served: ServedStore
@@ -33,29 +33,29 @@ class ShownMap:
         return self.found.digest
 
 
-def map_of(served: ServedStore, found: Version[Atlas]) -> ShownMap:
+def map_of(served: ServedStore, found: Version[Atlas]) -> MapVersion:
     """Return an atlas of the store's images."""
-    return ShownMap(served, found, images_of_store(served))
+    return MapVersion(served, found, images_of_store(served))
 
 
-def map_of_layer(served: ServedStore, found: Version[LayerAtlas], kind: Kind) -> ShownMap:
+def map_of_layer(served: ServedStore, found: Version[LayerAtlas], kind: Kind) -> MapVersion:
     """Return one of a layer's own."""
     inner = Version(found.value.atlas, found.digest, found.stamp)
     items = items_of_layer(served, found.value, kind)
-    return ShownMap(served, inner, items, (found.value.layer, kind, found.digest))
+    return MapVersion(served, inner, items, (found.value.layer, kind, found.digest))
 
 
 def items_of_layer(served: ServedStore, of_layer: LayerAtlas, kind: Kind) -> MapItems:
     """Return what is on it."""
     if kind == UNITS:
-        return UnitItems(served.facts.units.layer(of_layer.layer), served.facts.similar)
+        return UnitItems(served.analysis.units.layer(of_layer.layer), served.analysis.similar)
     assert of_layer.sample is not None
     return SampleItems(of_layer.layer, of_layer.sample, images_of_store(served))
 
 
 def images_of_store(served: ServedStore) -> ImageItems:
     """Return all images of a store."""
-    return ImageItems(served.store, served.facts.images)
+    return ImageItems(served.store, served.analysis.images)
 
 
 def check_item(items: MapItems, item: int) -> None:

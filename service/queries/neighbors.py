@@ -5,15 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...common.errors import StoreDamagedError, UsageError
-from ...index.neighbors.index import Ann, Found
+from ...index.neighbors.index import Found, NeighborIndex
 from ...index.neighbors.pixel_space import pixel_feature
 from ..schemas.stores import Metric, NeighborsAnswer, Space
-from ..schemas.unvalidated import Draft
-from ..stores.neighbors import Near
+from ..schemas.unvalidated import Unvalidated
+from ..stores.neighbors import Neighbors
 from ..stores.registry import ServedStore
 from ..telemetry import searched
 from .image_cards import Shown, shown, shown_at_hand
-from .stores import check_image, said
+from .stores import check_image, provenance_of
 
 _MEASURED = 10
 """The index is measured on this many nearest images; other k are measured when it is tuned."""
@@ -30,8 +30,8 @@ class Search:
 
 
 def neighbors_of_image(
-    served: ServedStore, near: Near, image_id: int, search: Search
-) -> Draft[NeighborsAnswer]:
+    served: ServedStore, near: Neighbors, image_id: int, search: Search
+) -> Unvalidated[NeighborsAnswer]:
     """Return the images nearest to an image, itself left out. Raises NotFoundError, and UsageError for one that
     failed.
     """
@@ -47,8 +47,8 @@ def neighbors_of_image(
 
 
 def neighbors_in_pixels(
-    served: ServedStore, ann: Ann, image_id: int, search: Search
-) -> Draft[NeighborsAnswer]:
+    served: ServedStore, ann: NeighborIndex, image_id: int, search: Search
+) -> Unvalidated[NeighborsAnswer]:
     """Do the same as `neighbors_of_image`, by the pixels of the thumbnails. ann: of `ServedStore.pixels`."""
     check_image(served.store, image_id)
     thumb = served.store.thumb(image_id)
@@ -59,13 +59,13 @@ def neighbors_in_pixels(
 
 def neighbors(
     served: ServedStore,
-    ann: Ann,
+    ann: NeighborIndex,
     feature: np.ndarray,
     search: Search,
     *,
     image_id: int | None = None,
     space: Space = "features",
-) -> Draft[NeighborsAnswer]:
+) -> Unvalidated[NeighborsAnswer]:
     """Return the images nearest to a feature (width,) float32, `image_id` left out. Raises UsageError, FilterError."""
     store = served.store
     width = ann.vectors.features.shape[1]
@@ -77,12 +77,12 @@ def neighbors(
         feature, search.k, exact=search.exact, exclude=own, allowed=allowed, metric=search.metric
     )
     images = shown(served, _ids(found))
-    return _draft(served, Near(ann, None), search, found, images, image_id=image_id, space=space)
+    return _draft(served, Neighbors(ann, None), search, found, images, image_id=image_id, space=space)
 
 
 def neighbors_at_hand(
-    served: ServedStore, near: Near, image_id: int, k: int
-) -> Draft[NeighborsAnswer] | None:
+    served: ServedStore, near: Neighbors, image_id: int, k: int
+) -> Unvalidated[NeighborsAnswer] | None:
     """Do the same as `neighbors_of_image`; None where that takes long, where something would have to be read, and for
     no image.
     """
@@ -98,7 +98,7 @@ def neighbors_at_hand(
     return _draft(served, near, search, found, images, image_id=image_id, space="features")
 
 
-def _known(near: Near, image_id: int, search: Search) -> Found | None:
+def _known(near: Neighbors, image_id: int, search: Search) -> Found | None:
     """Return what the graph knows of an image that has a feature; None where that is not what is asked."""
     plain = not search.where and not search.exact and search.metric in (None, near.ann.metric)
     if not plain or near.graph is None:
@@ -115,19 +115,19 @@ def _ids(found: Found) -> list[int]:
 
 def _draft(
     served: ServedStore,
-    near: Near,
+    near: Neighbors,
     search: Search,
     found: Found,
     images: list[Shown],
     *,
     image_id: int | None,
     space: Space,
-) -> Draft[NeighborsAnswer]:
+) -> Unvalidated[NeighborsAnswer]:
     searched(exact=found.how == "exact")
     ranked = enumerate(zip(images, found.distances.tolist(), strict=False), start=1)
     recall, recall_of = _recall(near, search.k, found)
     fields = {
-        **said(served),
+        **provenance_of(served),
         "space": space,
         "metric": search.metric or near.ann.metric,
         "exact": found.how == "exact",
@@ -147,10 +147,10 @@ def _draft(
             for rank, (image, distance) in ranked
         ],
     }
-    return Draft(NeighborsAnswer, fields)
+    return Unvalidated(NeighborsAnswer, fields)
 
 
-def _recall(near: Near, k: int, found: Found) -> tuple[float | None, int | None]:
+def _recall(near: Neighbors, k: int, found: Found) -> tuple[float | None, int | None]:
     """Return the recall measured when the index was built, and of how many nearest."""
     if found.how == "graph" and near.graph is not None:
         return near.graph.recall, near.graph.k

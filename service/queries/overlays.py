@@ -27,9 +27,9 @@ from ..schemas.overlays import (
 from ..stores.registry import ServedStore
 from ..stores.versioned import Picture
 from .class_names import class_name
-from .maps import ShownMap, check_item
+from .maps import MapVersion, check_item
 from .regions import Drawn, items_of
-from .stores import said
+from .stores import provenance_of
 from .tiles import TilePlace
 
 PNG = "image/png"
@@ -54,15 +54,15 @@ class Paint:
     drawn: Drawn | None = None
 
 
-def overlays(shown: ShownMap) -> OverlaysAnswer:
+def overlays(shown: MapVersion) -> OverlaysAnswer:
     """Return what a map can be painted by."""
     columns = [OverlayRow(by="column", column=name) for name in shown.items.columns]
     plain: tuple[PaintedBy, ...] = ("density", "unit", "where", "region")
     others = [OverlayRow(by=by, column=None) for by in plain]
-    return OverlaysAnswer(**said(shown.served), atlas=shown.atlas.name, overlays=[*others, *columns])
+    return OverlaysAnswer(**provenance_of(shown.served), atlas=shown.atlas.name, overlays=[*others, *columns])
 
 
-def overlay(shown: ShownMap, grid: ViewName, paint: Paint) -> Overlay:
+def overlay(shown: MapVersion, grid: ViewName, paint: Paint) -> Overlay:
     """Raise UsageError for what is missing or unknown, LayerError, FilterError, StoreNotFoundError for no scatter."""
     kept = shown.served.overlays
     if grid == "scatter":
@@ -76,19 +76,19 @@ def overlay(shown: ShownMap, grid: ViewName, paint: Paint) -> Overlay:
     return Overlay(shown.atlas, shown.digest, grid, painted, key)
 
 
-def tile(shown: ShownMap, paint: Paint, place: TilePlace) -> Picture:
+def tile(shown: MapVersion, paint: Paint, place: TilePlace) -> Picture:
     """Return what lies over a tile. Raises NotFoundError for a tile that is none, and as `overlay`."""
     grid, *there = place
     return shown.served.overlays.tile(overlay(shown, grid, paint), *there), PNG
 
 
-def legend(shown: ShownMap, paint: Paint) -> LegendAnswer:
+def legend(shown: MapVersion, paint: Paint) -> LegendAnswer:
     """Return what the colours mean. Raises as `overlay`."""
     painted, atlas = overlay(shown, "nearest", paint).painted, shown.atlas
     there = ~np.isnan(painted.values[atlas.images])
     numbers = painted.kind == "numbers" and bool(there.any())
     return LegendAnswer(
-        **said(shown.served),
+        **provenance_of(shown.served),
         atlas=atlas.name,
         title=painted.title,
         kind=painted.kind,
@@ -104,14 +104,14 @@ def legend(shown: ShownMap, paint: Paint) -> LegendAnswer:
     )
 
 
-def value(shown: ShownMap, paint: Paint, item: int) -> OverlayValueAnswer:
+def value(shown: MapVersion, paint: Paint, item: int) -> OverlayValueAnswer:
     """Return what one item is painted by. Raises NotFoundError, and as `overlay`."""
     check_item(shown.items, item)
     painted = overlay(shown, "nearest", paint).painted
     number = float(painted.values[item])
     known = not math.isnan(number)
     return OverlayValueAnswer(
-        **said(shown.served),
+        **provenance_of(shown.served),
         atlas=shown.atlas.name,
         item=item,
         value=number if known else None,
@@ -119,7 +119,7 @@ def value(shown: ShownMap, paint: Paint, item: int) -> OverlayValueAnswer:
     )
 
 
-def clusters(shown: ShownMap, grid: ViewName) -> ClustersAnswer:
+def clusters(shown: MapVersion, grid: ViewName) -> ClustersAnswer:
     """Return the clusters with names, and where they lie in a grid."""
     served, atlas = shown.served, shown.atlas
     facts = served.overlays
@@ -141,14 +141,14 @@ def clusters(shown: ShownMap, grid: ViewName) -> ClustersAnswer:
         )
         for one in named
     ]
-    return ClustersAnswer(**said(served), atlas=atlas.name, grid=grid, clusters=rows)
+    return ClustersAnswer(**provenance_of(served), atlas=atlas.name, grid=grid, clusters=rows)
 
 
 def _label_name(served: ServedStore, label: str) -> str:
-    return class_name(served.store, served.facts.classes.find(label).label_index) or label
+    return class_name(served.store, served.analysis.classes.find(label).label_index) or label
 
 
-def _painted(shown: ShownMap, paint: Paint) -> Painted:
+def _painted(shown: MapVersion, paint: Paint) -> Painted:
     items = shown.items
     if paint.by == "density":
         counts = shown.served.overlays.density(shown.atlas, shown.digest, items.count)

@@ -5,11 +5,11 @@ from typing import Any
 
 from ...index.store.units import Patch
 from ..schemas.units import PatchesAnswer
-from ..schemas.unvalidated import Draft
+from ..schemas.unvalidated import Unvalidated
 from ..stores.registry import ServedStore
 from ..stores.urls import crop_address, pixels_address
 from .image_cards import Shown, shown, shown_at_hand
-from .stores import number, said
+from .stores import number, provenance_of
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class PatchQuery:
     quantile: float | None = None
 
 
-def patches(served: ServedStore, query: PatchQuery) -> Draft[PatchesAnswer]:
+def patches(served: ServedStore, query: PatchQuery) -> Unvalidated[PatchesAnswer]:
     """Return the patches of a unit, under a filter, that are strongest or around a quantile.
 
     Raises LayerError, FilterError.
@@ -31,16 +31,16 @@ def patches(served: ServedStore, query: PatchQuery) -> Draft[PatchesAnswer]:
     store, where, first = served.store, query.where or None, 1
     if query.quantile is None:
         found = store.top(query.layer, query.unit, k=query.k, where=where)
-        images = served.facts.units.kept(where) if where else _ok(served)
+        images = served.analysis.units.kept(where) if where else _ok(served)
     else:
-        first, images, found = served.facts.units.around(
+        first, images, found = served.analysis.units.around(
             query.layer, query.unit, quantile=query.quantile, k=query.k, where=where
         )
     pictured = shown(served, [patch.image_id for patch in found])
     return _draft(served, query, images, _patches(served, found, pictured, first))
 
 
-def patches_at_hand(served: ServedStore, query: PatchQuery) -> Draft[PatchesAnswer] | None:
+def patches_at_hand(served: ServedStore, query: PatchQuery) -> Unvalidated[PatchesAnswer] | None:
     """Return the same of the strongest of all images; None where something would have to be read or computed."""
     if query.where or query.quantile is not None:
         return None
@@ -81,9 +81,9 @@ def _patches(
 
 def _draft(
     served: ServedStore, query: PatchQuery, images: int, rows: list[dict[str, Any]]
-) -> Draft[PatchesAnswer]:
+) -> Unvalidated[PatchesAnswer]:
     fields = {
-        **said(served),
+        **provenance_of(served),
         "layer": query.layer,
         "unit": query.unit,
         "where": query.where or None,
@@ -92,4 +92,4 @@ def _draft(
         "exact": True,
         "patches": rows,
     }
-    return Draft(PatchesAnswer, fields)
+    return Unvalidated(PatchesAnswer, fields)

@@ -25,9 +25,9 @@ from ..stores.registry import ServedStore
 from ..stores.urls import patch_picture_address
 from .class_names import class_name
 from .images import listed
-from .maps import ShownMap
+from .maps import MapVersion
 from .paging import page_of
-from .stores import check_image, said
+from .stores import check_image, provenance_of
 
 REGION_PATTERN = (
     rf"^-?[0-9]{{1,7}}(\.[0-9]{{1,4}})?,-?[0-9]{{1,7}}(\.[0-9]{{1,4}})?"
@@ -40,7 +40,7 @@ REGION_PATTERN = (
 class Drawn:
     """A region, and the map that it was drawn in."""
 
-    shown: ShownMap
+    shown: MapVersion
     grid: ViewName
     region: str
 
@@ -77,14 +77,14 @@ class Drawn:
         return self.shown.atlas.images[self.places()]
 
 
-def items_of(shown: ShownMap, drawn: Drawn) -> np.ndarray:
+def items_of(shown: MapVersion, drawn: Drawn) -> np.ndarray:
     """Return (m,) int64: the items of a region, by their numbers here; it may have been drawn in another store's
     atlas.
     """
     ids = drawn.ids()
     if drawn.served.hash == shown.served.hash:
         return ids
-    here = drawn.served.facts.counterparts(shown.served.store)[ids]
+    here = drawn.served.analysis.counterparts(shown.served.store)[ids]
     return here[here >= 0]
 
 
@@ -93,7 +93,7 @@ def region(drawn: Drawn) -> RegionAnswer:
     facts, inside = _contrasts(drawn), drawn.ids()
     accuracy, loss = facts["accuracy"], facts["mean loss"]
     return RegionAnswer(
-        **said(drawn.served),
+        **provenance_of(drawn.served),
         atlas=drawn.shown.atlas.name,
         grid=drawn.grid,
         region=drawn.region,
@@ -136,7 +136,7 @@ def region_images(drawn: Drawn, *, cursor: str | None, limit: int) -> RegionImag
     """Return a page of the region's images. Raises UsageError for a foreign cursor."""
     page = region_page(drawn, cursor=cursor, limit=limit)
     return RegionImagesAnswer(
-        **said(drawn.served),
+        **provenance_of(drawn.served),
         atlas=drawn.shown.atlas.name,
         grid=drawn.grid,
         region=drawn.region,
@@ -185,7 +185,7 @@ def units_answer(drawn: Drawn, asked: Hashable, find: Callable[[], RegionUnits])
     served, inside = drawn.served, drawn.ids()
     found = served.overlays.kept(("units", drawn.key, asked), find, lambda made: 200 * len(made.units) + 100)
     return RegionUnitsAnswer(
-        **said(served),
+        **provenance_of(served),
         atlas=drawn.shown.atlas.name,
         grid=drawn.grid,
         region=drawn.region,
@@ -199,13 +199,13 @@ def units_answer(drawn: Drawn, asked: Hashable, find: Callable[[], RegionUnits])
     )
 
 
-def extent(shown: ShownMap, grid: ViewName, where: str) -> ExtentAnswer:
+def extent(shown: MapVersion, grid: ViewName, where: str) -> ExtentAnswer:
     """Return where the items that a filter keeps lie. Raises FilterError."""
     atlas = shown.atlas
     places = np.flatnonzero(shown.items.mask(where)[atlas.images])
     box = shown.served.overlays.places(atlas, shown.digest, grid).box(places)
     return ExtentAnswer(
-        **said(shown.served),
+        **provenance_of(shown.served),
         atlas=atlas.name,
         grid=grid,
         where=where,
@@ -217,11 +217,14 @@ def extent(shown: ShownMap, grid: ViewName, where: str) -> ExtentAnswer:
 def counterpart(served: ServedStore, image_id: int, other: ServedStore) -> CounterpartAnswer:
     """Return the same image in another store. Raises NotFoundError for an id that is none."""
     check_image(served.store, image_id)
-    there = int(served.facts.counterparts(other.store)[image_id])
+    there = int(served.analysis.counterparts(other.store)[image_id])
     return CounterpartAnswer(
-        **said(served), image_id=image_id, other=other.name, counterpart=there if there >= 0 else None
+        **provenance_of(served),
+        image_id=image_id,
+        other=other.name,
+        counterpart=there if there >= 0 else None,
     )
 
 
 def _class_of(served: ServedStore, label: str) -> str | None:
-    return class_name(served.store, served.facts.classes.find(label).label_index)
+    return class_name(served.store, served.analysis.classes.find(label).label_index)

@@ -14,7 +14,7 @@ from .class_names import class_name
 from .image_labels import image_labels, image_predictions, is_correct
 
 
-def said(served: ServedStore) -> dict[str, Any]:
+def provenance_of(served: ServedStore) -> dict[str, Any]:
     """Return what every answer of a store begins with."""
     return {**served.provenance, "store": served.name}
 
@@ -52,7 +52,9 @@ def _feature_note(model: Mapping[str, Any]) -> str:
 
 def layers(served: ServedStore) -> LayersAnswer:
     """Return all layers, in order of execution."""
-    return LayersAnswer(**said(served), layers=[LayerAnswer(**asdict(row)) for row in served.store.layers])
+    return LayersAnswer(
+        **provenance_of(served), layers=[LayerAnswer(**asdict(row)) for row in served.store.layers]
+    )
 
 
 def image(served: ServedStore, image_id: int) -> ImageAnswer:
@@ -64,7 +66,7 @@ def image(served: ServedStore, image_id: int) -> ImageAnswer:
     told = {*fact_columns(store), *known}
     own = {name: value for name, value in row.items() if name not in told}
     return ImageAnswer(
-        **said(served),
+        **provenance_of(served),
         **image_facts(served, row),
         **finite(known),
         correct=is_correct(row),

@@ -24,7 +24,7 @@ from ..stores.registry import ServedStore
 from ..stores.urls import address
 from ..stores.versioned import Picture, Version, part_version
 from .pixels import JPEG
-from .stores import check_image, fact_columns, image_facts, said
+from .stores import check_image, fact_columns, image_facts, provenance_of
 
 GRIDS: tuple[GridName, ...] = ("nearest", "assigned")
 
@@ -117,7 +117,7 @@ def tiles(
     ]
     scatter = atlas.scatter if view == "scatter" else None
     return TilesAnswer(
-        **said(served),
+        **provenance_of(served),
         atlas=atlas.name,
         grid=view,
         rows=pyramid.rows,
@@ -152,7 +152,7 @@ def at(served: ServedStore, atlas: Atlas, spot: Spot) -> CellAtAnswer:
     """Return the image that a view shows at a place. Raises as `seen`."""
     found = seen(served, atlas, spot)
     return CellAtAnswer(
-        **said(served),
+        **provenance_of(served),
         atlas=atlas.name,
         grid=spot.view,
         row=found.row,
@@ -210,7 +210,7 @@ def where(served: ServedStore, atlas: Atlas, image_id: int) -> WhereAnswer:
     check_image(served.store, image_id)
     x, y = atlas.coordinates[atlas.place(image_id)].tolist()
     cells = places(atlas, image_id)
-    return WhereAnswer(**said(served), atlas=atlas.name, image_id=image_id, x=x, y=y, cells=cells)
+    return WhereAnswer(**provenance_of(served), atlas=atlas.name, image_id=image_id, x=x, y=y, cells=cells)
 
 
 def places(atlas: Atlas, item: int) -> list[PlaceInGrid]:

@@ -21,7 +21,7 @@ from ..stores.registry import ServedStore
 from ..stores.urls import patch_picture_address
 from .class_names import class_name
 from .paging import page_of
-from .stores import finite, said
+from .stores import finite, provenance_of
 
 
 def units(
@@ -29,13 +29,13 @@ def units(
 ) -> UnitsAnswer:
     """Return a page of the units of a layer. Raises LayerError, NotFoundError for an unknown label, UsageError."""
     query = query or UnitQuery()
-    of_layer = served.facts.units.layer(layer)
+    of_layer = served.analysis.units.layer(layer)
     if query.label is not None:
-        served.facts.classes.find(query.label)
+        served.analysis.classes.find(query.label)
     chosen = choose(of_layer, query)
     page, following = page_of(served, ("units", layer, query), cursor, limit, len(chosen))
     return UnitsAnswer(
-        **said(served),
+        **provenance_of(served),
         layer=layer,
         found=len(chosen),
         ranked=_ranked(of_layer),
@@ -50,9 +50,9 @@ def some_units(
     """Return how many units pass a query, and those of them from place `start` up to, not with, `stop`. Raises as
     `units`.
     """
-    of_layer = served.facts.units.layer(layer)
+    of_layer = served.analysis.units.layer(layer)
     if query.label is not None:
-        served.facts.classes.find(query.label)
+        served.analysis.classes.find(query.label)
     chosen = choose(of_layer, query)
     return len(chosen), [UnitAnswer(**_row(served, of_layer, unit)) for unit in chosen[start:stop].tolist()]
 
@@ -60,13 +60,13 @@ def some_units(
 def unit(served: ServedStore, layer: str, number: int, where: str | None = None) -> OneUnitAnswer:
     """Return one unit, over the images that a filter keeps. Raises LayerError, FilterError."""
     served.store.check_unit(layer, number)
-    of_layer = served.facts.units.layer(layer)
-    distribution = served.facts.units.distribution(layer, number, where)
+    of_layer = served.analysis.units.layer(layer)
+    distribution = served.analysis.units.distribution(layer, number, where)
     row = _row(served, of_layer, number)
     if where:
         row |= _measured(distribution)
     return OneUnitAnswer(
-        **said(served),
+        **provenance_of(served),
         **row,
         where=where or None,
         of_images=int(served.store.manifest.counts["ok"]),
@@ -95,7 +95,7 @@ def _measured(distribution: Distribution) -> dict[str, Any]:
 def unit_row(served: ServedStore, layer: str, number: int) -> UnitAnswer:
     """Return a unit as lists of units have it. Raises LayerError."""
     served.store.check_unit(layer, number)
-    return UnitAnswer(**_row(served, served.facts.units.layer(layer), number))
+    return UnitAnswer(**_row(served, served.analysis.units.layer(layer), number))
 
 
 def unit_classes(
@@ -111,10 +111,10 @@ def unit_classes(
 
     Raises LayerError, FilterError, UsageError.
     """
-    found = served.facts.units.classes(layer, number, where)
+    found = served.analysis.units.classes(layer, number, where)
     question = ("classes", layer, number, *([where] if where else []))
     page, following = page_of(served, question, cursor, limit, len(found))
-    indices = {row.label: row.label_index for row in served.facts.classes.rows()}
+    indices = {row.label: row.label_index for row in served.analysis.classes.rows()}
     rows = [
         UnitClassAnswer(
             **finite(one._asdict()),
@@ -123,14 +123,14 @@ def unit_classes(
         )
         for one in found[page]
     ]
-    selectivity = served.facts.units.layer(layer).values["selectivity"][number]
+    selectivity = served.analysis.units.layer(layer).values["selectivity"][number]
     return UnitClassesAnswer(
-        **said(served),
+        **provenance_of(served),
         **finite({"selectivity": None if where else float(selectivity)}),
         layer=layer,
         unit=number,
         where=where or None,
-        why_none=served.facts.classes.why_none(),
+        why_none=served.analysis.classes.why_none(),
         found=len(found),
         classes=rows,
         next=following,
@@ -139,10 +139,10 @@ def unit_classes(
 
 def similar_units(served: ServedStore, layer: str, number: int, *, k: int) -> SimilarUnitsAnswer:
     """Return the k units of the layer that fire most in the same images. Raises LayerError."""
-    found = served.facts.similar.of(layer, number)
+    found = served.analysis.similar.of(layer, number)
     pairs = zip(found.units[:k].tolist(), found.correlations[:k].tolist(), strict=True)
     return SimilarUnitsAnswer(
-        **said(served),
+        **provenance_of(served),
         layer=layer,
         unit=number,
         images=found.images,

@@ -10,7 +10,7 @@ A = TypeVar("A", bound=BaseModel)
 
 
 @dataclass(frozen=True)
-class Draft(Generic[A]):
+class Unvalidated(Generic[A]):
     """fields: all those of `kind`, in its order, with values of their types: so `json` equals the model's own JSON."""
 
     kind: type[A]

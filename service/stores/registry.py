@@ -17,13 +17,13 @@ from ...common.errors import (
     UnitscopeError,
     UsageError,
 )
-from ...index.analysis.analysis import Facts
+from ...index.analysis.analysis import Analysis
 from ...index.atlas.atlas import Atlas, list_atlases
 from ...index.atlas.layer_atlas import LayerAtlas
 from ...index.format.layer_folders import KINDS, layer_folder
 from ...index.format.schema import MANIFEST
 from ...index.neighbors.exact import Vectors
-from ...index.neighbors.index import HELD, Ann
+from ...index.neighbors.index import HELD, NeighborIndex
 from ...index.neighbors.index import MANIFEST as ANN_MANIFEST
 from ...index.neighbors.pixel_space import pixel_folder
 from ...index.overlays.overlays import Overlays
@@ -32,8 +32,8 @@ from ...index.storage.folder import Folder
 from ...index.storage.once import OnceCache
 from ...index.store.store import Store
 from ...index.store.trust import NOTHING, Trust
-from .neighbors import Near, NearOpener
-from .versioned import VERSION_LETTERS, Fresh, Version
+from .neighbors import Neighbors, NeighborsOpener
+from .versioned import VERSION_LETTERS, Reloading, Version
 
 _ANSWER_BYTES = 64 << 20
 _SHOWN_BYTES = 64 << 20
@@ -58,18 +58,18 @@ class ServedStore:
         self.images = f"{self.address}/images"
         self.versioned = f"v={store.manifest.hash[:VERSION_LETTERS]}"
         self.store = store
-        self.facts = Facts(store)
+        self.analysis = Analysis(store)
         self.overlays = Overlays(OnceCache(_OVERLAY_BYTES))
         self.hash = store.manifest.hash
         self.answers = ByteCache(_ANSWER_BYTES)
         self.shown = ByteCache(_SHOWN_BYTES)
-        self._ann = Fresh(store.folder, ANN_MANIFEST, lambda: self._open_ann(store.folder))
-        self._near = NearOpener(store.folder, self.hash)
+        self._ann = Reloading(store.folder, ANN_MANIFEST, lambda: self._open_ann(store.folder))
+        self._near = NeighborsOpener(store.folder, self.hash)
         pixels = pixel_folder(store.folder)
-        self._pixels = Fresh(pixels, ANN_MANIFEST, lambda: self._open_ann(pixels, held=0))
-        self._atlases: dict[str, Fresh[Atlas]] = {}
-        self._layer_atlases: dict[tuple[str, str], Fresh[LayerAtlas]] = {}
-        self._exact: Ann | None = None
+        self._pixels = Reloading(pixels, ANN_MANIFEST, lambda: self._open_ann(pixels, held=0))
+        self._atlases: dict[str, Reloading[Atlas]] = {}
+        self._layer_atlases: dict[tuple[str, str], Reloading[LayerAtlas]] = {}
+        self._exact: NeighborIndex | None = None
         self._lock = Lock()
         self.blocked: tuple[float, str | None] = (float("-inf"), None)
         """When the pages last tried to read an image's pixels, and why they could not."""
@@ -89,7 +89,7 @@ class ServedStore:
         """Whether `unitscope index` has built one."""
         return self._ann.is_open or self.store.folder.exists(ANN_MANIFEST)
 
-    def ann(self) -> Version[Ann]:
+    def ann(self) -> Version[NeighborIndex]:
         """Return the neighbours of any feature; of a small store without an index by exact search.
 
         Raises StoreNotFoundError with the command that builds the index, StoreError for one of another sweep.
@@ -105,16 +105,16 @@ class ServedStore:
                 ) from error
         return Version(self._exactly(), "exact", ())
 
-    def near(self) -> Version[Near]:
+    def near(self) -> Version[Neighbors]:
         """Return the same, for images of the store: with the graph that knows their neighbours. Raises as `ann`."""
         return self._near.of(self.ann())
 
-    def near_at_hand(self) -> Version[Near] | None:
+    def near_at_hand(self) -> Version[Neighbors] | None:
         """Return the same where that is already open."""
         ann = self._ann.at_hand
         return None if ann is None else self._near.at_hand(ann)
 
-    def pixels(self) -> Version[Ann]:
+    def pixels(self) -> Version[NeighborIndex]:
         """Return the index over pixels (index/neighbors/pixel_space.py). Raises StoreNotFoundError with the command."""
         try:
             return self._pixels.get()
@@ -131,7 +131,7 @@ class ServedStore:
         if fresh is None:
             if name not in self._finished_atlases():
                 self._no_atlas(name)
-            fresh = Fresh(self.store.folder, f"atlas/{name}/atlas.json", lambda: self._open_atlas(name))
+            fresh = Reloading(self.store.folder, f"atlas/{name}/atlas.json", lambda: self._open_atlas(name))
             with self._lock:
                 fresh = self._atlases.setdefault(name, fresh)
         return fresh.get()
@@ -150,7 +150,7 @@ class ServedStore:
                     f"{self.name} has no atlas of the {kind} of {layer}; `unitscope atlas {self.store.folder.url} "
                     f"--{kind} {layer}` makes one, and it is picked up without a restart."
                 )
-            made = Fresh(folder, f"atlas/{kind}/atlas.json", lambda: self._open_layer_atlas(layer, kind))
+            made = Reloading(folder, f"atlas/{kind}/atlas.json", lambda: self._open_layer_atlas(layer, kind))
             with self._lock:
                 fresh = self._layer_atlases.setdefault((layer, kind), made)
         return fresh.get()
@@ -165,9 +165,9 @@ class ServedStore:
             held = {name for name, fresh in self._atlases.items() if fresh.is_open}
         return sorted(held.union(self._finished_atlases()))
 
-    def _open_ann(self, folder: Folder, held: int = HELD) -> Ann:
+    def _open_ann(self, folder: Folder, held: int = HELD) -> NeighborIndex:
         try:
-            return Ann.open(folder, store=self.hash, serving=True, held=held)
+            return NeighborIndex.open(folder, store=self.hash, serving=True, held=held)
         except _NONSENSE as error:
             raise self._damaged("index", error) from error
 
@@ -200,7 +200,7 @@ class ServedStore:
             "and it is picked up without a restart."
         )
 
-    def _exactly(self) -> Ann:
+    def _exactly(self) -> NeighborIndex:
         """Return exact search over the features themselves, held in memory."""
         with self._lock:
             if self._exact is None:
@@ -211,7 +211,7 @@ class ServedStore:
                     rows = slice(block.first, block.first + len(block.values))
                     features[rows] = np.where(block.valid[:, None], block.values, 0)
                     valid[rows] = block.valid
-                self._exact = Ann(Vectors.of(features, valid), "l2", None, (), {})
+                self._exact = NeighborIndex(Vectors.of(features, valid), "l2", None, (), {})
             return self._exact
 
 
@@ -230,11 +230,11 @@ class Registry:
         """
         if not paths:
             raise UsageError("name at least one finished store to serve")
-        self._stores: dict[str, Fresh[ServedStore]] = {}
+        self._stores: dict[str, Reloading[ServedStore]] = {}
         for path in paths:
             folder = Folder.confined(path)
             name = self._free_name(PurePosixPath(posixpath.normpath(folder.url)).name or "store")
-            fresh = Fresh(folder, MANIFEST, _opener(name, path, trust(path, name)), keeps=False)
+            fresh = Reloading(folder, MANIFEST, _opener(name, path, trust(path, name)), keeps=False)
             fresh.get()
             self._stores[name] = fresh
 

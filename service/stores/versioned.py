@@ -1,4 +1,4 @@
-"""`Fresh`: a thing opened from the files that one manifest names, and opened again when that manifest changes."""
+"""`Reloading`: a thing opened from the files that one manifest names, and opened again when that manifest changes."""
 
 import hashlib
 import os
@@ -31,7 +31,7 @@ class Version(Generic[T]):
     stamp: Stamp
 
 
-class Fresh(Generic[T]):
+class Reloading(Generic[T]):
     """The newest finished version. Threads may share it; what is held is answered from while a newer one is opened.
 
     folder, manifest: the small file that is removed first and written last whenever the thing is made again.

@@ -16,7 +16,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 from unitscope.cli.main import main
 from unitscope.common.errors import FilterError
-from unitscope.index.analysis.analysis import Facts
+from unitscope.index.analysis.analysis import Analysis
 from unitscope.index.store.store import Store
 from unitscope.index.verify.verify import verify
 from unitscope.jobs.planning.config import SweepConfig
@@ -166,7 +166,7 @@ def test_each_image_has_what_is_predicted_of_each_label(swept, shares):
 
 
 def test_each_class_counts_its_images(swept, shares):
-    facts = Facts(swept)
+    facts = Analysis(swept)
     found = {row.label: row for row in facts.classes.rows()}
     ok = [(n, labels) for n, (labels, _) in enumerate(rows()) if n != 11]
     assert set(found) == {*CLASSES, "mauve"}
@@ -192,7 +192,7 @@ def test_each_class_counts_its_images(swept, shares):
 
 
 def test_a_unit_says_what_it_does_in_the_images_of_each_label(swept):
-    facts = Facts(swept)
+    facts = Analysis(swept)
     values = swept.maxima("conv", 0)
     for one in facts.units.classes("conv", 0):
         members = [n for n, (labels, _) in enumerate(rows()) if n != 11 and labels and one.label in labels]

@@ -1,11 +1,11 @@
-"""Facts about classes against plain loops over the images."""
+"""Analysis about classes against plain loops over the images."""
 
 import numpy as np
 import pytest
 from altered_stores import altered, relabel
 from unitscope.common.errors import NotFoundError
 from unitscope.index.analysis import classes as class_facts
-from unitscope.index.analysis.analysis import Facts
+from unitscope.index.analysis.analysis import Analysis
 from unitscope.index.store.store import Store
 
 ODD = ("größe/klein", "zebra", "a/b c?", "", "😀")
@@ -31,7 +31,7 @@ def store(made):
 
 @pytest.fixture
 def classes(store):
-    return Facts(store).classes
+    return Analysis(store).classes
 
 
 def members(made, label):
@@ -136,7 +136,7 @@ def test_classes_are_found_by_label_and_by_number(classes):
 
 def test_without_labels_there_are_no_classes(synthetic, tmp_path):
     made = altered(synthetic, tmp_path / "store", lambda made: relabel(made, [None] * 200))
-    classes = Facts(Store.open(made.url)).classes
+    classes = Analysis(Store.open(made.url)).classes
     assert (classes.rows(), classes.selective(None, 9)) == ((), [])
     assert "no labels" in classes.why_none()
     with pytest.raises(NotFoundError, match="no labels"):
@@ -148,7 +148,7 @@ def test_too_many_labels_are_no_classes(synthetic, tmp_path, monkeypatch):
 
     monkeypatch.setattr(label_numbers, "LABELS_LIMIT", 3)
     made = synthetic.make_store(tmp_path / "store")
-    classes = Facts(Store.open(made.url)).classes
+    classes = Analysis(Store.open(made.url)).classes
     assert classes.rows() == ()
     assert "4 different labels" in classes.why_none()
 
@@ -162,7 +162,7 @@ def test_an_older_store_says_that_it_is_one(synthetic, tmp_path):
         if path.startswith(("classes", "selectivity", "strongest")):
             del manifest.files[path]
     manifest.write(made.folder)
-    facts = Facts(Store.open(made.url))
+    facts = Analysis(Store.open(made.url))
     assert "older release" in facts.classes.why_none()
     assert facts.units.layer("features.0").ranked["selectivity"] == 0
     assert len(facts.similar.of("features.0", 3).units)
@@ -172,7 +172,7 @@ def test_a_label_whose_images_all_failed(synthetic, tmp_path):
     def lonely(made):
         relabel(made, ["alone" if image == 5 else "others" for image in range(200)])
 
-    classes = Facts(Store.open(altered(synthetic, tmp_path / "store", lonely).url)).classes
+    classes = Analysis(Store.open(altered(synthetic, tmp_path / "store", lonely).url)).classes
     alone = classes.find("alone")
     assert (alone.images, alone.accuracy, alone.confusions) == (0, None, ())
     assert classes.hardest("alone", 3) == []

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from unitscope.common.errors import FilterError, LayerError, StoreError, UsageError
 from unitscope.index.analysis import image_units
-from unitscope.index.analysis.analysis import Facts
+from unitscope.index.analysis.analysis import Analysis
 from unitscope.index.store.store import Store
 
 
@@ -22,7 +22,7 @@ def store(made):
 
 @pytest.fixture
 def facts(store):
-    return Facts(store)
+    return Analysis(store)
 
 
 WHERE = {
@@ -101,7 +101,7 @@ def test_ranks_that_would_read_too_much_come_from_the_stored_patches(facts, made
         if not made.failed[image]
     }
     monkeypatch.setattr(image_units, "RANK_BYTES", 0)
-    told, bounded = 0, Facts(store)
+    told, bounded = 0, Analysis(store)
     for image, units in exact.items():
         few = itertools.chain(*(units for _, units in bounded.image_units.of(image, layer=None, k=8)))
         for one, other in zip(few, units, strict=True):

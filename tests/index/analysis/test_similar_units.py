@@ -8,7 +8,7 @@ import pytest
 from altered_stores import altered, peculiar
 from unitscope.common.errors import LayerError
 from unitscope.index.analysis import similar_units
-from unitscope.index.analysis.analysis import Facts
+from unitscope.index.analysis.analysis import Analysis
 from unitscope.index.store.store import Store
 
 LAYERS = {"features.0": 0, "block.1:0": 1, "head": 2}
@@ -21,7 +21,7 @@ def made(synthetic, tmp_path_factory):
 
 @pytest.fixture
 def similar(made):
-    return Facts(Store.open(made.url)).similar
+    return Analysis(Store.open(made.url)).similar
 
 
 def slowly(values, unit):
@@ -114,5 +114,5 @@ def test_unknown_units_are_refused(similar):
 
 def test_a_store_of_failed_images_has_no_similar_units(synthetic, tmp_path):
     made = synthetic.make_store(tmp_path / "store", images=5, failed=range(5))
-    found = Facts(Store.open(made.url)).similar.of("features.0", 3)
+    found = Analysis(Store.open(made.url)).similar.of("features.0", 3)
     assert (len(found.units), found.images, found.varies) == (0, 0, False)

@@ -1,10 +1,10 @@
-"""Facts about units against plain loops over the maxima."""
+"""Analysis about units against plain loops over the maxima."""
 
 import numpy as np
 import pytest
 from altered_stores import altered, peculiar, relabel
 from unitscope.common.errors import FilterError, LayerError
-from unitscope.index.analysis.analysis import Facts
+from unitscope.index.analysis.analysis import Analysis
 from unitscope.index.analysis.unit_order import UnitQuery, choose
 from unitscope.index.analysis.units import RANKED
 from unitscope.index.store.store import Store
@@ -24,7 +24,7 @@ def store(made):
 
 @pytest.fixture(scope="module")
 def units(store):
-    return Facts(store).units
+    return Analysis(store).units
 
 
 def ranked(made, number, unit, mask=None):
@@ -119,7 +119,7 @@ def test_classes_of_a_unit(units, made, layer):
 
 def test_units_without_labels_have_no_classes(synthetic, tmp_path):
     made = altered(synthetic, tmp_path / "store", lambda made: relabel(made, [None] * 200))
-    units = Facts(Store.open(made.url)).units
+    units = Analysis(Store.open(made.url)).units
     assert units.classes("features.0", 3) == []
     assert set(units.layer("features.0").labels) == {None}
     assert units.layer("features.0").ranked["selectivity"] == 0
@@ -180,7 +180,7 @@ def test_dead_units_are_those_never_above_zero(units):
 
 def test_units_without_any_value_fail_every_condition(synthetic, tmp_path):
     made = synthetic.make_store(tmp_path / "store", images=5, failed=range(5))
-    found = Facts(Store.open(made.url)).units.layer("features.0")
+    found = Analysis(Store.open(made.url)).units.layer("features.0")
     for query in QUERIES[1:]:
         assert choose(found, UnitQuery(**query)).tolist() == []
     assert choose(found, UnitQuery(sort="max")).tolist() == list(range(40))

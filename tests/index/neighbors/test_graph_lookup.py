@@ -12,9 +12,9 @@ from unitscope.index.neighbors.choice import AnnChoice
 from unitscope.index.neighbors.exact import distances
 from unitscope.index.neighbors.graph import NEIGHBOURS, RANKED
 from unitscope.index.neighbors.graph_files import DISTANCES_FILE, MANIFEST, NEIGHBOURS_FILE
-from unitscope.index.neighbors.graph_lookup import KnnLookup
+from unitscope.index.neighbors.graph_lookup import NeighborGraph
 from unitscope.index.neighbors.graph_table import stored_graph
-from unitscope.index.neighbors.index import Ann
+from unitscope.index.neighbors.index import NeighborIndex
 from unitscope.index.storage.folder import Folder
 
 RANDOM = np.random.default_rng(5)
@@ -27,14 +27,14 @@ def made(path, *, metric="l2", kind="ivf", seed=0):
     folder = Folder(str(path))
     choice = AnnChoice(kind, lists=16, training=1500, dimensions=(24,)) if kind == "ivf" else None
     build(blocks_of(FEATURES, VALID), 24, folder, choice=choice, store="abc", metric=metric, seed=seed)
-    ann = Ann.open(folder)
+    ann = NeighborIndex.open(folder)
     stored_graph(folder, ann, store="abc")
     return folder, ann
 
 
 def opened(path, **options):
     folder, ann = made(path, **options)
-    return KnnLookup.open(folder, ann, store="abc")
+    return NeighborGraph.open(folder, ann, store="abc")
 
 
 @pytest.mark.parametrize("metric", ["l2", "cosine"])
@@ -71,13 +71,13 @@ def test_what_it_does_not_know_is_left_to_a_search(tmp_path):
 def test_a_graph_of_another_store_or_index_is_none(tmp_path):
     folder, ann = made(tmp_path)
     with pytest.raises(StoreNotFoundError, match="another store"):
-        KnnLookup.open(folder, ann, store="def")
+        NeighborGraph.open(folder, ann, store="def")
     build(blocks_of(FEATURES, VALID), 24, folder, store="abc", metric="cosine")
     with pytest.raises(StoreNotFoundError, match="another index"):
-        KnnLookup.open(folder, Ann.open(folder), store="abc")
+        NeighborGraph.open(folder, NeighborIndex.open(folder), store="abc")
     folder.remove(MANIFEST)
     with pytest.raises(StoreNotFoundError, match="unitscope index"):
-        KnnLookup.open(folder, ann, store="abc")
+        NeighborGraph.open(folder, ann, store="abc")
 
 
 @pytest.mark.parametrize("file", [NEIGHBOURS_FILE, DISTANCES_FILE])
@@ -85,7 +85,7 @@ def test_a_file_of_another_size_is_damaged(file, tmp_path):
     folder, ann = made(tmp_path)
     folder.publish(file, folder.read(file)[:-4])
     with pytest.raises(StoreDamagedError, match="size"):
-        KnnLookup.open(folder, ann, store="abc")
+        NeighborGraph.open(folder, ann, store="abc")
 
 
 def test_ids_that_are_none_are_not_given(tmp_path):
@@ -94,23 +94,23 @@ def test_ids_that_are_none_are_not_given(tmp_path):
     ids[3] = 10**6
     folder.publish(NEIGHBOURS_FILE, ids.tobytes())
     with pytest.raises(StoreDamagedError, match="SHA-256"):
-        KnnLookup.open(folder, ann, store="abc")
+        NeighborGraph.open(folder, ann, store="abc")
     manifest = unsealed(folder.read(MANIFEST), MANIFEST)
     manifest["files"][NEIGHBOURS_FILE]["sha256"] = folder.sha256(NEIGHBOURS_FILE)  # as whoever made it would
     folder.publish(MANIFEST, sealed(manifest))
-    graph = KnnLookup.open(folder, ann, store="abc")
+    graph = NeighborGraph.open(folder, ann, store="abc")
     assert graph.find(0, 10) is None and graph.find(0, 3) is not None and graph.find(1, 10) is not None
 
 
 def test_a_graph_that_does_not_say_how_far_its_order_is_exact_is_ranked_anew(tmp_path):
     folder, ann = made(tmp_path)
-    expected = KnnLookup.open(folder, ann, store="abc").find(7, 10)
+    expected = NeighborGraph.open(folder, ann, store="abc").find(7, 10)
     manifest = unsealed(folder.read(MANIFEST), MANIFEST)
     del manifest["ranked"]
     folder.publish(
         MANIFEST, json.dumps(manifest).encode()
     )  # as an earlier release wrote it, without a digest
-    graph = KnnLookup.open(folder, ann, store="abc")
+    graph = NeighborGraph.open(folder, ann, store="abc")
     found = graph.find(7, 10)
     assert graph.ranked == 0
     assert (found.ids == expected.ids).all() and (found.distances == expected.distances).all()

@@ -9,7 +9,7 @@ from unitscope.index.neighbors.exact import nearest
 from unitscope.index.neighbors.graph import NEIGHBOURS, knn_graph
 from unitscope.index.neighbors.graph_files import DISTANCES_FILE, MANIFEST, NEIGHBOURS_FILE
 from unitscope.index.neighbors.graph_table import read_graph, stored_graph
-from unitscope.index.neighbors.index import Ann
+from unitscope.index.neighbors.index import NeighborIndex
 from unitscope.index.storage.folder import Folder
 from unitscope.index.store.store import Store
 from unitscope.index.verify.verify import verify
@@ -22,7 +22,7 @@ IVF = AnnChoice("ivf", lists=32, training=3000, dimensions=(16, 24))
 
 def made(folder, *, metric="l2", choice=IVF, store="abc"):
     build(blocks_of(FEATURES, VALID), 24, folder, choice=choice, store=store, metric=metric)
-    return Ann.open(folder)
+    return NeighborIndex.open(folder)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def test_the_graph_is_used_again_until_the_store_or_the_index_is_another(tmp_pat
     for other, store in ((ann, "def"), (made(folder, metric="cosine"), "abc")):
         with pytest.raises(StoreNotFoundError, match="another"):
             read_graph(folder, other, store=store)
-    graph = stored_graph(folder, Ann.open(folder), store="abc")
+    graph = stored_graph(folder, NeighborIndex.open(folder), store="abc")
     assert graph.metric == "cosine" and (tmp_path / NEIGHBOURS_FILE).stat().st_mtime_ns > written
 
 
@@ -66,14 +66,14 @@ def test_damage_is_found_and_mended(file, synthetic, tmp_path):
     store = synthetic.make_store(tmp_path / "store")
     folder, of = store.folder, Store.open(store.url).manifest.hash
     build(blocks_of(store.feature, ~store.failed), store.feature.shape[1], folder, store=of)
-    graph = stored_graph(folder, Ann.open(folder), store=of)
+    graph = stored_graph(folder, NeighborIndex.open(folder), store=of)
     assert verify(store.url).ok
     data = folder.read(file)
     folder.publish(file, data[: len(data) // 2])
     assert [problem.path for problem in verify(store.url).problems] == [file]
     with pytest.raises(StoreDamagedError):
-        read_graph(folder, Ann.open(folder), store=of)
-    assert same(stored_graph(folder, Ann.open(folder), store=of), graph)
+        read_graph(folder, NeighborIndex.open(folder), store=of)
+    assert same(stored_graph(folder, NeighborIndex.open(folder), store=of), graph)
     assert folder.read(file) == data
     folder.publish(file, bytes([data[0] ^ 1]) + data[1:])
     assert [problem.path for problem in verify(store.url).problems] == [file]

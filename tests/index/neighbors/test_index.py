@@ -11,7 +11,7 @@ from unitscope.index.neighbors import index as ann_module
 from unitscope.index.neighbors.build import blocks_of, build
 from unitscope.index.neighbors.choice import AnnChoice, choose, factory
 from unitscope.index.neighbors.graph import knn_graph
-from unitscope.index.neighbors.index import Ann
+from unitscope.index.neighbors.index import NeighborIndex
 from unitscope.index.storage.folder import Folder
 
 IVF = AnnChoice("ivf", lists=64, training=4096, dimensions=(16, 32, 48))
@@ -38,7 +38,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def ann(folder):
-    return Ann.open(folder, store="abc")
+    return NeighborIndex.open(folder, store="abc")
 
 
 def recall(found, truth):
@@ -111,7 +111,7 @@ def test_cosine_and_the_other_metric(ann, tmp_path):
     scaled = FEATURES * np.random.default_rng(3).uniform(0.1, 10, size=(8000, 1)).astype(np.float32)
     other = Folder(str(tmp_path))
     report = build(blocks_of(scaled, VALID), 48, other, choice=IVF, metric="cosine")
-    cosine = Ann.open(other)
+    cosine = NeighborIndex.open(other)
     assert report.recall >= 0.985 and cosine.metric == "cosine"
     distances, ids = cosine.search(scaled[:200], 10)
     truth, _ = cosine.search(scaled[:200], 10, exact=True)
@@ -128,7 +128,7 @@ def test_queries_far_away_and_duplicates(tmp_path):
     features = np.repeat(make_features(600, 16), 10, axis=0)
     folder = Folder(str(tmp_path))
     build(blocks_of(features), 16, folder, choice=AnnChoice("ivf", 16, 4096, (8, 16)))
-    ann = Ann.open(folder)
+    ann = NeighborIndex.open(folder)
     distances, ids = ann.search(features[:1], 9, exclude=np.array([0]))
     assert (distances == 0).all() and ids.tolist() == [list(range(1, 10))]
     far = np.full((1, 16), 1e6, np.float32)
@@ -142,7 +142,7 @@ def test_few_images(tmp_path, images):
     folder = Folder(str(tmp_path))
     report = build(blocks_of(make_features(images)), 48, folder)
     assert (report.kind, report.recall, report.rows) == ("flat", 1.0, images)
-    ann = Ann.open(folder)
+    ann = NeighborIndex.open(folder)
     distances, ids = ann.search(np.ones((2, 48), np.float32), 3)
     assert (ids >= 0).sum() == 2 * min(images, 3) and distances.dtype == np.float32 and ids.dtype == np.int64
 
@@ -153,7 +153,7 @@ def test_constant_features(tmp_path):
         blocks_of(np.ones((5000, 16), np.float32)), 16, folder, choice=AnnChoice("ivf", 8, 2000, (8, 16))
     )
     assert report.recall == 1.0
-    distances, _ = Ann.open(folder).search(np.ones((1, 16), np.float32), 5)
+    distances, _ = NeighborIndex.open(folder).search(np.ones((1, 16), np.float32), 5)
     assert (distances == 0).all()
 
 
@@ -164,7 +164,7 @@ def test_features_that_are_not_finite_are_left_out(tmp_path):
     folder = Folder(str(tmp_path))
     report = build(blocks_of(features, valid), 48, folder)
     assert (report.images, report.rows, report.left_out) == (100, 97, 2)
-    ids = Ann.open(folder).search(features[:1], 100)[1]
+    ids = NeighborIndex.open(folder).search(features[:1], 100)[1]
     assert sorted(ids[0][ids[0] >= 0]) == [i for i in range(100) if i not in (3, 7, 9)]
 
 
@@ -200,24 +200,24 @@ def test_the_same_seed_gives_the_same_files(tmp_path, folder):
 
 def test_what_is_on_disk_must_fit(tmp_path, folder):
     with pytest.raises(StoreError, match="another sweep"):
-        Ann.open(folder, store="def")
+        NeighborIndex.open(folder, store="def")
     other = Folder(str(tmp_path))
     with pytest.raises(StoreNotFoundError, match="unitscope index"):
-        Ann.open(other)
+        NeighborIndex.open(other)
     build(blocks_of(FEATURES[:5000]), 48, other, choice=AnnChoice("ivf", 16, 2000, (16, 48)))
     index = other.read("ann/index.faiss")
     other.publish("ann/index.faiss", index[: len(index) // 2])
     with pytest.raises(StoreDamagedError, match=r"index\.faiss"):
-        Ann.open(other)
+        NeighborIndex.open(other)
     other.publish("ann/features.f32", b"1234")
     with pytest.raises(StoreDamagedError, match="size"):
-        Ann.open(other)
+        NeighborIndex.open(other)
     other.publish("ann/ann.json", b"{")
     with pytest.raises(StoreDamagedError, match="JSON"):
-        Ann.open(other)
+        NeighborIndex.open(other)
     other.publish("ann/ann.json", b'{"version": 99}')
     with pytest.raises(StoreError, match="version 99"):
-        Ann.open(other)
+        NeighborIndex.open(other)
 
 
 def test_a_build_that_fails_leaves_no_index(tmp_path, folder):
@@ -226,7 +226,7 @@ def test_a_build_that_fails_leaves_no_index(tmp_path, folder):
     with pytest.raises(UsageError):
         build(blocks_of(FEATURES[:100]), 47, other)
     with pytest.raises(StoreNotFoundError):
-        Ann.open(other)
+        NeighborIndex.open(other)
 
 
 def test_the_choice():
@@ -266,7 +266,7 @@ def test_knn_graph(ann):
 def test_in_a_bucket(s3_bucket):
     folder = Folder(s3_bucket)
     build(blocks_of(FEATURES[:5000]), 48, folder, choice=AnnChoice("ivf", 16, 2000, (16, 48)))
-    ann = Ann.open(folder)
+    ann = NeighborIndex.open(folder)
     assert ann.index is not None
     distances, ids = ann.search(FEATURES[:3], 4)
     assert ids[:, 0].tolist() == [0, 1, 2] and (distances[:, 0] == 0).all()
@@ -277,7 +277,7 @@ def test_beyond_the_reach_all_lists_are_searched(tmp_path, monkeypatch):
     features = make_features(6000, 24)
     folder = Folder(str(tmp_path))
     build(blocks_of(features), 24, folder, choice=AnnChoice("ivf", 16, 4096, (8, 16)))
-    ann = Ann.open(folder)
+    ann = NeighborIndex.open(folder)
     far = features[:40] + np.random.default_rng(1).normal(0, 5, (40, 24)).astype(np.float32)
     truth_ids = ann.search(far, 10, exact=True)[1]
     assert [ann.find(query, 10).how for query in far] == ["exact"] * 40
@@ -297,7 +297,7 @@ def test_a_wide_search_keeps_to_the_filter(tmp_path, monkeypatch):
     features = make_features(3000, 16)
     folder = Folder(str(tmp_path))
     build(blocks_of(features), 16, folder, choice=AnnChoice("ivf", 8, 3000, (8,)))
-    ann = Ann.open(folder)
+    ann = NeighborIndex.open(folder)
     for name in ("_ALL_NUMBERS", "_EXACT_NUMBERS"):
         monkeypatch.setattr(ann_module, name, 0)
     far, allowed = np.full(16, 50, np.float32), np.zeros(3000, bool)

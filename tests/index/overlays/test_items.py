@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from unitscope.common.errors import FilterError, UsageError
-from unitscope.index.analysis.analysis import Facts
+from unitscope.index.analysis.analysis import Analysis
 from unitscope.index.overlays.coloring import at_rows
 from unitscope.index.overlays.items import ALIVE, DEAD, ImageItems, UnitItems
 
@@ -13,13 +13,13 @@ ROWS = np.array([3, 3, 0, 7, 150])
 
 @pytest.fixture(scope="module")
 def units(store):
-    facts = Facts(store)
+    facts = Analysis(store)
     return UnitItems(facts.units.layer(LAYER), facts.similar)
 
 
 @pytest.fixture(scope="module")
 def images(store):
-    return ImageItems(store, Facts(store).images)
+    return ImageItems(store, Analysis(store).images)
 
 
 @pytest.mark.parametrize("column", ["label", "loss", "correct", "predicted", "split"])

@@ -9,7 +9,7 @@ from unitscope.index.atlas.atlas import Atlas, list_atlases
 from unitscope.index.atlas.writer import write_atlas
 from unitscope.index.neighbors.build import blocks_of, build
 from unitscope.index.neighbors.graph import knn_graph
-from unitscope.index.neighbors.index import Ann
+from unitscope.index.neighbors.index import NeighborIndex
 from unitscope.index.neighbors.pca import fit_projection
 from unitscope.index.projection.projection import METHODS, MapOptions, project
 from unitscope.index.projection.quality import measure_quality
@@ -34,7 +34,7 @@ CASES = {
 def prepare(features, tmp_path, valid=None):
     folder = Folder(str(tmp_path))
     build(blocks_of(features.astype(np.float32), valid), features.shape[1], folder)
-    ann = Ann.open(folder)
+    ann = NeighborIndex.open(folder)
     return ann.vectors, knn_graph(ann, k=15)
 
 

@@ -9,7 +9,7 @@ from unitscope.index.neighbors.build import blocks_of, build
 from unitscope.index.neighbors.choice import AnnChoice
 from unitscope.index.neighbors.exact import nearest
 from unitscope.index.neighbors.graph import knn_graph
-from unitscope.index.neighbors.index import Ann
+from unitscope.index.neighbors.index import NeighborIndex
 from unitscope.index.neighbors.subset import holding
 from unitscope.index.projection.placement import place, place_features
 from unitscope.index.projection.projection import MapOptions, project
@@ -30,7 +30,7 @@ def ann(tmp_path_factory):
     folder = Folder(str(tmp_path_factory.mktemp("ann")))
     choice = AnnChoice("ivf", lists=16, training=1600, dimensions=(16, 20))
     build(blocks_of(FEATURES, VALID), 20, folder, choice=choice)
-    return Ann.open(folder)
+    return NeighborIndex.open(folder)
 
 
 @pytest.fixture(scope="module")

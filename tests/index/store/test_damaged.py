@@ -12,9 +12,9 @@ import pytest
 from unitscope.common.errors import StoreDamagedError, StoreError, UnitscopeError
 from unitscope.index.format.sealed import sealed, unsealed
 from unitscope.index.neighbors.build import blocks_of, build
-from unitscope.index.neighbors.graph_lookup import KnnLookup
+from unitscope.index.neighbors.graph_lookup import NeighborGraph
 from unitscope.index.neighbors.graph_table import stored_graph
-from unitscope.index.neighbors.index import Ann
+from unitscope.index.neighbors.index import NeighborIndex
 from unitscope.index.storage.folder import Folder
 from unitscope.index.storage.packs import Packs, write_pack
 from unitscope.index.storage.row_file import RowFile
@@ -31,7 +31,7 @@ def made(synthetic, tmp_path):
     store = synthetic.make_store(tmp_path / "store")
     of = Store.open(store.url).manifest.hash
     build(blocks_of(store.feature, ~store.failed), store.feature.shape[1], store.folder, store=of)
-    stored_graph(store.folder, Ann.open(store.folder, store=of), store=of)
+    stored_graph(store.folder, NeighborIndex.open(store.folder, store=of), store=of)
     return store
 
 
@@ -52,8 +52,8 @@ def read_all(url):
     store.errors(9)
     store.thumb(0)
     list(store.features.blocks())
-    ann = Ann.open(store.folder, store=of)
-    KnnLookup.open(store.folder, ann, store=of).find(0, 3)
+    ann = NeighborIndex.open(store.folder, store=of)
+    NeighborGraph.open(store.folder, ann, store=of).find(0, 3)
 
 
 def files_of(made):
@@ -247,8 +247,8 @@ def test_rows_are_read_only_from_a_file_that_is_whole_and_as_it_was(tmp_path):
 
 
 def test_a_graph_that_is_truncated_while_it_is_open_is_an_error(made):
-    ann = Ann.open(made.folder)
-    graph = KnnLookup.open(made.folder, ann, store=Store.open(made.url).manifest.hash)
+    ann = NeighborIndex.open(made.folder)
+    graph = NeighborGraph.open(made.folder, ann, store=Store.open(made.url).manifest.hash)
     os.truncate(Path(made.url) / "knn/neighbours.i32", 0)
     with pytest.raises(StoreDamagedError):
         graph.ids.read(0, 4)

@@ -4,7 +4,7 @@ import pytest
 from killed_builds import files
 from unitscope.common.errors import UsageError
 from unitscope.index.atlas.atlas import Atlas, list_atlases
-from unitscope.index.neighbors.index import Ann
+from unitscope.index.neighbors.index import NeighborIndex
 from unitscope.index.projection.projection import MapOptions
 from unitscope.index.store.store import Store
 from unitscope.jobs.build.atlas import build_atlas
@@ -38,6 +38,6 @@ def test_names_and_what_the_manifest_says(store):
         settings.items()
         >= {"fast": True, "reproducible": True, "neighbours": 7, "sample": 150, "placed": 47}.items()
     )
-    assert Ann.open(folder).index is None and settings["recall"] == 1.0
+    assert NeighborIndex.open(folder).index is None and settings["recall"] == 1.0
     with pytest.raises(UsageError, match="no name for an atlas"):
         build_atlas(store, name="../x")

@@ -164,7 +164,7 @@ def test_neighbours_of_a_vector_are_those_of_its_image_and_the_image(client, mad
 def test_an_answer_states_how_it_was_found(synthetic, kit, tmp_path, monkeypatch):
     from unitscope.index.neighbors import index
     from unitscope.service.queries import neighbors as nearest
-    from unitscope.service.stores.neighbors import Near
+    from unitscope.service.stores.neighbors import Neighbors
 
     made = synthetic.make_store(tmp_path / "store")
     kit.index(made, choice=AnnChoice("ivf", 4, 200, (made.feature.shape[1],)))
@@ -177,7 +177,7 @@ def test_an_answer_states_how_it_was_found(synthetic, kit, tmp_path, monkeypatch
             point = OperatingPoint(30, ann.index.lists, 60, 0.96, reach)
             known = replace(ann, points=(point,), manifest={"recall_at_10": 0.99})
             said = nearest.neighbors_of_image(
-                served, Near(known, None), 1, nearest.Search(**options)
+                served, Neighbors(known, None), 1, nearest.Search(**options)
             ).answer()
             return said.search, said.exact, said.recall, said.recall_of
 

@@ -8,7 +8,7 @@ from email.utils import format_datetime
 import httpx
 import pytest
 from unitscope.common.errors import StorageError, StoreDamagedError, UnitscopeError
-from unitscope.service.client import AsyncClient, Client, Patience, ServiceError
+from unitscope.service.client import AsyncClient, Client, RetryPolicy, ServiceError
 from unitscope.service.client.exchange import KeptAnswers
 from unitscope.service.errors import KINDS, ModelUnavailableError
 
@@ -99,7 +99,7 @@ def test_the_asynchronous_client_asks_again_too(naps):
 def test_it_gives_up_with_the_services_own_words(naps):
     service = Service(*[problem(503, "storage")] * 3)
     with (
-        service.client(patience=Patience(retries=2)) as client,
+        service.client(retry_policy=RetryPolicy(retries=2)) as client,
         pytest.raises(StorageError, match="the detail"),
     ):
         client.store("s").about()

@@ -39,7 +39,7 @@ def test_what_is_no_service_is_said():
             client.stores()
         with pytest.raises(ServiceError, match="no Unitscope service"):
             client.store("a").about()
-        with pytest.raises(ServiceError, match="no picture"):
+        with pytest.raises(ServiceError, match="not a picture"):
             client.store("a").thumb(1)
 
 

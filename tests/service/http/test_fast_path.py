@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from unitscope.index.neighbors.choice import AnnChoice
-from unitscope.service.http.fast_path import NotAtHandError, Quick, plain, whole
-from unitscope.service.schemas.unvalidated import Draft
+from unitscope.service.http.fast_path import FastPath, NotCachedError, plain, whole
+from unitscope.service.schemas.unvalidated import Unvalidated
 
 API = "/api/v1/stores/store"
 PATCHES = f"{API}/layers/features.0/units/3/patches"
@@ -43,7 +43,7 @@ def quick_of(client):
     """The middleware of a client's app."""
     client.get("/livez")
     found = client.app.middleware_stack
-    while not isinstance(found, Quick):
+    while not isinstance(found, FastPath):
         found = found.app
     return found
 
@@ -132,13 +132,13 @@ def test_a_store_that_is_replaced_is_answered_from_anew(synthetic, kit, tmp_path
 
 @pytest.mark.parametrize("path", [*QUICK, f"{PATCHES}?where=loss+%3E+0.5", f"{PATCHES}?quantile=0.3"])
 def test_a_draft_s_json_is_its_model_s(slow, path, monkeypatch):
-    drafts, json = [], Draft.json
+    drafts, json = [], Unvalidated.json
 
     def noted(draft):
         drafts.append(draft)
         return json(draft)
 
-    monkeypatch.setattr(Draft, "json", noted)
+    monkeypatch.setattr(Unvalidated, "json", noted)
     content = slow.get(path).content
     (draft,) = drafts
     assert content == draft.answer().model_dump_json().encode()
@@ -160,6 +160,6 @@ def test_other_queries_are_not_plain(query):
 
 @pytest.mark.parametrize("text", ["", "-1", "+1", "1.0", "1_0", "²", "٣", "11", "0", "9" * 5000])
 def test_other_texts_are_no_numbers(text):
-    with pytest.raises(NotAtHandError):
+    with pytest.raises(NotCachedError):
         whole(text, 1, 10)
     assert whole("7", 1, 10) == 7

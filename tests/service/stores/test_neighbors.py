@@ -8,7 +8,7 @@ import pytest
 from unitscope.index.neighbors.choice import AnnChoice
 from unitscope.index.neighbors.graph_files import MANIFEST, NEIGHBOURS_FILE
 from unitscope.index.neighbors.graph_table import stored_graph
-from unitscope.index.neighbors.index import Ann
+from unitscope.index.neighbors.index import NeighborIndex
 
 API = "/api/v1/stores/store"
 
@@ -26,7 +26,7 @@ def rebuild(kit, made, seed=0):
 
 def join(kit, made):
     """Makes the graph of the index that is there."""
-    stored_graph(made.folder, Ann.open(made.folder), store=kit.hash(made))
+    stored_graph(made.folder, NeighborIndex.open(made.folder), store=kit.hash(made))
 
 
 def asked(client, image=1, **options):

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from unitscope.common.errors import StorageError, StoreDamagedError, StoreNotFoundError
 from unitscope.index.storage.folder import Folder
-from unitscope.service.stores.versioned import Fresh
+from unitscope.service.stores.versioned import Reloading
 
 API = "/api/v1/stores/store"
 
 
 def test_fresh_opens_again_when_the_manifest_changes(tmp_path):
     folder = Folder(str(tmp_path))
-    fresh = Fresh(folder, "m.json", lambda: folder.read("data").decode())
+    fresh = Reloading(folder, "m.json", lambda: folder.read("data").decode())
     write(folder, "one")
     assert (fresh.get().value, fresh.get() is fresh.get()) == ("one", True)
     first = fresh.get().digest
@@ -26,7 +26,7 @@ def test_fresh_opens_again_when_the_manifest_changes(tmp_path):
 def test_fresh_goes_on_while_the_next_one_is_made(tmp_path):
     folder = Folder(str(tmp_path))
     kept, strict = (
-        Fresh(folder, "m.json", lambda: folder.read("data"), keeps=keeps) for keeps in (True, False)
+        Reloading(folder, "m.json", lambda: folder.read("data"), keeps=keeps) for keeps in (True, False)
     )
     write(folder, "one")
     kept.get(), strict.get()
@@ -55,7 +55,7 @@ def test_fresh_never_opens_half_of_two_versions(tmp_path):
             write(folder, "two")  # replaced between reading the data and looking at the manifest again
         return opened[-1]
 
-    fresh = Fresh(folder, "m.json", make)
+    fresh = Reloading(folder, "m.json", make)
     assert (fresh.get().value, opened) == (b"two", [b"one", b"two"])
 
 
@@ -70,7 +70,7 @@ def test_fresh_remembers_a_failure_for_a_moment_only(tmp_path, monkeypatch):
         tries.append(1)
         raise StoreDamagedError("broken")
 
-    fresh = Fresh(folder, "m.json", make)
+    fresh = Reloading(folder, "m.json", make)
     for _ in range(3):
         with pytest.raises(StoreDamagedError):
             fresh.get()
