@@ -54,5 +54,5 @@ def test_every_package_is_in_the_image():
     )
     copied = set(re.findall(r"^COPY (\w+) \w+$", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE))
     kept = set(re.findall(r"^!(\w+)$", (DEPLOY / "Dockerfile.dockerignore").read_text(), re.MULTILINE))
-    assert packages == copied
-    assert packages <= kept
+    assert packages | {"unitscope"} == copied
+    assert copied <= kept

@@ -239,7 +239,7 @@ def test_stores_that_are_none(made, tmp_path):
         Store.open(unfinished.url)
     other = Folder(str(tmp_path / "other"))
     other.publish("holiday.jpg", b"")
-    with pytest.raises(StoreNotFoundError, match="is no store"):
+    with pytest.raises(StoreNotFoundError, match="is not a store"):
         Store.open(other.url)
     newer = Folder(str(tmp_path / "newer"))
     text = made.folder.read("manifest.json").decode()

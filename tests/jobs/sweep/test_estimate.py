@@ -156,7 +156,7 @@ def test_several_paths_and_json(config, tmp_path, monkeypatch, capsys):
     assert found["read"]["output"]["task"] == "classification"
     assert main(arguments) == 0
     said = capsys.readouterr().out
-    assert "finished already" in said
+    assert "already finished" in said
     assert "2 of 2 labels are classes of the model" in said
     assert main(["sweep", "data/*", "out", "--model", "net.py:net@random", "--workers", "0"]) == 1
     assert "another DATA" in capsys.readouterr().err
