@@ -94,32 +94,17 @@ class Columns:
         """Return a column of a row group, cached."""
         return self._cache.column(group, name)
 
-    def column_at_hand(self, group: RowGroup, name: str) -> HeldColumn | None:
-        """Return the same, None where it would have to be read."""
-        return self._cache.columns_at_hand([(group, name)])[0]
-
     def values_at(self, names: Sequence[str], rows: Sequence[int]) -> list[list[Any]]:
         """Return the values of some columns at some rows, any order, in their order, as Python's own.
 
         Reads the row groups that hold them. For few rows: no array is made on the way.
         """
-        found = self._values(names, rows, read=True)
-        assert found is not None
-        return found
-
-    def values_at_hand(self, names: Sequence[str], rows: Sequence[int]) -> list[list[Any]] | None:
-        """Return the same, None where something would have to be read."""
-        return self._values(names, rows, read=False)
-
-    def _values(self, names: Sequence[str], rows: Sequence[int], *, read: bool) -> list[list[Any]] | None:
-        everywhere = self._cache.whole_at_hand(self._paths, names)
+        everywhere = self._cache.held_whole(self._paths, names)
         if None not in everywhere:
             return [column.at(rows) for column in everywhere if column is not None]
         placed = list(self._placed(rows))
         wanted = [(group, name) for group, _ in placed for name in names]
-        held = self._cache.columns_at_hand(wanted)
-        if not read and None in held:
-            return None
+        held = self._cache.held_columns(wanted)
         columns = iter(
             self.column(*one) if column is None else column for one, column in zip(wanted, held, strict=True)
         )

@@ -100,7 +100,7 @@ class FileCache:
         key = (group.path, group.number, name)
         return self._columns.get(key, lambda: self._read_one(group, name), _bytes)
 
-    def columns_at_hand(self, wanted: Iterable[tuple[RowGroup, str]]) -> list[HeldColumn | None]:
+    def held_columns(self, wanted: Iterable[tuple[RowGroup, str]]) -> list[HeldColumn | None]:
         """Return some columns of row groups by name, each where it is in memory."""
         return self._columns.held_all([(group.path, group.number, name) for group, name in wanted])
 
@@ -135,7 +135,7 @@ class FileCache:
         for name, column in zip(names, columns, strict=True):
             self._columns.keep((paths[0], _ALL_GROUPS, name), column, column.bytes)
 
-    def whole_at_hand(self, paths: Sequence[str], names: Sequence[str]) -> list[HeldColumn | None]:
+    def held_whole(self, paths: Sequence[str], names: Sequence[str]) -> list[HeldColumn | None]:
         """Return some columns of all row groups by name, each where it is in memory."""
         return self._columns.held_all([(paths[0], _ALL_GROUPS, name) for name in names])
 

@@ -47,10 +47,6 @@ class NeighborGraph:
             file.check(record_of(manifest, name, MANIFEST)[1], size=4 * ann.images * k)
         return NeighborGraph(ann, ids, gaps, k, min(ranked, k), recall)
 
-    def at_hand(self, k: int) -> bool:
-        """Return whether `find` reads no features, or only such as are taken to be in memory."""
-        return k <= self.ranked or self.ann.in_memory
-
     def find(self, image_id: int, k: int) -> Found | None:
         """Return the k nearest of an image that has a feature, itself left out, as `NeighborIndex.find` gives them.
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from ...common.errors import StoreError, StoreNotFoundError, UsageError
 from ..format.sealed import unsealed
+from ..storage.cached_only import refuse_if_cached_only
 from ..storage.damaged import reading
 from ..storage.folder import Folder, MissingFileError
 from ..storage.memory_map import map_array
@@ -170,18 +171,6 @@ class NeighborIndex:
             self.index, queries[0], k, point, left_out=exclude, allowed=allowed
         )
 
-    def find_within_reach(self, query: np.ndarray, k: int, *, exclude: int = -1) -> Found | None:
-        """Do the same as `find`; None where that would take longer: the index is not enough, or the features may lie
-        on the disk.
-
-        query: (width,) float32, finite.
-        """
-        point = self.point(k)
-        if point is None or self.index is None or not self.in_memory:
-            return None
-        among = self._candidates(self.index, query[None], point.candidates, point.probes)[0]
-        return self._within(query, k, among, exclude, point.reach)
-
     def is_exact(self, k: int, *, metric: Metric | None = None, allowed: np.ndarray | None = None) -> bool:
         """Return whether `search` compares every image unasked: the index cannot answer this, or few images are
         allowed.
@@ -203,6 +192,7 @@ class NeighborIndex:
         allowed: np.ndarray | None,
         exclude: np.ndarray | None,
     ) -> tuple[np.ndarray, np.ndarray]:
+        refuse_if_cached_only()
         among = None if allowed is None else np.flatnonzero(allowed)
         return nearest(self.vectors, queries, k, metric=metric, among=among, exclude=exclude)
 
@@ -250,6 +240,7 @@ class NeighborIndex:
         """Return where nothing is known of the recall: every image is compared or, where those are too many, more
         candidates
         from all lists."""
+        refuse_if_cached_only()
         images = self.images if allowed is None else int(np.count_nonzero(allowed))
         if images * self.vectors.features.shape[1] <= _ALL_NUMBERS:
             found, ids = self._exactly(query[None], k, self.metric, allowed, np.array([left_out]))

@@ -5,6 +5,8 @@ from collections.abc import Callable, Hashable, Iterable
 from threading import Lock
 from typing import Any, TypeVar
 
+from .cached_only import refuse_if_cached_only
+
 T = TypeVar("T")
 
 
@@ -25,13 +27,18 @@ class ByteCache:
     def reads(self) -> tuple[int, int]:
         return self._hits, self._misses
 
-    def get(self, key: Hashable, make: Callable[[], T], size: Callable[[T], int]) -> T:
+    def get(self, key: Hashable, make: Callable[[], T], size: Callable[[T], int], *, reads: bool = True) -> T:
         """Return the value of `key`, made by `make` where it is not held; two threads may make the same value at
         once.
+
+        reads: whether `make` reads a file or computes for long; then it is not called where reads are cache-only.
+        Raises NotCachedError there.
         """
         held = self.held(key)
         if held is not None:
             return held[0]
+        if reads:
+            refuse_if_cached_only()
         with self._lock:
             self._misses += 1
         value = make()

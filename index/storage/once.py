@@ -6,6 +6,7 @@ from threading import Lock
 from typing import Any, TypeVar
 
 from .cache import ByteCache
+from .cached_only import refuse_if_cached_only
 
 T = TypeVar("T")
 
@@ -34,6 +35,7 @@ class OnceCache:
         held = self._cache.held(key)
         if held is not None:
             return held[0]
+        refuse_if_cached_only()
         with self._lock:
             waited_for = self._making.get(key)
             ours: Future[T] = Future()

@@ -10,6 +10,7 @@ from time import monotonic
 import numpy as np
 
 from ...common.errors import StorageError, UnitscopeError
+from .cached_only import refuse_if_cached_only
 from .watched_file import WatchedFile
 
 WAIT_SECONDS = 20.0
@@ -44,6 +45,7 @@ class RowFile:
         start, stop, step = rows.indices(len(self))
         if step != 1:
             return self.take(np.arange(start, stop, step))
+        refuse_if_cached_only()
         self._await()
         return self._file.read_array(start, max(0, stop - start), self.shape[1], np.float32)
 
@@ -51,6 +53,7 @@ class RowFile:
         """Return (…, width) float32, the rows of these numbers. Raises StoreDamagedError, StorageError."""
         if axis:
             raise ValueError("only whole rows are read")
+        refuse_if_cached_only()
         self._await()
         found = np.empty((*ids.shape, self.shape[1]), np.float32)
         rows = ids.ravel().tolist()

@@ -52,11 +52,6 @@ class ImageReader:
         names = list(names) if names is not None else self.columns.schema.names
         return _rows(names, self.columns.values_at(names, list(map(self.checked, ids))))
 
-    def at_hand(self, ids: Sequence[int], names: Sequence[str]) -> list[dict[str, Any]] | None:
-        """Do the same as `at`; None where something would have to be read."""
-        values = self.columns.values_at_hand(names, list(map(self.checked, ids)))
-        return None if values is None else _rows(names, values)
-
     def hold(self, names: Sequence[str]) -> None:
         """Read columns ahead, in a store that is not too large."""
         if self.count <= _KEPT_IMAGES:

@@ -44,6 +44,7 @@ from ..format.schema import (
 )
 from ..labels.columns import LABELS, LIST_COLUMNS, has_label_lists
 from ..stats.topk import TopK
+from ..storage.cached_only import refuse_if_cached_only
 from ..storage.damaged import reading
 from ..storage.folder import Folder
 from ..storage.hashed_file import PartRecord
@@ -153,14 +154,11 @@ class Store:
             stored = self._units.top_among(number, unit, k, self.mask(where))
         return self.top_from_maxima(layer, unit, k=k, where=where) if stored is None else stored
 
-    def top_at_hand(self, layer: str, unit: int, *, k: int) -> list[Patch] | None:
-        """Do the same as `top` of all images; None where something would have to be read. Raises LayerError."""
-        return self._units.top_at_hand(self._layers.with_unit(layer, unit), unit, k)
-
     def top_from_maxima(
         self, layer: str, unit: int, *, k: int, where: Filter | str | None = None
     ) -> list[Patch]:
         """Do the same as `top`, always from the maxima."""
+        refuse_if_cached_only()
         number = self._layers.with_unit(layer, unit)
         mask = None if where is None else self.mask(where)
         return self._patches_of(number, [unit], self._maxima_reader(number).strongest(unit, k, mask))
@@ -266,10 +264,6 @@ class Store:
     def hold_images(self, columns: Sequence[str]) -> None:
         """Read some columns of images/ ahead, so that rows of them are quicker: for who will ask for many."""
         self._images.hold(columns)
-
-    def images_at_hand(self, ids: Sequence[int], columns: Sequence[str]) -> list[dict[str, Any]] | None:
-        """Do the same as `images_at`; None where something would have to be read."""
-        return self._images.at_hand(ids, columns)
 
     def image(self, image_id: int) -> dict[str, Any]:
         """Return the row of images/. Raises UsageError for an id that is none."""

@@ -83,12 +83,6 @@ class UnitReader:
             return None
         return kept[:k]
 
-    def top_at_hand(self, number: int, unit: int, k: int) -> list[Patch] | None:
-        """Do the same as `top`; None also where something would have to be read."""
-        group, place = self._place(number, unit)
-        top, images = (self._columns.column_at_hand(group, name) for name in ("top", "images"))
-        return None if top is None or images is None else self._top(top, images, place, k)
-
     def _top(self, top: HeldColumn, images: HeldColumn, place: int, k: int) -> list[Patch] | None:
         patches = self._patches(top, place, k)
         if len(patches) < k and len(patches) < images.at([place])[0]:

@@ -1,48 +1,34 @@
-"""FastPath ways to the answers that are asked for most: a unit's strongest patches, an image's nearest neighbours."""
-
-from typing import TypeVar
+"""Fast routes for the answers that are asked for most: a unit's strongest patches, an image's nearest neighbours."""
 
 from fastapi import Request, Response
 
-from ..http.fast_path import FastRoute, NotCachedError, whole
-from ..http.responses import answer_at_hand
+from ..http.fast_path import FastRoute, whole
+from ..http.responses import answer, answer_from
 from ..params.common import LARGEST_NUMBER, MOST
-from ..queries.neighbors import Search, neighbors_at_hand
-from ..queries.patches import PatchQuery, patches_at_hand
-from ..stores.registry import Registry, ServedStore
+from ..queries.neighbors import Search, neighbors_of_image
+from ..queries.patches import PatchQuery, patches
+from ..stores.registry import ServedStore
 
-T = TypeVar("T")
 Texts = dict[str, str]
 
 
 def _patches(request: Request, path: Texts, query: Texts) -> Response:
     asked = PatchQuery(path["layer"], whole(path["unit"], 0, LARGEST_NUMBER), _k(query, PatchQuery.k))
-    served = _served(request, path)
-    return answer_at_hand(request, served, lambda: _at_hand(patches_at_hand(served, asked)))
+    return answer(request, path["store"], lambda served: patches(served, asked))
 
 
 def _neighbors(request: Request, path: Texts, query: Texts) -> Response:
-    image, k = whole(query.get("image", ""), 0, LARGEST_NUMBER), _k(query, Search.k)
-    served = _served(request, path)
-    near = _at_hand(served.near_at_hand())
-    return answer_at_hand(
-        request, served, lambda: _at_hand(neighbors_at_hand(served, near.value, image, k)), near
+    image, search = whole(query.get("image", ""), 0, LARGEST_NUMBER), Search(_k(query, Search.k))
+    return answer_from(
+        request,
+        path["store"],
+        ServedStore.near,
+        lambda served, near: neighbors_of_image(served, near, image, search),
     )
-
-
-def _served(request: Request, path: Texts) -> ServedStore:
-    registry: Registry = request.app.state.registry
-    return _at_hand(registry.at_hand(path["store"])).value
 
 
 def _k(query: Texts, default: int) -> int:
     return whole(query["k"], 1, MOST) if "k" in query else default
-
-
-def _at_hand(found: T | None) -> T:
-    if found is None:
-        raise NotCachedError
-    return found
 
 
 FAST_ROUTES = [

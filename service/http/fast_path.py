@@ -1,7 +1,7 @@
 """ASGI middleware that answers from memory, on the event loop, what is asked for most: a tenth of a millisecond.
 
-A shortcut never answers anything that its route would not answer with the same bytes: whatever is not plain (another
-parameter, something to read, a failure) goes on to the route, in its thread.
+It runs the route's own query with cache-only reads. Whatever is not plain (another parameter, something to read, a
+failure) goes on to the route, in its thread.
 """
 
 import re
@@ -12,14 +12,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ...index.storage.cached_only import NotCachedError, cached_only
 from ..telemetry import note_route
 from .layer_paths import plain_name
 
 _PARAMETER = re.compile(r"([a-z_]{1,20})=([A-Za-z0-9_.]{1,100})")
-
-
-class NotCachedError(Exception):
-    """The answer is not in memory, or takes longer than the event loop may be held up."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +58,8 @@ class FastPath:
                 continue
             try:
                 named = {key: plain_name(value) for key, value in found.groupdict().items()}
-                response = shortcut.make(Request(scope), named, query)
+                with cached_only():
+                    response = shortcut.make(Request(scope), named, query)
             except Exception:  # noqa: BLE001 - the route fails in the same way, and says so
                 return None
             note_route(shortcut.route)

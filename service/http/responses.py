@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from ...common.errors import StorageError, StoreError, UnitscopeError
+from ...index.storage.cached_only import must_be_cached
 from ..schemas import arrow as arrow_answers
 from ..schemas.stores import Table
 from ..schemas.unvalidated import Unvalidated
@@ -54,18 +55,6 @@ def answer_from(
     return _respond(
         request, store, part, lambda served, value: (_encoded(make(served, value), form), form), form=form
     )
-
-
-def answer_at_hand(
-    request: Request, served: ServedStore, make: Callable[[], Content], used: Version[Any] | None = None
-) -> Response:
-    """Do the same as `answer_from`, from what is in memory alone: nothing that is replaced meanwhile can come into it.
-
-    used: the version of a part of the store that `make` uses.
-    """
-    form = _form(request)
-    part = used or _nothing(served)
-    return _response(request, served, part, lambda: (_encoded(make(), form), form), form)
 
 
 def answer_now(request: Request, content: BaseModel) -> Response:
@@ -111,6 +100,8 @@ def consistent(request: Request, store: str, make: Callable[[ServedStore], T]) -
     Made again where the store was replaced meanwhile: then its files may have been those of two versions.
     """
     registry: Registry = request.app.state.registry
+    if must_be_cached():  # no file is read, so nothing of another version can be in it
+        return make(registry.get(store).value)
     for _ in range(_TRIES):
         served = registry.get(store)
         try:
@@ -167,7 +158,7 @@ def _response(
     if form is None or request.method != "GET":
         data, kind = make()
     else:
-        data, kind = served.answers.get(etag, make, _size)
+        data, kind = served.answers.get(etag, make, _size, reads=False)
     if "*" in known:
         return Response(status_code=304, headers=headers)
     return Response(data, media_type=kind, headers=headers)

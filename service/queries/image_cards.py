@@ -1,6 +1,6 @@
 """What every answer tells of the images it shows, kept: of the images that people look at some are in most answers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ..stores.registry import ServedStore
@@ -8,8 +8,6 @@ from .stores import fact_columns, image_facts
 
 _BYTES = 900
 """Of what is kept of an image, besides its uri."""
-
-Read = Callable[[Sequence[int], Sequence[str]], list[dict[str, Any]] | None]
 
 
 class Shown(NamedTuple):
@@ -31,26 +29,11 @@ def _columns(served: ServedStore) -> tuple[str, ...]:
 
 def shown(served: ServedStore, ids: Sequence[int]) -> list[Shown]:
     """Return those of some images. Raises UsageError for an id that is none."""
-    found = _shown(served, ids, served.store.images_at)
-    assert found is not None
-    return found
-
-
-def shown_at_hand(served: ServedStore, ids: Sequence[int]) -> list[Shown] | None:
-    """Return the same, None where something would have to be read."""
-    return _shown(served, ids, served.store.images_at_hand)
-
-
-def _shown(served: ServedStore, ids: Sequence[int], read: Read) -> list[Shown] | None:
     known = served.shown.held_all(ids)
     missing = [image_id for image_id, one in zip(ids, known, strict=True) if one is None]
-    if missing:
-        rows = read(missing, _columns(served))
-        if rows is None:
-            return None
-        made = {row["image_id"]: Shown(image_facts(served, row), row["width"], row["height"]) for row in rows}
-        served.shown.keep_all(
-            (image_id, one, _BYTES + len(one.facts["uri"])) for image_id, one in made.items()
-        )
-        return [made[image_id] if one is None else one for image_id, one in zip(ids, known, strict=True)]
-    return known
+    if not missing:
+        return known
+    rows = served.store.images_at(missing, _columns(served))
+    made = {row["image_id"]: Shown(image_facts(served, row), row["width"], row["height"]) for row in rows}
+    served.shown.keep_all((image_id, one, _BYTES + len(one.facts["uri"])) for image_id, one in made.items())
+    return [made[image_id] if one is None else one for image_id, one in zip(ids, known, strict=True)]

@@ -12,7 +12,7 @@ from ..schemas.unvalidated import Unvalidated
 from ..stores.neighbors import Neighbors
 from ..stores.registry import ServedStore
 from ..telemetry import searched
-from .image_cards import Shown, shown, shown_at_hand
+from .image_cards import Shown, shown
 from .stores import check_image, provenance_of
 
 _MEASURED = 10
@@ -78,24 +78,6 @@ def neighbors(
     )
     images = shown(served, _ids(found))
     return _draft(served, Neighbors(ann, None), search, found, images, image_id=image_id, space=space)
-
-
-def neighbors_at_hand(
-    served: ServedStore, near: Neighbors, image_id: int, k: int
-) -> Unvalidated[NeighborsAnswer] | None:
-    """Do the same as `neighbors_of_image`; None where that takes long, where something would have to be read, and for
-    no image.
-    """
-    vectors, search = near.ann.vectors, Search(k)
-    if not (0 <= image_id < served.store.images_count and vectors.valid[image_id]):
-        return None
-    found = _known(near, image_id, search) if near.graph is not None and near.graph.at_hand(k) else None
-    if found is None:
-        found = near.ann.find_within_reach(vectors.features[image_id], k, exclude=image_id)
-    images = None if found is None else shown_at_hand(served, _ids(found))
-    if found is None or images is None:
-        return None
-    return _draft(served, near, search, found, images, image_id=image_id, space="features")
 
 
 def _known(near: Neighbors, image_id: int, search: Search) -> Found | None:

@@ -8,7 +8,7 @@ from ..schemas.units import PatchesAnswer
 from ..schemas.unvalidated import Unvalidated
 from ..stores.registry import ServedStore
 from ..stores.urls import crop_address, pixels_address
-from .image_cards import Shown, shown, shown_at_hand
+from .image_cards import Shown, shown
 from .stores import number, provenance_of
 
 
@@ -38,20 +38,6 @@ def patches(served: ServedStore, query: PatchQuery) -> Unvalidated[PatchesAnswer
         )
     pictured = shown(served, [patch.image_id for patch in found])
     return _draft(served, query, images, _patches(served, found, pictured, first))
-
-
-def patches_at_hand(served: ServedStore, query: PatchQuery) -> Unvalidated[PatchesAnswer] | None:
-    """Return the same of the strongest of all images; None where something would have to be read or computed."""
-    if query.where or query.quantile is not None:
-        return None
-    store = served.store
-    found = store.top_at_hand(query.layer, query.unit, k=query.k)
-    if found is None:
-        return None
-    pictured = shown_at_hand(served, [patch.image_id for patch in found])
-    if pictured is None:
-        return None
-    return _draft(served, query, _ok(served), _patches(served, found, pictured, 1))
 
 
 def _ok(served: ServedStore) -> int:

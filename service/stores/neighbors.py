@@ -35,12 +35,6 @@ class NeighborsOpener:
         except UnitscopeError:
             return _joined(ann, None)
 
-    def at_hand(self, ann: Version[NeighborIndex]) -> Version[Neighbors] | None:
-        """Return the same where nothing has to be opened."""
-        graph = self._graph_of(ann.value)
-        opened = graph.at_hand
-        return _joined(ann, opened) if opened is not None or graph.is_missing else None
-
     def _graph_of(self, ann: NeighborIndex) -> Reloading[NeighborGraph]:
         with self._lock:
             if self._graph is None or self._graph[0] is not ann:

@@ -28,6 +28,7 @@ from ...index.neighbors.index import MANIFEST as ANN_MANIFEST
 from ...index.neighbors.pixel_space import pixel_folder
 from ...index.overlays.overlays import Overlays
 from ...index.storage.cache import ByteCache
+from ...index.storage.cached_only import refuse_if_cached_only
 from ...index.storage.folder import Folder
 from ...index.storage.once import OnceCache
 from ...index.store.store import Store
@@ -108,11 +109,6 @@ class ServedStore:
     def near(self) -> Version[Neighbors]:
         """Return the same, for images of the store: with the graph that knows their neighbours. Raises as `ann`."""
         return self._near.of(self.ann())
-
-    def near_at_hand(self) -> Version[Neighbors] | None:
-        """Return the same where that is already open."""
-        ann = self._ann.at_hand
-        return None if ann is None else self._near.at_hand(ann)
 
     def pixels(self) -> Version[NeighborIndex]:
         """Return the index over pixels (index/neighbors/pixel_space.py). Raises StoreNotFoundError with the command."""
@@ -202,6 +198,7 @@ class ServedStore:
 
     def _exactly(self) -> NeighborIndex:
         """Return exact search over the features themselves, held in memory."""
+        refuse_if_cached_only()
         with self._lock:
             if self._exact is None:
                 reader = self.store.features
@@ -247,11 +244,6 @@ class Registry:
     def names(self) -> list[str]:
         """Return them in the order in which they were given."""
         return list(self._stores)
-
-    def at_hand(self, name: str) -> Version[ServedStore] | None:
-        """Return what `get` would give, where that is open already."""
-        fresh = self._stores.get(name)
-        return None if fresh is None else fresh.at_hand
 
     def get(self, name: str) -> Version[ServedStore]:
         """Return the store as it is now. Raises NotFoundError, and StorageError where it cannot be read any more."""

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any, Generic, TypeVar
 
-from ...common.errors import StorageError, UnitscopeError
+from ...common.errors import StorageError, StoreNotFoundError, UnitscopeError
+from ...index.storage.cached_only import NotCachedError, must_be_cached
 from ...index.storage.folder import Folder, MissingFileError
 
 T = TypeVar("T")
@@ -49,23 +50,17 @@ class Reloading(Generic[T]):
         self._lock = Lock()
 
     @property
-    def at_hand(self) -> Version[T] | None:
-        """The newest version where that is open already, of a local folder: `get` would give it at once."""
-        held = self._held
-        return held if held is not None and self._local is not None and held.stamp == self._stamp() else None
-
-    @property
     def is_open(self) -> bool:
         """Whether there is a version to answer from without opening one."""
         return self._held is not None
 
-    @property
-    def is_missing(self) -> bool:
-        """Whether there is no manifest, and nothing that was opened by an earlier one."""
-        return self._held is None and self._stamp() is None
-
     def get(self) -> Version[T]:
-        """Return the newest version. Raises StoreNotFoundError without one, and whatever opening raises."""
+        """Return the newest version. Raises StoreNotFoundError without one, and whatever opening raises.
+
+        Where reads are cache-only: NotCachedError where it would have to be opened, or is in a bucket.
+        """
+        if must_be_cached():
+            return self._cached()
         held, stamp = self._held, self._stamp()
         if held is not None and (held.stamp == stamp or (stamp is None and self._keeps)):
             return held
@@ -83,6 +78,14 @@ class Reloading(Generic[T]):
                 self._failed = (stamp, time.monotonic(), error)
                 raise
             return self._held
+
+    def _cached(self) -> Version[T]:
+        held, stamp = self._held, None if self._local is None else self._stamp()
+        if held is not None and held.stamp == stamp:
+            return held
+        if held is None and stamp is None and self._local is not None:
+            raise StoreNotFoundError(f"there is no {self._local}")
+        raise NotCachedError
 
     def _open(self) -> Version[T]:
         """Open between two readings of one and the same manifest, so never half of two versions."""

@@ -15,6 +15,7 @@ from unitscope.index.neighbors.graph_files import DISTANCES_FILE, MANIFEST, NEIG
 from unitscope.index.neighbors.graph_lookup import NeighborGraph
 from unitscope.index.neighbors.graph_table import stored_graph
 from unitscope.index.neighbors.index import NeighborIndex
+from unitscope.index.storage.cached_only import cached_only
 from unitscope.index.storage.folder import Folder
 
 RANDOM = np.random.default_rng(5)
@@ -47,7 +48,8 @@ def test_they_are_those_of_an_exact_search(metric, tmp_path):
             assert found.how == "graph" and found.ids.tolist() == ids[0].tolist()
             assert found.distances.tobytes() == gaps[0].tobytes()
     assert graph.k == NEIGHBOURS and graph.recall == 1.0
-    assert graph.at_hand(1) and graph.at_hand(NEIGHBOURS)
+    with cached_only():
+        assert graph.find(OWN[0], 1) and graph.find(OWN[0], NEIGHBOURS)
 
 
 def test_those_of_an_approximate_graph_are_in_the_order_of_exact_distances(tmp_path, monkeypatch):

@@ -12,6 +12,7 @@ from unitscope.index.neighbors.build import blocks_of, build
 from unitscope.index.neighbors.choice import AnnChoice, choose, factory
 from unitscope.index.neighbors.graph import knn_graph
 from unitscope.index.neighbors.index import NeighborIndex
+from unitscope.index.storage.cached_only import NotCachedError, cached_only
 from unitscope.index.storage.folder import Folder
 
 IVF = AnnChoice("ivf", lists=64, training=4096, dimensions=(16, 32, 48))
@@ -288,8 +289,10 @@ def test_beyond_the_reach_all_lists_are_searched(tmp_path, monkeypatch):
     ids = ann.search(far, 10)[1]
     assert (ids[:, :, None] == truth_ids[:, None]).any(axis=2).mean() > 0.99
     assert all((one.ids == ids[row]).all() for row, one in enumerate(found))
-    assert ann.find_within_reach(far[0], 10) is None
-    near = ann.find_within_reach(features[3], 10, exclude=3)
+    with cached_only():
+        near = ann.find(features[3], 10, exclude=3)
+        with pytest.raises(NotCachedError):
+            ann.find(far[0], 10)
     assert near.how == "index" and (near.ids == ann.find(features[3], 10, exclude=3).ids).all()
 
 

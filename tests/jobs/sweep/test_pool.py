@@ -76,7 +76,9 @@ def test_a_shard_lets_go_of_its_pixels_batch_by_batch(material, tmp_path, monkey
     monkeypatch.setattr("unitscope.jobs.planning.plan.SHARDS_WANTED", 1)
     config, model, shards = planned(material, tmp_path / "large")
     with LocalPool(config, model, lanes=1) as pool:
-        records = list(pool.map("sweep", range(shards)))  # as they end: a small one may end before a large one
+        records = list(
+            pool.map("sweep", range(shards))
+        )  # as they end: a small one may end before a large one
     assert max(record.images for record in records) == 128
     assert most[0] <= 2 * config.batch_size
 

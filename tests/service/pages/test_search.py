@@ -66,7 +66,7 @@ def test_a_unit_of_no_layer_is_offered_in_every_layer_that_has_it(client):
     assert f'href="{S}/images/16"' in text
 
 
-def test_the_header_knows_the_layer_at_hand(client):
+def test_the_header_knows_the_layer_of_the_page(client):
     for path in ("layers/head", "units/head/1"):
         assert '<input type="hidden" name="at" value="head">' in client.get(f"{S}/{path}").text
     assert 'name="at"' not in client.get(f"{S}/images/4").text
