@@ -71,8 +71,7 @@ def feature_named(
     network: nn.Module, input_size: tuple[int, int], name: str, *, device: torch.device | str = "cpu"
 ) -> Feature:
     """Return the feature that `name` gives: a layer's name for its output, `input:` and a module's name for its input
-    (of
-    call i with `:i`), or `output` for the network's own output.
+    (of call i with `:i`), or `output` for the network's own output.
 
     Maps and tokens are averaged over their positions. Raises LayerError where there is no such thing.
     """

@@ -131,8 +131,7 @@ class Interventions:
         disturb: Key | None = None,
     ) -> Tensor:
         """Return the output, while the inputs of `calls` are copied to `keep`, those in `put` are put in, or noise is
-        added to
-        what call `disturb` returns.
+        added to what call `disturb` returns.
         """
         starts: Counter[str] = Counter()
         ends: Counter[str] = Counter()

@@ -200,8 +200,7 @@ class Classifier:
 
     def _fits(self, height: int, width: int, *, constant: bool) -> bool:
         """Return whether this can be a grid of the input, where one input size is all the evidence: its strides are
-        whole and
-        equal, or it was met before; and it is not attention's (T, T).
+        whole and equal, or it was met before; and it is not attention's (T, T).
 
         constant: the shape is known not to follow the input's size (adaptive pooling): any grid of the input's
         proportions, or a square, will do.

@@ -13,8 +13,7 @@ from torch import Tensor, nn
 
 def replica(network: nn.Module, images: Tensor) -> nn.Module | None:
     """Return a copy of the modules with the same tensors, or None where something in the network cannot be copied, or
-    where
-    the copy would run modules of the network itself: a function that remembers them is not copied.
+    where the copy would run modules of the network itself: a function that remembers them is not copied.
 
     images: what the network takes; the copy is run on two of them.
     """

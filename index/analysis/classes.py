@@ -139,9 +139,9 @@ class ClassAnalysis:
         return self._by_loss(label, images.loss)[:n]
 
     def typical(self, label: str, n: int) -> Typical:
-        """Return the images nearest to the mean of the class's features (L2), or where those are too many to read,
-        with the
-        smallest losses; equal ones by id."""
+        """Return the images nearest to the mean of the class's features (L2), or where those are too many to read, with
+        the smallest losses; equal ones by id.
+        """
         key = ("typical", label, n)
         return self._cache.get(key, lambda: self._typical(label, n), lambda found: 100 * n)
 

@@ -26,9 +26,8 @@ At = Callable[[Sequence[int]], list[Any]]
 
 
 def reader(array: pa.Array) -> At:
-    """Return a function from places to the values there, as `array[place].as_py()` gives them; places are not
-    checked, and a
-    range has the step 1.
+    """Return a function from places to the values there, as `array[place].as_py()` gives them; places are not checked,
+    and a range has the step 1.
 
     Fast for numbers and strings; other types are read as scalars. The function keeps the array's memory.
     """
@@ -45,8 +44,8 @@ def reader(array: pa.Array) -> At:
 
 def list_reader(array: pa.ListArray) -> Callable[[int, int | None], list[list[Any]]]:
     """Return a function from a place and a number to the first so many elements there (None: all), which are structs
-    without
-    nulls: the values of each field."""
+    without nulls: the values of each field.
+    """
     ends, fields = _view(array, 1, "i")[array.offset :], [reader(field) for field in array.values.flatten()]
 
     def first(place: int, count: int | None) -> list[list[Any]]:

@@ -122,8 +122,8 @@ class Columns:
 
     def _placed(self, rows: Sequence[int]) -> Iterator[tuple[RowGroup, list[int]]]:
         """Yield the row groups that hold `rows`, each with the places in `rows` of those that it holds; all in order
-        where
-        one group holds them all."""
+        where one group holds them all.
+        """
         if len(rows):
             group = self.group_of(min(rows))
             if max(rows) < group.first + group.rows:

@@ -120,8 +120,8 @@ class FileCache:
 
     def read_whole(self, paths: Sequence[str], name: str) -> pa.Array:
         """Return a column of all row groups of some files, from the cache where it is there: in a tenth of the time
-        that the
-        row groups take one by one. Raises StoreDamagedError."""
+        that the row groups take one by one. Raises StoreDamagedError.
+        """
         key = (paths[0], _ALL_GROUPS, name)
         return self._columns.get(key, lambda: self._read_whole(paths, name), _bytes).array
 

@@ -99,9 +99,9 @@ def features_settings() -> dict[str, Any]:
 
 def maxima_settings(schema: pa.Schema) -> dict[str, Any]:
     """Return those for maxima: values plain, as float noise does not compress; positions by byte planes, since most
-    high bytes are
-    0 (measured: a fourth of the size of plain ones, in the same time). Statistics let `ORDER BY u17 DESC LIMIT 9`
-    skip row groups."""
+    high bytes are 0 (measured: a fourth of the size of plain ones, in the same time). Statistics let `ORDER BY u17 DESC
+    LIMIT 9` skip row groups.
+    """
     positions = {name for name in schema.names if name.startswith("p")}
     return {
         "compression": {name: "lz4" if name in positions else "none" for name in schema.names},

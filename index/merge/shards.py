@@ -82,9 +82,9 @@ def _shards(folder: Folder, part: Part, columns: Sequence[str]) -> Iterator[pa.R
 
 
 def _batch(folder: Folder, path: str, names: Sequence[str]) -> pa.RecordBatch:
-    """Return some columns of a shard. Arrow reads only those from a bucket, but into a buffer as large as all of
-    them, so they
-    are copied out of it; from a memory map it takes all columns without reading any."""
+    """Return some columns of a shard. Arrow reads only those from a bucket, but into a buffer as large as all of them,
+    so they are copied out of it; from a memory map it takes all columns without reading any.
+    """
     with _open(folder, path) as reader:
         schema = reader.schema
         missing = [name for name in names if name not in schema.names]

@@ -217,8 +217,8 @@ class NeighborIndex:
         self, query: np.ndarray, k: int, ids: np.ndarray, left_out: int, reach: float
     ) -> Found | None:
         """Return the nearest of some candidates; None where they are too few, or farther away than any that the index
-        was
-        tuned on."""
+        was tuned on.
+        """
         ids = ids[(ids >= 0) & (ids != left_out)]
         if len(ids) < k:
             return None
@@ -238,8 +238,8 @@ class NeighborIndex:
         allowed: np.ndarray | None,
     ) -> Found:
         """Return where nothing is known of the recall: every image is compared or, where those are too many, more
-        candidates
-        from all lists."""
+        candidates from all lists.
+        """
         refuse_if_cached_only()
         images = self.images if allowed is None else int(np.count_nonzero(allowed))
         if images * self.vectors.features.shape[1] <= _ALL_NUMBERS:

@@ -29,8 +29,8 @@ def thumbnails(
     colours: np.ndarray, places: np.ndarray, side: int, corner: tuple[int, int], size: tuple[int, int]
 ) -> np.ndarray:
     """Return (height, width) uint8. colours: (n,), of squares of `side` pixels at `places`, (n, 2) left and top, of
-    which
-    each reaches into the tile; none overlap."""
+    which each reaches into the tile; none overlap.
+    """
     pixels = np.full((size[1] + 2 * side, size[0] + 2 * side), CLEAR, np.uint8)
     starts = (places - corner + side).tolist()
     for (left, top), colour in zip(starts, colours, strict=True):

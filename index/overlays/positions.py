@@ -27,9 +27,10 @@ class MapPlaces:
 
     @staticmethod
     def of(atlas: Atlas, grid: str) -> "MapPlaces":
-        """Return the positions: in the assigned grid an image lies in the middle of its own cell, in the scatter
-        where its thumbnail is in
-        the deepest level, else where the map has it. Raises StoreNotFoundError for an atlas without a scatter."""
+        """Return the positions: in the assigned grid an image lies in the middle of its own cell, in the scatter where
+        its thumbnail is in the deepest level, else where the map has it. Raises StoreNotFoundError for an atlas without
+        a scatter.
+        """
         if grid == "assigned":
             y, x = atlas.cells.T + 0.5
             return MapPlaces(x, y, *atlas.assigned.shape)

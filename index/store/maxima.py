@@ -83,8 +83,7 @@ class MaximaReader:
         self, units: Sequence[int], image_id: int, *, ranked: bool
     ) -> tuple[TopK, np.ndarray | None]:
         """Return (n, 1): the maximum of each of some units in one image; and its ranks, (n,) int64, if `ranked`: 1 +
-        how many
-        images have a larger one. Raises UsageError where the image failed.
+        how many images have a larger one. Raises UsageError where the image failed.
 
         Read past the cache: of many images, each has other units.
         """

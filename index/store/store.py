@@ -106,9 +106,8 @@ class Store:
 
     @staticmethod
     def open(path: str, *, dataset: str | None = None, trust: Trust = NOTHING) -> "Store":
-        """Return the store at a local path or bucket URL. dataset: where its images are now, if they have moved.
-        trust: what
-        that the store names outside itself may be used; by default what this user swept on this machine.
+        """Return the store at a local path or bucket URL. dataset: where its images are now, if they have moved. trust:
+        what that the store names outside itself may be used; by default what this user swept on this machine.
 
         Raises StoreNotFoundError where there is none or its sweep is unfinished, StoreError for a newer format,
         StoreDamagedError where its manifest or layers cannot be read.
@@ -176,8 +175,7 @@ class Store:
         self, layer: str, units: Sequence[int], image_id: int, *, ranked: bool = False
     ) -> list[tuple[Patch, int | None]]:
         """Return where each of some units of a layer has its maximum in one image, in the order given; and the
-        maximum's rank,
-        1 + how many images have a larger one, if `ranked`, None otherwise.
+        maximum's rank, 1 + how many images have a larger one, if `ranked`, None otherwise.
 
         Raises LayerError, and UsageError for an id that is none and for an image that failed.
         """
@@ -228,15 +226,16 @@ class Store:
         return self._summary.selectivity(self._layers.number(layer))
 
     def class_means(self, layer: str, unit: int) -> np.ndarray | None:
-        """Return (labels,) float32 in the order of `classes_table`: the mean of max(maximum, 0) over the images of
-        each label,
-        NaN where it has none. Raises LayerError."""
+        """Return (labels,) float32 in the order of `classes_table`: the mean of max(maximum, 0) over the images of each
+        label, NaN where it has none. Raises LayerError.
+        """
         return self._summary.class_means(self._layers.with_unit(layer, unit), unit)
 
     def strongest_units(self, image_id: int) -> list[list[StrongUnit]] | None:
         """Return for each layer up to 8 units with the largest scores, (value - mean) / std of the unit over the
-        dataset, by
-        score, descending, then unit; empty lists for an image that failed. Raises UsageError for an id that is none."""
+        dataset, by score, descending, then unit; empty lists for an image that failed. Raises UsageError for an id that
+        is none.
+        """
         return self._summary.strongest(self._images.checked(image_id))
 
     # Images

@@ -129,8 +129,8 @@ def _scores(
     built: Built, network: nn.Module, spec: str, device: torch.device, *, required: bool
 ) -> Tensor | None:
     """Return (images, outputs), what the network gives for noise; None where it gives something else, and is no
-    classifier by
-    what its file says, or `required` is False."""
+    classifier by what its file says, or `required` is False.
+    """
     height, width = built.preprocess.input_size
     images = noise_images((height, width), device)
     with seeded(), torch.inference_mode():

@@ -142,8 +142,8 @@ class LiveModel:
 
     def _displaced(self, client: str) -> Ticket | None:
         """Return the request that gives its place in a full queue to one of this client: the last of the client with
-        the most,
-        where that has at least two more than this one."""
+        the most, where that has at least two more than this one.
+        """
         waiting = Counter(one.client for one in self._waiting)
         if not waiting or max(waiting.values()) < waiting[client] + 2:
             return None

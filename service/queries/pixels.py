@@ -47,8 +47,8 @@ def own_file(served: ServedStore, image_id: int) -> Picture:
 
 def read_pixels(served: ServedStore, image_id: int) -> bytes:
     """Return the image's encoded bytes. Raises NotFoundError, DatasetNotAllowedError, ImageChangedError,
-    ImageGoneError,
-    StorageError."""
+    ImageGoneError, StorageError.
+    """
     check_image(served.store, image_id)
     try:
         return served.store.pixels(image_id)

@@ -134,8 +134,8 @@ class ServedStore:
 
     def layer_atlas(self, layer: str, kind: str) -> Version[LayerAtlas]:
         """Return a layer's own atlas, of its units or its activations. Raises LayerError, and StoreNotFoundError with
-        the
-        command that makes one."""
+        the command that makes one.
+        """
         self.store.layer(layer)
         with self._lock:
             fresh = self._layer_atlases.get((layer, kind))
