@@ -5,10 +5,8 @@ import numpy as np
 from ..storage.once import OnceCache
 from ..store.store import Store
 from .classes import ClassAnalysis
-from .counterparts import counterparts
-from .image_order import ImageOrder
 from .image_units import ImageUnits
-from .images import ImageColumns
+from .images import ImageColumns, ImageOrder, counterparts
 from .similar_units import SimilarUnits
 from .units import UnitAnalysis
 

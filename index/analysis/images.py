@@ -1,7 +1,8 @@
 """What questions about many images at once read of `images/`: labels as numbers, predictions, losses; as arrays."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +11,8 @@ import pyarrow.compute
 from ...common.errors import ImageStatus
 from ..labels.codes import NO_LABEL, LabelCodes
 from ..labels.columns import CORRECT, LABELS, has_label_lists, list_pairs
+from ..stats.distribution import strongest_first
+from ..storage.once import OnceCache
 from ..store.store import Store
 
 pc: Any = pyarrow.compute  # its functions are made at import, where no type checker sees them
@@ -82,3 +85,38 @@ def _right(judged: pa.Table) -> np.ndarray:
 
 def _numbers(column: pa.ChunkedArray, none: float) -> np.ndarray:
     return column.fill_null(pa.scalar(none, column.type)).to_numpy()
+
+
+def counterparts(store: Store, other: Store) -> np.ndarray:
+    """Return (images,) int64: the image_id in `other` of each image of `store`; -1 where it has none."""
+    uris = other.images(["uri"])["uri"].combine_chunks()
+    found = pc.index_in(store.images(["uri"])["uri"], value_set=uris)
+    return found.fill_null(-1).to_numpy().astype(np.int64)
+
+
+ImageSort = Literal["image_id", "loss", "probability"]
+
+
+class ImageOrder:
+    """The images of one store. Any threads may share it."""
+
+    def __init__(self, store: Store, cache: OnceCache, images: Callable[[], ImageColumns]) -> None:
+        self._store, self._cache, self._images = store, cache, images
+
+    def ids(self, where: str | None, sort: ImageSort, *, descending: bool) -> np.ndarray:
+        """Return (n,) int64: the images that a filter keeps, failed ones too. Raises FilterError.
+
+        Those without a value stand last; equal ones by image_id.
+        """
+        kept = self._store.parse_filter(where) if where else None
+        key = ("images", kept and kept.canonical, sort, descending)
+
+        def make() -> np.ndarray:
+            mask = np.ones(self._store.images_count, bool) if kept is None else self._store.mask(kept)
+            found = np.flatnonzero(mask)
+            if sort == "image_id":
+                return found[::-1] if descending else found
+            values = getattr(self._images(), sort)[found]
+            return found[strongest_first(values if descending else -values)]
+
+        return self._cache.get(key, make, lambda ids: ids.nbytes)

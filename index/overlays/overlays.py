@@ -16,9 +16,8 @@ from ..atlas.scatter import Scatter
 from ..atlas.tiles import TILE, Pyramid
 from ..storage.once import OnceCache
 from .coloring import Painted
-from .pixels import png, squares, thumbnails
 from .positions import MapPlaces
-from .rendering import image_colours, palette, square_colours
+from .rendering import image_colours, palette, png, square_colours, squares, thumbnails
 
 T = TypeVar("T")
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from ...index.analysis.image_order import ImageSort
+from ...index.analysis.images import ImageSort
 from ..http.openapi import TABLE
 from ..http.responses import answer
 from ..http.strict_params import StrictRoute

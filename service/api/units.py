@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from ...index.analysis.unit_order import UnitQuery, UnitSort
+from ...index.analysis.units import UnitQuery, UnitSort
 from ..http.openapi import TABLE
 from ..http.responses import answer
 from ..http.strict_params import StrictRoute

@@ -6,9 +6,8 @@ from ..schemas.atlases import CellAtAnswer, TilesAnswer, ViewName, WhereAnswer
 from ..schemas.stores import AtlasAnswer, AtlasesAnswer, AtlasRow, CellAnswer, GridAnswer
 from .endpoint import asks
 from .exchange import Parameter, Question
-from .requests import one, picture, table
+from .requests import StorePath, one, picture, table
 from .rows import Rows
-from .store_path import StorePath
 
 
 class AtlasQuestions(StorePath):

@@ -6,8 +6,7 @@ from ..schemas.atlases import TilesAnswer, ViewName
 from ..schemas.layer_atlases import ItemPlacesAnswer, Kind, LayerAtlasAnswer, LayerCellAnswer
 from .endpoint import asks
 from .exchange import Question
-from .requests import one, picture
-from .store_path import StorePath
+from .requests import StorePath, one, picture
 
 
 class LayerAtlasQuestions(StorePath):

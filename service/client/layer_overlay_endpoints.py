@@ -24,9 +24,8 @@ from ..schemas.units import UnitAnswer
 from .endpoint import Paged, asks, lists
 from .exchange import Question
 from .overlay_endpoints import Paint
-from .requests import Corners, corners_text, one, paged, picture, table
+from .requests import Corners, StorePath, corners_text, one, paged, picture, table
 from .rows import Rows
-from .store_path import StorePath
 
 
 class LayerOverlayQuestions(StorePath):

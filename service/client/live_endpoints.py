@@ -9,9 +9,8 @@ from PIL import Image
 from ..schemas.live import FRAME_HEADER, FilterScale, FrameFacts, LiveAnswer, Scale
 from .endpoint import asks
 from .exchange import Fetch, Parameter, Question
-from .requests import ImageLike, array, file_of, part, picture, read_picture
+from .requests import ImageLike, StorePath, array, file_of, part, picture, read_picture
 from .requests import one as one_answer
-from .store_path import StorePath
 
 
 class Frame(NamedTuple):

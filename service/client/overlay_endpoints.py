@@ -16,9 +16,8 @@ from ..schemas.overlays import (
 )
 from .endpoint import asks
 from .exchange import Parameter, Question
-from .requests import Corners, corners_text, one, picture, table
+from .requests import Corners, StorePath, corners_text, one, picture, table
 from .rows import Rows
-from .store_path import StorePath
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,8 @@ from ..schemas.regions import (
 )
 from .endpoint import Paged, asks, lists
 from .exchange import Question
-from .requests import Corners, corners_text, one, paged, table
+from .requests import Corners, StorePath, corners_text, one, paged, table
 from .rows import Rows
-from .store_path import StorePath
 
 
 class RegionQuestions(StorePath):

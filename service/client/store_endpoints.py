@@ -45,14 +45,13 @@ from .layer_overlay_endpoints import LayerOverlayQuestions
 from .live_endpoints import LiveQuestions
 from .overlay_endpoints import OverlayQuestions
 from .region_endpoints import RegionQuestions
-from .requests import Box, ImageLike, box_text, file_of, one, paged, picture, posted, table
+from .requests import API, Box, ImageLike, box_text, file_of, one, paged, picture, posted, table
 from .rows import Rows, picture_address
-from .store_path import API
 
 if TYPE_CHECKING:
     from ...index.analysis.classes import ClassSort
-    from ...index.analysis.image_order import ImageSort
-    from ...index.analysis.unit_order import UnitSort
+    from ...index.analysis.images import ImageSort
+    from ...index.analysis.units import UnitSort
 
 Order = Literal["asc", "desc"]
 

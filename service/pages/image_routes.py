@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from ...index.analysis.classes import ClassSort
-from ...index.analysis.image_order import ImageSort
+from ...index.analysis.images import ImageSort
 from ..http.responses import consistent
 from ..params.common import Cursor, Number, Order, StoreName, is_descending
 from ..params.live import Posted

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from fastapi import Request, Response
 
-from ...index.analysis.image_order import ImageSort
+from ...index.analysis.images import ImageSort
 from ..queries import images as image_questions
 from ..queries import stores as ask
 from ..queries.live import Live, MapView

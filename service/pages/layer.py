@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from fastapi import Request, Response
 
-from ...index.analysis.unit_order import UnitQuery
+from ...index.analysis.units import UnitQuery
 from ..queries import units as unit_questions
 from ..queries.kernels import FilterView, describe_filters, filters
 from ..queries.live import Live

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
-from ...index.analysis.unit_order import UnitQuery, UnitSort
+from ...index.analysis.units import UnitQuery, UnitSort
 from ..http.responses import consistent
 from ..params.common import MAX_LAYER, LayerName, Order, StoreName, is_descending
 from ..stores.registry import Registry

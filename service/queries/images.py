@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ...index.analysis.image_order import ImageSort
 from ...index.analysis.image_units import ImageUnit
+from ...index.analysis.images import ImageSort
 from ..schemas.images import (
     ImageLayerAnswer,
     ImagesAnswer,

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from ...index.analysis.unit_order import UnitQuery, choose
-from ...index.analysis.units import RANKED, LayerUnits
+from ...index.analysis.units import RANKED, LayerUnits, UnitQuery, choose
 from ...index.stats.distribution import QUANTILES, Distribution
 from ..schemas.units import (
     HistogramAnswer,

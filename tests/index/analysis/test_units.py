@@ -5,8 +5,7 @@ import pytest
 from altered_stores import altered, peculiar, relabel
 from unitscope.common.errors import FilterError, LayerError
 from unitscope.index.analysis.analysis import Analysis
-from unitscope.index.analysis.unit_order import UnitQuery, choose
-from unitscope.index.analysis.units import RANKED
+from unitscope.index.analysis.units import RANKED, UnitQuery, choose
 from unitscope.index.store.store import Store
 
 LAYERS = {"features.0": 0, "block.1:0": 1, "head": 2}
