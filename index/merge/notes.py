@@ -18,7 +18,7 @@ from ..stats.moments import Statistics
 from ..stats.topk import TopK
 from ..storage.folder import Folder, MissingFileError
 from ..storage.hashed_file import PartRecord
-from .maxima import add_missing
+from .class_sums import add_missing
 
 _RECORD = b"record"
 _IMAGES = b"images"

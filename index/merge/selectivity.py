@@ -13,8 +13,9 @@ import pyarrow.parquet as pq
 from ..format.parquet_writer import selectivity_rows, selectivity_settings, table_file
 from ..format.schema import CLASSES, SELECTIVITY, SELECTIVITY_SCHEMA, LayerRow
 from ..storage.folder import Folder
+from .class_sums import add_missing
 from .labels import label_numbers
-from .maxima import add_missing, part_notes
+from .maxima import part_notes
 from .notes import Merged, Part, resume
 from .shards import regroup
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from unitscope.common.errors import StoreDamagedError
 from unitscope.index.format.columns import Columns
 from unitscope.index.format.parquet_cache import FileCache
-from unitscope.index.merge.maxima import transpose_into
+from unitscope.index.merge.transpose import transpose_into
 from unitscope.index.storage.cache import ByteCache
 from unitscope.index.storage.cached_only import NotCachedError, cached_only
 from unitscope.index.storage.folder import Folder

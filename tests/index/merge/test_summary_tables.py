@@ -10,8 +10,8 @@ from summary_cases import odd, read, replace, whole
 from unitscope.index.format.manifest import Manifest
 from unitscope.index.format.schema import CLASSES_SCHEMA, SELECTIVITY_SCHEMA, STRONGEST_SCHEMA, STRONGEST_TYPE
 from unitscope.index.merge import labels as label_numbers
+from unitscope.index.merge.class_sums import class_sums
 from unitscope.index.merge.image_units import Scale
-from unitscope.index.merge.maxima import class_sums
 from unitscope.index.stats.moments import Statistics
 from unitscope.index.store.store import Store
 

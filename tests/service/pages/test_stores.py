@@ -120,7 +120,7 @@ def test_what_is_known_to_take_long_is_begun_once_the_page_is_painted(fresh, kit
     monkeypatch.setattr(similar_units, "_QUICK_BYTES", 0)
     with kit.client(fresh.url) as client:
         assert "Computing…" in words(client, f"{S}/units/features.0/5")
-        facts = client.app.state.registry.get("store").value.facts
+        facts = client.app.state.registry.get("store").value.analysis
         deadline = time.monotonic() + 20
         while not facts.similar.is_quick("features.0"):
             assert time.monotonic() < deadline
