@@ -1,7 +1,7 @@
 """The view of a layer: the window that holds 90 % of the input-gradient energy, measured over a sample of images."""
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from zlib import crc32
 
@@ -63,11 +63,14 @@ def measure_views(
     with _one_thread():
         for images in _chunks(batches, samples):
             drawn = {name: order[done : done + len(images)] for name, order in units.items()}
-            for layer, unit, sample in _gradients(network, layers, images, drawn):
-                if layer.name not in measures:
-                    height, width = images.shape[2:]
-                    measures[layer.name] = _Measure(layer, fields[layer.name], (height, width), samples)
-                measures[layer.name].add(unit, sample)
+            with closing(
+                _gradients(network, layers, images, drawn)
+            ) as gradients:  # its hooks go, whatever happens
+                for layer, unit, sample in gradients:
+                    if layer.name not in measures:
+                        height, width = images.shape[2:]
+                        measures[layer.name] = _Measure(layer, fields[layer.name], (height, width), samples)
+                    measures[layer.name].add(unit, sample)
             done += len(images)
     if not done:
         raise SweepError("no image to measure the view on: give at least one that can be read")
@@ -214,7 +217,7 @@ class _Peaks:
 
 def _gradients(
     network: nn.Module, layers: Sequence[Layer], images: Tensor, drawn: dict[str, NDArray[np.int64]]
-) -> Iterator[tuple[Layer, int, Sample]]:
+) -> Generator[tuple[Layer, int, Sample]]:
     """Yield (layer, unit, sample) for each layer and image: one forward pass, and one backward pass for each layer."""
     with torch.inference_mode(False), torch.enable_grad():
         state = _usable_state(network)

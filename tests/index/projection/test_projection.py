@@ -157,7 +157,7 @@ def test_an_atlas_that_does_not_fit(tmp_path):
     with pytest.raises(StoreDamagedError):
         Atlas.open(folder, "umap")
     for name, images, coordinates, message in [
-        ("../x", np.arange(1), np.zeros((1, 2)), "no name"),
+        ("../x", np.arange(1), np.zeros((1, 2)), "not a name"),
         ("x", np.arange(2), np.zeros((1, 2)), "shape"),
         ("x", np.arange(1), np.full((1, 2), np.nan), "finite"),
     ]:

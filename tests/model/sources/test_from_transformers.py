@@ -123,7 +123,7 @@ def test_a_head_that_was_not_trained_is_refused(tmp_path):
     transformers.ResNetModel(resnet().config).save_pretrained(tmp_path / "net")
     PROCESSORS["squash"]().save_pretrained(tmp_path / "net")
     said = refusal(f"hf:{tmp_path}/net")
-    assert "no trained image classifier" in said
+    assert "not a trained image classifier" in said
     assert "classifier.1.weight" in said
 
 
