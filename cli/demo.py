@@ -41,7 +41,7 @@ def _print(report: "DemoReport", port: int) -> None:
     print_lines(
         "",
         f"Unit {mark.unit} of {mark.layer} found the mark: {mark.strongest} of its 9 strongest images carry it, and a "
-        f"marked image fires it more than another in {mark.auroc:.1%} of pairs.",
+        f"marked image activates it more than another in {mark.auroc:.1%} of pairs.",
         "",
         "Look at:",
     )
