@@ -1,4 +1,4 @@
-"""What a command is: a name, one line of help, a table of arguments, and the function that runs it."""
+"""Define a command: a name, one line of help, a table of arguments, and the function that runs it."""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable

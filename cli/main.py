@@ -136,7 +136,7 @@ class _Completion(Action):
 
 
 class _StopMessage:
-    """What a person who stopped a command should know; said once."""
+    """Tell a person who stopped a command what to do next, once."""
 
     def __init__(self, command: Command, words: Sequence[str]) -> None:
         again = shlex.join(["unitscope", *words])

@@ -33,7 +33,7 @@ EMBEDDING = "the network's own output: vectors of length 1, an embedding and no 
 
 
 LOOK_BACK = 8
-"""How many calls before the last are tried as further heads beside it."""
+"""Try so many calls before the last as further heads beside it."""
 
 
 def find_feature(

@@ -1,1 +1,1 @@
-"""What is computed from a finished store on demand: classes, histograms, correlations, similar units."""
+"""Compute from a finished store on demand: classes, histograms, correlations, similar units."""

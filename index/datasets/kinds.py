@@ -1,4 +1,4 @@
-"""Which files are what, by their extension, and the errors for what is not a dataset of one kind."""
+"""Tell files apart by their extension, and make the errors for what is not a dataset of one kind."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator

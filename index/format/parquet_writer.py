@@ -127,7 +127,7 @@ class TableFile:
 
     @property
     def record(self) -> PartRecord:
-        """What the manifest says about the file; whole after the `with`."""
+        """Return the file's record for the manifest; whole after the `with`."""
         return self._file.record
 
 

@@ -16,7 +16,7 @@ _ON: ContextVar[bool] = ContextVar("unitscope_cached_only", default=False)
 
 
 class NotCachedError(Exception):
-    """What is asked for is not in memory, or takes longer than a caller may wait that reads from caches only."""
+    """Raised where a value is not in memory, or takes longer than a caller may wait that reads from caches only."""
 
 
 class cached_only:

@@ -51,7 +51,7 @@ class HashedFile:
 
     @property
     def record(self) -> PartRecord:
-        """What the manifest says about the file; whole once the writer is done."""
+        """Return the file's record for the manifest; whole once the writer is done."""
         return PartRecord(self.path, self.rows, self._bytes, self._sha256.hexdigest())
 
 

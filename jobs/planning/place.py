@@ -65,4 +65,4 @@ WORK_PICTURES = f"{WORK}/pictures"
 
 
 WORK_OUTPUTS = (MERGED, WORK_PICTURES)
-"""What is made from committed shards, and stale when one of them changes."""
+"""Remove these when a committed shard changes: they are made from committed shards."""

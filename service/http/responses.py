@@ -100,7 +100,7 @@ def consistent(request: Request, store: str, make: Callable[[ServedStore], T]) -
     Made again where the store was replaced meanwhile: then its files may have been those of two versions.
     """
     registry: Registry = request.app.state.registry
-    if must_be_cached():  # no file is read, so nothing of another version can be in it
+    if must_be_cached():  # nothing is opened by its name, so nothing of another version can be in it
         return make(registry.get(store).value)
     for _ in range(_TRIES):
         served = registry.get(store)

@@ -1,4 +1,4 @@
-"""Analysis about classes against plain loops over the images."""
+"""Statistics of classes against plain loops over the images."""
 
 import numpy as np
 import pytest

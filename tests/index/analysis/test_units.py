@@ -1,4 +1,4 @@
-"""Analysis about units against plain loops over the maxima."""
+"""Statistics of units against plain loops over the maxima."""
 
 import numpy as np
 import pytest
