@@ -11,8 +11,7 @@ from ..http.strict_params import StrictRoute
 from ..params.common import MAX_LAYER, Cursor, Limit, Number, Order, StoreName, Where, is_descending
 from ..queries import images as image_questions
 from ..queries import stores as ask
-from ..schemas.images import ImagesAnswer, ImageUnitsAnswer
-from ..schemas.stores import ImageAnswer
+from ..schemas.images import ImageAnswer, ImagesAnswer, ImageUnitsAnswer
 
 router = APIRouter(prefix="/api/v1/stores", route_class=StrictRoute)
 

@@ -10,8 +10,7 @@ from ..params.atlas import AskedLayerAtlas, AskedSpot, AskedTile, AtlasVersion, 
 from ..params.common import ImageId, LayerName, Number, StoreName
 from ..queries import layer_atlases as questions
 from ..queries.tiles import tile
-from ..schemas.atlases import TilesAnswer
-from ..schemas.layer_atlases import ItemPlacesAnswer, LayerAtlasAnswer, LayerCellAnswer
+from ..schemas.atlases import ItemPlacesAnswer, LayerAtlasAnswer, LayerCellAnswer, TilesAnswer
 
 router = APIRouter(prefix="/api/v1/stores/{store}/layers/{layer:layer}/atlases", route_class=StrictRoute)
 

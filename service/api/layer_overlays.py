@@ -19,8 +19,7 @@ from ..queries import layer_regions, overlays
 from ..queries import regions as region_questions
 from ..queries.maps import map_of_layer
 from ..queries.regions import Drawn
-from ..schemas.atlases import ViewName
-from ..schemas.layer_atlases import Kind
+from ..schemas.atlases import Kind, ViewName
 from ..schemas.overlays import ClustersAnswer, LegendAnswer, OverlaysAnswer, OverlayValueAnswer
 from ..schemas.regions import (
     ExtentAnswer,

@@ -11,7 +11,7 @@ from ..http.responses import answer_from
 from ..http.strict_params import StrictRoute
 from ..params.common import ImageId, K, MetricName, StoreName, Where
 from ..queries.neighbors import Search, neighbors, neighbors_in_pixels, neighbors_of_image
-from ..schemas.stores import NeighborsAnswer, Space, VectorQuery
+from ..schemas.neighbors import NeighborsAnswer, Space, VectorQuery
 from ..schemas.unvalidated import Unvalidated
 from ..stores.neighbors import Neighbors
 from ..stores.registry import ServedStore

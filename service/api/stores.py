@@ -10,7 +10,8 @@ from ..http.strict_params import StrictRoute
 from ..params.common import AtlasName, StoreName
 from ..queries import stores as ask
 from ..queries.atlases import all_atlases, describe_atlas, grid
-from ..schemas.stores import AtlasAnswer, AtlasesAnswer, GridAnswer, LayersAnswer, StoreAnswer, StoresAnswer
+from ..schemas.atlases import AtlasAnswer, AtlasesAnswer, GridAnswer
+from ..schemas.stores import LayersAnswer, StoreAnswer, StoresAnswer
 from ..stores.registry import Registry
 
 router = APIRouter(prefix="/api/v1/stores", route_class=StrictRoute)

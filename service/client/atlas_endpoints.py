@@ -2,8 +2,17 @@
 
 from PIL import Image
 
-from ..schemas.atlases import CellAtAnswer, TilesAnswer, ViewName, WhereAnswer
-from ..schemas.stores import AtlasAnswer, AtlasesAnswer, AtlasRow, CellAnswer, GridAnswer
+from ..schemas.atlases import (
+    AtlasAnswer,
+    AtlasesAnswer,
+    AtlasRow,
+    CellAnswer,
+    CellAtAnswer,
+    GridAnswer,
+    TilesAnswer,
+    ViewName,
+    WhereAnswer,
+)
 from .endpoint import asks
 from .exchange import Parameter, Question
 from .requests import StorePath, one, picture, table

@@ -16,7 +16,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
 from pydantic import BaseModel
 
-from ..schemas.stores import Table
+from ..schemas.base import Table
 from .exchange import Question
 from .rows import Rows
 

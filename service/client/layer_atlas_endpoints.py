@@ -2,8 +2,7 @@
 
 from PIL import Image
 
-from ..schemas.atlases import TilesAnswer, ViewName
-from ..schemas.layer_atlases import ItemPlacesAnswer, Kind, LayerAtlasAnswer, LayerCellAnswer
+from ..schemas.atlases import ItemPlacesAnswer, Kind, LayerAtlasAnswer, LayerCellAnswer, TilesAnswer, ViewName
 from .endpoint import asks
 from .exchange import Question
 from .requests import StorePath, one, picture

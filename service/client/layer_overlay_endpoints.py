@@ -2,8 +2,7 @@
 
 from PIL import Image
 
-from ..schemas.atlases import ViewName
-from ..schemas.layer_atlases import Kind, SampleAnswer
+from ..schemas.atlases import Kind, SampleAnswer, ViewName
 from ..schemas.overlays import (
     ClusterAnswer,
     ClustersAnswer,

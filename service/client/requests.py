@@ -13,7 +13,7 @@ from PIL import Image
 from pydantic import BaseModel
 
 from ..schemas import arrow as arrow_answers
-from ..schemas.stores import Table
+from ..schemas.base import Table
 from .endpoint import Paged
 from .exchange import Fetch, Parameter, Question
 from .rows import Rows

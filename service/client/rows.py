@@ -11,7 +11,7 @@ import pyarrow as pa
 from pydantic import BaseModel
 
 from ..schemas import arrow as arrow_answers
-from ..schemas.stores import Table
+from ..schemas.base import Table
 from .exchange import Fetch
 
 if TYPE_CHECKING:

@@ -13,19 +13,10 @@ from pydantic import BaseModel
 from ...common.errors import NotFoundError
 from ..paths import class_address
 from ..schemas.classes import ClassAnswer, ClassesAnswer, OneClassAnswer, OverviewAnswer
-from ..schemas.images import ImagesAnswer, ImageUnitsAnswer, ListedImageAnswer
+from ..schemas.images import ImageAnswer, ImagesAnswer, ImageUnitsAnswer, ListedImageAnswer
 from ..schemas.live import RegionNeighborsAnswer, UploadNeighborsAnswer
-from ..schemas.stores import (
-    ImageAnswer,
-    LayerAnswer,
-    LayersAnswer,
-    Metric,
-    NeighborAnswer,
-    NeighborsAnswer,
-    Space,
-    StoreAnswer,
-    StoresAnswer,
-)
+from ..schemas.neighbors import Metric, NeighborAnswer, NeighborsAnswer, Space
+from ..schemas.stores import LayerAnswer, LayersAnswer, StoreAnswer, StoresAnswer
 from ..schemas.units import (
     OneUnitAnswer,
     PatchAnswer,

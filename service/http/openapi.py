@@ -5,7 +5,7 @@ from typing import Any
 
 from ..errors import MEDIA_TYPE, Problem
 from ..schemas import arrow as arrow_answers
-from ..schemas.stores import Table
+from ..schemas.base import Table
 
 _JSON = "application/json"
 _ARROW: dict[str, Any] = {

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from ...common.errors import StorageError, StoreError, UnitscopeError
 from ...index.storage.cached_only import must_be_cached
 from ..schemas import arrow as arrow_answers
-from ..schemas.stores import Table
+from ..schemas.base import Table
 from ..schemas.unvalidated import Unvalidated
 from ..stores.registry import Registry, ServedStore
 from ..stores.urls import version

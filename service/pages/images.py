@@ -10,9 +10,9 @@ from ..queries import images as image_questions
 from ..queries import stores as ask
 from ..queries.live import Live, MapView
 from ..queries.neighbors import Search, neighbors_in_pixels, neighbors_of_image
-from ..schemas.images import ImagesAnswer
+from ..schemas.images import ImageAnswer, ImagesAnswer
 from ..schemas.live import MapsAnswer
-from ..schemas.stores import ImageAnswer, NeighborsAnswer
+from ..schemas.neighbors import NeighborsAnswer
 from ..stores.registry import ServedStore
 from ..stores.versioned import Picture
 from .rendering import page

@@ -13,8 +13,7 @@ from ..queries.maps import MapVersion, map_of_layer
 from ..queries.regions import Drawn, ordered_items
 from ..queries.tiles import outline
 from ..queries.units import unit_row
-from ..schemas.atlases import ViewName
-from ..schemas.layer_atlases import Kind
+from ..schemas.atlases import Kind, ViewName
 from ..stores.registry import ServedStore
 from ..stores.versioned import Version
 from . import map_viewer

@@ -13,8 +13,7 @@ from ..params.region import Region
 from ..queries.layer_atlases import layer_atlas_of
 from ..queries.maps import MapVersion, map_of_layer
 from ..queries.regions import Drawn
-from ..schemas.atlases import ViewName
-from ..schemas.layer_atlases import Kind
+from ..schemas.atlases import Kind, ViewName
 from ..stores.registry import ServedStore
 from ..stores.versioned import Version
 from . import atlas_region as views_region

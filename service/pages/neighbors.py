@@ -9,8 +9,9 @@ from ...index.datasets.exif import marked
 from ..queries import stores as ask
 from ..queries.neighbors import Search
 from ..queries.pixels import preview
+from ..schemas.images import ImageAnswer
 from ..schemas.live import RegionNeighborsAnswer, UploadNeighborsAnswer
-from ..schemas.stores import ImageAnswer, NeighborsAnswer
+from ..schemas.neighbors import NeighborsAnswer
 from ..stores.registry import ServedStore
 from .images import neighbors_tried
 from .rendering import page

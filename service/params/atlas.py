@@ -12,8 +12,7 @@ from ..http.responses import Content, answer_from, picture_from
 from ..queries.layer_atlases import layer_atlas_of
 from ..queries.maps import MapVersion, map_of, map_of_layer
 from ..queries.tiles import Spot, TilePlace, atlas_of
-from ..schemas.atlases import ViewName
-from ..schemas.layer_atlases import Kind
+from ..schemas.atlases import Kind, ViewName
 from ..stores.registry import ServedStore
 from ..stores.versioned import Picture, Version
 from .common import AtlasName, LayerName, StoreName

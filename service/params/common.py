@@ -6,7 +6,7 @@ from fastapi import Path, Query
 
 from ..http.layer_paths import MAX_LAYER
 from ..queries.paging import CURSOR_PATTERN
-from ..schemas.stores import Metric
+from ..schemas.neighbors import Metric
 
 StoreName = Annotated[str, Path(max_length=300, description="as /api/v1/stores lists them")]
 LayerName = Annotated[str, Path(max_length=MAX_LAYER, description="a dotted module path: features.10")]

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ...index.atlas.atlas import Atlas
-from ..schemas.stores import AtlasAnswer, AtlasesAnswer, AtlasRow, CellAnswer, GridAnswer
+from ..schemas.atlases import AtlasAnswer, AtlasesAnswer, AtlasRow, CellAnswer, GridAnswer
 from ..stores.registry import ServedStore
 from ..stores.urls import thumb_address
 from .stores import provenance_of

@@ -7,8 +7,7 @@ from ...common.errors import NotFoundError, StoreError
 from ...index.atlas.activation_sample import VIEW, ActivationSample
 from ...index.atlas.atlas import Atlas
 from ...index.atlas.layer_atlas import LayerAtlas
-from ..schemas.atlases import TilesAnswer, ViewName
-from ..schemas.layer_atlases import (
+from ..schemas.atlases import (
     CellMeanAnswer,
     ItemPlacesAnswer,
     Kind,
@@ -16,6 +15,8 @@ from ..schemas.layer_atlases import (
     LayerCellAnswer,
     NearSample,
     SampleAnswer,
+    TilesAnswer,
+    ViewName,
 )
 from ..stores.registry import ServedStore
 from ..stores.urls import address

@@ -2,7 +2,7 @@
 
 from ...index.atlas.layer_atlas import LayerAtlas
 from ...index.overlays.regions import sample_units
-from ..schemas.layer_atlases import Kind
+from ..schemas.atlases import Kind
 from ..schemas.regions import LayerRegionAnswer, RegionUnitsAnswer, SamplesInRegionAnswer, UnitsInRegionAnswer
 from ..stores.versioned import Version
 from .layer_atlases import sample_answer

@@ -8,7 +8,7 @@ from ...index.atlas.atlas import Atlas
 from ...index.atlas.layer_atlas import LayerAtlas
 from ...index.format.layer_folders import UNITS
 from ...index.overlays.items import ImageItems, MapItems, SampleItems, UnitItems
-from ..schemas.layer_atlases import Kind
+from ..schemas.atlases import Kind
 from ..stores.registry import ServedStore
 from ..stores.versioned import Version
 

@@ -7,7 +7,7 @@ import numpy as np
 from ...common.errors import StoreDamagedError, UsageError
 from ...index.neighbors.index import Found, NeighborIndex
 from ...index.neighbors.pixel_space import pixel_feature
-from ..schemas.stores import Metric, NeighborsAnswer, Space
+from ..schemas.neighbors import Metric, NeighborsAnswer, Space
 from ..schemas.unvalidated import Unvalidated
 from ..stores.neighbors import Neighbors
 from ..stores.registry import ServedStore

@@ -7,7 +7,8 @@ from typing import Any
 
 from ...common.errors import NotFoundError
 from ...index.store.store import Store
-from ..schemas.stores import ImageAnswer, LayerAnswer, LayersAnswer, StoreAnswer
+from ..schemas.images import ImageAnswer
+from ..schemas.stores import LayerAnswer, LayersAnswer, StoreAnswer
 from ..stores.registry import ServedStore
 from ..stores.urls import pixels_address, thumb_address
 from .class_names import class_name

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 import pyarrow as pa
 from pydantic import BaseModel
 
-from .stores import Table
+from .base import Table
 
 A = TypeVar("A", bound=Table)
 

@@ -1,4 +1,6 @@
-"""What every answer says of an image that it shows."""
+"""What many answers say: what they are made from, and the images that they show."""
+
+from typing import ClassVar
 
 from pydantic import BaseModel, Field
 
@@ -47,3 +49,32 @@ class SizedImage(ImageFacts):
 
     width: int | None
     height: int | None
+
+
+BoxJson = tuple[int, int, int, int]
+"""x0, y0, x1, y1 in pixels of the original image; x1 and y1 are outside."""
+
+
+class Provenance(BaseModel):
+    """What an answer is made from. Anything that makes it less than exact and true of a trained model is said here."""
+
+    manifest: str = Field(description="SHA-256 of the store's manifest, which names every byte of the store")
+    weights: str | None
+    random: bool = Field(
+        description="the weights are random: nothing here says anything about a trained model"
+    )
+    maxima_dtype: str = Field(description="float16 maxima are rounded, so equal values may be ordered by id")
+    feature_dtype: str
+    precision: str = Field(description="`exact`, or what the sweep was allowed instead")
+
+
+class FromStore(Provenance):
+    """An answer from one store."""
+
+    store: str
+
+
+class Table(BaseModel):
+    """An answer with rows, in the field ROWS: it also comes as Arrow."""
+
+    ROWS: ClassVar[str]

@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from .base import FromStore, Table
 from .images import ListedImageAnswer
-from .stores import FromStore, Table
 
 
 class ConfusionAnswer(BaseModel):

@@ -1,9 +1,10 @@
 """What the API answers with about lists of images, and about the units of one image: the shapes of its JSON."""
 
-from pydantic import BaseModel, Field
+from typing import Any
 
-from .base import SizedImage
-from .stores import BoxJson, FromStore, Table
+from pydantic import BaseModel, ConfigDict, Field
+
+from .base import BoxJson, FromStore, SizedImage, Table
 
 
 class ListedImageAnswer(SizedImage):
@@ -56,3 +57,16 @@ class ImageUnitsAnswer(FromStore):
     status: str
     images: int = Field(description="that have a rank: the 50,000 of `3rd of 50,000`")
     layers: list[ImageLayerAnswer]
+
+
+class ImageAnswer(FromStore, SizedImage):
+    """One row of images/, with the dataset's own columns in `metadata`."""
+
+    model_config = ConfigDict(ser_json_bytes="base64", ser_json_inf_nan="null")
+
+    sha256: str | None
+    loss: float | None
+    correct: bool | None
+    status: str
+    metadata: dict[str, Any]
+    pixels: str

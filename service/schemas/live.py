@@ -4,7 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from .stores import BoxJson, FromStore, NeighborsAnswer
+from .base import BoxJson, FromStore
+from .neighbors import NeighborsAnswer
 
 Scale = Literal["unit", "layer", "dataset"]
 FilterScale = Literal["filter", "layer"]

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from .atlases import ViewName
-from .stores import FromStore, Table
+from .base import FromStore, Table
 
 PaintedBy = Literal["density", "column", "unit", "where", "region"]
 

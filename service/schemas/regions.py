@@ -4,10 +4,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from .atlases import ViewName
+from .atlases import Kind, SampleAnswer, ViewName
+from .base import FromStore, Table
 from .images import ListedImageAnswer
-from .layer_atlases import Kind, SampleAnswer
-from .stores import FromStore, Table
 from .units import UnitAnswer
 
 

@@ -2,8 +2,7 @@
 
 from pydantic import BaseModel, Field
 
-from .base import ImageFacts
-from .stores import BoxJson, FromStore, Table
+from .base import BoxJson, FromStore, ImageFacts, Table
 
 
 class UnitRanks(BaseModel):

@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 from unitscope.service.http.content_type import quality
+from unitscope.service.schemas import atlases as answers_atlases
 from unitscope.service.schemas import classes as answers_classes
 from unitscope.service.schemas import images as answers_images
+from unitscope.service.schemas import neighbors as answers_neighbors
 from unitscope.service.schemas import stores as answers
 from unitscope.service.schemas import units as answers_units
 from unitscope.service.schemas.arrow import FACTS, MEDIA_TYPE, from_table, to_stream, to_table
@@ -26,9 +28,9 @@ TABLES = {
     "/store/layers/features.0/units/3/similar": answers_units.SimilarUnitsAnswer,
     "/store/classes": answers_classes.ClassesAnswer,
     "/store/images?limit=80": answers_images.ImagesAnswer,
-    "/store/neighbors?image=1": answers.NeighborsAnswer,
-    "/store/atlases": answers.AtlasesAnswer,
-    "/store/atlases/flat/grid": answers.GridAnswer,
+    "/store/neighbors?image=1": answers_neighbors.NeighborsAnswer,
+    "/store/atlases": answers_atlases.AtlasesAnswer,
+    "/store/atlases/flat/grid": answers_atlases.GridAnswer,
 }
 ARROW = {"accept": MEDIA_TYPE}
 
