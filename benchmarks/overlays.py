@@ -1,9 +1,9 @@
-"""Overlays of an atlas: the time of a tile, once what it is painted by has been read, and of the first one.
+"""Overlays of an atlas: the time of a tile, once what it is colored by has been read, and of the first one.
 
     python -P benchmarks/overlays.py STORE ATLAS [--tiles 400]
     python -P benchmarks/overlays.py --images 1281167 [--tiles 400]
 
-The first asks a service that it starts for random tiles of every view and level, painted by each kind of thing, in turn
+The first asks a service that it starts for random tiles of every view and level, colored by each kind of thing, in turn
 with the tiles of thumbnails themselves: what a browser waits for beside them. The second makes an atlas of that many
 images up, in this process, and draws the tiles of its overlays without HTTP.
 """
@@ -24,7 +24,7 @@ from urllib.parse import urlencode
 import httpx
 import numpy as np
 from unitscope.index.atlas.atlas import Atlas
-from unitscope.index.overlays.coloring import Painted, by_numbers, marked
+from unitscope.index.overlays.coloring import ItemColors, by_numbers, marked
 from unitscope.index.overlays.overlays import Overlay, Overlays
 from unitscope.index.projection.grid import nearest_grid
 from unitscope.index.storage.once import OnceCache
@@ -55,7 +55,7 @@ def told(name: str, first: list[float], times: list[float]) -> None:
     p50, p99 = np.quantile(times, (0.5, 0.99))
     shown = {"slowest first": max(first), "p50": float(p50), "p99": float(p99), "largest": max(times)}
     row = {
-        "painted by": name,
+        "colored by": name,
         **{key: round(1000 * one, 1) for key, one in shown.items()},
         "tiles": len(times),
     }
@@ -132,9 +132,9 @@ def made_up(images: int, tiles: int) -> None:
     atlas = Atlas("made-up", np.arange(images), points, cells, near.rows, near.density, {})
     values = rng.standard_normal(images).astype(np.float32)
     classes = rng.integers(0, 10, images).astype(np.float32)
-    painted: dict[str, Painted] = {
+    painted: dict[str, ItemColors] = {
         "numbers": by_numbers("numbers", values, says=""),
-        "ten classes": Painted("classes", "classes", classes, names=tuple("abcdefghij")),
+        "ten classes": ItemColors("classes", "classes", classes, names=tuple("abcdefghij")),
         "a filter": marked("marked", images, np.flatnonzero(values > 1)),
     }
     overlays, drawn = Overlays(OnceCache(CACHE)), random.Random(0)

@@ -9,11 +9,9 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from .api import atlases as api_tiles
+from .api import atlases as api_atlases
 from .api import classes as api_classes
 from .api import images as api_images
-from .api import layer_atlases as api_layer_atlases
-from .api import layer_overlays as api_layer_overlays
 from .api import live as api_live
 from .api import neighbors as api_neighbors
 from .api import overlays as api_overlays
@@ -112,11 +110,9 @@ def create_app(
         api_units,
         api_neighbors,
         api_pictures,
-        api_tiles,
+        api_atlases,
         api_overlays,
         api_regions,
-        api_layer_atlases,
-        api_layer_overlays,
         api_images,
         api,
         api_classes,

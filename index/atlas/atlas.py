@@ -109,7 +109,7 @@ class Atlas:
         StoreDamagedError for a file that is missing or cannot be read.
         """
         with reading(folder.path(atlas_path(name, "")), _AGAIN):
-            return Atlas._open(folder, name, _read_manifest(folder, name, store))
+            return Atlas._open(folder, name, read_manifest(folder, name, store))
 
     @staticmethod
     def _open(folder: Folder, name: str, manifest: dict[str, Any]) -> "Atlas":
@@ -161,7 +161,8 @@ def check_name(name: str) -> str:
     return name
 
 
-def _read_manifest(folder: Folder, name: str, store: str | None) -> dict[str, Any]:
+def read_manifest(folder: Folder, name: str, store: str | None) -> dict[str, Any]:
+    """Return the manifest of an atlas. Raises as `Atlas.open`."""
     known = list_atlases(folder)
     if name not in known:
         have = f"there are {', '.join(known)}" if known else "there is none yet"

@@ -1,4 +1,4 @@
-"""What an overlay paints each image by: numbers or classes, read from a store a column at a time."""
+"""What an overlay colors each image by: numbers or classes, read from a store a column at a time."""
 
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -15,7 +15,7 @@ from .palettes import SERIES
 pc: Any = pyarrow.compute  # its functions are made at import, where no type checker sees them
 
 Kind = Literal["numbers", "classes", "share", "marked"]
-_NOT_PAINTED = ("image_id", "uri", "sha256", CORRECT)
+_NOT_COLORABLE = ("image_id", "uri", "sha256", CORRECT)
 _MODEL_CLASSES = ("label_index", "predicted")
 _MOST = len(SERIES)
 _UNITS = {"probability": "of the predicted class", "loss": "nats (cross-entropy)"}
@@ -24,7 +24,7 @@ _OUTER = 0.005
 
 
 @dataclass(frozen=True)
-class Painted:
+class ItemColors:
     """values: (images,) float32 by image_id, NaN for none: a number; the number of a class; for a `share` 0 or 1; for
     what is `marked` 1.
 
@@ -51,32 +51,32 @@ class Painted:
         return self.values.nbytes + 100 * len(self.names) + 500
 
 
-def paintable(store: Store) -> list[str]:
-    """Return the columns that an overlay can be painted by: `correct`, and those of images/ with numbers, words or
+def colorable(store: Store) -> list[str]:
+    """Return the columns that an overlay can be colored by: `correct`, and those of images/ with numbers, words or
     dates.
     """
-    return [CORRECT] + [name for name in paintable_columns(store.images_schema) if name not in _NOT_PAINTED]
+    return [CORRECT] + [name for name in colorable_columns(store.images_schema) if name not in _NOT_COLORABLE]
 
 
-def paintable_columns(schema: pa.Schema) -> list[str]:
+def colorable_columns(schema: pa.Schema) -> list[str]:
     """Return the columns of a table that hold numbers, words or dates."""
     return [field.name for field in schema if _form(field.type) is not None]
 
 
-def by_column(store: Store, name: str) -> Painted:
+def by_column(store: Store, name: str) -> ItemColors:
     """Return a column of images/, or `correct`. Raises UsageError."""
     if name == CORRECT:
         return _correct(store)
-    if name not in paintable(store):
-        raise UsageError(f"no column {name[:200]!r} to color by; there are {', '.join(paintable(store))}")
+    if name not in colorable(store):
+        raise UsageError(f"no column {name[:200]!r} to color by; there are {', '.join(colorable(store))}")
     column = store.images([name])[name].combine_chunks()
     if name in _MODEL_CLASSES:
         return _classes(name, column, store.classes)
     return by_values(name, column, says=_UNITS.get(name, ""))
 
 
-def by_values(title: str, column: Any, *, says: str) -> Painted:
-    """Color by a column. column: an array with the value of each item, of a type that can be painted."""
+def by_values(title: str, column: Any, *, says: str) -> ItemColors:
+    """Color by a column. column: an array with the value of each item, of a type that has colors."""
     form = _form(column.type)
     if form == "words" or (form == "whole" and _few(column)):
         return _classes(title, column, None)
@@ -88,14 +88,14 @@ def by_values(title: str, column: Any, *, says: str) -> Painted:
     return by_numbers(title, values, says=says, dates=form == "dates")
 
 
-def by_unit(store: Store, layer: str, unit: int) -> Painted:
+def by_unit(store: Store, layer: str, unit: int) -> ItemColors:
     """Return the maxima of a unit: one column of maxima/. Raises LayerError."""
     return by_numbers(f"unit {unit} of {layer}", store.maxima(layer, unit), says="maximum")
 
 
 def by_numbers(
     title: str, values: np.ndarray, *, says: str, logarithmic: bool = False, dates: bool = False
-) -> Painted:
+) -> ItemColors:
     """Color by numbers. values: (images,) float, by image_id; what is not finite is missing."""
     most = np.finfo(np.float32).max
     values = np.clip(np.where(np.isfinite(values), values, np.nan), -most, most).astype(np.float32)
@@ -106,7 +106,7 @@ def by_numbers(
         smallest, largest = float(there.min()), float(there.max())
     if low == high:  # nearly all are equal: what differs is what is to be seen
         low, high = smallest, largest
-    return Painted(
+    return ItemColors(
         title,
         "numbers",
         values,
@@ -120,28 +120,28 @@ def by_numbers(
     )
 
 
-def at_rows(painted: Painted, rows: np.ndarray) -> Painted:
+def at_rows(colors: ItemColors, rows: np.ndarray) -> ItemColors:
     """Return the same of the items at some rows, each of which may come again. rows: (n,) int64."""
-    values = painted.values[rows]
-    if painted.kind == "numbers":
+    values = colors.values[rows]
+    if colors.kind == "numbers":
         return by_numbers(
-            painted.title, values, says=painted.says, logarithmic=painted.logarithmic, dates=painted.dates
+            colors.title, values, says=colors.says, logarithmic=colors.logarithmic, dates=colors.dates
         )
     there = values[~np.isnan(values)].astype(np.int64)
-    if painted.kind == "marked":
-        return replace(painted, values=values, counts=(len(there),))
-    counts = np.bincount(there, minlength=len(painted.names)).tolist()
-    return replace(painted, values=values, counts=tuple(counts))
+    if colors.kind == "marked":
+        return replace(colors, values=values, counts=(len(there),))
+    counts = np.bincount(there, minlength=len(colors.names)).tolist()
+    return replace(colors, values=values, counts=tuple(counts))
 
 
-def marked(title: str, images: int, ids: np.ndarray) -> Painted:
+def marked(title: str, images: int, ids: np.ndarray) -> ItemColors:
     """Return some images against all others. ids: (m,) int64."""
     values = np.full(images, np.nan, np.float32)
     values[ids] = 1
-    return Painted(title, "marked", values, names=(title,), counts=(len(ids),))
+    return ItemColors(title, "marked", values, names=(title,), counts=(len(ids),))
 
 
-def _correct(store: Store) -> Painted:
+def _correct(store: Store) -> ItemColors:
     if CORRECT in store.images_schema.names:
         right = store.images([CORRECT])[CORRECT]
     else:
@@ -149,10 +149,10 @@ def _correct(store: Store) -> Painted:
         right = pc.equal(table["predicted"], table["label_index"])
     wrong = pc.if_else(right, 0.0, 1.0).cast(pa.float32()).fill_null(np.nan).to_numpy()
     counts = (int((wrong == 0).sum()), int((wrong == 1).sum()))
-    return Painted("correctness", "share", wrong, names=("correct", "incorrect"), counts=counts)
+    return ItemColors("correctness", "share", wrong, names=("correct", "incorrect"), counts=counts)
 
 
-def _classes(title: str, column: Any, names: tuple[str, ...] | None) -> Painted:
+def _classes(title: str, column: Any, names: tuple[str, ...] | None) -> ItemColors:
     """Return the classes by name where each has a colour; else the commonest, and all others together as the last."""
     encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
     codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
@@ -172,7 +172,7 @@ def _classes(title: str, column: Any, names: tuple[str, ...] | None) -> Painted:
     if len(order) > len(shown):
         told.append(f"{len(order) - len(shown):,} others")
         totals.append(int(counts.sum()) - sum(totals))
-    return Painted(title, "classes", number[codes], names=tuple(told), counts=tuple(totals))
+    return ItemColors(title, "classes", number[codes], names=tuple(told), counts=tuple(totals))
 
 
 def _name(value: object, names: tuple[str, ...] | None) -> str:

@@ -1,4 +1,4 @@
-"""What a map's items are painted and filtered by: the images of a store, a layer's units, or samples of a layer.
+"""What a map's items are colored and filtered by: the images of a store, a layer's units, or samples of a layer.
 
 Items are numbered as the atlas numbers them: by image_id, by unit, by row of the sample.
 """
@@ -20,14 +20,14 @@ from ..labels.codes import LabelCodes
 from ..store.store import Store
 from ..where.parser import parse
 from .coloring import (
-    Painted,
+    ItemColors,
     at_rows,
     by_column,
     by_numbers,
     by_unit,
     by_values,
-    paintable,
-    paintable_columns,
+    colorable,
+    colorable_columns,
 )
 
 UNIT_TITLES = {
@@ -64,14 +64,14 @@ class MapItems(Protocol):
 
     @property
     def columns(self) -> list[str]:
-        """That they can be painted by."""
+        """That they can be colored by."""
         ...
 
-    def by_column(self, name: str) -> Painted:
+    def by_column(self, name: str) -> ItemColors:
         """Raise UsageError for a column that there is not."""
         ...
 
-    def by_unit(self, layer: str, unit: int) -> Painted:
+    def by_unit(self, layer: str, unit: int) -> ItemColors:
         """Return what a unit does. Raises LayerError, UsageError."""
         ...
 
@@ -104,13 +104,13 @@ class ImageItems:
     @property
     def columns(self) -> list[str]:
         """Those of images/ and `correct`."""
-        return paintable(self.store)
+        return colorable(self.store)
 
-    def by_column(self, name: str) -> Painted:
+    def by_column(self, name: str) -> ItemColors:
         """Return one of `columns`."""
         return by_column(self.store, name)
 
-    def by_unit(self, layer: str, unit: int) -> Painted:
+    def by_unit(self, layer: str, unit: int) -> ItemColors:
         """Return its maxima."""
         return by_unit(self.store, layer, unit)
 
@@ -155,16 +155,16 @@ class UnitItems:
     def columns(self) -> list[str]:
         """Those of `table` that are known of any unit."""
         known = [name for name in UNIT_TITLES if self.table[name].null_count < self.count]
-        return [name for name in known if name in paintable_columns(self.table.schema)]
+        return [name for name in known if name in colorable_columns(self.table.schema)]
 
-    def by_column(self, name: str) -> Painted:
+    def by_column(self, name: str) -> ItemColors:
         """Return one of `columns`."""
         if name not in self.columns:
             raise UsageError(f"no column {name[:200]!r} to color by; there are {', '.join(self.columns)}")
         title, says = UNIT_TITLES[name]
         return by_values(title, self.table[name].combine_chunks(), says=says)
 
-    def by_unit(self, layer: str, unit: int) -> Painted:
+    def by_unit(self, layer: str, unit: int) -> ItemColors:
         """Return how the others fire with it: their correlation over the images."""
         if layer != self.units.layer:
             raise UsageError(
@@ -219,11 +219,11 @@ class SampleItems:
         """(samples,) int64: the image of each."""
         return self.sample.places["image_id"].to_numpy()
 
-    def by_column(self, name: str) -> Painted:
+    def by_column(self, name: str) -> ItemColors:
         """Return the value of its image."""
         return at_rows(self.images.by_column(name), self.image_ids)
 
-    def by_unit(self, layer: str, unit: int) -> Painted:
+    def by_unit(self, layer: str, unit: int) -> ItemColors:
         """Return its activation in the sample; of a unit of another layer the maximum in the sample's image."""
         if layer != self.layer:
             return at_rows(self.images.by_unit(layer, unit), self.image_ids)

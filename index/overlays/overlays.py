@@ -15,7 +15,7 @@ from ..atlas.atlas import Atlas
 from ..atlas.scatter import Scatter
 from ..atlas.tiles import TILE, Pyramid
 from ..storage.once import OnceCache
-from .coloring import Painted
+from .coloring import ItemColors
 from .positions import MapPlaces
 from .rendering import image_colours, palette, png, square_colours, squares, thumbnails
 
@@ -27,15 +27,15 @@ _CELL = 32
 
 @dataclass(frozen=True)
 class Overlay:
-    """What is painted onto one grid of an atlas.
+    """What is drawn onto one grid of an atlas.
 
-    digest: of the atlas's manifest. painted: by what. key: all that `painted` is made from, beside the store.
+    digest: of the atlas's manifest. colors: by what. key: all that `colors` is made from, beside the store.
     """
 
     atlas: Atlas
     digest: str
     grid: str
-    painted: Painted
+    colors: ItemColors
     key: Hashable
 
     @property
@@ -50,7 +50,7 @@ class Overlay:
 class Overlays:
     """The overlays of one store's atlases. Any threads may share it.
 
-    cache: of places, of what is painted, of coloured grids.
+    cache: of places, of the colors of items, of coloured grids.
     """
 
     def __init__(self, cache: OnceCache) -> None:
@@ -82,13 +82,13 @@ class Overlays:
         size = min(TILE, one.width - corner[0]), min(TILE, one.height - corner[1])
         if overlay.grid == "scatter" and overlay.atlas.scatter is not None:
             pixels = self._thumbnails(overlay, overlay.atlas.scatter, level, corner, size)
-            return png(pixels, corner, palette(overlay.painted))
+            return png(pixels, corner, palette(overlay.colors))
         side = pyramid.cell / 2 ** (len(pyramid.levels) - 1 - level)
         cells = 1
         while side * cells < 1:
             cells *= 2
         pixels = squares(self._coloured(overlay, cells), side * cells, corner, size)
-        return png(pixels, corner, palette(overlay.painted))
+        return png(pixels, corner, palette(overlay.colors))
 
     def _thumbnails(
         self, overlay: Overlay, scatter: Scatter, level: int, corner: tuple[int, int], size: tuple[int, int]
@@ -102,13 +102,13 @@ class Overlays:
         first, stop = np.searchsorted(places[:, 1], (corner[1] - side + 1, corner[1] + size[1]))
         left = places[first:stop, 0]
         near = first + np.flatnonzero((left > corner[0] - side) & (left < corner[0] + size[0]))
-        values = overlay.painted.values[overlay.atlas.images[who[near]]]
-        return thumbnails(image_colours(overlay.painted, values), places[near], side, corner, size)
+        values = overlay.colors.values[overlay.atlas.images[who[near]]]
+        return thumbnails(image_colours(overlay.colors, values), places[near], side, corner, size)
 
     def _coloured(self, overlay: Overlay, cells: int) -> np.ndarray:
         def make() -> np.ndarray:
             places = self.places(overlay.atlas, overlay.digest, overlay.grid)
-            return square_colours(overlay.painted, overlay.atlas.images, places, cells)
+            return square_colours(overlay.colors, overlay.atlas.images, places, cells)
 
         key = ("coloured", overlay.digest, overlay.grid, overlay.key, cells)
         return self._cache.get(key, make, lambda made: made.nbytes)

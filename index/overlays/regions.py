@@ -18,10 +18,10 @@ READ_BYTES = 1 << 30
 
 
 class RegionClass(NamedTuple):
-    """label: None for images without. share: of the region's images; rest: of the other images of the map."""
+    """label: None for items without. share: of the region's items; rest: of the other items of the map."""
 
     label: str | None
-    images: int
+    items: int
     share: float
     rest: float | None
 

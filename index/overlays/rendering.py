@@ -1,4 +1,4 @@
-"""From what an overlay paints by to colours: of single images, and of squares that hold several. Pure.
+"""From the values of items to colours: of single images, and of squares that hold several. Pure.
 
 A square shows the mean of its images' numbers, the commonest of their classes, or how many of them are wrong or marked.
 Colours are places in a palette: so a tile is small, and made in a tenth of the time.
@@ -9,7 +9,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from .coloring import Painted
+from .coloring import ItemColors
 from .palettes import MARK, MISSING, SERIES, ordered, two_ended
 from .positions import MapPlaces
 
@@ -24,61 +24,61 @@ _STEPS = 128
 _FAINTEST = 90
 
 
-def palette(painted: Painted) -> np.ndarray:
+def palette(colors: ItemColors) -> np.ndarray:
     """Return (colours, 4) uint8."""
     steps = np.linspace(0, 1, _STEPS)
-    if painted.kind == "marked":
+    if colors.kind == "marked":
         colours = np.tile(np.array([*MARK, 255], np.uint8), (_STEPS, 1))
         colours[:, 3] = np.rint(_FAINTEST + (255 - _FAINTEST) * steps)
-    elif painted.kind == "classes":
+    elif colors.kind == "classes":
         colours = _opaque(SERIES)
     else:
-        colours = _opaque(two_ended(steps) if painted.kind == "share" else ordered(steps))
+        colours = _opaque(two_ended(steps) if colors.kind == "share" else ordered(steps))
     clear = np.zeros((2, 4), np.uint8)
     return np.concatenate([clear, _opaque(np.array(MISSING, np.uint8)), colours])
 
 
-def square_colours(painted: Painted, images: np.ndarray, places: MapPlaces, cells: int) -> np.ndarray:
+def square_colours(colors: ItemColors, images: np.ndarray, places: MapPlaces, cells: int) -> np.ndarray:
     """Return (rows, columns) uint8 of squares of cells x cells cells. images: (n,) int64 ids, those of `places`."""
     bins, rows, columns = places.bins(cells)
-    values = painted.values[images]
+    values = colors.values[images]
     known = ~np.isnan(values)
     found = np.full(rows * columns, CLEAR, np.uint8)
-    if painted.kind != "marked":
+    if colors.kind != "marked":
         found[bins] = GAP
-    numbers, counts = _summed(painted, bins[known], values[known], rows * columns)
+    numbers, counts = _summed(colors, bins[known], values[known], rows * columns)
     there = np.flatnonzero(counts)
     numbers = numbers[there]
-    if painted.kind == "marked":  # the fuller, the more of a square's images are
+    if colors.kind == "marked":  # the fuller, the more of a square's images are
         numbers = counts[there] / np.bincount(bins, minlength=rows * columns)[there]
-    found[there] = _colours(painted, numbers)
+    found[there] = _colours(colors, numbers)
     return found.reshape(rows, columns)
 
 
-def image_colours(painted: Painted, values: np.ndarray) -> np.ndarray:
+def image_colours(colors: ItemColors, values: np.ndarray) -> np.ndarray:
     """Return (n,) uint8. values: (n,) float32, of single images."""
     known = ~np.isnan(values)
-    found = np.full(len(values), CLEAR if painted.kind == "marked" else GAP, np.uint8)
-    found[known] = _colours(painted, values[known])
+    found = np.full(len(values), CLEAR if colors.kind == "marked" else GAP, np.uint8)
+    found[known] = _colours(colors, values[known])
     return found
 
 
-def shares(painted: Painted, numbers: np.ndarray) -> np.ndarray:
+def shares(colors: ItemColors, numbers: np.ndarray) -> np.ndarray:
     """Return (n,) from 0 to 1: where numbers stand between `low` and `high`."""
-    low, high = painted.low, painted.high
-    if painted.logarithmic:
+    low, high = colors.low, colors.high
+    if colors.logarithmic:
         low, high, numbers = np.log1p(low), np.log1p(high), np.log1p(numbers)
     return np.clip((numbers - low) / ((high - low) or 1), 0, 1)
 
 
 def _summed(
-    painted: Painted, bins: np.ndarray, values: np.ndarray, size: int
+    colors: ItemColors, bins: np.ndarray, values: np.ndarray, size: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the one number of each square, (size,) float64, and of how many images it is."""
     counts = np.bincount(bins, minlength=size)
-    if painted.kind != "classes":
+    if colors.kind != "classes":
         return np.bincount(bins, weights=values, minlength=size) / np.maximum(counts, 1), counts
-    classes = len(painted.names)
+    classes = len(colors.names)
     pairs, frequent = np.unique(bins * classes + values.astype(np.int64), return_counts=True)
     # in this order the last of a square is its commonest class, and of equals the first
     order = np.lexsort((-pairs, frequent, pairs // classes))
@@ -87,11 +87,11 @@ def _summed(
     return numbers, counts
 
 
-def _colours(painted: Painted, numbers: np.ndarray) -> np.ndarray:
-    if painted.kind == "classes":
+def _colours(colors: ItemColors, numbers: np.ndarray) -> np.ndarray:
+    if colors.kind == "classes":
         return (_FIRST + numbers).astype(np.uint8)
-    if painted.kind == "numbers":
-        numbers = shares(painted, numbers)
+    if colors.kind == "numbers":
+        numbers = shares(colors, numbers)
     return (_FIRST + np.rint(numbers * (_STEPS - 1))).astype(np.uint8)
 
 

@@ -1,41 +1,84 @@
-"""The API's deep-zoom images of an atlas: the tiles, what a cell shows, and where an image is."""
+"""The API's atlases: what they map, their deep-zoom tiles, what a cell shows, and where an item is."""
 
-from fastapi import APIRouter, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
 
 from ..http.openapi import TABLE
 from ..http.openapi import pictures as described
+from ..http.responses import answer_now, consistent
 from ..http.strict_params import StrictRoute
 from ..params.atlas import AskedAtlas, AskedSpot, AskedTile, View
-from ..params.common import ImageId
-from ..queries import tiles as questions
-from ..schemas.atlases import CellAtAnswer, TilesAnswer, WhereAnswer
+from ..params.common import ItemNumber, Number, StoreName
+from ..queries import atlas_items, atlases, tiles
+from ..schemas.atlases import (
+    AtlasAnswer,
+    AtlasesAnswer,
+    CellAtAnswer,
+    GridAnswer,
+    TilesAnswer,
+    WhereAnswer,
+)
 
-router = APIRouter(prefix="/api/v1/stores/{store}/atlases/{atlas}", route_class=StrictRoute)
+router = APIRouter(prefix="/api/v1/stores/{store}/atlases", route_class=StrictRoute)
 
 
-@router.get("/tiles/{grid}", response_model=TilesAnswer, responses=TABLE)
+@router.get("", response_model=AtlasesAnswer, responses=TABLE)
+def list_atlases(request: Request, store: StoreName) -> Response:
+    """Return the finished atlases: those of the images, then those of each layer."""
+    return answer_now(request, consistent(request, store, atlases.all_atlases))
+
+
+@router.get("/{atlas:layer}", response_model=AtlasAnswer, responses=TABLE)
+def one_atlas(asked: AskedAtlas) -> Response:
+    """Return how an atlas was made, and how good it is."""
+    return asked.answer(atlases.describe_atlas)
+
+
+@router.get("/{atlas:layer}/grid", response_model=GridAnswer, responses=TABLE)
+def atlas_grid(
+    asked: AskedAtlas,
+    *,
+    row: Annotated[int, Query(ge=0, le=100_000)] = 0,
+    column: Annotated[int, Query(ge=0, le=100_000)] = 0,
+    rows: Annotated[int, Query(ge=1, le=256)] = 64,
+    columns: Annotated[int, Query(ge=1, le=256)] = 64,
+) -> Response:
+    """Return a window of the grid: one item for each cell of the map."""
+    return asked.answer(lambda shown: atlases.grid(shown, (row, row + rows), (column, column + columns)))
+
+
+@router.get("/{atlas:layer}/tiles/{grid}", response_model=TilesAnswer, responses=TABLE)
 def view_tiles(asked: AskedAtlas, grid: View) -> Response:
     """Return how a view is cut into tiles, at how many sizes."""
-    return asked.answer_versioned(lambda served, found: questions.tiles(served, found, grid))
+    return asked.answer(lambda shown: tiles.tiles(shown, grid))
 
 
 @router.get(
-    "/tiles/{grid}/{level}/{column}_{row}.jpg",
+    "/{atlas:layer}/tiles/{grid}/{level}/{column}_{row}.jpg",
     response_class=Response,
     responses=described("image/jpeg"),
 )
 def one_tile(asked: AskedAtlas, place: AskedTile) -> Response:
     """Return a piece of the view, of 256 x 256 pixels at most."""
-    return asked.picture(lambda served, found: questions.tile(served, found, place))
+    return asked.picture(lambda shown: tiles.tile(shown, place))
 
 
-@router.get("/at", response_model=CellAtAnswer, responses=TABLE)
+@router.get("/{atlas:layer}/at", response_model=CellAtAnswer, responses=TABLE)
 def cell_at(asked: AskedAtlas, spot: AskedSpot) -> Response:
-    """Return the image that a cell shows, or that the scatter shows at a place."""
-    return asked.answer(lambda served, found: questions.at(served, found, spot))
+    """Return the item that a cell shows, or that the scatter shows at a place."""
+    return asked.answer(lambda shown: tiles.at(shown, spot))
 
 
-@router.get("/where", response_model=WhereAnswer, responses=TABLE)
-def where(asked: AskedAtlas, image: ImageId) -> Response:
-    """Return where an image is in each view, and its coordinates."""
-    return asked.answer(lambda served, found: questions.where(served, found, image))
+@router.get("/{atlas:layer}/where", response_model=WhereAnswer, responses=TABLE)
+def where(asked: AskedAtlas, item: ItemNumber) -> Response:
+    """Return where an image, a unit or a sample is in each view, and its coordinates."""
+    return asked.answer(lambda shown: tiles.where(shown, item))
+
+
+@router.get(
+    "/{atlas:layer}/samples/{sample}/picture", response_class=Response, responses=described("image/jpeg")
+)
+def sample_picture(asked: AskedAtlas, sample: Number) -> Response:
+    """Return what a sampled position of an atlas of activations sees."""
+    return asked.picture(lambda shown: atlas_items.sample_picture(shown, sample))

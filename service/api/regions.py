@@ -1,4 +1,4 @@
-"""The API's regions of an atlas: which images lie in one, and what sets them apart; and where some images lie."""
+"""The API's regions of an atlas: what lies in one, and what sets it apart; and where some items lie."""
 
 from typing import Annotated
 
@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 from ..http.openapi import TABLE
 from ..http.responses import answer_from
 from ..http.strict_params import StrictRoute
-from ..params.atlas import AskedMap
+from ..params.atlas import AskedAtlas
 from ..params.common import MAX_LAYER, Cursor, K, Limit, Number, StoreName
 from ..params.region import AskedRegion, WhereOfItems
 from ..queries import regions as questions
@@ -16,7 +16,7 @@ from ..schemas.regions import (
     CounterpartAnswer,
     ExtentAnswer,
     RegionAnswer,
-    RegionImagesAnswer,
+    RegionItems,
     RegionUnitsAnswer,
 )
 from ..stores.registry import Registry, ServedStore
@@ -25,38 +25,43 @@ from ..stores.versioned import Version
 router = APIRouter(prefix="/api/v1/stores", route_class=StrictRoute)
 
 
-@router.get("/{store}/atlases/{atlas}/region", response_model=RegionAnswer, responses=TABLE)
+@router.get("/{store}/atlases/{atlas:layer}/region", response_model=RegionAnswer, responses=TABLE)
 def region(asked: AskedRegion) -> Response:
-    """Return how many images lie in a region, and of which classes, against the rest of the map."""
+    """Return how many items lie in a region, and of which classes, against the rest of the map."""
     return asked.answer(questions.region)
 
 
-@router.get("/{store}/atlases/{atlas}/region/images", response_model=RegionImagesAnswer, responses=TABLE)
-def region_images(asked: AskedRegion, *, cursor: Cursor = None, limit: Limit = 100) -> Response:
-    """Return the images of a region, a page at a time."""
-    return asked.answer(lambda drawn: questions.region_images(drawn, cursor=cursor, limit=limit))
+@router.get("/{store}/atlases/{atlas:layer}/region/items", response_model=RegionItems, responses=TABLE)
+def region_items(asked: AskedRegion, *, cursor: Cursor = None, limit: Limit = 100) -> Response:
+    """Return the images, units or samples of a region, a page at a time."""
+    return asked.answer(lambda drawn: questions.region_items(drawn, cursor=cursor, limit=limit))
 
 
-@router.get("/{store}/atlases/{atlas}/region/units", response_model=RegionUnitsAnswer, responses=TABLE)
+@router.get("/{store}/atlases/{atlas:layer}/region/units", response_model=RegionUnitsAnswer, responses=TABLE)
 def region_units(
     asked: AskedRegion,
     *,
-    layer: Annotated[str | None, Query(max_length=MAX_LAYER, description="default: all layers")] = None,
+    layer: Annotated[
+        str | None,
+        Query(
+            max_length=MAX_LAYER, description="default: all layers; of an atlas of activations its own alone"
+        ),
+    ] = None,
     k: K = 20,
 ) -> Response:
-    """Return the units whose maxima in a region stand out most from those of all other images."""
-    return asked.answer(lambda drawn: questions.units(drawn, layer=layer, k=k))
+    """Return the units that stand out most in a region: of images by their maxima, of samples by their activations."""
+    return asked.answer(lambda drawn: questions.characteristic_units(drawn, layer=layer, k=k))
 
 
-@router.get("/{store}/atlases/{atlas}/extent", response_model=ExtentAnswer, responses=TABLE)
+@router.get("/{store}/atlases/{atlas:layer}/extent", response_model=ExtentAnswer, responses=TABLE)
 def extent(
-    asked: AskedMap,
+    asked: AskedAtlas,
     *,
     where: WhereOfItems,
     grid: ViewName = "nearest",
 ) -> Response:
-    """Return where the images that a filter keeps lie."""
-    return asked.answer(lambda _, shown: questions.extent(shown, grid, where))
+    """Return where the items that a filter keeps lie: a filter over the images, or over the statistics of units."""
+    return asked.answer(lambda shown: questions.extent(shown, grid, where))
 
 
 @router.get("/{store}/images/{image_id}/counterpart", response_model=CounterpartAnswer, responses=TABLE)

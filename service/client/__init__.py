@@ -17,10 +17,10 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from ...common.errors import UnitscopeError
+from .atlas_endpoints import Coloring
 from .connection import Connection
 from .endpoint import Asking, AsyncAsking, AsyncPages, Pages
 from .exchange import Fetch, Outcome, Question, RetryPolicy, ServiceError, Step, Wait
-from .overlay_endpoints import Paint
 from .rows import Rows
 from .store_endpoints import ServiceQuestions, StoreQuestions
 
@@ -29,8 +29,8 @@ __all__ = [
     "AsyncPages",
     "AsyncStore",
     "Client",
+    "Coloring",
     "Pages",
-    "Paint",
     "RetryPolicy",
     "Rows",
     "ServiceError",

@@ -141,7 +141,3 @@ class StorePath:
     def atlas_path(self, name: str) -> str:
         """Return the path of an atlas."""
         return f"{self.path}/atlases/{part(name)}"
-
-    def layer_atlas_path(self, layer: str, kind: str) -> str:
-        """Return the path of one of a layer's own atlases."""
-        return f"{self.layer_path(layer)}/atlases/{kind}"

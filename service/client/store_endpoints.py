@@ -16,6 +16,7 @@ from ..schemas.classes import ClassAnswer, ClassesAnswer, OneClassAnswer, Overvi
 from ..schemas.images import ImageAnswer, ImagesAnswer, ImageUnitsAnswer, ListedImageAnswer
 from ..schemas.live import RegionNeighborsAnswer, UploadNeighborsAnswer
 from ..schemas.neighbors import Metric, NeighborAnswer, NeighborsAnswer, Space
+from ..schemas.regions import CounterpartAnswer
 from ..schemas.stores import LayerAnswer, LayersAnswer, StoreAnswer, StoresAnswer
 from ..schemas.units import (
     OneUnitAnswer,
@@ -31,11 +32,7 @@ from ..schemas.units import (
 from .atlas_endpoints import AtlasQuestions
 from .endpoint import Paged, asks, lists
 from .exchange import Parameter, Question
-from .layer_atlas_endpoints import LayerAtlasQuestions
-from .layer_overlay_endpoints import LayerOverlayQuestions
 from .live_endpoints import LiveQuestions
-from .overlay_endpoints import OverlayQuestions
-from .region_endpoints import RegionQuestions
 from .requests import API, Box, ImageLike, box_text, file_of, one, paged, picture, posted, table
 from .rows import Rows, picture_address
 
@@ -56,14 +53,7 @@ class ServiceQuestions:
         return table(StoresAnswer, API)
 
 
-class StoreQuestions(
-    AtlasQuestions,
-    OverlayQuestions,
-    RegionQuestions,
-    LayerAtlasQuestions,
-    LayerOverlayQuestions,
-    LiveQuestions,
-):
+class StoreQuestions(AtlasQuestions, LiveQuestions):
     """What one store is asked. name: as the service lists it."""
 
     # The store
@@ -153,6 +143,11 @@ class StoreQuestions(
     def image(self, image_id: int) -> Question[ImageAnswer]:
         """Return everything known of one image."""
         return one(ImageAnswer, self.image_path(image_id))
+
+    @asks
+    def counterpart(self, image_id: int, other: str) -> Question[CounterpartAnswer]:
+        """Return the same image, by its uri, in another store of the service."""
+        return one(CounterpartAnswer, f"{self.image_path(image_id)}/counterpart", other=other)
 
     @asks
     def image_units(

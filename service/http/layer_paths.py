@@ -1,4 +1,5 @@
-"""Layers in addresses: a layer's name may hold any character, slashes too (`conv1/7x7_s2`, as converters leave them).
+"""Layers in addresses, and the atlases named after them: a layer's name may hold any character, slashes too
+(`conv1/7x7_s2`, as converters leave them).
 
 In an address such a slash is `%2F`. The server decodes a path before it is routed, so `LayerPaths` looks at the path as
 it was sent and marks those slashes of a name, and where a proxy has decoded them, those that no route has; the `layer`
@@ -15,13 +16,17 @@ MAX_LAYER = 2000
 """Characters of a layer's name in an address."""
 _MARK = "\ufdd0"
 """A slash within a name: a character that Unicode reserves for a program's own use, so no name has it."""
-_BEFORE = r"(?:/api/v1)?/stores/[^/]+/(?:layers|units|images/[0-9]+/maps)/"
+_BEFORE = r"(?:/api/v1)?/stores/[^/]+/(?:layers|units|atlas|atlases|images/[0-9]+/maps)/"
 _SENT = re.compile(rf"({_BEFORE})([^/]*%2[5Ff][^/]*)((?:/.*)?)".encode(), re.DOTALL)
 _DECODED = re.compile(rf"({_BEFORE})([^/]+/.*[^/])", re.DOTALL)
 _AFTER = {
-    "/api": re.compile(r"(.+?)(/(?:units|filters|atlases)(?:/.*)?|/facts|/array|)", re.DOTALL),
+    "/api": re.compile(r"(.+?)(/(?:units|filters)(?:/.*)?|/facts|/array|)", re.DOTALL),
     "units": re.compile(r"(.+)(/[^/]+)", re.DOTALL),
-    "layers": re.compile(r"(.+?)(/atlas/(?:units|activations)(?:/(?:at|region|legend))?|)", re.DOTALL),
+    "layers": re.compile(r"(.+)()", re.DOTALL),
+    "atlas": re.compile(r"(.+?)(/(?:at|region|legend)|)", re.DOTALL),
+    "atlases": re.compile(
+        r"(.+?)(/(?:grid|at|where|clusters|extent)|/(?:tiles|samples|overlays|region)(?:/.*)?|)", re.DOTALL
+    ),
 }
 """Of what follows: a layer's name, and the rest of the path."""
 
@@ -90,7 +95,9 @@ def _marked(path: str, sent: bytes) -> str:
     if parted is None:
         return path
     before, rest = parted.groups()
-    kind = "/api" if before.startswith("/api") else "units" if before.endswith("/units/") else "layers"
+    kind = before.split("/")[-2]
+    if kind not in ("atlas", "atlases") and before.startswith("/api"):
+        kind = "/api"
     named = _AFTER[kind].fullmatch(rest)
     return f"{before}{named[1].replace('/', _MARK)}{named[2]}" if named else path
 

@@ -27,7 +27,8 @@ def complete(document: dict[str, Any]) -> None:
         content = operation["responses"].get("200", {}).get("content", {})
         if not path.startswith("/api/") or _JSON not in content:
             continue
-        if content[_JSON]["schema"].get("$ref", "").rpartition("/")[2] in tables:
+        schema = content[_JSON]["schema"]
+        if all(one.get("$ref", "").rpartition("/")[2] in tables for one in schema.get("anyOf", [schema])):
             content[arrow_answers.MEDIA_TYPE] = _ARROW
         else:
             operation["responses"]["406"] = _NO_TABLE

@@ -6,7 +6,7 @@ An answer that is a table comes as JSON or as Arrow, as the Accept header says; 
 import hashlib
 from collections.abc import Callable
 from importlib import metadata
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from fastapi import Request, Response
 from pydantic import BaseModel
@@ -184,7 +184,7 @@ def _form(request: Request) -> str:
     if wanted <= plain:
         return _JSON
     model = getattr(request.scope["route"], "response_model", None)
-    if isinstance(model, type) and issubclass(model, Table):
+    if all(isinstance(one, type) and issubclass(one, Table) for one in get_args(model) or (model,)):
         return arrow_answers.MEDIA_TYPE
     if plain == 0:
         raise HTTPException(406, f"this answer is not a table: ask for {_JSON}")

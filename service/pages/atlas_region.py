@@ -6,45 +6,37 @@ from fastapi import Request, Response
 
 from ..params.overlay import ColoredMap
 from ..queries import overlays as overlay_questions
-from ..queries import regions as region_questions
-from ..queries.images import ListedImageAnswer, listed
+from ..queries import regions
 from ..queries.regions import Drawn
 from ..stores.registry import ServedStore
 from .rendering import page
 from .sections import attempt, given, soon
 
-IMAGES_SHOWN = 60
-IMAGES_BESIDE = 12
+ITEMS_SHOWN = 60
+ITEMS_BESIDE = 12
 UNITS_SHOWN = 12
 CLASSES_SHOWN = 8
 _PATIENCE = 0.5
 
 
-def region(
-    request: Request,
-    served: ServedStore,
-    drawn: Drawn,
-    *,
-    start: int,
-    part: Literal["facts", "units"] | None,
-) -> Response:
+def region(request: Request, drawn: Drawn, *, start: int, part: Literal["facts", "units"] | None) -> Response:
     """Return a region. part: the piece of it that the viewer asks for; the whole page without."""
-    ids = region_questions.ordered_items(drawn)
-    shown = IMAGES_BESIDE if part else IMAGES_SHOWN
-    rows = [ListedImageAnswer(**row) for row in listed(served, ids[start : start + shown].tolist())]
+    shown = ITEMS_BESIDE if part else ITEMS_SHOWN
+    some = regions.ordered_items(drawn)[start : start + shown].tolist()
     units = None
-    if part != "facts":
+    if part != "facts" and drawn.shown.kind != "units":
         units = soon(
-            lambda: region_questions.units(drawn, layer=None, k=UNITS_SHOWN),
+            lambda: regions.characteristic_units(drawn, layer=None, k=UNITS_SHOWN),
             wait=part == "units",
             patience=_PATIENCE,
         )
     return page(
         request,
         f"region_{part}.html" if part else "region.html",
-        **given(served),
-        region=region_questions.region(drawn),
-        images=rows,
+        **given(drawn.served),
+        region=regions.region(drawn),
+        layer=drawn.shown.layer,
+        members=regions.region_members(drawn.shown, some),
         units=units,
         asked={"grid": drawn.grid, "region": drawn.region},
         start=start,
@@ -54,9 +46,9 @@ def region(
     )
 
 
-def legend(request: Request, served: ServedStore, painted: ColoredMap) -> Response:
-    """Return what the colours of an overlay mean, or why there are none."""
-    tried = attempt(lambda: overlay_questions.legend(painted.shown, painted.paint))
+def legend(request: Request, served: ServedStore, colors: ColoredMap) -> Response:
+    """Return what the colors of an overlay mean, or why there are none."""
+    tried = attempt(lambda: overlay_questions.legend(colors.shown, colors.coloring))
     return page(
         request,
         "legend.html",

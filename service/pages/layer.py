@@ -72,7 +72,7 @@ def layer(
         found=found,
         units=units,
         ranked=of_layer.ranked,
-        atlases=served.layer_atlases(name),
+        atlases=served.layer_atlases([name]),
         dead=int((of_layer.values["active"] == 0).sum()),
         problem=tried.problem,
         start=start,

@@ -1,21 +1,18 @@
-"""What the viewer of any map is given: its frames, what it can be painted by, and what is found on it."""
+"""What the viewer of any atlas is given: its frames, what it can be colored by, and what is found on it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Query
 
-from ...index.atlas.atlas import Atlas
 from ...index.overlays.coloring import CORRECT
 from ...index.overlays.items import UNIT_TITLES
 from ..queries.class_names import class_name
-from ..queries.maps import MapVersion
-from ..queries.tiles import Spot, nearest
-from ..schemas.atlases import TilesAnswer, ViewName
+from ..queries.served_atlas import ServedAtlas
+from ..queries.tiles import tiles
+from ..schemas.atlases import ViewName
 from ..stores.registry import ServedStore
-from ..stores.versioned import Version, part_version
-from .urls import label_is, store_url
+from .urls import atlas_url, label_is, store_url
 
 VIEWS: tuple[ViewName, ...] = ("nearest", "assigned", "scatter")
 """In the order of their buttons."""
@@ -28,8 +25,8 @@ class Walk:
     """What the template of a viewer reads.
 
     one: the word for an item of the map, `count` of them with those that are not on it. usual: the view that is seen
-    first; views: with the words on their buttons. panes: of each frame what the script reads. columns: to paint by,
-    with their names. layers: whose units it can be painted by, `layer` at first. classes: with the filter of each.
+    first; views: with the words on their buttons. panes: of each frame what the script reads. columns: to color by,
+    with their names. layers: whose units it can be colored by, `layer` at first. classes: with the filter of each.
     example: of a filter.
     """
 
@@ -45,43 +42,28 @@ class Walk:
     example: str
 
 
-@dataclass(frozen=True)
-class AskedPlace:
-    """A place of a map that is looked at. nearest: or else the nearest place that shows something."""
-
-    spot: Spot
-    nearest: bool
-
-    def find(self, served: ServedStore, atlas: Atlas) -> Spot:
-        """Return the place itself. Raises as `questions.tiles.seen`."""
-        return nearest(served, atlas, self.spot) if self.nearest else self.spot
-
-
-def pane(
-    served: ServedStore,
-    found: Version[Any],
-    tiles: Callable[[ViewName], TilesAnswer],
-    **facts: str,
-) -> dict[str, Any]:
-    """Return what the script reads of one map. facts: its `atlas` by name, `one`, and where its `api` and its `page`
-    are.
-    """
+def pane(shown: ServedAtlas) -> dict[str, Any]:
+    """Return what the script reads of one atlas, which has tiles."""
     grids: dict[str, Any] = {}
     for name in VIEWS:
-        one = tiles(name)
-        grids[name] = {field: getattr(one, field) for field in _FIELDS} | {"levels": len(one.levels)}
+        view = tiles(shown, name)
+        grids[name] = {field: getattr(view, field) for field in _FIELDS} | {"levels": len(view.levels)}
+    served = shown.served
     return {
-        **facts,
+        "atlas": shown.name,
+        "one": shown.items.one,
+        "api": shown.address,
+        "page": atlas_url(served.name, shown.name),
         "store": served.name,
         "images": served.images,
         "pages": store_url(served.name),
-        "version": part_version(found),
+        "version": shown.version,
         "grids": grids,
     }
 
 
-def columns(shown: MapVersion) -> list[tuple[str, str]]:
-    """Return what a map is painted by, the most telling first, and what a person calls it."""
+def columns(shown: ServedAtlas) -> list[tuple[str, str]]:
+    """Return what a map is colored by, the most telling first, and what a person calls it."""
     names = sorted(shown.items.columns, key=lambda name: name != CORRECT)
     if shown.items.one == "unit":
         return [(name, UNIT_TITLES[name][0]) for name in names]

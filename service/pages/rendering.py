@@ -99,8 +99,6 @@ _FILTERS = (number, percent, ordinal, counted, sentence, named, short, signed, d
 _ADDRESSES = (
     page_addresses.store_url,
     page_addresses.layer_url,
-    page_addresses.layer_atlas_url,
-    page_addresses.layer_region_url,
     page_addresses.unit_url,
     page_addresses.image_url,
     page_addresses.images_url,

@@ -12,7 +12,7 @@ from ...index.analysis.units import UnitQuery, UnitSort
 from ..http.responses import consistent
 from ..params.common import MAX_LAYER, LayerName, Order, StoreName, is_descending
 from ..stores.registry import Registry
-from . import atlas_routes, layer_atlas_routes
+from . import atlas_routes
 from . import image_routes as pages_images
 from . import layer as views_layer
 from . import live as views_live
@@ -24,7 +24,7 @@ from .strict_params import StrictPage
 from .urls import store_url
 
 router = APIRouter(include_in_schema=False, default_response_class=Response, route_class=StrictPage)
-for _part in (pages_images, atlas_routes, layer_atlas_routes):
+for _part in (pages_images, atlas_routes):
     router.routes.extend(_part.router.routes)
 
 Typed = Annotated[

@@ -16,16 +16,6 @@ def layer_url(store: str, layer: str, **query: object) -> str:
     return _with(f"{store_url(store)}/layers/{_part(layer)}", query)
 
 
-def layer_atlas_url(store: str, layer: str, kind: str) -> str:
-    """Return a layer's own atlas: of its `units` or its `activations`."""
-    return f"{layer_url(store, layer)}/atlas/{kind}"
-
-
-def layer_region_url(store: str, layer: str, kind: str, **query: object) -> str:
-    """Return a region of a layer's own atlas."""
-    return _with(f"{layer_atlas_url(store, layer, kind)}/region", query)
-
-
 def unit_url(store: str, layer: str, unit: int, **query: object) -> str:
     """Return one unit."""
     return _with(f"{store_url(store)}/units/{_part(layer)}/{unit}", query)
@@ -42,7 +32,7 @@ def images_url(store: str, **query: object) -> str:
 
 
 def atlas_url(store: str, atlas: str, **query: object) -> str:
-    """Return an atlas."""
+    """Return an atlas, by its name: `umap`, or one of a layer's own, `units:features.10`."""
     return _with(f"{store_url(store)}/atlas/{_part(atlas)}", query)
 
 

@@ -6,16 +6,13 @@ from typing import Annotated, Generic, TypeVar
 
 from fastapi import Depends, Path, Query, Request, Response
 
-from ...index.atlas.atlas import Atlas
-from ...index.atlas.layer_atlas import LayerAtlas
 from ..http.responses import Content, answer_from, picture_from
-from ..queries.layer_atlases import layer_atlas_of
-from ..queries.maps import MapVersion, map_of, map_of_layer
-from ..queries.tiles import Spot, TilePlace, atlas_of
-from ..schemas.atlases import Kind, ViewName
+from ..queries.served_atlas import ServedAtlas, served_atlas
+from ..queries.tiles import Spot, TilePlace
+from ..schemas.atlases import ViewName
 from ..stores.registry import ServedStore
 from ..stores.versioned import Picture, Version
-from .common import AtlasName, LayerName, StoreName
+from .common import AtlasName, StoreName
 
 A = TypeVar("A")
 
@@ -30,15 +27,8 @@ AtlasVersion = Annotated[
 View = Annotated[
     ViewName,
     Path(
-        description="`nearest`: one image for each cell of the map; `assigned`: a cell for each image; `scatter`: "
-        "images at their coordinates, as many as have room in a level, and all in the deepest"
-    ),
-]
-KindOfMap = Annotated[
-    Kind,
-    Path(
-        description="`units`: the layer's units, laid out by how they fire over the dataset; `activations`: its "
-        "activations at single positions of the images, averaged over the cells of the nearest grid"
+        description="`nearest`: one item for each cell of the map; `assigned`: a cell for each item; `scatter`: "
+        "items at their coordinates, as many as have room in a level, and all in the deepest"
     ),
 ]
 Place = Annotated[int, Path(ge=0, le=2**31)]
@@ -55,68 +45,22 @@ class Asked(Generic[A]):
     store: str
     find: Callable[[ServedStore], Version[A]]
 
-    def answer(self, make: Callable[[ServedStore, A], Content]) -> Response:
+    def answer(self, make: Callable[[A], Content]) -> Response:
         """Return what `make` says of it."""
-        return answer_from(self.request, self.store, self.find, make)
+        return answer_from(self.request, self.store, self.find, lambda _, found: make(found))
 
-    def answer_versioned(self, make: Callable[[ServedStore, Version[A]], Content]) -> Response:
-        """Return what `make` says of it and its version."""
-
-        def itself(served: ServedStore) -> Version[Version[A]]:
-            found = self.find(served)
-            return Version(found, found.digest, found.stamp)
-
-        return answer_from(self.request, self.store, itself, make)
-
-    def picture(self, make: Callable[[ServedStore, A], Picture]) -> Response:
+    def picture(self, make: Callable[[A], Picture]) -> Response:
         """Return the picture that `make` gives of it."""
-        return picture_from(self.request, self.store, self.find, make)
-
-
-@dataclass(frozen=True)
-class AskedOfLayer(Asked[LayerAtlas]):
-    """The same of one of a layer's own atlases."""
-
-    kind: Kind
+        return picture_from(self.request, self.store, self.find, lambda _, found: make(found))
 
 
 async def _atlas(
     request: Request, store: StoreName, atlas: AtlasName, v: AtlasVersion = None
-) -> Asked[Atlas]:
-    return Asked(request, store, lambda served: atlas_of(served, atlas, v))
+) -> Asked[ServedAtlas]:
+    return Asked(request, store, lambda served: served_atlas(served, atlas, v))
 
 
-async def _layer_atlas(
-    request: Request, store: StoreName, layer: LayerName, kind: KindOfMap, v: AtlasVersion = None
-) -> AskedOfLayer:
-    return asked_of_layer(request, store, layer, kind, v)
-
-
-def asked_of_layer(request: Request, store: str, layer: str, kind: Kind, v: str | None) -> AskedOfLayer:
-    """Return a request about one of a layer's own atlases. v: the version that it must have, None for any."""
-    return AskedOfLayer(request, store, lambda served: layer_atlas_of(served, layer, kind, v), kind)
-
-
-async def _map(asked: "AskedAtlas") -> Asked[MapVersion]:
-    def find(served: ServedStore) -> Version[MapVersion]:
-        found = asked.find(served)
-        return Version(map_of(served, found), found.digest, found.stamp)
-
-    return Asked(asked.request, asked.store, find)
-
-
-async def _layer_map(asked: "AskedLayerAtlas") -> Asked[MapVersion]:
-    def find(served: ServedStore) -> Version[MapVersion]:
-        found = asked.find(served)
-        return Version(map_of_layer(served, found, asked.kind), found.digest, found.stamp)
-
-    return Asked(asked.request, asked.store, find)
-
-
-AskedAtlas = Annotated[Asked[Atlas], Depends(_atlas)]
-AskedLayerAtlas = Annotated[AskedOfLayer, Depends(_layer_atlas)]
-AskedMap = Annotated[Asked[MapVersion], Depends(_map)]
-AskedLayerMap = Annotated[Asked[MapVersion], Depends(_layer_map)]
+AskedAtlas = Annotated[Asked[ServedAtlas], Depends(_atlas)]
 
 
 async def _spot(

@@ -12,7 +12,15 @@ StoreName = Annotated[str, Path(max_length=300, description="as /api/v1/stores l
 LayerName = Annotated[str, Path(max_length=MAX_LAYER, description="a dotted module path: features.10")]
 LARGEST_NUMBER = 2**53
 Number = Annotated[int, Path(ge=0, le=LARGEST_NUMBER)]
-AtlasName = Annotated[str, Path(max_length=100)]
+AtlasName = Annotated[
+    str,
+    Path(
+        max_length=MAX_LAYER + 20,
+        description="an atlas of the images, such as `umap`; `units:LAYER`: the units of a layer, laid out by how "
+        "their activations correlate over the dataset; `activations:LAYER`: its activations at single positions of the "
+        "images, averaged over the cells of the nearest grid",
+    ),
+]
 MOST = 1000
 K = Annotated[int, Query(ge=1, le=MOST, description="how many")]
 Where = Annotated[
@@ -20,6 +28,7 @@ Where = Annotated[
 ]
 MetricName = Annotated[Metric | None, Query(description="default: the index's")]
 ImageId = Annotated[int, Query(ge=0, le=LARGEST_NUMBER)]
+ItemNumber = Annotated[int, Query(ge=0, le=LARGEST_NUMBER, description="an image_id, a unit or a sample")]
 Cursor = Annotated[
     str | None, Query(pattern=CURSOR_PATTERN, description="`next` of the page before; none for the first")
 ]

@@ -8,24 +8,24 @@ from typing import Annotated
 from fastapi import Depends, Query, Request
 
 from ...common.errors import UsageError
-from ..queries.maps import MapVersion, map_of
-from ..queries.overlays import Paint
+from ..queries.overlays import Coloring
 from ..queries.regions import Drawn
+from ..queries.served_atlas import ServedAtlas, served_atlas
 from ..queries.tiles import TilePlace
 from ..schemas.atlases import ViewName
-from ..schemas.overlays import PaintedBy
+from ..schemas.overlays import ColorBy
 from ..stores.registry import Registry, ServedStore
 from ..stores.versioned import Version
-from .atlas import Asked, AskedLayerMap, AskedMap, Place, View
+from .atlas import Asked, AskedAtlas, Place, View
 from .common import MAX_LAYER, Where
 from .region import Region
 
 
 @dataclass(frozen=True)
 class ColoringQuery:
-    """What to paint by, as a request says it."""
+    """What to color by, as a request says it."""
 
-    by: PaintedBy
+    by: ColorBy
     column: str | None
     layer: str | None
     unit: int | None
@@ -37,7 +37,7 @@ class ColoringQuery:
 
 
 async def _asked(
-    by: Annotated[PaintedBy, Query(description="what the images are coloured by")],
+    by: Annotated[ColorBy, Query(description="what the images are coloured by")],
     column: Annotated[
         str | None, Query(max_length=300, description="with by=column: one of `overlays`; default: label")
     ] = None,
@@ -50,9 +50,7 @@ async def _asked(
     region_grid: Annotated[ViewName, Query(description="the grid that the region was drawn in")] = "nearest",
     region_atlas: Annotated[
         str | None,
-        Query(
-            pattern=r"^[A-Za-z0-9_-]{1,64}$", description="the atlas that it was drawn in; default: this one"
-        ),
+        Query(max_length=MAX_LAYER + 20, description="the atlas that it was drawn in; default: this one"),
     ] = None,
     region_store: Annotated[
         str | None, Query(max_length=300, description="the store of that atlas; default: this one")
@@ -61,43 +59,36 @@ async def _asked(
     return ColoringQuery(by, column, unit_layer, unit, where, region, region_grid, region_atlas, region_store)
 
 
-Painting = Annotated[ColoringQuery, Depends(_asked)]
+AskedColoring = Annotated[ColoringQuery, Depends(_asked)]
 
 
 @dataclass(frozen=True)
 class ColoredMap:
-    """A map and what it is painted by: one version of each."""
+    """A map and what it is colored by: one version of each."""
 
-    shown: MapVersion
-    paint: Paint
-
-
-async def _painted(asked: AskedMap, by: Painting) -> Asked[ColoredMap]:
-    return Asked(asked.request, asked.store, painting(asked.request, asked.find, by))
+    shown: ServedAtlas
+    coloring: Coloring
 
 
-AskedPainted = Annotated[Asked[ColoredMap], Depends(_painted)]
+async def _colored(asked: AskedAtlas, by: AskedColoring) -> Asked[ColoredMap]:
+    return Asked(asked.request, asked.store, colored_map(asked.request, asked.find, by))
 
 
-async def _painted_layer(asked: AskedLayerMap, by: Painting) -> Asked[ColoredMap]:
-    return Asked(asked.request, asked.store, painting(asked.request, asked.find, by))
-
-
-AskedPaintedLayer = Annotated[Asked[ColoredMap], Depends(_painted_layer)]
+AskedColoredMap = Annotated[Asked[ColoredMap], Depends(_colored)]
 
 
 async def _tile(grid: View, level: Place, column_of_tile: Place, row: Place) -> TilePlace:
-    """Return a query's `column` says what to paint by."""
+    # `column` of the query is what to color by
     return TilePlace(grid, level, column_of_tile, row)
 
 
 PlaceOfTile = Annotated[TilePlace, Depends(_tile)]
 
 
-def painting(
-    request: Request, find: Callable[[ServedStore], Version[MapVersion]], asked: ColoringQuery
+def colored_map(
+    request: Request, find: Callable[[ServedStore], Version[ServedAtlas]], asked: ColoringQuery
 ) -> Callable[[ServedStore], Version[ColoredMap]]:
-    """Return the map with what it is painted by: its version is also that of the atlas that a region was drawn in."""
+    """Return the map with what it is colored by: its version is also that of the atlas that a region was drawn in."""
 
     def part(served: ServedStore) -> Version[ColoredMap]:
         found = find(served)
@@ -107,22 +98,23 @@ def painting(
             if drawn.shown is not found.value:
                 digest = hashlib.sha256(f"{digest} {drawn.digest}".encode()).hexdigest()
                 stamp = (*stamp, *drawn.shown.found.stamp)
-        paint = Paint(asked.by, asked.column, asked.layer, asked.unit, asked.where, drawn)
-        return Version(ColoredMap(found.value, paint), digest, stamp)
+        coloring = Coloring(asked.by, asked.column, asked.layer, asked.unit, asked.where, drawn)
+        return Version(ColoredMap(found.value, coloring), digest, stamp)
 
     return part
 
 
-def _drawn(request: Request, served: ServedStore, asked: ColoringQuery, shown: MapVersion) -> Drawn:
+def _drawn(request: Request, served: ServedStore, asked: ColoringQuery, shown: ServedAtlas) -> Drawn:
     registry: Registry = request.app.state.registry
     there = served if asked.region_store in (None, served.name) else registry.get(asked.region_store).value
     if there is not served and asked.region_atlas is None:
         raise UsageError(
             "region_store needs region_atlas: the atlas of that store that the region was drawn in"
         )
-    if there is served and asked.region_atlas in (None, shown.atlas.name):
+    if there is served and asked.region_atlas in (None, shown.name):
         return Drawn(shown, asked.region_grid, asked.region or "")
-    if shown.items.one != "image":
-        raise UsageError(f"a map of {shown.items.one}s can only be painted by a region of its own")
-    drawn_in = map_of(there, there.atlas(asked.region_atlas or shown.atlas.name))
+    drawn_in = served_atlas(there, asked.region_atlas or shown.name).value
+    for one in (shown, drawn_in):
+        if one.kind != "images":
+            raise UsageError(f"an atlas of {one.kind} can only be colored by a region of its own")
     return Drawn(drawn_in, asked.region_grid, asked.region or "")

@@ -7,10 +7,10 @@ from typing import Annotated
 from fastapi import Depends, Query, Response
 
 from ..http.responses import Content
-from ..queries.maps import MapVersion
 from ..queries.regions import REGION_PATTERN, Drawn
+from ..queries.served_atlas import ServedAtlas
 from ..schemas.atlases import ViewName
-from .atlas import Asked, AskedMap
+from .atlas import Asked, AskedAtlas
 
 Region = Annotated[
     str,
@@ -26,19 +26,19 @@ Region = Annotated[
 class AskedInRegion:
     """A request about a region of an atlas."""
 
-    shown: Asked[MapVersion]
+    atlas: Asked[ServedAtlas]
     grid: ViewName
     region: str
 
     def answer(self, make: Callable[[Drawn], Content]) -> Response:
         """Return what `make` says of the region."""
-        return self.shown.answer(lambda _, shown: make(Drawn(shown, self.grid, self.region)))
+        return self.atlas.answer(lambda shown: make(Drawn(shown, self.grid, self.region)))
 
 
 GridOfRegion = Annotated[ViewName, Query(description="the grid that the region is drawn in")]
 
 
-async def _in_region(asked: AskedMap, region: Region, grid: GridOfRegion = "nearest") -> AskedInRegion:
+async def _in_region(asked: AskedAtlas, region: Region, grid: GridOfRegion = "nearest") -> AskedInRegion:
     return AskedInRegion(asked, grid, region)
 
 

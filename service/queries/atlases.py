@@ -1,24 +1,34 @@
-"""The atlas as the API and the pages show it: its facts and the cells of its grid."""
+"""An atlas as the API and the pages show it: what it maps, how good it is, and the cells of its grid."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 from ...index.atlas.atlas import Atlas
-from ..schemas.atlases import AtlasAnswer, AtlasesAnswer, AtlasRow, CellAnswer, GridAnswer
+from ...index.atlas.store_atlas import kind_of
+from ..schemas.atlases import AtlasAnswer, AtlasesAnswer, AtlasKind, AtlasRow, CellAnswer, GridAnswer
 from ..stores.registry import ServedStore
-from ..stores.urls import thumb_address
+from .atlas_items import image_of, picture_of
+from .served_atlas import ServedAtlas
 from .stores import provenance_of
 
 
-def atlas_row(atlas: Atlas) -> AtlasRow:
-    """Return how an atlas was made, and how good it is."""
+def atlas_row(name: str, manifest: dict[str, Any]) -> AtlasRow:
+    """Return what an atlas maps, how it was made, and how good it is. manifest: as on disk."""
+    kind, layer = kind_of(name)
     facts: dict[str, Any] = {}
     for group in ("quality", "settings"):
         facts |= {
-            key: value for key, value in atlas.manifest[group].items() if isinstance(value, int | float | str)
+            key: value for key, value in manifest[group].items() if isinstance(value, int | float | str)
         }
-    method = str(atlas.manifest["settings"].get("method", atlas.name))
-    return AtlasRow(name=atlas.name, method=method, images=atlas.manifest["images"], facts=facts)
+    method = str(manifest["settings"].get("method", name))
+    return AtlasRow(
+        name=name,
+        kind=cast("AtlasKind", kind),
+        layer=layer,
+        method=method,
+        items=manifest["images"],
+        facts=facts,
+    )
 
 
 @dataclass(frozen=True)
@@ -74,19 +84,23 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def describe_atlas(served: ServedStore, atlas: Atlas) -> AtlasAnswer:
+def describe_atlas(shown: ServedAtlas) -> AtlasAnswer:
     """Return the same, with what it is from."""
-    return AtlasAnswer(**provenance_of(served), **atlas_row(atlas).model_dump())
+    row = atlas_row(shown.name, shown.atlas.manifest)
+    return AtlasAnswer(**provenance_of(shown.served), **row.model_dump())
 
 
 def all_atlases(served: ServedStore) -> AtlasesAnswer:
     """Return the finished atlases. Raises StoreError for one of another sweep."""
-    rows = [atlas_row(served.atlas(name).value) for name in served.atlases()]
+    layers = [row.layer for row in served.store.layers]
+    names = [*served.atlases(), *served.layer_atlases(layers)]
+    rows = [atlas_row(name, served.atlas_manifest(name)) for name in names]
     return AtlasesAnswer(**provenance_of(served), atlases=rows)
 
 
-def grid(served: ServedStore, atlas: Atlas, rows: tuple[int, int], columns: tuple[int, int]) -> GridAnswer:
+def grid(shown: ServedAtlas, rows: tuple[int, int], columns: tuple[int, int]) -> GridAnswer:
     """Return the filled cells of a window [first, past the last) of rows and columns, clipped to the grid."""
+    atlas = shown.atlas
     side = len(atlas.grid)
     top, bottom = min(rows[0], side), min(rows[1], side)
     left, right = min(columns[0], side), min(columns[1], side)
@@ -96,17 +110,18 @@ def grid(served: ServedStore, atlas: Atlas, rows: tuple[int, int], columns: tupl
         CellAnswer(
             row=top + row,
             column=left + column,
-            image_id=image_id,
-            images=int(density[row, column]),
-            thumb=thumb_address(served, image_id),
+            item=item,
+            items=int(density[row, column]),
+            image_id=image_of(shown, item),
+            picture=picture_of(shown, item),
         )
         for row, line in enumerate(window.tolist())
-        for column, image_id in enumerate(line)
-        if image_id >= 0
+        for column, item in enumerate(line)
+        if item >= 0
     ]
     return GridAnswer(
-        **provenance_of(served),
-        atlas=atlas.name,
+        **provenance_of(shown.served),
+        atlas=shown.name,
         side=side,
         rows=(top, bottom),
         columns=(left, right),

@@ -1,4 +1,4 @@
-"""Overlays as the API and the atlas page show them: what to paint by, their legend, and their tiles."""
+"""Overlays as the API and the atlas page show them: what to color by, their legend, and their tiles."""
 
 import math
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 
 from ...common.errors import UsageError
 from ...index.overlays.clusters import named_clusters
-from ...index.overlays.coloring import Painted, by_numbers, marked
+from ...index.overlays.coloring import ItemColors, by_numbers, marked
 from ...index.overlays.overlays import Overlay
 from ...index.overlays.palettes import MARK, SERIES, hexadecimal, ordered, two_ended
 from ...index.overlays.rendering import shares
@@ -16,19 +16,19 @@ from ..schemas.atlases import ViewName
 from ..schemas.overlays import (
     ClusterAnswer,
     ClustersAnswer,
+    ColorBy,
     LegendAnswer,
     LegendClass,
     LegendStop,
     OverlayRow,
     OverlaysAnswer,
     OverlayValueAnswer,
-    PaintedBy,
 )
 from ..stores.registry import ServedStore
 from ..stores.versioned import Picture
 from .class_names import class_name
-from .maps import MapVersion, check_item
 from .regions import Drawn, items_of
+from .served_atlas import ServedAtlas
 from .stores import provenance_of
 from .tiles import TilePlace
 
@@ -43,10 +43,10 @@ _SHOWS = {
 
 
 @dataclass(frozen=True)
-class Paint:
-    """What an overlay is to be painted by. drawn: the region, in whichever atlas it was drawn."""
+class Coloring:
+    """What an overlay is to be colored by. drawn: the region, in whichever atlas it was drawn."""
 
-    by: PaintedBy
+    by: ColorBy
     column: str | None = None
     layer: str | None = None
     unit: int | None = None
@@ -54,72 +54,79 @@ class Paint:
     drawn: Drawn | None = None
 
 
-def overlays(shown: MapVersion) -> OverlaysAnswer:
-    """Return what a map can be painted by."""
+def overlays(shown: ServedAtlas) -> OverlaysAnswer:
+    """Return what a map can be colored by."""
     columns = [OverlayRow(by="column", column=name) for name in shown.items.columns]
-    plain: tuple[PaintedBy, ...] = ("density", "unit", "where", "region")
+    plain: tuple[ColorBy, ...] = ("density", "unit", "where", "region")
     others = [OverlayRow(by=by, column=None) for by in plain]
-    return OverlaysAnswer(**provenance_of(shown.served), atlas=shown.atlas.name, overlays=[*others, *columns])
+    return OverlaysAnswer(**provenance_of(shown.served), atlas=shown.name, overlays=[*others, *columns])
 
 
-def overlay(shown: MapVersion, grid: ViewName, paint: Paint) -> Overlay:
+def overlay(shown: ServedAtlas, grid: ViewName, coloring: Coloring) -> Overlay:
     """Raise UsageError for what is missing or unknown, LayerError, FilterError, StoreNotFoundError for no scatter."""
     kept = shown.served.overlays
     if grid == "scatter":
         kept.places(shown.atlas, shown.digest, grid)  # is there one?
-    key: tuple[object, ...] = (shown.key, paint.by, paint.column, paint.layer, paint.unit, paint.where)
-    if paint.by == "density":
+    key: tuple[object, ...] = (
+        shown.items_key,
+        coloring.by,
+        coloring.column,
+        coloring.layer,
+        coloring.unit,
+        coloring.where,
+    )
+    if coloring.by == "density":
         key += (shown.digest,)
-    if paint.by == "region":
-        key += (shown.digest, paint.drawn and paint.drawn.key)
-    painted = kept.kept(("painted", key), lambda: _painted(shown, paint), lambda made: made.bytes)
-    return Overlay(shown.atlas, shown.digest, grid, painted, key)
+    if coloring.by == "region":
+        key += (shown.digest, coloring.drawn and coloring.drawn.key)
+    colors = kept.kept(("colors", key), lambda: _colored(shown, coloring), lambda made: made.bytes)
+    return Overlay(shown.atlas, shown.digest, grid, colors, key)
 
 
-def tile(shown: MapVersion, paint: Paint, place: TilePlace) -> Picture:
+def tile(shown: ServedAtlas, coloring: Coloring, place: TilePlace) -> Picture:
     """Return what lies over a tile. Raises NotFoundError for a tile that is none, and as `overlay`."""
     grid, *there = place
-    return shown.served.overlays.tile(overlay(shown, grid, paint), *there), PNG
+    return shown.served.overlays.tile(overlay(shown, grid, coloring), *there), PNG
 
 
-def legend(shown: MapVersion, paint: Paint) -> LegendAnswer:
+def legend(shown: ServedAtlas, coloring: Coloring) -> LegendAnswer:
     """Return what the colours mean. Raises as `overlay`."""
-    painted, atlas = overlay(shown, "nearest", paint).painted, shown.atlas
-    there = ~np.isnan(painted.values[atlas.images])
-    numbers = painted.kind == "numbers" and bool(there.any())
+    colors, atlas = overlay(shown, "nearest", coloring).colors, shown.atlas
+    there = ~np.isnan(colors.values[atlas.images])
+    numbers = colors.kind == "numbers" and bool(there.any())
     return LegendAnswer(
         **provenance_of(shown.served),
-        atlas=atlas.name,
-        title=painted.title,
-        kind=painted.kind,
-        says=painted.says,
-        shows=_SHOWS[painted.kind].format(one=shown.items.one),
-        stops=_stops(painted) if numbers else [],
-        logarithmic=painted.logarithmic,
-        smallest=_text(painted, painted.smallest) if numbers else None,
-        largest=_text(painted, painted.largest) if numbers else None,
-        classes=_legend_classes(painted, painted.values[atlas.images][there]),
-        missing=0 if painted.kind == "marked" else int(np.count_nonzero(~there)),
+        atlas=shown.name,
+        title=colors.title,
+        kind=colors.kind,
+        says=colors.says,
+        shows=_SHOWS[colors.kind].format(one=shown.items.one),
+        stops=_stops(colors) if numbers else [],
+        logarithmic=colors.logarithmic,
+        smallest=_text(colors, colors.smallest) if numbers else None,
+        largest=_text(colors, colors.largest) if numbers else None,
+        classes=_legend_classes(colors, colors.values[atlas.images][there]),
+        missing=0 if colors.kind == "marked" else int(np.count_nonzero(~there)),
         items=len(atlas.images),
     )
 
 
-def value(shown: MapVersion, paint: Paint, item: int) -> OverlayValueAnswer:
-    """Return what one item is painted by. Raises NotFoundError, and as `overlay`."""
-    check_item(shown.items, item)
-    painted = overlay(shown, "nearest", paint).painted
-    number = float(painted.values[item])
+def value(shown: ServedAtlas, coloring: Coloring, item: int) -> OverlayValueAnswer:
+    """Return what one item is colored by. Raises NotFoundError, and as `overlay`."""
+    shown.check_item(item)
+    colors = overlay(shown, "nearest", coloring).colors
+    number = float(colors.values[item])
     known = not math.isnan(number)
     return OverlayValueAnswer(
         **provenance_of(shown.served),
-        atlas=shown.atlas.name,
+        atlas=shown.name,
         item=item,
         value=number if known else None,
-        text=_value_text(painted, number) if known else None,
+        text=_value_text(colors, number) if known else None,
     )
 
 
-def clusters(shown: MapVersion, grid: ViewName) -> ClustersAnswer:
+def clusters(shown: ServedAtlas, grid: ViewName) -> ClustersAnswer:
     """Return the clusters with names, and where they lie in a grid."""
     served, atlas = shown.served, shown.atlas
     facts = served.overlays
@@ -141,65 +148,65 @@ def clusters(shown: MapVersion, grid: ViewName) -> ClustersAnswer:
         )
         for one in named
     ]
-    return ClustersAnswer(**provenance_of(served), atlas=atlas.name, grid=grid, clusters=rows)
+    return ClustersAnswer(**provenance_of(served), atlas=shown.name, grid=grid, clusters=rows)
 
 
 def _label_name(served: ServedStore, label: str) -> str:
     return class_name(served.store, served.analysis.classes.find(label).label_index) or label
 
 
-def _painted(shown: MapVersion, paint: Paint) -> Painted:
+def _colored(shown: ServedAtlas, coloring: Coloring) -> ItemColors:
     items = shown.items
-    if paint.by == "density":
+    if coloring.by == "density":
         counts = shown.served.overlays.density(shown.atlas, shown.digest, items.count)
         return by_numbers("density", counts, says=f"{items.one}s in a cell of the map", logarithmic=True)
-    if paint.by == "unit":
-        if paint.layer is None or paint.unit is None:
+    if coloring.by == "unit":
+        if coloring.layer is None or coloring.unit is None:
             raise UsageError("by=unit needs layer and unit, such as by=unit&layer=features.10&unit=17")
-        return items.by_unit(paint.layer, paint.unit)
-    if paint.by == "where":
-        if paint.where is None:
+        return items.by_unit(coloring.layer, coloring.unit)
+    if coloring.by == "where":
+        if coloring.where is None:
             raise UsageError("by=where needs a filter, such as by=where&where=correct = false")
-        return marked(paint.where, items.count, np.flatnonzero(items.mask(paint.where)))
-    if paint.by == "region":
-        if paint.drawn is None:
+        return marked(coloring.where, items.count, np.flatnonzero(items.mask(coloring.where)))
+    if coloring.by == "region":
+        if coloring.drawn is None:
             raise UsageError("by=region needs region, such as by=region&region=10,10;20,10;20,20")
-        return marked("selection", items.count, items_of(shown, paint.drawn))
-    return items.by_column(paint.column or "label")
+        return marked("selection", items.count, items_of(shown, coloring.drawn))
+    return items.by_column(coloring.column or "label")
 
 
-def _stops(painted: Painted) -> list[LegendStop]:
-    values = np.linspace(painted.low, painted.high, _STOPS)
-    if painted.logarithmic:
-        values = np.expm1(np.linspace(np.log1p(painted.low), np.log1p(painted.high), _STOPS))
-    colours = ordered(shares(painted, values))
+def _stops(colors: ItemColors) -> list[LegendStop]:
+    values = np.linspace(colors.low, colors.high, _STOPS)
+    if colors.logarithmic:
+        values = np.expm1(np.linspace(np.log1p(colors.low), np.log1p(colors.high), _STOPS))
+    colours = ordered(shares(colors, values))
     return [
-        LegendStop(value=float(one), text=_text(painted, float(one)), colour=hexadecimal(colour))
+        LegendStop(value=float(one), text=_text(colors, float(one)), colour=hexadecimal(colour))
         for one, colour in zip(values, colours, strict=True)
     ]
 
 
-def _legend_classes(painted: Painted, values: np.ndarray) -> list[LegendClass]:
+def _legend_classes(colors: ItemColors, values: np.ndarray) -> list[LegendClass]:
     """Return the legend's classes. values: (n,) float32, of the map's items that have one."""
-    if painted.kind == "numbers":
+    if colors.kind == "numbers":
         return []
-    if painted.kind == "marked":
-        return [LegendClass(name=painted.title, items=len(values), colour=hexadecimal(MARK))]
-    palette = two_ended(np.array([0.0, 1.0])) if painted.kind == "share" else SERIES
-    counts = np.bincount(values.astype(np.int64), minlength=len(painted.names)).tolist()
+    if colors.kind == "marked":
+        return [LegendClass(name=colors.title, items=len(values), colour=hexadecimal(MARK))]
+    palette = two_ended(np.array([0.0, 1.0])) if colors.kind == "share" else SERIES
+    counts = np.bincount(values.astype(np.int64), minlength=len(colors.names)).tolist()
     return [
         LegendClass(name=name, items=counts[number], colour=hexadecimal(palette[number]))
-        for number, name in enumerate(painted.names)
+        for number, name in enumerate(colors.names)
     ]
 
 
-def _value_text(painted: Painted, number: float) -> str:
-    if painted.kind == "numbers":
-        return _text(painted, number)
-    return painted.names[0 if painted.kind == "marked" else int(number)]
+def _value_text(colors: ItemColors, number: float) -> str:
+    if colors.kind == "numbers":
+        return _text(colors, number)
+    return colors.names[0 if colors.kind == "marked" else int(number)]
 
 
-def _text(painted: Painted, number: float) -> str:
-    if painted.dates:
+def _text(colors: ItemColors, number: float) -> str:
+    if colors.dates:
         return datetime.fromtimestamp(number, UTC).date().isoformat()
     return f"{number:,.0f}" if number.is_integer() else f"{number:.3g}"

@@ -1,32 +1,36 @@
-"""Regions of an atlas as the API and the pages show them: their images, classes and units."""
+"""Regions of an atlas as the API and the pages show them: their items, classes and characteristic units."""
 
 import hashlib
-from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...common.errors import UsageError
 from ...index.overlays.positions import CORNERS, MapPlaces
-from ...index.overlays.regions import Contrast, RegionUnits, contrast, region_classes, region_units
+from ...index.overlays.regions import RegionUnits, contrast, region_classes, region_units, sample_units
 from ..schemas.atlases import ViewName
 from ..schemas.images import ListedImageAnswer
 from ..schemas.regions import (
     CounterpartAnswer,
     ExtentAnswer,
+    ImagesInRegionAnswer,
     RegionAnswer,
     RegionClassAnswer,
     RegionFactAnswer,
-    RegionImagesAnswer,
+    RegionItems,
     RegionUnitAnswer,
     RegionUnitsAnswer,
+    SamplesInRegionAnswer,
+    UnitsInRegionAnswer,
 )
 from ..stores.registry import ServedStore
 from ..stores.urls import patch_picture_address
+from .atlas_items import sample_answer, unit_answer
 from .class_names import class_name
 from .images import listed
-from .maps import MapVersion
 from .paging import page_of
+from .served_atlas import ServedAtlas
 from .stores import check_image, provenance_of
 
 REGION_PATTERN = (
@@ -40,7 +44,7 @@ REGION_PATTERN = (
 class Drawn:
     """A region, and the map that it was drawn in."""
 
-    shown: MapVersion
+    shown: ServedAtlas
     grid: ViewName
     region: str
 
@@ -77,7 +81,7 @@ class Drawn:
         return self.shown.atlas.images[self.places()]
 
 
-def items_of(shown: MapVersion, drawn: Drawn) -> np.ndarray:
+def items_of(shown: ServedAtlas, drawn: Drawn) -> np.ndarray:
     """Return (m,) int64: the items of a region, by their numbers here; it may have been drawn in another store's
     atlas.
     """
@@ -89,28 +93,28 @@ def items_of(shown: MapVersion, drawn: Drawn) -> np.ndarray:
 
 
 def region(drawn: Drawn) -> RegionAnswer:
-    """Return the region of a map of images against the rest of it."""
-    facts, inside = _contrasts(drawn), drawn.ids()
-    accuracy, loss = facts["accuracy"], facts["mean loss"]
+    """Return a region against the rest of the map."""
     return RegionAnswer(
-        **provenance_of(drawn.served),
-        atlas=drawn.shown.atlas.name,
-        grid=drawn.grid,
-        region=drawn.region,
-        images=len(inside),
+        **_of(drawn),
+        kind=drawn.shown.kind,
+        items=len(drawn.places()),
         on_map=len(drawn.shown.atlas.images),
-        accuracy=accuracy.region,
-        rest_accuracy=accuracy.rest,
-        loss=loss.region,
-        rest_loss=loss.rest,
+        facts=facts(drawn),
         classes=classes(drawn),
     )
 
 
+def _of(drawn: Drawn) -> dict[str, Any]:
+    """Return what every answer about a region begins with."""
+    facts: dict[str, Any] = {"atlas": drawn.shown.name, "grid": drawn.grid, "region": drawn.region}
+    return {**provenance_of(drawn.served), **facts}
+
+
 def facts(drawn: Drawn) -> list[RegionFactAnswer]:
     """Return what of the items is known in numbers: means over the region and over the rest."""
-    found = _contrasts(drawn).items()
-    return [RegionFactAnswer(name=name, region=one.region, rest=one.rest) for name, one in found]
+    inside, on_map = drawn.ids(), drawn.shown.atlas.images
+    found = {name: contrast(one, inside, on_map) for name, one in drawn.shown.items.contrasts().items()}
+    return [RegionFactAnswer(name=name, region=one.region, rest=one.rest) for name, one in found.items()]
 
 
 def classes(drawn: Drawn) -> list[RegionClassAnswer]:
@@ -118,32 +122,34 @@ def classes(drawn: Drawn) -> list[RegionClassAnswer]:
     shown = drawn.shown
     return [
         RegionClassAnswer(
-            **one._asdict(),
+            label=one.label,
             label_class=None if one.label is None else _class_of(drawn.served, one.label),
+            items=one.items,
+            share=one.share,
+            rest=one.rest,
             lift=one.share / one.rest if one.rest else None,
         )
         for one in region_classes(shown.items.labels(), drawn.ids(), shown.atlas.images)
     ]
 
 
-def _contrasts(drawn: Drawn) -> dict[str, Contrast]:
-    inside, on_map = drawn.ids(), drawn.shown.atlas.images
-    values = drawn.shown.items.contrasts().items()
-    return {name: contrast(one, inside, on_map) for name, one in values}
-
-
-def region_images(drawn: Drawn, *, cursor: str | None, limit: int) -> RegionImagesAnswer:
-    """Return a page of the region's images. Raises UsageError for a foreign cursor."""
+def region_items(drawn: Drawn, *, cursor: str | None, limit: int) -> RegionItems:
+    """Return a page of the region's items. Raises UsageError for a foreign cursor."""
     page = region_page(drawn, cursor=cursor, limit=limit)
-    return RegionImagesAnswer(
-        **provenance_of(drawn.served),
-        atlas=drawn.shown.atlas.name,
-        grid=drawn.grid,
-        region=drawn.region,
-        found=page.found,
-        images=[ListedImageAnswer(**row) for row in listed(drawn.served, page.items)],
-        next=page.next,
-    )
+    facts: dict[str, Any] = {**_of(drawn), "found": page.found, "next": page.next}
+    members = region_members(drawn.shown, page.items)
+    if drawn.shown.kind == "units":
+        return UnitsInRegionAnswer(**facts, items=members)
+    if drawn.shown.kind == "activations":
+        return SamplesInRegionAnswer(**facts, items=members)
+    return ImagesInRegionAnswer(**facts, items=members)
+
+
+def region_members(shown: ServedAtlas, items: list[int]) -> list[Any]:
+    """Return each item as an answer has it: ListedImageAnswer, UnitAnswer or SampleAnswer, by the kind of the atlas."""
+    if shown.layer is None:
+        return [ListedImageAnswer(**row) for row in listed(shown.served, items)]
+    return [unit_answer(shown, item) or sample_answer(shown, item) for item in items]
 
 
 class RegionPage(NamedTuple):
@@ -170,26 +176,37 @@ def ordered_items(drawn: Drawn) -> np.ndarray:
     return drawn.shown.atlas.images[places[np.argsort(x * x + y * y, kind="stable")]]
 
 
-def units(drawn: Drawn, *, layer: str | None, k: int) -> RegionUnitsAnswer:
-    """Return the most characteristic units, of one layer or of all. Raises LayerError."""
-    served = drawn.served
-    layers = (
-        [row.layer for row in served.store.layers] if layer is None else [served.store.layer(layer).layer]
+def characteristic_units(drawn: Drawn, *, layer: str | None, k: int) -> RegionUnitsAnswer:
+    """Return the units that stand out most in a region, of one layer or of all.
+
+    Over images they are compared by their maxima, over samples by the activations of the atlas's own layer. Raises
+    LayerError, and UsageError for an atlas of units, or another layer than that of the samples.
+    """
+    shown, served, inside = drawn.shown, drawn.served, drawn.ids()
+    if shown.kind == "units":
+        raise UsageError(
+            f"{shown.name} maps units: `region/items` lists those in a region, and no others can be compared there"
+        )
+    if shown.layer is not None and layer not in (None, shown.layer):
+        raise UsageError(
+            f"{shown.name} can only be asked about units of {shown.layer}, not of layer={layer!r:.200}"
+        )
+    layers = [row.layer for row in served.store.layers if layer in (None, row.layer)]
+    if layer is not None and not layers:
+        served.store.layer(layer)
+
+    def find() -> RegionUnits:
+        sample = shown.found.value.sample
+        if sample is None or shown.layer is None:
+            return region_units(served.store, layers, inside, k)
+        return sample_units(sample, shown.layer, inside, shown.atlas.images, k)
+
+    found = served.overlays.kept(
+        ("units", drawn.key, shown.name, layer, k), find, lambda made: 200 * len(made.units) + 100
     )
-    inside = drawn.ids()
-    return units_answer(drawn, (layer, k), lambda: region_units(served.store, layers, inside, k))
-
-
-def units_answer(drawn: Drawn, asked: Hashable, find: Callable[[], RegionUnits]) -> RegionUnitsAnswer:
-    """Return the units that `find` finds in a region, kept. asked: what beside the region it looks for."""
-    served, inside = drawn.served, drawn.ids()
-    found = served.overlays.kept(("units", drawn.key, asked), find, lambda made: 200 * len(made.units) + 100)
     return RegionUnitsAnswer(
-        **provenance_of(served),
-        atlas=drawn.shown.atlas.name,
-        grid=drawn.grid,
-        region=drawn.region,
-        images=len(inside),
+        **_of(drawn),
+        items=len(inside),
         looked_at=found.images,
         exact=found.exact,
         units=[
@@ -199,14 +216,14 @@ def units_answer(drawn: Drawn, asked: Hashable, find: Callable[[], RegionUnits])
     )
 
 
-def extent(shown: MapVersion, grid: ViewName, where: str) -> ExtentAnswer:
+def extent(shown: ServedAtlas, grid: ViewName, where: str) -> ExtentAnswer:
     """Return where the items that a filter keeps lie. Raises FilterError."""
     atlas = shown.atlas
     places = np.flatnonzero(shown.items.mask(where)[atlas.images])
     box = shown.served.overlays.places(atlas, shown.digest, grid).box(places)
     return ExtentAnswer(
         **provenance_of(shown.served),
-        atlas=atlas.name,
+        atlas=shown.name,
         grid=grid,
         where=where,
         items=len(places),

@@ -2,11 +2,10 @@
 
 import math
 from typing import NamedTuple
-from urllib.parse import quote
 
 import numpy as np
 
-from ...common.errors import NotFoundError, StoreError, StoreNotFoundError, UsageError
+from ...common.errors import NotFoundError, StoreNotFoundError, UsageError
 from ...index.atlas.atlas import Atlas
 from ...index.atlas.scatter import Scatter
 from ...index.atlas.tiles import TILE, Tiles
@@ -15,28 +14,17 @@ from ..schemas.atlases import (
     GridName,
     LevelAnswer,
     PlaceInGrid,
-    ShownImage,
     TilesAnswer,
     ViewName,
     WhereAnswer,
 )
-from ..stores.registry import ServedStore
-from ..stores.urls import address
-from ..stores.versioned import Picture, Version, part_version
+from ..stores.versioned import Picture
+from .atlas_items import cell_mean, image_answer, sample_answer, unit_answer
 from .pixels import JPEG
-from .stores import check_image, fact_columns, image_facts, provenance_of
+from .served_atlas import ServedAtlas
+from .stores import provenance_of
 
 GRIDS: tuple[GridName, ...] = ("nearest", "assigned")
-
-
-def atlas_of(served: ServedStore, name: str, v: str | None) -> Version[Atlas]:
-    """Return the atlas. Raises StoreNotFoundError, and StoreError where `v` names another version: tiles must not be
-    mixed.
-    """
-    found = served.atlas(name)
-    if v is not None and v != part_version(found):
-        raise StoreError(f"the atlas {name} has been made again since v={v[:64]}: load the page again")
-    return found
 
 
 class Spot(NamedTuple):
@@ -66,9 +54,9 @@ class Outline(NamedTuple):
     side: float
 
 
-def outline(served: ServedStore, atlas: Atlas, spot: Spot) -> Outline:
+def outline(shown: ServedAtlas, spot: Spot) -> Outline:
     """Return where the cell is, or in the scatter the image. Raises as `seen`."""
-    found = seen(served, atlas, spot)
+    atlas, found = shown.atlas, seen(shown, spot)
     if spot.view != "scatter" or atlas.scatter is None:
         return Outline(found.column + 0.5, found.row + 0.5, 1)
     side = 2.0 ** (len(atlas.scatter.pyramid.levels) - 1 - found.level)
@@ -78,11 +66,11 @@ def outline(served: ServedStore, atlas: Atlas, spot: Spot) -> Outline:
     return Outline(int(atlas.scatter.x[place]) / cell, int(atlas.scatter.y[place]) / cell, side)
 
 
-def nearest(served: ServedStore, atlas: Atlas, spot: Spot) -> Spot:
+def nearest(shown: ServedAtlas, spot: Spot) -> Spot:
     """Return the place nearest to one where its view shows something; itself where nothing is anywhere. Raises as
     `seen`.
     """
-    found = seen(served, atlas, spot)
+    atlas, found = shown.atlas, seen(shown, spot)
     if found.item >= 0:
         return spot
     if spot.view == "scatter" and atlas.scatter is not None:
@@ -100,16 +88,10 @@ def nearest(served: ServedStore, atlas: Atlas, spot: Spot) -> Spot:
     return spot._replace(x=float(x[best]), y=float(y[best]))
 
 
-def tiles(
-    served: ServedStore, found: Version[Atlas], view: ViewName, *, base: str | None = None
-) -> TilesAnswer:
-    """Return how a view is cut into tiles. Raises StoreNotFoundError for an atlas without tiles.
-
-    base: where the API answers for the atlas, if it is none of the store's own.
-    """
-    atlas = found.value
-    base = base or atlas_address(served, atlas.name)
-    pyramid = _tiles(served, atlas).pyramids[view]
+def tiles(shown: ServedAtlas, view: ViewName) -> TilesAnswer:
+    """Return how a view is cut into tiles. Raises StoreNotFoundError for an atlas without tiles."""
+    atlas = shown.atlas
+    pyramid = _tiles(shown).pyramids[view]
     deepest = pyramid.levels[-1]
     levels = [
         LevelAnswer(level=level, width=one.width, height=one.height, columns=one.columns, rows=one.rows)
@@ -117,8 +99,8 @@ def tiles(
     ]
     scatter = atlas.scatter if view == "scatter" else None
     return TilesAnswer(
-        **provenance_of(served),
-        atlas=atlas.name,
+        **provenance_of(shown.served),
+        atlas=shown.name,
         grid=view,
         rows=pyramid.rows,
         columns=pyramid.columns,
@@ -130,7 +112,7 @@ def tiles(
         hidden=len(atlas.images) - int((atlas.grid >= 0).sum()) if view == "nearest" else 0,
         moved=scatter.moved if scatter else 0,
         furthest=scatter.furthest if scatter else 0,
-        address=f"{base}/tiles/{view}/{{level}}/{{column}}_{{row}}.jpg?v={part_version(found)}",
+        address=f"{shown.address}/tiles/{view}/{{level}}/{{column}}_{{row}}.jpg?v={shown.version}",
     )
 
 
@@ -143,35 +125,42 @@ class TilePlace(NamedTuple):
     row: int
 
 
-def tile(served: ServedStore, atlas: Atlas, place: TilePlace) -> Picture:
+def tile(shown: ServedAtlas, place: TilePlace) -> Picture:
     """Return a tile. Raises NotFoundError, StoreNotFoundError, StoreDamagedError."""
-    return _tiles(served, atlas).get(*place), JPEG
+    return _tiles(shown).get(*place), JPEG
 
 
-def at(served: ServedStore, atlas: Atlas, spot: Spot) -> CellAtAnswer:
-    """Return the image that a view shows at a place. Raises as `seen`."""
-    found = seen(served, atlas, spot)
+def at(shown: ServedAtlas, spot: Spot) -> CellAtAnswer:
+    """Return the item that a view shows at a place. Raises as `seen`."""
+    found = seen(shown, spot)
+    there = found.item >= 0
     return CellAtAnswer(
-        **provenance_of(served),
-        atlas=atlas.name,
+        **provenance_of(shown.served),
+        atlas=shown.name,
+        kind=shown.kind,
         grid=spot.view,
         row=found.row,
         column=found.column,
         level=found.level,
-        images=found.items,
-        image=_image(served, found.item) if found.item >= 0 else None,
+        items=found.items,
+        item=found.item if there else None,
+        image=image_answer(shown, found.item) if there else None,
+        unit=unit_answer(shown, found.item) if there else None,
+        sample=sample_answer(shown, found.item) if there else None,
+        mean=cell_mean(shown, found.row, found.column) if spot.view == "nearest" else None,
     )
 
 
-def seen(served: ServedStore, atlas: Atlas, spot: Spot) -> Seen:
+def seen(shown: ServedAtlas, spot: Spot) -> Seen:
     """Return what a view shows at a place.
 
     Raises UsageError outside the view, NotFoundError for a level that is none, StoreNotFoundError for the scatter of an
     atlas without tiles.
     """
+    atlas = shown.atlas
     x, y, view, level = spot
     row, column = math.floor(y), math.floor(x)
-    rows, columns, levels = _shape(served, atlas, view)
+    rows, columns, levels = _shape(shown, view)
     if not (0 <= row < rows and 0 <= column < columns):
         raise UsageError(
             f"x={x:g}, y={y:g} is outside the {view} view, which has {columns} columns and {rows} rows"
@@ -186,10 +175,11 @@ def seen(served: ServedStore, atlas: Atlas, spot: Spot) -> Seen:
     return Seen(row, column, looked, item, items)
 
 
-def _shape(served: ServedStore, atlas: Atlas, view: ViewName) -> tuple[int, int, int]:
+def _shape(shown: ServedAtlas, view: ViewName) -> tuple[int, int, int]:
     """Return rows, columns, levels; a grid without tiles has one level."""
+    atlas = shown.atlas
     if atlas.tiles is not None or view == "scatter":
-        pyramid = _tiles(served, atlas).pyramids[view]
+        pyramid = _tiles(shown).pyramids[view]
         return pyramid.rows, pyramid.columns, len(pyramid.levels)
     rows, columns = (atlas.grid if view == "nearest" else atlas.assigned).shape
     return rows, columns, 1
@@ -205,12 +195,13 @@ def _scattered(atlas: Atlas, level: int, x: float, y: float) -> tuple[int, int]:
     return (-1, 0) if found is None else (int(atlas.images[found]), 1)
 
 
-def where(served: ServedStore, atlas: Atlas, image_id: int) -> WhereAnswer:
-    """Return where an image is. Raises NotFoundError for one that is not on the map."""
-    check_image(served.store, image_id)
-    x, y = atlas.coordinates[atlas.place(image_id)].tolist()
-    cells = places(atlas, image_id)
-    return WhereAnswer(**provenance_of(served), atlas=atlas.name, image_id=image_id, x=x, y=y, cells=cells)
+def where(shown: ServedAtlas, item: int) -> WhereAnswer:
+    """Return where an item is. Raises NotFoundError for one that is not on the map."""
+    shown.check_item(item)
+    atlas = shown.atlas
+    x, y = atlas.coordinates[atlas.place(item, shown.items.one)].tolist()
+    cells = places(atlas, item)
+    return WhereAnswer(**provenance_of(shown.served), atlas=shown.name, item=item, x=x, y=y, cells=cells)
 
 
 def places(atlas: Atlas, item: int) -> list[PlaceInGrid]:
@@ -227,29 +218,21 @@ def places(atlas: Atlas, item: int) -> list[PlaceInGrid]:
     return cells
 
 
-def _place_in_scatter(scatter: Scatter, place: int, image_id: int) -> PlaceInGrid:
+def _place_in_scatter(scatter: Scatter, place: int, item: int) -> PlaceInGrid:
     cell = scatter.pyramid.cell
     x, y = int(scatter.x[place]) / cell, int(scatter.y[place]) / cell
     first = int(scatter.first[place])
-    return PlaceInGrid(grid="scatter", row=int(y), column=int(x), shown=image_id, x=x, y=y, level=first)
+    return PlaceInGrid(grid="scatter", row=int(y), column=int(x), shown=item, x=x, y=y, level=first)
 
 
-def atlas_address(served: ServedStore, name: str) -> str:
-    """Return where the API answers for an atlas."""
-    return f"{address(served)}/atlases/{quote(name, safe='')}"
-
-
-def _image(served: ServedStore, image_id: int) -> ShownImage:
-    (row,) = served.store.images_at([image_id], (*fact_columns(served.store), "width", "height"))
-    return ShownImage(**image_facts(served, row), width=row["width"], height=row["height"])
-
-
-def _tiles(served: ServedStore, atlas: Atlas) -> Tiles:
+def _tiles(shown: ServedAtlas) -> Tiles:
+    atlas = shown.atlas
     if atlas.tiles is None:
         method = atlas.manifest["settings"].get("method", atlas.name)
+        what = f"--method {method}" if shown.layer is None else f"--{shown.kind} {shown.layer}"
         raise StoreNotFoundError(
-            f"the atlas {atlas.name} of {served.name} was made without tiles; `unitscope atlas "
-            f"{served.store.folder.url} --method {method}` makes it again with them, and they are picked up "
+            f"the atlas {shown.name} of {shown.served.name} was made without tiles; `unitscope atlas "
+            f"{shown.served.store.folder.url} {what}` makes it again with them, and they are picked up "
             "without a restart"
         )
     return atlas.tiles

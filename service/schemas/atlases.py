@@ -1,4 +1,7 @@
-"""What the API answers about an atlas's tiles and cells."""
+"""What the API answers about an atlas: how it was made, its tiles and cells, and where an item is.
+
+The items of an atlas are the images of the store, the units of a layer, or samples of a layer's activations.
+"""
 
 from typing import Any, Literal
 
@@ -7,8 +10,59 @@ from pydantic import BaseModel, Field
 from .base import BoxJson, FromStore, ImageFacts, SizedImage, Table
 from .units import UnitAnswer
 
+AtlasKind = Literal["images", "units", "activations"]
 GridName = Literal["nearest", "assigned"]
 ViewName = Literal["nearest", "assigned", "scatter"]
+
+
+class AtlasRow(BaseModel):
+    """One atlas. facts: its settings and measured quality."""
+
+    name: str = Field(
+        description="in addresses: such as `umap`, `units:features.10`, `activations:features.10`"
+    )
+    kind: AtlasKind = Field(
+        description="what is on it: the images, units of a layer, or samples, each of one position in one image"
+    )
+    layer: str | None = Field(description="of an atlas of units or activations")
+    method: str
+    items: int = Field(description="on the map")
+    facts: dict[str, Any]
+
+
+class AtlasAnswer(FromStore, AtlasRow):
+    """One atlas of one store."""
+
+
+class AtlasesAnswer(FromStore, Table):
+    """The finished atlases: those of the images, then those of each layer."""
+
+    ROWS = "atlases"
+
+    atlases: list[AtlasRow]
+
+
+class CellAnswer(BaseModel):
+    """One filled cell and the item nearest its center."""
+
+    row: int
+    column: int
+    item: int
+    items: int = Field(description="that lie in the cell")
+    image_id: int | None = Field(description="of the item: itself, or the image of a sample; null for a unit")
+    picture: str | None = Field(description="address of a picture of the item; null for a dead unit")
+
+
+class GridAnswer(FromStore, Table):
+    """One item for each cell of a regular grid over the map; empty cells are left out."""
+
+    ROWS = "cells"
+
+    atlas: str
+    side: int
+    rows: tuple[int, int]
+    columns: tuple[int, int]
+    cells: list[CellAnswer]
 
 
 class LevelAnswer(BaseModel):
@@ -26,10 +80,10 @@ class TilesAnswer(FromStore):
 
     atlas: str
     grid: ViewName
-    rows: int = Field(description="cells from top to bottom; the scatter's images lie on and between them")
+    rows: int = Field(description="cells from top to bottom; the scatter's items lie on and between them")
     columns: int = Field(description="cells from left to right")
     cell: int = Field(
-        description="pixels of a cell's sides in the deepest level; in the scatter, of an image's in every level"
+        description="pixels of a cell's sides in the deepest level; in the scatter, of a thumbnail's in every level"
     )
     tile: int = Field(
         description="pixels of a tile's sides; those at the right and lower edge may be smaller"
@@ -38,10 +92,10 @@ class TilesAnswer(FromStore):
     height: int
     levels: list[LevelAnswer]
     hidden: int = Field(
-        description="images that no level shows: in the nearest grid those whose cell shows another, else none"
+        description="items that no level shows: in the nearest grid those whose cell shows another, else none"
     )
     moved: int = Field(
-        description="images of the scatter that lie beside their place in the deepest level, as others are there; in "
+        description="items of the scatter that lie beside their place in the deepest level, as others are there; in "
         "no level do two overlap"
     )
     furthest: float = Field(
@@ -52,101 +106,6 @@ class TilesAnswer(FromStore):
 
 class ShownImage(SizedImage):
     """An image that a cell shows."""
-
-
-class CellAtAnswer(FromStore):
-    """What a view shows at a place; `image` is null where nothing is."""
-
-    atlas: str
-    grid: ViewName
-    row: int = Field(description="of the cell that the place is in")
-    column: int
-    level: int = Field(description="that is looked at; the grids show the same in every level")
-    images: int = Field(
-        description="that lie in the cell: one or none in the assigned grid and in the scatter"
-    )
-    image: ShownImage | None
-
-
-class PlaceInGrid(BaseModel):
-    """The cell that an image lies in. shown: the image that the cell shows, often another in the nearest grid."""
-
-    grid: ViewName
-    row: int
-    column: int
-    shown: int
-    x: float = Field(
-        description="the middle of what is shown, in cells from the left edge of the deepest level"
-    )
-    y: float = Field(description="likewise from the upper edge")
-    level: int = Field(description="the first that shows it")
-
-
-class WhereAnswer(FromStore):
-    """Where an image is on the map. x, y: its coordinates."""
-
-    atlas: str
-    image_id: int
-    x: float
-    y: float
-    cells: list[PlaceInGrid]
-
-
-class CellAnswer(BaseModel):
-    """One filled cell and the image nearest its centre."""
-
-    row: int
-    column: int
-    image_id: int
-    images: int = Field(description="that lie in the cell")
-    thumb: str
-
-
-class GridAnswer(FromStore, Table):
-    """One image for each cell of a regular grid over the map; empty cells are left out."""
-
-    ROWS = "cells"
-
-    atlas: str
-    side: int
-    rows: tuple[int, int]
-    columns: tuple[int, int]
-    cells: list[CellAnswer]
-
-
-class AtlasRow(BaseModel):
-    """One atlas. facts: its settings and measured quality."""
-
-    name: str
-    method: str
-    images: int
-    facts: dict[str, Any]
-
-
-class AtlasAnswer(FromStore, AtlasRow):
-    """One atlas of one store."""
-
-
-class AtlasesAnswer(FromStore, Table):
-    """The finished atlases."""
-
-    ROWS = "atlases"
-
-    atlases: list[AtlasRow]
-
-
-Kind = Literal["units", "activations"]
-
-
-class LayerAtlasAnswer(FromStore):
-    """A layer's atlas: what is on it, how it was made, and how good it is."""
-
-    layer: str
-    kind: Kind
-    items: int = Field(
-        description="on the map: units of the layer, or samples, each of one position in one image"
-    )
-    facts: dict[str, int | float | str]
 
 
 class SampleAnswer(ImageFacts):
@@ -186,27 +145,43 @@ class CellMeanAnswer(BaseModel):
     )
 
 
-class LayerCellAnswer(FromStore):
-    """What a view of a layer's atlas shows at a place; `item` is null where nothing is."""
+class CellAtAnswer(FromStore):
+    """What a view shows at a place; `item` is null where nothing is."""
 
-    layer: str
-    kind: Kind
+    atlas: str
+    kind: AtlasKind
     grid: ViewName
-    row: int
+    row: int = Field(description="of the cell that the place is in")
     column: int
-    level: int
-    items: int = Field(description="that lie in the cell")
+    level: int = Field(description="that is looked at; the grids show the same in every level")
+    items: int = Field(
+        description="that lie in the cell: one or none in the assigned grid and in the scatter"
+    )
     item: int | None
-    unit: UnitAnswer | None = Field(description="of the atlas of units")
-    sample: SampleAnswer | None = Field(description="of the atlas of activations")
+    image: ShownImage | None = Field(description="of an atlas of images")
+    unit: UnitAnswer | None = Field(description="of an atlas of units")
+    sample: SampleAnswer | None = Field(description="of an atlas of activations")
     mean: CellMeanAnswer | None = Field(description="of a cell of its nearest grid")
 
 
-class ItemPlacesAnswer(FromStore):
-    """Where a unit or a sample is on the map. x, y: its coordinates."""
+class PlaceInGrid(BaseModel):
+    """The cell that an item lies in. shown: the item that the cell shows, often another in the nearest grid."""
 
-    layer: str
-    kind: Kind
+    grid: ViewName
+    row: int
+    column: int
+    shown: int
+    x: float = Field(
+        description="the middle of what is shown, in cells from the left edge of the deepest level"
+    )
+    y: float = Field(description="likewise from the upper edge")
+    level: int = Field(description="the first that shows it")
+
+
+class WhereAnswer(FromStore):
+    """Where an item is on the map. x, y: its coordinates."""
+
+    atlas: str
     item: int
     x: float
     y: float

@@ -7,18 +7,18 @@ from pydantic import BaseModel, Field
 from .atlases import ViewName
 from .base import FromStore, Table
 
-PaintedBy = Literal["density", "column", "unit", "where", "region"]
+ColorBy = Literal["density", "column", "unit", "where", "region"]
 
 
 class OverlayRow(BaseModel):
-    """Something to paint an atlas by. column: where `by` is `column`."""
+    """Something to color an atlas by. column: where `by` is `column`."""
 
-    by: PaintedBy
+    by: ColorBy
     column: str | None
 
 
 class OverlaysAnswer(FromStore, Table):
-    """What a map can be painted by. atlas: of a layer's own the kind.
+    """What a map can be colored by. atlas: of a layer's own the kind.
 
     A unit also needs its layer and number, `where` a filter, `region` a region.
     """
@@ -63,7 +63,7 @@ class LegendAnswer(FromStore):
 
 
 class OverlayValueAnswer(FromStore):
-    """What one item is painted by; null for none."""
+    """What one item is colored by; null for none."""
 
     atlas: str
     item: int = Field(description="an image, or a unit or sample of a layer's own atlas")

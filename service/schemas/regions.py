@@ -1,10 +1,10 @@
 """What the API answers about regions of an atlas."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from .atlases import Kind, SampleAnswer, ViewName
+from .atlases import AtlasKind, SampleAnswer, ViewName
 from .base import FromStore, Table
 from .images import ListedImageAnswer
 from .units import UnitAnswer
@@ -15,7 +15,7 @@ class RegionClassAnswer(BaseModel):
 
     label: str | None
     label_class: str | None
-    images: int
+    items: int
     share: float
     rest: float | None
     lift: float | None
@@ -29,75 +29,60 @@ class RegionFactAnswer(BaseModel):
     rest: float | None
 
 
-class LayerRegionAnswer(FromStore):
-    """A region of a layer's own atlas against the rest of it.
+class OfRegion(FromStore):
+    """An answer about a region of an atlas, drawn in one of its grids."""
 
-    facts: of units the means of their statistics, of samples of whether their images are recognised. classes: of units
-    those that they fire most for, of samples their images'.
-    """
-
-    layer: str
-    kind: Kind
+    atlas: str
     grid: ViewName
     region: str
+
+
+class RegionAnswer(OfRegion):
+    """A region against the rest of the map.
+
+    facts: the accuracy and the mean cross-entropy in nats of the images, or of the samples' images; of units the means
+    of their statistics. classes: the labels of these images; of units their preferred classes.
+    """
+
+    kind: AtlasKind
     items: int
     on_map: int
     facts: list[RegionFactAnswer]
     classes: list[RegionClassAnswer]
 
 
-class UnitsInRegionAnswer(FromStore, Table):
-    """The units in a region of their map, those nearest to its middle first."""
+class ItemsInRegionAnswer(OfRegion, Table):
+    """The items of a region, those nearest to its middle first."""
 
-    ROWS = "units"
+    ROWS = "items"
 
-    layer: str
-    grid: ViewName
-    region: str
     found: int
-    units: list[UnitAnswer]
     next: str | None
 
 
-class SamplesInRegionAnswer(FromStore, Table):
-    """The samples in a region of an activation atlas, those nearest to its middle first."""
-
-    ROWS = "samples"
-
-    layer: str
-    grid: ViewName
-    region: str
-    found: int
-    samples: list[SampleAnswer]
-    next: str | None
-
-
-class RegionAnswer(FromStore):
-    """A region against the rest of the map."""
-
-    atlas: str
-    grid: ViewName
-    region: str
-    images: int
-    on_map: int
-    accuracy: float | None = Field(description="of the images whose class the model knows")
-    rest_accuracy: float | None
-    loss: float | None = Field(description="the mean cross-entropy, in nats")
-    rest_loss: float | None
-    classes: list[RegionClassAnswer]
-
-
-class RegionImagesAnswer(FromStore, Table):
+class ImagesInRegionAnswer(ItemsInRegionAnswer):
     """The images of a region, those nearest to its middle first."""
 
-    ROWS = "images"
+    kind: Literal["images"] = "images"
+    items: list[ListedImageAnswer]
 
-    atlas: str
-    grid: ViewName
-    region: str
-    found: int
-    images: list[ListedImageAnswer]
-    next: str | None
+
+class UnitsInRegionAnswer(ItemsInRegionAnswer):
+    """The units in a region of their map, those nearest to its middle first."""
+
+    kind: Literal["units"] = "units"
+    items: list[UnitAnswer]
+
+
+class SamplesInRegionAnswer(ItemsInRegionAnswer):
+    """The samples in a region of an activation atlas, those nearest to its middle first."""
+
+    kind: Literal["activations"] = "activations"
+    items: list[SampleAnswer]
+
+
+RegionItems = ImagesInRegionAnswer | UnitsInRegionAnswer | SamplesInRegionAnswer
+"""The items of a region, by the kind of its atlas."""
 
 
 class RegionUnitAnswer(BaseModel):
@@ -113,18 +98,15 @@ class RegionUnitAnswer(BaseModel):
     picture: str = Field(description="the view of the unit's strongest patch")
 
 
-class RegionUnitsAnswer(FromStore, Table):
-    """The units that fire most in a region against all other images, by `gap`.
+class RegionUnitsAnswer(OfRegion, Table):
+    """The units that activate more in a region than elsewhere, by `gap`.
 
-    looked_at: images of the region whose maxima were read; where `exact` is false a sample.
+    looked_at: items of the region whose activations were read; where `exact` is false some of them.
     """
 
     ROWS = "units"
 
-    atlas: str
-    grid: ViewName
-    region: str
-    images: int
+    items: int
     looked_at: int
     exact: bool
     units: list[RegionUnitAnswer]

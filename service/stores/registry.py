@@ -18,9 +18,15 @@ from ...common.errors import (
     UsageError,
 )
 from ...index.analysis.analysis import Analysis
-from ...index.atlas.atlas import Atlas, list_atlases
-from ...index.atlas.layer_atlas import LayerAtlas
-from ...index.format.layer_folders import KINDS, layer_folder
+from ...index.atlas.atlas import list_atlases
+from ...index.atlas.store_atlas import (
+    StoreAtlas,
+    is_finished,
+    kind_of,
+    layer_atlases,
+    manifest_of,
+    manifest_path,
+)
 from ...index.format.schema import MANIFEST
 from ...index.neighbors.exact import Vectors
 from ...index.neighbors.index import HELD, NeighborIndex
@@ -68,8 +74,7 @@ class ServedStore:
         self._near = NeighborsOpener(store.folder, self.hash)
         pixels = pixel_folder(store.folder)
         self._pixels = Reloading(pixels, ANN_MANIFEST, lambda: self._open_ann(pixels, held=0))
-        self._atlases: dict[str, Reloading[Atlas]] = {}
-        self._layer_atlases: dict[tuple[str, str], Reloading[LayerAtlas]] = {}
+        self._atlases: dict[str, Reloading[StoreAtlas]] = {}
         self._exact: NeighborIndex | None = None
         self._lock = Lock()
         self.blocked: tuple[float, str | None] = (float("-inf"), None)
@@ -120,46 +125,41 @@ class ServedStore:
                 "and it is picked up without a restart"
             ) from error
 
-    def atlas(self, name: str) -> Version[Atlas]:
-        """Raise StoreNotFoundError, with the command that makes one."""
-        with self._lock:
-            fresh = self._atlases.get(name)
-        if fresh is None:
-            if name not in self._finished_atlases():
-                self._no_atlas(name)
-            fresh = Reloading(self.store.folder, f"atlas/{name}/atlas.json", lambda: self._open_atlas(name))
-            with self._lock:
-                fresh = self._atlases.setdefault(name, fresh)
-        return fresh.get()
+    def atlas(self, name: str) -> Version[StoreAtlas]:
+        """Return an atlas by its name: of the images, or one of a layer's own, such as `units:features.10`.
 
-    def layer_atlas(self, layer: str, kind: str) -> Version[LayerAtlas]:
-        """Return a layer's own atlas, of its units or its activations. Raises LayerError, and StoreNotFoundError with
-        the command that makes one.
+        Raises LayerError, and StoreNotFoundError with the command that makes one.
         """
-        self.store.layer(layer)
         with self._lock:
-            fresh = self._layer_atlases.get((layer, kind))
-        if fresh is None:
-            folder = layer_folder(self.store.folder, layer)
-            if kind not in list_atlases(folder):
-                raise StoreNotFoundError(
-                    f"{self.name} has no atlas of the {kind} of {layer}; `unitscope atlas {self.store.folder.url} "
-                    f"--{kind} {layer}` makes one, and it is picked up without a restart."
-                )
-            made = Reloading(folder, f"atlas/{kind}/atlas.json", lambda: self._open_layer_atlas(layer, kind))
+            opened = self._atlases.get(name)
+        if opened is None:
+            kind, layer = kind_of(name)
+            if layer is not None:
+                self.store.layer(layer)
+            if not is_finished(self.store.folder, name):
+                raise self._no_atlas(name, kind, layer)
+            made = Reloading(*manifest_path(self.store.folder, name), lambda: self._open_atlas(name))
             with self._lock:
-                fresh = self._layer_atlases.setdefault((layer, kind), made)
-        return fresh.get()
-
-    def layer_atlases(self, layer: str) -> list[str]:
-        """Return the kinds of a layer's own atlases that are there."""
-        return [name for name in list_atlases(layer_folder(self.store.folder, layer)) if name in KINDS]
+                opened = self._atlases.setdefault(name, made)
+        return opened.get()
 
     def atlases(self) -> list[str]:
-        """Return the names of the finished atlases."""
+        """Return the names of the finished atlases of the images."""
         with self._lock:
-            held = {name for name, fresh in self._atlases.items() if fresh.is_open}
-        return sorted(held.union(self._finished_atlases()))
+            held = {name for name, opened in self._atlases.items() if opened.is_open}
+        images = {name for name in held if kind_of(name)[1] is None}
+        return sorted(images.union(list_atlases(self.store.folder)))
+
+    def atlas_manifest(self, name: str) -> dict[str, Any]:
+        """Return what a finished atlas says of itself. Raises StoreError for one of another sweep."""
+        try:
+            return manifest_of(self.store.folder, name, self.hash)
+        except _NONSENSE as error:
+            raise self._damaged("atlas", error) from error
+
+    def layer_atlases(self, layers: list[str]) -> list[str]:
+        """Return the names of the finished atlases of layers."""
+        return layer_atlases(self.store.folder, layers)
 
     def _open_ann(self, folder: Folder, held: int = HELD) -> NeighborIndex:
         try:
@@ -167,15 +167,9 @@ class ServedStore:
         except _NONSENSE as error:
             raise self._damaged("index", error) from error
 
-    def _open_atlas(self, name: str) -> Atlas:
+    def _open_atlas(self, name: str) -> StoreAtlas:
         try:
-            return Atlas.open(self.store.folder, name, store=self.hash)
-        except _NONSENSE as error:
-            raise self._damaged("atlas", error) from error
-
-    def _open_layer_atlas(self, layer: str, kind: str) -> LayerAtlas:
-        try:
-            return LayerAtlas.open(self.store.folder, layer, kind, store=self.hash)
+            return StoreAtlas.open(self.store.folder, name, store=self.hash)
         except _NONSENSE as error:
             raise self._damaged("atlas", error) from error
 
@@ -185,15 +179,17 @@ class ServedStore:
             f"`unitscope {what} {self.store.folder.url}` again, and it is picked up without a restart"
         )
 
-    def _finished_atlases(self) -> list[str]:
-        return list_atlases(self.store.folder)
-
-    def _no_atlas(self, name: str) -> None:
+    def _no_atlas(self, name: str, kind: str, layer: str | None) -> StoreNotFoundError:
+        made = f"`unitscope atlas {self.store.folder.url}"
+        if layer is not None:
+            return StoreNotFoundError(
+                f"{self.name} has no atlas of the {kind} of {layer}; {made} --{kind} {layer}` makes one, and it is "
+                "picked up without a restart."
+            )
         known = self.atlases()
         have = f"there are {', '.join(known)}" if known else "there is none yet"
-        raise StoreNotFoundError(
-            f"{self.name} has no atlas {name!r}; {have}. `unitscope atlas {self.store.folder.url}` makes one, "
-            "and it is picked up without a restart."
+        return StoreNotFoundError(
+            f"{self.name} has no atlas {name!r}; {have}. {made}` makes one, and it is picked up without a restart."
         )
 
     def _exactly(self) -> NeighborIndex:

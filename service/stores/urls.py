@@ -21,6 +21,11 @@ def address(served: ServedStore) -> str:
     return served.address
 
 
+def atlas_address(served: ServedStore, name: str) -> str:
+    """Return where the API answers for an atlas."""
+    return f"{served.address}/atlases/{quote(name, safe='')}"
+
+
 def pixels_address(served: ServedStore, image_id: int) -> str:
     """Return where an image's own file is."""
     return f"{served.images}/{image_id}/pixels?{served.versioned}"

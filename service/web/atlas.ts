@@ -95,7 +95,7 @@ class AtlasPage implements Listener {
   private opened(view: View): void {
     this.dress(view);
     this.holder.dataset["ready"] = "";
-    const searched = fact(this.holder, "image");
+    const searched = fact(this.holder, "item");
     if (searched !== "" && location.hash === "") void this.fly(searched, true);
     else void this.chooseMiddle(this.first);
   }

@@ -114,8 +114,7 @@ export class Pane {
 
   /** Where an item is, in one of the grids. Throws ProblemError. */
   async where(item: string, grid = this.grid): Promise<Where | undefined> {
-    const name = this.facts.one === "image" ? "image" : "item";
-    const found = await this.ask<{ cells: Where[] }>("where", { [name]: item });
+    const found = await this.ask<{ cells: Where[] }>("where", { item });
     return found.cells.find((one) => one.grid === grid);
   }
 

@@ -1,4 +1,4 @@
-"""What a map's items are painted by: images, units and samples of images, against the store's own columns."""
+"""What a map's items are colored by: images, units and samples of images, against the store's own columns."""
 
 import numpy as np
 import pytest

@@ -9,7 +9,7 @@ from unitscope.common.errors import NotFoundError
 from unitscope.index.atlas.atlas import Atlas
 from unitscope.index.atlas.scatter_layout import scatter_of
 from unitscope.index.atlas.writer import write_atlas
-from unitscope.index.overlays.coloring import Painted, by_numbers, marked
+from unitscope.index.overlays.coloring import ItemColors, by_numbers, marked
 from unitscope.index.overlays.overlays import Overlay, Overlays
 from unitscope.index.overlays.palettes import MARK, MISSING, SERIES, ordered, two_ended
 from unitscope.index.overlays.rendering import shares
@@ -57,7 +57,7 @@ def paint(kind):
     if kind == "marked":
         return marked("m", 2 * IMAGES, np.arange(0, IMAGES, 4))
     names = tuple("abcdefghi") if kind == "classes" else ("right", "wrong")
-    return Painted(kind, kind, values(kind), names=names)
+    return ItemColors(kind, kind, values(kind), names=names)
 
 
 def cells_of(atlas, grid):
@@ -67,18 +67,18 @@ def cells_of(atlas, grid):
     return np.stack(nearest_cells(atlas.coordinates, 9), axis=1), (9, 9)
 
 
-def expected(found, painted, own):
+def expected(found, colors, own):
     """The colour of a square with these images; None where nothing is drawn, "missing" for stripes."""
-    numbers = [one for one in painted.values[own].tolist() if not np.isnan(one)]
+    numbers = [one for one in colors.values[own].tolist() if not np.isnan(one)]
     if not numbers:
-        return "missing" if len(own) and painted.kind != "marked" else None
-    if painted.kind == "classes":
+        return "missing" if len(own) and colors.kind != "marked" else None
+    if colors.kind == "classes":
         counts = [numbers.count(one) for one in range(9)]
         return SERIES[counts.index(max(counts))]
-    if painted.kind == "marked":
+    if colors.kind == "marked":
         return np.array(MARK)
     mean = np.mean(numbers)
-    return two_ended(mean) if painted.kind == "share" else ordered(shares(painted, mean))
+    return two_ended(mean) if colors.kind == "share" else ordered(shares(colors, mean))
 
 
 def picture(data):
@@ -104,7 +104,7 @@ def test_every_pixel_of_every_level(atlas, overlays, grid, kind):
             for column in range(columns):
                 own = atlas.images[(cells == (row, column)).all(axis=1)]
                 y, x = int((row + 0.5) * side), int((column + 0.5) * side)
-                wanted = expected(atlas, overlay.painted, own)
+                wanted = expected(atlas, overlay.colors, own)
                 seen = whole[y, x]
                 if wanted is None:
                     assert seen[3] == 0
@@ -136,13 +136,13 @@ def test_each_thumbnail_of_the_scatter_has_its_own_colour():
                 whole[row * 256 :, column * 256 :][: part.shape[0], : part.shape[1]] = part
         who, left, top = scatter.shown(level)
         for place, x, y in zip(who.tolist(), left.tolist(), top.tolist(), strict=True):
-            value = overlay.painted.values[images[place]]
+            value = overlay.colors.values[images[place]]
             seen = whole[y : y + 16, x : x + 16]
             assert (seen[..., 3] == 255).all()
             if np.isnan(value):
                 assert {tuple(one) for one in seen[..., :3].reshape(-1, 3).tolist()} <= set(MISSING)
             else:
-                wanted = ordered(shares(overlay.painted, np.array(value)))
+                wanted = ordered(shares(overlay.colors, np.array(value)))
                 assert abs(seen[..., :3].astype(int) - wanted.astype(int)).max() <= 3
             seen_in_all += 1
         assert np.count_nonzero(whole[..., 3]) == 256 * len(who)
@@ -164,7 +164,7 @@ def test_where_cells_are_smaller_than_a_pixel_several_make_one(overlays):
     for y, x in ((0, 0), (40, 41), (100, 7)):
         row, column = (int((one + 0.5) / (scale * cells)) * cells for one in (y, x))
         mean = numbers.reshape(side, side)[row : row + cells, column : column + cells].mean()
-        wanted = ordered(shares(overlay.painted, np.array(mean)))
+        wanted = ordered(shares(overlay.colors, np.array(mean)))
         assert abs(seen[y, x, :3].astype(int) - wanted.astype(int)).max() <= 3
 
 
@@ -182,8 +182,8 @@ def test_tiles_that_are_none(atlas, overlays, place, told):
 
 
 def test_a_logarithmic_scale_has_its_middle_where_the_logarithm_has():
-    painted = by_numbers("n", np.array([0.0, 99.0]), says="", logarithmic=True)
-    assert shares(painted, np.array([0, 9, 99])).tolist() == pytest.approx([0, 0.5, 1])
+    colors = by_numbers("n", np.array([0.0, 99.0]), says="", logarithmic=True)
+    assert shares(colors, np.array([0, 9, 99])).tolist() == pytest.approx([0, 0.5, 1])
 
 
 def test_colours_of_classes_differ_for_people_with_any_colour_vision():

@@ -70,10 +70,10 @@ def test_classes_against_the_rest(made, store, inside):
     found = region_classes(items(store).labels(), inside, on_map)
     labels = np.array(made.images["label"].to_pylist())
     rest = np.setdiff1d(on_map, inside)
-    assert sum(one.images for one in found) == len(inside)
-    assert [one.images for one in found] == sorted((one.images for one in found), reverse=True)
+    assert sum(one.items for one in found) == len(inside)
+    assert [one.items for one in found] == sorted((one.items for one in found), reverse=True)
     for one in found:
-        assert one.images == np.count_nonzero(labels[inside] == one.label)
+        assert one.items == np.count_nonzero(labels[inside] == one.label)
         assert one.share == pytest.approx(np.mean(labels[inside] == one.label))
         assert one.rest == pytest.approx(np.mean(labels[rest] == one.label))
 

@@ -79,7 +79,7 @@ def test_every_address_in_an_answer_answers(client):
         *(patch[name] for name in ("image", "crop", "thumb")),
         image["pixels"],
         neighbor["thumb"],
-        cell["thumb"],
+        cell["picture"],
     ):
         response = client.get(address)
         assert response.status_code == 200, address
@@ -203,7 +203,7 @@ def test_the_grid_is_the_atlas_s(client, made):
     whole = get(client, "/atlases/flat/grid")
     assert whole["side"] == 6
     placed = {(cell["row"], cell["column"]): cell for cell in whole["cells"]}
-    assert sum(cell["images"] for cell in whole["cells"]) == int((~made.failed).sum())
+    assert sum(cell["items"] for cell in whole["cells"]) == int((~made.failed).sum())
     window = get(client, "/atlases/flat/grid", row=2, column=3, rows=2, columns=100)
     assert (window["rows"], window["columns"]) == ([2, 4], [3, 6])
     for row, column in itertools.product(range(2, 4), range(3, 6)):

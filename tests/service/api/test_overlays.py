@@ -112,21 +112,21 @@ def test_a_tile_is_kept_for_good_under_its_version_and_asked_for_again_without(c
 
 def test_a_region_holds_the_images_in_it(client, made, atlas, inside):
     told = get(client, "/region", region=REGION)
-    assert (told["images"], told["on_map"]) == (len(inside), len(atlas.images))
+    assert (told["items"], told["on_map"]) == (len(inside), len(atlas.images))
     assert len(inside) > 20
     labels = [made.images["label"][int(image)].as_py() for image in inside]
-    assert {one["label"]: one["images"] for one in told["classes"]} == {
+    assert {one["label"]: one["items"] for one in told["classes"]} == {
         one: labels.count(one) for one in set(labels)
     }
     found, cursor = [], None
     while True:
-        page = get(client, "/region/images", region=REGION, limit=7, **({"cursor": cursor} if cursor else {}))
-        found += [one["image_id"] for one in page["images"]]
+        page = get(client, "/region/items", region=REGION, limit=7, **({"cursor": cursor} if cursor else {}))
+        found += [one["image_id"] for one in page["items"]]
         cursor = page["next"]
         if cursor is None:
             break
     assert sorted(found) == inside.tolist()
-    get(client, "/region/images", 422, region="0,0;9,0;9,9", cursor=f"7-{'0' * 12}")
+    get(client, "/region/items", 422, region="0,0;9,0;9,9", cursor=f"7-{'0' * 12}")
 
 
 def test_the_units_of_a_region(client, made, inside):
@@ -193,7 +193,7 @@ def test_the_page_of_a_region_and_its_pieces(client, inside):
     units = client.get(address, params={"region": REGION, "part": "units"}).text
     assert "σ" in units
     assert "Exact, over all" in units
-    assert "No image in" in client.get(address, params={"region": "90,90;91,90;91,91"}).text
+    assert "Nothing in this selection" in client.get(address, params={"region": "90,90;91,90;91,91"}).text
     assert client.get(address, params={"region": "1,1"}).status_code == 422
 
 

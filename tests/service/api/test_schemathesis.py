@@ -180,14 +180,16 @@ def test_every_answer_of_the_model_is_as_documented(swept):
     assert statuses[200] > 0.1 * statuses.total()
 
 
-def test_every_answer_of_a_layers_own_atlases_is_as_documented(mapped):
+def test_every_answer_of_an_atlas_is_as_documented(mapped):
     known = {
         "store": ["mapped"],
+        "atlas": ["pca", "units:block", "activations:block"],
         "layer": ["block"],
         "level": [0, 1],
         "column": [0],
         "row": [0],
         "item": [0, 5],
+        "sample": [0, 5],
     }
     known |= {
         "column_of_tile": [0],
@@ -195,10 +197,7 @@ def test_every_answer_of_a_layers_own_atlases_is_as_documented(mapped):
         "where": ["max > 0", "image_id >= 0", "max >"],
     }
     statuses = ask(
-        create_app([str(mapped)], live=None),
-        known,
-        0.3 * REQUESTS,
-        of=lambda path: "/layers/{layer}/atlases" in path,
+        create_app([str(mapped)], live=None), known, 0.3 * REQUESTS, of=lambda path: "/{atlas}" in path
     )
     print(f"\n{statuses.total()} requests: {dict(sorted(statuses.items()))}")
     assert statuses[200] > 0.1 * statuses.total()

@@ -98,7 +98,7 @@ def test_without_a_version_it_is_asked_for_again(client):
 
 
 @pytest.mark.parametrize(
-    "path", ["/tiles/nearest", "/tiles/nearest/0/0_0.jpg", "/at?x=1&y=1", "/where?image=5"]
+    "path", ["/tiles/nearest", "/tiles/nearest/0/0_0.jpg", "/at?x=1&y=1", "/where?item=5"]
 )
 def test_another_version_is_refused(client, path):
     sign = "&" if "?" in path else "?"
@@ -125,8 +125,8 @@ def test_another_version_is_refused(client, path):
         ("/at?grid=scatter&x=999&y=1", 422),
         ("/at?x=1&y=1&level=-1", 422),
         ("/where", 422),
-        ("/where?image=99999", 404),
-        ("/where?image=9007199254740993", 422),
+        ("/where?item=99999", 404),
+        ("/where?item=9007199254740993", 422),
     ],
 )
 def test_what_is_none_is_told(client, path, status):
@@ -142,7 +142,7 @@ def test_cells_show_what_the_grids_hold(client, atlas):
             told = get(client, "/at", grid=grid, x=column + 0.75, y=row)
             assert (told["grid"], told["row"], told["column"]) == (grid, row, column)
             assert (told["image"] and told["image"]["image_id"]) == (int(image) if image >= 0 else None)
-            assert told["images"] == (atlas.density[row, column] if grid == "nearest" else image >= 0)
+            assert told["items"] == (atlas.density[row, column] if grid == "nearest" else image >= 0)
 
 
 def test_the_scatter_shows_who_is_drawn_at_a_level(client, atlas):
@@ -156,9 +156,9 @@ def test_the_scatter_shows_who_is_drawn_at_a_level(client, atlas):
                 client, "/at", grid="scatter", level=level, x=(x + 0.5) * scale, y=(y + cell - 0.5) * scale
             )
             assert told["image"]["image_id"] == atlas.images[place]
-            assert (told["level"], told["images"]) == (level, 1)
+            assert (told["level"], told["items"]) == (level, 1)
     told = get(client, "/at", grid="scatter", x=0.01, y=0.01)
-    assert (told["image"], told["images"], told["level"]) == (None, 0, deepest)
+    assert (told["image"], told["items"], told["level"]) == (None, 0, deepest)
 
 
 def test_a_cell_tells_of_its_image_what_the_image_s_answer_does(client, atlas):
@@ -171,9 +171,9 @@ def test_a_cell_tells_of_its_image_what_the_image_s_answer_does(client, atlas):
 def test_where_each_image_is(client, tiled, atlas):
     for image in range(len(tiled.failed)):
         if tiled.failed[image]:
-            assert "not on the map" in get(client, "/where", 404, image=image)["detail"]
+            assert "not on the map" in get(client, "/where", 404, item=image)["detail"]
             continue
-        told = get(client, "/where", image=image)
+        told = get(client, "/where", item=image)
         place = int(np.flatnonzero(atlas.images == image)[0])
         assert [told["x"], told["y"]] == atlas.coordinates[place].tolist()
         assert [cell["grid"] for cell in told["cells"]] == ["nearest", "assigned", "scatter"]
@@ -284,11 +284,11 @@ def test_the_page_holds_the_viewer_and_the_grid_for_who_has_no_scripts(client):
 
 def test_the_page_of_an_image_on_the_map(client, tiled, atlas):
     image = int(atlas.images[7])
-    page = client.get(f"/stores/store/atlas/flat?image={image}&plain=true").text
+    page = client.get(f"/stores/store/atlas/flat?item={image}&plain=true").text
     row, column = atlas.cell(image, "nearest")
     assert f"Image {image} is in column {column}, row {row}." in page
     failed = int(np.flatnonzero(tiled.failed)[0])
-    response = client.get(f"/stores/store/atlas/flat?image={failed}")
+    response = client.get(f"/stores/store/atlas/flat?item={failed}")
     assert response.status_code == 404
     assert f"image {failed} is not on the map" in response.text
-    assert client.get("/stores/store/atlas/flat?image=99999").status_code == 404
+    assert client.get("/stores/store/atlas/flat?item=99999").status_code == 404

@@ -8,7 +8,7 @@ from dataclasses import fields
 import httpx
 import pytest
 from unitscope.index.format.schema import Branch, LayerRow
-from unitscope.service.client import Client, Paint, ServiceError
+from unitscope.service.client import Client, Coloring, ServiceError
 from unitscope.service.client.endpoint import asks, lists
 from unitscope.service.client.store_endpoints import StoreQuestions
 from unitscope.service.schemas.stores import BranchAnswer, LayerAnswer
@@ -19,13 +19,13 @@ import unitscope.service.client
 never = {"fastapi", "starlette", "torch", "faiss", "ray", "pandas"}
 print(sorted({name.split(".")[0] for name in sys.modules} & never))
 """
-DENSITY = Paint("density")
+DENSITY = Coloring("density")
 CORNERS = [(0, 0), (9, 0), (9, 9)]
 
 
 def test_every_question_is_documented_and_has_its_signature():
     methods = {name: one for name, one in inspect.getmembers(StoreQuestions) if isinstance(one, asks | lists)}
-    assert len(methods) > 40
+    assert len(methods) > 35
     for name, method in methods.items():
         assert method.__doc__, name
         assert next(iter(inspect.signature(method).parameters)) == "self", name
@@ -61,25 +61,12 @@ def test_every_table_and_picture_of_the_api_has_its_question(url):
             lambda: store.tile("{atlas}", "{grid}", "{level}", column="{column}", row="{row}"),
             lambda: store.at("{atlas}", 1, 2), lambda: store.where("{atlas}", 3),
             lambda: store.overlays("{atlas}"), lambda: store.legend("{atlas}", DENSITY),
-            lambda: store.painted("{atlas}", "{image_id}", DENSITY),
+            lambda: store.overlay_value("{atlas}", "{item}", DENSITY),
             lambda: store.overlay_tile("{atlas}", "{grid}", "{level}", DENSITY, column="{column_of_tile}", row="{row}"),
             lambda: store.clusters("{atlas}"), lambda: store.region("{atlas}", CORNERS),
-            lambda: store.region_images("{atlas}", CORNERS).all(), lambda: store.region_units("{atlas}", CORNERS),
+            lambda: store.region_items("{atlas}", CORNERS).all(), lambda: store.region_units("{atlas}", CORNERS),
             lambda: store.extent("{atlas}", "true"), lambda: store.counterpart("{image_id}", "other"),
-            lambda: store.layer_atlas("{layer}", "{kind}"), lambda: store.layer_tiles("{layer}", "{kind}", "{grid}"),
-            lambda: store.layer_tile("{layer}", "{kind}", "{grid}", "{level}", column="{column}", row="{row}"),
-            lambda: store.layer_at("{layer}", "{kind}", 1, 2), lambda: store.layer_where("{layer}", "{kind}", 3),
-            lambda: store.sample_picture("{layer}", "{sample}"),
-            lambda: store.layer_overlays("{layer}", "{kind}"), lambda: store.layer_legend("{layer}", "{kind}", DENSITY),
-            lambda: store.layer_painted("{layer}", "{kind}", "{item}", DENSITY),
-            lambda: store.layer_overlay_tile(
-                "{layer}", "{kind}", "{grid}", "{level}", DENSITY, column="{column_of_tile}", row="{row}"
-            ),
-            lambda: store.layer_clusters("{layer}", "{kind}"), lambda: store.layer_extent("{layer}", "{kind}", "true"),
-            lambda: store.layer_region("{layer}", "{kind}", CORNERS),
-            lambda: store.units_in_region("{layer}", CORNERS).all(),
-            lambda: store.samples_in_region("{layer}", CORNERS).all(),
-            lambda: store.units_of_samples_in_region("{layer}", CORNERS),
+            lambda: store.sample_picture("{atlas}", "{sample}"),
         ):  # fmt: skip
             with pytest.raises(ServiceError):
                 ask()

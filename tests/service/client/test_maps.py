@@ -9,25 +9,27 @@ import pytest
 from client_answers import plain
 from PIL import Image
 from unitscope.common.errors import LayerError, StoreNotFoundError, UsageError
-from unitscope.service.client import AsyncClient, Client, Paint
+from unitscope.service.client import AsyncClient, Client, Coloring
 
 API = "/api/v1/stores/mapped"
 CORNERS = [(0, 0), (3.25, 0), (3.25, 4), (-1, 4)]
 REGION = "region=0.0000,0.0000%3B3.2500,0.0000%3B3.2500,4.0000%3B-1.0000,4.0000"
-UNIT = Paint("unit", layer="block", unit=3)
+UNIT = Coloring("unit", layer="block", unit=3)
 QUESTIONS = {
     "overlays": ("/atlases/pca/overlays", lambda store: store.overlays("pca")),
     "legend": (
         "/atlases/pca/overlays/legend?by=unit&layer=block&unit=3",
         lambda store: store.legend("pca", UNIT),
     ),
-    "painted": (
+    "overlay_value": (
         "/atlases/pca/overlays/values/5?by=column&column=loss",
-        lambda store: store.painted("pca", 5, Paint("column", column="loss")),
+        lambda store: store.overlay_value("pca", 5, Coloring("column", column="loss")),
     ),
-    "painted by a region": (
+    "overlay_value of a region": (
         f"/atlases/pca/overlays/values/5?by=region&{REGION}&region_grid=assigned",
-        lambda store: store.painted("pca", 5, Paint("region", region=CORNERS, region_grid="assigned")),
+        lambda store: store.overlay_value(
+            "pca", 5, Coloring("region", region=CORNERS, region_grid="assigned")
+        ),
     ),
     "clusters": ("/atlases/pca/clusters?grid=assigned", lambda store: store.clusters("pca", grid="assigned")),
     "region": (f"/atlases/pca/region?{REGION}&grid=nearest", lambda store: store.region("pca", CORNERS)),
@@ -40,46 +42,41 @@ QUESTIONS = {
         lambda store: store.extent("pca", "image_id < 9", grid="assigned"),
     ),
     "counterpart": ("/images/5/counterpart?other=shapes", lambda store: store.counterpart(5, "shapes")),
-    "layer_atlas": ("/layers/block/atlases/units", lambda store: store.layer_atlas("block", "units")),
-    "layer_tiles": (
-        "/layers/block/atlases/activations/tiles/scatter",
-        lambda store: store.layer_tiles("block", "activations", "scatter"),
+    "atlas of units": ("/atlases/units%3Ablock", lambda store: store.atlas("units:block")),
+    "tiles of samples": (
+        "/atlases/activations%3Ablock/tiles/scatter",
+        lambda store: store.tiles("activations:block", "scatter"),
     ),
-    "layer_at": (
-        "/layers/block/atlases/activations/at?x=0.5&y=0.5",
-        lambda store: store.layer_at("block", "activations", 0.5, 0.5),
+    "at, a sample": (
+        "/atlases/activations%3Ablock/at?x=0.5&y=0.5",
+        lambda store: store.at("activations:block", 0.5, 0.5),
     ),
-    "layer_where": (
-        "/layers/block/atlases/units/where?item=7",
-        lambda store: store.layer_where("block", "units", 7),
+    "where, a unit": ("/atlases/units%3Ablock/where?item=7", lambda store: store.where("units:block", 7)),
+    "grid of units": ("/atlases/units%3Ablock/grid", lambda store: store.grid("units:block")),
+    "overlays of units": ("/atlases/units%3Ablock/overlays", lambda store: store.overlays("units:block")),
+    "legend of units": (
+        "/atlases/units%3Ablock/overlays/legend?by=column&column=active",
+        lambda store: store.legend("units:block", Coloring("column", column="active")),
     ),
-    "layer_overlays": (
-        "/layers/block/atlases/units/overlays",
-        lambda store: store.layer_overlays("block", "units"),
+    "overlay_value of a sample": (
+        "/atlases/activations%3Ablock/overlays/values/5?by=unit&layer=block&unit=3",
+        lambda store: store.overlay_value("activations:block", 5, UNIT),
     ),
-    "layer_legend": (
-        "/layers/block/atlases/units/overlays/legend?by=column&column=active",
-        lambda store: store.layer_legend("block", "units", Paint("column", column="active")),
+    "clusters of samples": (
+        "/atlases/activations%3Ablock/clusters",
+        lambda store: store.clusters("activations:block"),
     ),
-    "layer_painted": (
-        "/layers/block/atlases/activations/overlays/values/5?by=unit&layer=block&unit=3",
-        lambda store: store.layer_painted("block", "activations", 5, UNIT),
+    "extent of units": (
+        "/atlases/units%3Ablock/extent?where=unit+%3C+5",
+        lambda store: store.extent("units:block", "unit < 5"),
     ),
-    "layer_clusters": (
-        "/layers/block/atlases/activations/clusters",
-        lambda store: store.layer_clusters("block", "activations"),
+    "region of units": (
+        f"/atlases/units%3Ablock/region?{REGION}",
+        lambda store: store.region("units:block", CORNERS),
     ),
-    "layer_extent": (
-        "/layers/block/atlases/units/extent?where=unit+%3C+5",
-        lambda store: store.layer_extent("block", "units", "unit < 5"),
-    ),
-    "layer_region": (
-        f"/layers/block/atlases/units/region?{REGION}",
-        lambda store: store.layer_region("block", "units", CORNERS),
-    ),
-    "units_of_samples_in_region": (
-        f"/layers/block/atlases/activations/region/units?{REGION}&k=3",
-        lambda store: store.units_of_samples_in_region("block", CORNERS, k=3),
+    "region_units of samples": (
+        f"/atlases/activations%3Ablock/region/units?{REGION}&k=3",
+        lambda store: store.region_units("activations:block", CORNERS, k=3),
     ),
 }
 PICTURES = {
@@ -87,17 +84,17 @@ PICTURES = {
         "/atlases/pca/overlays/nearest/0/0_0.png?by=unit&layer=block&unit=3",
         lambda store: store.overlay_tile("pca", "nearest", 0, UNIT),
     ),
-    "layer_overlay_tile": (
-        "/layers/block/atlases/activations/overlays/nearest/0/0_0.png?by=unit&layer=block&unit=3",
-        lambda store: store.layer_overlay_tile("block", "activations", "nearest", 0, UNIT),
+    "overlay_tile of samples": (
+        "/atlases/activations%3Ablock/overlays/nearest/0/0_0.png?by=unit&layer=block&unit=3",
+        lambda store: store.overlay_tile("activations:block", "nearest", 0, UNIT),
     ),
-    "layer_tile": (
-        "/layers/block/atlases/units/tiles/assigned/0/0_0.jpg",
-        lambda store: store.layer_tile("block", "units", "assigned", 0),
+    "tile of units": (
+        "/atlases/units%3Ablock/tiles/assigned/0/0_0.jpg",
+        lambda store: store.tile("units:block", "assigned", 0),
     ),
     "sample_picture": (
-        "/layers/block/atlases/activations/samples/5/picture",
-        lambda store: store.sample_picture("block", 5),
+        "/atlases/activations%3Ablock/samples/5/picture",
+        lambda store: store.sample_picture("activations:block", 5),
     ),
 }
 
@@ -144,33 +141,37 @@ def test_the_asynchronous_client_answers_the_same(maps_url, store):
     ]
 
 
-def test_the_images_of_a_region_come_in_pages(store, monkeypatch):
-    monkeypatch.setattr("unitscope.service.client.endpoint.MOST", 7)
-    images = store.region_images("pca", CORNERS)
-    assert [len(page) for page in images.pages(9)] == [7, 2]
-    found = [image.image_id for image in images]
-    assert len(found) == len(set(found)) == store.region("pca", CORNERS).images > 9
+@pytest.mark.parametrize(
+    ("name", "number"), [("pca", "image_id"), ("units:block", "unit"), ("activations:block", "sample")]
+)
+def test_the_items_of_a_region_come_in_pages(store, monkeypatch, name, number):
+    there = store.region(name, CORNERS).items
+    monkeypatch.setattr("unitscope.service.client.endpoint.MOST", 2)
+    items = store.region_items(name, CORNERS)
+    assert [len(page) for page in items.pages(3)] == [2, 1]
+    found = [getattr(one, number) for one in items]
+    assert len(found) == len(set(found)) == there > 3
 
 
-def test_the_units_and_samples_of_a_region_come_in_pages(store):
-    units, samples = store.units_in_region("block", CORNERS), store.samples_in_region("block", CORNERS)
-    assert len({one.unit for one in units}) == store.layer_region("block", "units", CORNERS).items > 2
-    assert (
-        len({one.sample for one in samples}) == store.layer_region("block", "activations", CORNERS).items > 2
-    )
-
-
-def test_a_place_that_where_tells_shows_the_unit(store):
-    for place in store.layer_where("block", "units", 7).cells:
-        cell = store.layer_at("block", "units", place.x, place.y, grid=place.grid)
+@pytest.mark.parametrize("name", ["pca", "units:block", "activations:block"])
+def test_a_place_that_where_tells_shows_the_item(store, name):
+    for place in store.where(name, 7).cells:
+        cell = store.at(name, place.x, place.y, grid=place.grid)
         assert cell.item == place.shown
-        assert place.grid == "nearest" or cell.unit.unit == 7
+        assert place.grid == "nearest" or cell.item == 7
+
+
+def test_every_atlas_is_listed(store):
+    listed = {one.name: (one.kind, one.layer, one.items) for one in store.atlases()}
+    assert listed["units:block"] == ("units", "block", 12)
+    assert listed["activations:block"] == ("activations", "block", 60)
+    assert listed["pca"][:2] == ("images", None)
 
 
 def test_problems_are_the_projects_own_errors(store):
     with pytest.raises(StoreNotFoundError, match="--units head"):
-        store.layer_atlas("head.2", "units")
+        store.atlas("units:head.2")
     with pytest.raises(LayerError, match="block"):
-        store.legend("pca", Paint("unit", layer="nope", unit=1))
+        store.legend("pca", Coloring("unit", layer="nope", unit=1))
     with pytest.raises(UsageError, match="region"):
         store.region("pca", [(0, 0), (1, 1)])

@@ -65,8 +65,8 @@ def run_examples(url):
     here = {"http://127.0.0.1:8000": url, "photos": "mapped", '"umap"': '"pca"'}
     here |= {
         '"features.10", 17': '"block", 1',
+        '"units:features.10", 17': '"units:block", 1',
         "features.10": "block",
-        '"units", 17': '"units", 1',
         "unit=17": "unit=1",
     }
     here |= {"range(8)": "range(2)", "correct = false": "loss > 0 or loss <= 0 or label != 'x'"}
@@ -81,7 +81,7 @@ def run_examples(url):
     assert len(names["everything"]) > 1
     assert names["unit"].unit == 1
     assert names["cell"] is None or names["cell"].samples
-    assert len(names["images"]) == names["store"].region("pca", names["left"]).images > 0
+    assert len(names["images"]) == names["store"].region("pca", names["left"]).items > 0
     names["client"].close()
 
 

@@ -101,7 +101,19 @@ def test_every_picture_has_its_place_and_its_words(page):
 
 
 def test_every_field_is_named(page):
-    named = {"image", "where", "x0", "y0", "x1", "y1", "unit", "min_selectivity", "min_active", "max_active"}
+    named = {
+        "image",
+        "item",
+        "where",
+        "x0",
+        "y0",
+        "x1",
+        "y1",
+        "unit",
+        "min_selectivity",
+        "min_active",
+        "max_active",
+    }
     for field in page.all("input"):
         hidden = field.get("type") == "hidden"
         assert hidden or "aria-label" in field or field["name"] in named

@@ -38,7 +38,7 @@ PAGES = (
         ("?where=correct", None, [""]),
         ("/live?laier=features.0", "layer", ["?layer=features.0", ""]),
         ("/go?query=7", None, [""]),
-        ("/atlas?imag=3", "image", ["?image=3", ""]),
+        ("/atlas?iten=3", "item", ["?item=3", ""]),
     ],
 )
 def test_an_unknown_parameter_is_said_with_what_may_be_meant(client, asked, said, ways):

@@ -16,6 +16,7 @@ from unitscope.service.schemas import neighbors as answers_neighbors
 from unitscope.service.schemas import stores as answers
 from unitscope.service.schemas import units as answers_units
 from unitscope.service.schemas.arrow import FACTS, MEDIA_TYPE, from_table, to_stream, to_table
+from unitscope.service.schemas.base import Table
 
 API = "/api/v1/stores/store"
 TABLES = {
@@ -177,7 +178,7 @@ class Row(BaseModel):
     bounded: Annotated[int, Field(ge=0)]
 
 
-class Answer(answers.Table):
+class Answer(Table):
     """A table with facts."""
 
     ROWS = "rows"
