@@ -103,7 +103,8 @@ class IsNan(Node):
         return f"{self.column.canonical} is nan"
 
     def answer(self, table: pa.Table) -> Answer:
-        return pc.is_nan(self.column.load(table))
+        values = self.column.load(table)
+        return unknown_where_null(np.isnan(numbers(values)), values)
 
 
 @dataclass(frozen=True)
@@ -253,7 +254,11 @@ def canonical_operand(operand: Operand) -> str:
 
 def unknown_where_null(true: np.ndarray | Answer, *columns: pa.ChunkedArray) -> Answer:
     """Return an answer with the rows unknown where one of the columns is null."""
-    answer = pa.array(true) if isinstance(true, np.ndarray) else true
+    if isinstance(true, np.ndarray):  # packed by NumPy, which is many times as fast as Arrow at it
+        bits = pa.py_buffer(np.packbits(true, bitorder="little"))
+        answer = pa.Array.from_buffers(pa.bool_(), len(true), [None, bits])
+    else:
+        answer = true
     for column in columns:
         if column.null_count:
             answer = pc.if_else(pc.is_valid(column), answer, None)
