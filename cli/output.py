@@ -85,7 +85,7 @@ def count(number: int, unit: str = "") -> str:
 def size(length: float) -> str:
     """Return a number of bytes in powers of 1,000: `1.2 GB`."""
     for unit in ("bytes", "kB", "MB", "GB", "TB"):
-        if length < 1_000 or unit == "TB":
+        if length < 999.5 or unit == "TB":
             break
         length /= 1_000
     return f"{length:,.0f} {unit}" if unit == "bytes" or length >= 100 else f"{length:.1f} {unit}"

@@ -99,13 +99,11 @@ def _joined(hill: np.ndarray, names: dict[int, tuple[int, ...]]) -> np.ndarray:
 
 
 def _blurred(counts: np.ndarray) -> np.ndarray:
-    """Return (side, side) float64, by a kernel of 5 x 5 squares."""
-    blurred = counts.astype(np.float64)
-    for axis in (0, 1):
-        padded = np.pad(blurred, [(2, 2) if one == axis else (0, 0) for one in (0, 1)])
-        windows = np.lib.stride_tricks.sliding_window_view(padded, 5, axis=axis)
-        blurred = windows @ (np.array([1, 4, 6, 4, 1]) / 16)
-    return blurred
+    """Return (side, side) float64, by a kernel of 5 x 5 squares: first along the rows, then along the columns."""
+    kernel = np.array([1, 4, 6, 4, 1]) / 16
+    for _ in range(2):
+        counts = np.stack([np.convolve(row, kernel, "same") for row in counts]).T
+    return counts
 
 
 def _climb(density: np.ndarray) -> np.ndarray:

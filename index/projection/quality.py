@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from scipy.spatial import KDTree
 
 from ..neighbors.exact import Vectors, chunks
 from ..neighbors.graph import KnnGraph
@@ -55,7 +56,7 @@ def measure_quality(
     picked = np.sort(np.random.default_rng(seed).choice(n, sample, replace=False))
     if not k:
         return Quality(None, 1.0, None, None, len(picked), k)
-    shown = _nearest_on_map(coordinates, picked, k)
+    shown = nearest_on_map(coordinates, picked, k)
     ranks, near = _feature_ranks(vectors, graph, picked, shown, k)
     penalty = np.maximum(0, ranks - k).sum()
     worst = len(picked) * k * (2 * n - 3 * k - 1) / 2
@@ -68,15 +69,18 @@ def measure_quality(
     return Quality(trustworthiness, preserved, accuracy, accuracy_features, len(picked), k)
 
 
-def _nearest_on_map(coordinates: np.ndarray, picked: np.ndarray, k: int) -> np.ndarray:
-    """Return (picked, k) int64: rows of the nearest points; of equally far ones the first."""
+def nearest_on_map(coordinates: np.ndarray, picked: np.ndarray, k: int) -> np.ndarray:
+    """Return (picked, k) int64: rows of the nearest points; of equally far ones the first. coordinates: finite."""
     points = coordinates.astype(np.float64)
+    tree = KDTree(points)
+    reach = tree.query(points[picked], k + 1)[0][:, -1]  # the point itself is one of the k + 1
     found = np.empty((len(picked), k), np.int64)
     for row, own in enumerate(picked):
-        gaps = ((points - points[own]) ** 2).sum(axis=1)
-        gaps[own] = np.inf
-        near = np.flatnonzero(gaps <= np.partition(gaps, k - 1)[k - 1])
-        found[row] = near[np.lexsort((near, gaps[near]))][:k]
+        # The slack keeps all that are as far as the k-th: which k of them come first is decided by exact squares.
+        near = np.array(tree.query_ball_point(points[own], reach[row] * (1 + 1e-9)))
+        near = near[near != own]
+        gaps = ((points[near] - points[own]) ** 2).sum(axis=1)
+        found[row] = near[np.lexsort((near, gaps))][:k]
     return found
 
 

@@ -17,9 +17,8 @@ from ..labels.columns import (
     has_label_lists,
 )
 from .columns import ClassNames, Column, ColumnKind, column_kind, element_kind
-from .expressions import Among, Compare, Join, Node, Not, Operand
+from .expressions import Among, Compare, Contains, IsNan, Join, Like, Node, Not, Operand
 from .lexer import Literal, Token, error_at, is_number
-from .text import Contains, IsNan, Like
 from .times import TimeTextError, nanoseconds, same_clock
 
 CLASS_COLUMNS = ("predicted", "label_index")

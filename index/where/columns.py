@@ -117,19 +117,15 @@ def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return column
 
 
-def bools(values: pa.ChunkedArray) -> np.ndarray:
-    """Return (rows,) bool of values without nulls."""
-    return values.to_numpy().astype(bool, copy=False)
+def bools(values: pa.Array | pa.ChunkedArray) -> np.ndarray:
+    """Return (rows,) bool of true/false values, a null as false. The array is the caller's own."""
+    if values.null_count:
+        values = pc.and_kleene(values, pc.is_valid(values))  # as fill_null, which goes bit by bit
+    return values.to_numpy(zero_copy_only=False)
 
 
-def valid(values: pa.ChunkedArray) -> np.ndarray:
-    """Return (rows,) bool: where a value is not null. The array is the caller's own."""
-    return np.ones(len(values), bool) if values.null_count == 0 else bools(pc.is_valid(values))
-
-
-def numbers(values: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
-    """Return values with zeros for nulls, in the column's own dtype, and where they are known."""
-    if values.null_count == 0:
-        return values.to_numpy(), valid(values)
-    zero = pa.scalar(0).cast(values.type)
-    return pc.fill_null(values, zero).to_numpy(), valid(values)
+def numbers(values: pa.ChunkedArray) -> np.ndarray:
+    """Return (rows,) values with zeros for nulls, in the column's own dtype."""
+    if values.null_count:
+        values = pc.fill_null(values, pa.scalar(0).cast(values.type))
+    return values.to_numpy()

@@ -36,7 +36,7 @@ import pyarrow as pa
 
 from ...common.errors import FilterError
 from .checks import Checks
-from .columns import ClassNames, Column, ColumnKind
+from .columns import ClassNames, Column, ColumnKind, bools
 from .expressions import MIRRORED, OPERATORS, Constant, IsNull, Join, Node, Not, Operand, Truth
 from .lexer import Token, TokenKind, error_at, tokenize
 
@@ -63,7 +63,7 @@ class Filter:
 
     def mask(self, table: pa.Table) -> np.ndarray:
         """Return (rows,) bool: where the filter is true. `table` has at least `columns`, in the schema's types."""
-        return self.node.answer(table)[0]
+        return bools(self.node.answer(table))
 
 
 def parse(text: str, schema: pa.Schema, classes: ClassNames = NO_NAMES) -> Filter:

@@ -1,4 +1,4 @@
-"""What the child process of `build_activation_atlas.py` begins with: there alone torch is imported, and no FAISS."""
+"""What the child process of `activation_atlas.py` begins with: there alone torch is imported, and no FAISS."""
 
 from ...common.progress import Progress
 from ...index.store.trust import Trust

@@ -1,6 +1,6 @@
 """Samples a layer's activations: one more pass over (some of) a finished store's images through the network.
 
-`sample_activations` runs in a child process of `build_activation_atlas.py`, once for each sample, with a lane for each
+`sample_activations` runs in a child process of `activation_atlas.py`, once for each sample, with a lane for each
 core; without Ray.
 """
 

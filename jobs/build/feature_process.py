@@ -1,4 +1,4 @@
-"""Makes one image's feature. A process of its own, started by `feature_of.py` for each file.
+"""Makes one image's feature. A process of its own, started by `query_feature.py` for each file.
 
 Reads a JSON request on standard input. Answers on the standard output that it was started with: a line of JSON, `{}` or
 `{"error": …}`, and after `{}` the feature as raw float32. What the network itself prints goes to standard error.

@@ -63,7 +63,7 @@ def answer_now(request: Request, content: BaseModel) -> Response:
     data = _encoded(content, form)
     etag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
     headers = {"ETag": etag, "Cache-Control": REVALIDATE, "Vary": "Accept"}
-    if not {etag, "*"}.isdisjoint(_known_etags(request)):
+    if etag_matches(request.headers.get("if-none-match"), etag):
         return Response(status_code=304, headers=headers)
     return Response(data, media_type=form, headers=headers)
 
@@ -152,14 +152,14 @@ def _response(
     headers = {"ETag": etag, "Cache-Control": _cache_control(request, served, used)}
     if form is not None:
         headers["Vary"] = "Accept"
-    known = _known_etags(request)
-    if etag in known:
+    named = request.headers.get("if-none-match")
+    if etag_matches(named, etag, star=False):
         return Response(status_code=304, headers=headers)
     if form is None or request.method != "GET":
         data, kind = make()
     else:
         data, kind = served.answers.get(etag, make, _size, reads=False)
-    if "*" in known:
+    if etag_matches(named, etag):  # `*`: there is such an answer
         return Response(status_code=304, headers=headers)
     return Response(data, media_type=kind, headers=headers)
 
@@ -209,10 +209,13 @@ def _etag(request: Request, served: ServedStore, part: Version[Any], form: str) 
     return f'"{hashlib.sha256(chr(0).join(made_of).encode()).hexdigest()[:32]}"'
 
 
-def _known_etags(request: Request) -> list[str]:
-    """Return the ETags that If-None-Match names, without `W/`: they are compared weakly (RFC 9110 §13.1.2)."""
-    named = request.headers.get("if-none-match")
-    return [] if named is None else [one.strip().removeprefix("W/") for one in named.split(",")]
+def etag_matches(named: str | None, etag: str, *, star: bool = True) -> bool:
+    """Return whether If-None-Match holds this ETag: compared weakly (RFC 9110 §13.1.2).
+
+    named: the header. star: whether `*`, which stands for any, counts too.
+    """
+    known = [one.strip().removeprefix("W/") for one in named.split(",")] if named else []
+    return etag in known or (star and "*" in known)
 
 
 def _cache_control(request: Request, served: ServedStore, part: Version[Any]) -> str:

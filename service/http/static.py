@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
-from .responses import IMMUTABLE, REVALIDATE
+from .responses import IMMUTABLE, REVALIDATE, etag_matches
 
 
 class MemoryFiles(StaticFiles):
@@ -38,7 +38,7 @@ class MemoryFiles(StaticFiles):
             raise HTTPException(404)
         kept = IMMUTABLE if request.query_params.get("v") == self._version else REVALIDATE
         headers = {"ETag": file.etag, "Cache-Control": kept}
-        if file.etag in request.headers.get("if-none-match", ""):
+        if etag_matches(request.headers.get("if-none-match"), file.etag):
             return Response(status_code=304, headers=headers)
         return Response(file.data, media_type=file.kind, headers=headers)
 

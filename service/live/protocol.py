@@ -1,8 +1,8 @@
 """What the service and its model worker say to each other over a socket.
 
 A message is two big-endian 32-bit lengths, a JSON object and bytes. The service sends one request at a time and reads
-one answer. A request has `op` and `model` (see `facts.py`); an answer has `error` (a key of what the client raises)
-and `message` where it failed.
+one answer. A request has `op` and `model` (see `model_spec.py`); an answer has `error` (a key of what the client
+raises) and `message` where it failed.
 """
 
 import json

@@ -1,7 +1,7 @@
 """The model worker: the one process of the service that holds networks, and the one file of it that imports torch.
 
-Forked by `zygote.py`, once for a service and again whenever it dies. It answers the requests of `protocol.py` one at a
-time.
+Forked by `fork_server.py`, once for a service and again whenever it dies. It answers the requests of `protocol.py` one
+at a time.
 """
 
 import io

@@ -1,6 +1,6 @@
 """The addresses of the pages of a store and its units. Each view has one that can be sent to a colleague.
 
-What is seen is made by the `views_*.py` files; the pages of images are in `pages_images.py`.
+What is seen is made by the module of each page; the pages of images are in `image_routes.py`.
 """
 
 from typing import Annotated, Literal

@@ -12,7 +12,7 @@ from unitscope.index.neighbors.graph import knn_graph
 from unitscope.index.neighbors.index import NeighborIndex
 from unitscope.index.neighbors.pca import fit_projection
 from unitscope.index.projection.projection import METHODS, MapOptions, project
-from unitscope.index.projection.quality import measure_quality
+from unitscope.index.projection.quality import measure_quality, nearest_on_map
 from unitscope.index.storage.folder import Folder
 
 RANDOM = np.random.default_rng(0)
@@ -116,6 +116,20 @@ def test_quality_equals_scikit_learns(tmp_path):
     votes = [np.bincount(GROUPS[near[300 + i]]).argmax() == GROUPS[i] for i in range(300)]
     assert found.label_accuracy == pytest.approx(np.mean(votes))
     assert measure_quality(vectors, graph, coordinates, sample=60).sample == 60
+
+
+@pytest.mark.parametrize("places", [2, 7, 1000])
+def test_of_equally_far_points_the_first_are_the_nearest(places):
+    """Against a sort of all distances; on few places most distances are equal, or zero."""
+    rng = np.random.default_rng(places)
+    coordinates = (rng.integers(0, places, (60, 2)) / 3).astype(np.float32)
+    points = coordinates.astype(np.float64)
+    for k in (1, 7, 59):
+        found = nearest_on_map(coordinates, np.arange(0, 60, 7), k)
+        for own, row in zip(range(0, 60, 7), found, strict=True):
+            gaps = ((points - points[own]) ** 2).sum(axis=1)
+            others = [one for one in range(60) if one != own]
+            assert row.tolist() == sorted(others, key=lambda one: (gaps[one], one))[:k]
 
 
 def test_labels_may_be_missing(tmp_path):

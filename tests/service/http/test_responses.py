@@ -38,6 +38,16 @@ def test_what_has_not_changed_is_not_sent_again(client, path):
     assert (other.status_code, other.content) == (200, first.content)
 
 
+def test_a_script_that_has_not_changed_is_not_sent_again(client):
+    first = client.get("/static/style.css")
+    etag = first.headers["etag"]
+    for wanted in (etag, f"W/{etag}", f'"other", {etag}', "*"):
+        again = client.get("/static/style.css", headers={"if-none-match": wanted})
+        assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", etag)
+    for other in ('"other"', etag.strip('"'), f'"{etag[1:5]}"'):
+        assert client.get("/static/style.css", headers={"if-none-match": other}).content == first.content
+
+
 def test_no_two_contents_have_one_etag(client):
     paths = [API + path for path in (*TABLES, *PICTURES)]
     paths += [f"{API}/images/{image}/crop?box=0,0,{side},5" for image in (1, 2) for side in (4, 5)]
