@@ -202,9 +202,9 @@ def test_a_region_is_lassoed_and_told_of_and_has_an_address(chromium, live, widt
         tab.wait(REGION)
         region = held(tab)["region"]
         told = live.get(f"{API}/region", params={"grid": "assigned", "region": region}).json()
-        assert 5 < told["images"] < 60
+        assert 5 < told["items"] < 60
         text = tab.evaluate(TEXT.format("atlas-region"))
-        assert f"Show all {told['images']} images" in text
+        assert f"Show all {told['items']} images" in text
         assert "Most characteristic units" in text
         assert "Exact, over all" in text
         assert (
@@ -223,7 +223,7 @@ def test_a_region_is_lassoed_and_told_of_and_has_an_address(chromium, live, widt
 
 
 def test_each_image_at_its_place_is_found_outlined_and_painted(chromium, live):
-    where = {one["grid"]: one for one in live.get(f"{API}/where?image=17").json()["cells"]}["scatter"]
+    where = {one["grid"]: one for one in live.get(f"{API}/where?item=17").json()["cells"]}["scatter"]
     with chromium.open(f"{live.base_url}{PAGE}#grid=scatter&by=column&column=label") as tab:
         tab.wait(READY)
         submit(tab, "17")
@@ -275,7 +275,7 @@ def test_two_atlases_side_by_side_are_linked(chromium, kit, two):
             asked = {"by": "region", "region": region, "region_grid": "assigned", "region_atlas": "pca"}
             linked = client.get("/api/v1/stores/shapes/atlases/heaps/overlays/legend", params=asked).json()
             inside = client.get(f"{API}/region", params={"grid": "assigned", "region": region}).json()
-            assert linked["classes"][0]["items"] == inside["images"] > 0
+            assert linked["classes"][0]["items"] == inside["items"] > 0
             visit = keep(tab, "beside")
             tiles = [one for one in visit.requested if "/atlases/heaps/overlays/assigned/" in one]
             assert any(parse_qs(urlsplit(one).query)["region"] == [region] for one in tiles)

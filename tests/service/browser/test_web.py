@@ -84,7 +84,7 @@ def test_the_atlas_in_every_size(browser, live, size):
 def test_an_image_is_found_and_the_address_holds_the_view(browser, live):
     api = "/api/v1/stores/shapes/atlases/pca"
     image = live.get(f"{api}/at?grid=assigned&x=1&y=2").json()["image"]["image_id"]
-    cells = {cell["grid"]: cell for cell in live.get(f"{api}/where?image={image}").json()["cells"]}
+    cells = {cell["grid"]: cell for cell in live.get(f"{api}/where?item={image}").json()["cells"]}
     with browser.open(f"{live.base_url}{ATLAS}#grid=assigned") as tab:
         tab.wait(READY)
         tab.evaluate(f"document.querySelector('#atlas-search input').value = {image}")
@@ -106,7 +106,7 @@ def test_an_image_is_found_and_the_address_holds_the_view(browser, live):
     with browser.open(address) as tab:
         tab.wait(f"document.getElementById('facts-name').textContent === 'image {image}'")
         keep(tab, "atlas-found")
-    with browser.open(f"{live.base_url}{ATLAS}?image={image}") as tab:
+    with browser.open(f"{live.base_url}{ATLAS}?item={image}") as tab:
         shown = cells["nearest"]["shown"]
         tab.wait(f"document.getElementById('facts-name').textContent === 'image {shown}'")
         told = tab.evaluate(PROBLEM.format("atlas-problem"))
