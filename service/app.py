@@ -34,7 +34,7 @@ from .http.static import MemoryFiles
 from .live.options import LiveOptions
 from .live.supervisor import LiveModel
 from .pages import routes as pages
-from .pages.rendering import STATIC, STATIC_VERSION
+from .pages.rendering.page import STATIC, STATIC_VERSION
 from .stores.registry import Registry
 from .stores.trusted import Trusted
 from .warm_up import warm_up

@@ -17,9 +17,9 @@ from ..index.storage.damaged import describe as describe_error
 from .errors import MEDIA_TYPE, ModelUnavailableError, status_of
 from .http.layer_paths import plain_path
 from .http.problems import problem
-from .pages.rendering import page
-from .pages.sections import store_of
-from .pages.urls import images_url, layer_url, store_url
+from .pages.rendering.page import page
+from .pages.rendering.sections import store_of
+from .pages.rendering.urls import images_url, layer_url, store_url
 from .telemetry import current_id
 from .validation_messages import plain_words
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from .queries.atlas.regions import REGION_PATTERN
 from .queries.paging import CURSOR_PATTERN
-from .queries.regions import REGION_PATTERN
 from .stores.urls import BOX_PATTERN
 
 _SHOWN = 100

@@ -17,7 +17,15 @@ from starlette.types import ASGIApp, Message
 
 from ..common.errors import UnitscopeError
 from .http.metrics import Metrics
-from .pages.urls import atlas_url, class_url, image_url, layer_url, neighbors_url, store_url, unit_url
+from .pages.rendering.urls import (
+    atlas_url,
+    class_url,
+    image_url,
+    layer_url,
+    neighbors_url,
+    store_url,
+    unit_url,
+)
 from .queries.image_cards import read_ahead
 from .stores.registry import Registry, ServedStore
 from .stores.urls import address, patch_picture_address, thumb_address

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from .scenes import CLASSES, Drawing, draw
+from .scenes.scenes import CLASSES, Drawing, draw
 
 SCHEMA = pa.schema(
     {

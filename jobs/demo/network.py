@@ -5,7 +5,7 @@ Input: (N, 3, 96, 96) float32, RGB, normalised as PREPROCESS says. Output: (N, 1
 
 from torch import Tensor, nn
 
-from .scenes import CLASSES
+from .scenes.scenes import CLASSES
 
 __all__ = ["CLASSES", "PREPROCESS", "DemoAlexNet", "demo_alexnet"]
 

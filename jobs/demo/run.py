@@ -17,7 +17,7 @@ from ..child import run_in_child
 from ..planning.config import SweepConfig
 from .dataset import DemoData, make_dataset
 from .find import MarkUnit, mark_unit
-from .scenes import MARKED_CLASS
+from .scenes.scenes import MARKED_CLASS
 from .steps import sweep_audited, train_network
 
 SPEC = "unitscope.jobs.demo.network:demo_alexnet"

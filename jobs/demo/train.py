@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from .dataset import DemoData
 from .network import CLASSES, MEAN, STD, demo_alexnet
-from .scenes import MARKED_CLASS
+from .scenes.scenes import MARKED_CLASS
 
 EPOCHS = 8
 BATCH = 64

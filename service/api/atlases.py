@@ -10,15 +10,9 @@ from ..http.responses import answer_now, consistent
 from ..http.strict_params import StrictRoute
 from ..params.atlas import AskedAtlas, AskedSpot, AskedTile, View
 from ..params.common import ItemNumber, Number, StoreName
-from ..queries import atlas_items, atlases, tiles
-from ..schemas.atlases import (
-    AtlasAnswer,
-    AtlasesAnswer,
-    CellAtAnswer,
-    GridAnswer,
-    TilesAnswer,
-    WhereAnswer,
-)
+from ..queries.atlas import atlases, tiles
+from ..queries.atlas import items as atlas_items
+from ..schemas.atlases import AtlasAnswer, AtlasesAnswer, CellAtAnswer, GridAnswer, TilesAnswer, WhereAnswer
 
 router = APIRouter(prefix="/api/v1/stores/{store}/atlases", route_class=StrictRoute)
 

@@ -8,7 +8,7 @@ from ..http.strict_params import StrictRoute
 from ..params.atlas import AskedAtlas
 from ..params.common import Number
 from ..params.overlay import AskedColoredMap, PlaceOfTile
-from ..queries import overlays as questions
+from ..queries.atlas import overlays as questions
 from ..schemas.atlases import ViewName
 from ..schemas.overlays import ClustersAnswer, LegendAnswer, OverlaysAnswer, OverlayValueAnswer
 

@@ -10,15 +10,9 @@ from ..http.strict_params import StrictRoute
 from ..params.atlas import AskedAtlas
 from ..params.common import MAX_LAYER, Cursor, K, Limit, Number, StoreName
 from ..params.region import AskedRegion, WhereOfItems
-from ..queries import regions as questions
+from ..queries.atlas import regions as questions
 from ..schemas.atlases import ViewName
-from ..schemas.regions import (
-    CounterpartAnswer,
-    ExtentAnswer,
-    RegionAnswer,
-    RegionItems,
-    RegionUnitsAnswer,
-)
+from ..schemas.regions import CounterpartAnswer, ExtentAnswer, RegionAnswer, RegionItems, RegionUnitsAnswer
 from ..stores.registry import Registry, ServedStore
 from ..stores.versioned import Version
 

@@ -10,16 +10,16 @@ from fastapi import Request, Response
 from ...common.errors import UnitscopeError, UsageError
 from ...index.format.schema import LayerRow
 from ..errors import status_of
-from ..queries import tiles as tile_answers
-from ..queries.atlases import describe_atlas, grid, measures
-from ..queries.served_atlas import ServedAtlas, served_atlas
-from ..queries.tiles import Spot, nearest, outline
+from ..queries.atlas import tiles as tile_answers
+from ..queries.atlas.atlases import describe_atlas, grid, measures
+from ..queries.atlas.served_atlas import ServedAtlas, served_atlas
+from ..queries.atlas.tiles import Spot, nearest, outline
 from ..schemas.atlases import AtlasKind, ViewName
 from ..stores.registry import Registry, ServedStore
 from . import map_viewer
 from .map_viewer import Walk
-from .rendering import page
-from .sections import given
+from .rendering.page import page
+from .rendering.sections import given
 
 GRID_CELLS = 40
 _FEW = 2

@@ -5,12 +5,12 @@ from typing import Literal
 from fastapi import Request, Response
 
 from ..params.overlay import ColoredMap
-from ..queries import overlays as overlay_questions
-from ..queries import regions
-from ..queries.regions import Drawn
+from ..queries.atlas import overlays as overlay_questions
+from ..queries.atlas import regions
+from ..queries.atlas.regions import Drawn
 from ..stores.registry import ServedStore
-from .rendering import page
-from .sections import attempt, given, soon
+from .rendering.page import page
+from .rendering.sections import attempt, given, soon
 
 ITEMS_SHOWN = 60
 ITEMS_BESIDE = 12

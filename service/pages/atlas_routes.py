@@ -11,15 +11,15 @@ from ..params.atlas import AskedSpot, AtlasVersion
 from ..params.common import AtlasName, StoreName
 from ..params.overlay import AskedColoring, colored_map
 from ..params.region import Region
-from ..queries.regions import Drawn
-from ..queries.served_atlas import served_atlas
+from ..queries.atlas.regions import Drawn
+from ..queries.atlas.served_atlas import served_atlas
 from ..schemas.atlases import ViewName
 from ..stores.registry import ServedStore
 from . import atlas as views_atlas
 from . import atlas_region as views_region
 from .map_viewer import Nearest
-from .params import EMPTY, Start
-from .strict_params import StrictPage
+from .rendering.page_params import EMPTY, Start
+from .rendering.strict_params import StrictPage
 
 router = APIRouter(include_in_schema=False, default_response_class=Response, route_class=StrictPage)
 

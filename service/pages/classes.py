@@ -9,9 +9,9 @@ from ...index.analysis.classes import ClassSort
 from ..queries import classes as class_questions
 from ..schemas.classes import ClassesAnswer
 from ..stores.registry import ServedStore
-from .rendering import page
-from .sections import given, soon
-from .urls import images_url, label_is
+from .rendering.page import page
+from .rendering.sections import given, soon
+from .rendering.urls import images_url, label_is
 
 SHOWN = 100
 SORTS = {

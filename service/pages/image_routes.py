@@ -14,9 +14,9 @@ from ..stores.urls import parse_box
 from . import classes as views_classes
 from . import images as views_images
 from . import neighbors as views_neighbors
-from .params import EMPTY, BoxText, HowMany, Name, Pixel, Start, UnitNumber, Where
-from .strict_params import StrictPage
-from .urls import neighbors_url
+from .rendering.page_params import EMPTY, BoxText, HowMany, Name, Pixel, Start, UnitNumber, Where
+from .rendering.strict_params import StrictPage
+from .rendering.urls import neighbors_url
 
 router = APIRouter(include_in_schema=False, default_response_class=Response, route_class=StrictPage)
 

@@ -15,8 +15,8 @@ from ..schemas.live import MapsAnswer
 from ..schemas.neighbors import NeighborsAnswer
 from ..stores.registry import ServedStore
 from ..stores.versioned import Picture
-from .rendering import page
-from .sections import Attempt, attempt, blocked, given, live_of
+from .rendering.page import page
+from .rendering.sections import Attempt, attempt, blocked, given, live_of
 
 NEIGHBORS = 8
 UNITS = 4

@@ -12,8 +12,8 @@ from ..queries.live import Live
 from ..schemas.live import FiltersAnswer
 from ..stores.registry import ServedStore
 from ..stores.versioned import Picture
-from .rendering import page
-from .sections import attempt, given, live_of
+from .rendering.page import page
+from .rendering.sections import attempt, given, live_of
 
 UNITS_SHOWN = 60
 SORTS = {

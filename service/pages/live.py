@@ -5,8 +5,8 @@ from fastapi import Request, Response
 from ..queries import stores as ask
 from ..stores.registry import ServedStore
 from ..stores.urls import address
-from .rendering import page
-from .sections import attempt, live_of
+from .rendering.page import page
+from .rendering.sections import attempt, live_of
 
 SCRIPT = "live.js"
 _LEAST, _MOST = 64, 512

@@ -7,12 +7,12 @@ from fastapi import Query
 
 from ...index.overlays.coloring import CORRECT
 from ...index.overlays.items import UNIT_TITLES
+from ..queries.atlas.served_atlas import ServedAtlas
+from ..queries.atlas.tiles import tiles
 from ..queries.class_names import class_name
-from ..queries.served_atlas import ServedAtlas
-from ..queries.tiles import tiles
 from ..schemas.atlases import ViewName
 from ..stores.registry import ServedStore
-from .urls import atlas_url, label_is, store_url
+from .rendering.urls import atlas_url, label_is, store_url
 
 VIEWS: tuple[ViewName, ...] = ("nearest", "assigned", "scatter")
 """In the order of their buttons."""

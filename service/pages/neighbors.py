@@ -14,8 +14,8 @@ from ..schemas.live import RegionNeighborsAnswer, UploadNeighborsAnswer
 from ..schemas.neighbors import NeighborsAnswer
 from ..stores.registry import ServedStore
 from .images import neighbors_tried
-from .rendering import page
-from .sections import Attempt, attempt, blocked, given, live_of
+from .rendering.page import page
+from .rendering.sections import Attempt, attempt, blocked, given, live_of
 
 NEIGHBORS = 24
 UPLOAD_SIDE = 384

@@ -13,8 +13,8 @@ from ..queries import classes as class_questions
 from ..queries import stores as ask
 from ..schemas.classes import DeadUnitsAnswer
 from ..stores.registry import Registry, ServedStore
-from .rendering import page
-from .sections import given
+from .rendering.page import page
+from .rendering.sections import given
 
 STRIP = 14
 """Units of each layer that the overview shows."""

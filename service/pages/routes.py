@@ -19,9 +19,9 @@ from . import live as views_live
 from . import overview as views_overview
 from . import search as views_go
 from . import unit as views_unit
-from .params import EMPTY, HowMany, Name, Share, Start, Where
-from .strict_params import StrictPage
-from .urls import store_url
+from .rendering.page_params import EMPTY, HowMany, Name, Share, Start, Where
+from .rendering.strict_params import StrictPage
+from .rendering.urls import store_url
 
 router = APIRouter(include_in_schema=False, default_response_class=Response, route_class=StrictPage)
 for _part in (pages_images, atlas_routes):

@@ -9,9 +9,9 @@ from fastapi.responses import RedirectResponse
 from ..queries import stores as ask
 from ..queries.class_names import class_name
 from ..stores.registry import ServedStore
-from .rendering import page
-from .sections import given
-from .urls import class_url, image_url, layer_url, unit_url
+from .rendering.page import page
+from .rendering.sections import given
+from .rendering.urls import class_url, image_url, layer_url, unit_url
 
 _IMAGE = re.compile(r"(?:image|img|#)\s*#?([0-9]{1,16})", re.IGNORECASE)
 _NUMBER = re.compile(r"[0-9]{1,9}")

@@ -11,10 +11,10 @@ from ..queries.patches import patches as patches_of_unit
 from ..schemas.units import OneUnitAnswer, UnitAnswer, UnitClassesAnswer
 from ..stores.registry import Registry, ServedStore
 from ..stores.urls import patch_picture_address
-from .charts import Bars, bars, class_bars
 from .layer import filter_picture
-from .rendering import page
-from .sections import attempt, begin, blocked_lately, given, live_of
+from .rendering.charts import Bars, bars, class_bars
+from .rendering.page import page
+from .rendering.sections import attempt, begin, blocked_lately, given, live_of
 
 PATCHES = 24
 MORE = 100

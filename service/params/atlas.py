@@ -7,8 +7,8 @@ from typing import Annotated, Generic, TypeVar
 from fastapi import Depends, Path, Query, Request, Response
 
 from ..http.responses import Content, answer_from, picture_from
-from ..queries.served_atlas import ServedAtlas, served_atlas
-from ..queries.tiles import Spot, TilePlace
+from ..queries.atlas.served_atlas import ServedAtlas, served_atlas
+from ..queries.atlas.tiles import Spot, TilePlace
 from ..schemas.atlases import ViewName
 from ..stores.registry import ServedStore
 from ..stores.versioned import Picture, Version

@@ -8,10 +8,10 @@ from typing import Annotated
 from fastapi import Depends, Query, Request
 
 from ...common.errors import UsageError
-from ..queries.overlays import Coloring
-from ..queries.regions import Drawn
-from ..queries.served_atlas import ServedAtlas, served_atlas
-from ..queries.tiles import TilePlace
+from ..queries.atlas.overlays import Coloring
+from ..queries.atlas.regions import Drawn
+from ..queries.atlas.served_atlas import ServedAtlas, served_atlas
+from ..queries.atlas.tiles import TilePlace
 from ..schemas.atlases import ViewName
 from ..schemas.overlays import ColorBy
 from ..stores.registry import Registry, ServedStore

@@ -7,8 +7,8 @@ from typing import Annotated
 from fastapi import Depends, Query, Response
 
 from ..http.responses import Content
-from ..queries.regions import REGION_PATTERN, Drawn
-from ..queries.served_atlas import ServedAtlas
+from ..queries.atlas.regions import REGION_PATTERN, Drawn
+from ..queries.atlas.served_atlas import ServedAtlas
 from ..schemas.atlases import ViewName
 from .atlas import Asked, AskedAtlas
 

@@ -12,8 +12,8 @@ from unitscope.common.errors import NotFoundError
 from unitscope.index.atlas.store_atlas import StoreAtlas, name_of
 from unitscope.index.format.layer_folders import ACTIVATIONS, UNITS
 from unitscope.index.store.store import Store
-from unitscope.service.queries import tiles as questions
-from unitscope.service.queries.served_atlas import ServedAtlas
+from unitscope.service.queries.atlas import tiles as questions
+from unitscope.service.queries.atlas.served_atlas import ServedAtlas
 from unitscope.service.stores.versioned import Version
 
 PAGE = "/stores/mapped/atlas"

@@ -6,7 +6,7 @@ from urllib.parse import quote, unquote
 import numpy as np
 import pytest
 from altered_stores import altered, relabel
-from unitscope.service.pages.urls import class_url
+from unitscope.service.pages.rendering.urls import class_url
 from unitscope.service.paths import class_address
 
 API = "/api/v1/stores/store"

@@ -4,7 +4,7 @@ import html
 import re
 
 import pytest
-from unitscope.service.pages.rendering import number, ordinal, percent
+from unitscope.service.pages.rendering.page import number, ordinal, percent
 
 API = "/api/v1/stores/store"
 S = "/stores/store"

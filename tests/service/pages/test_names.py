@@ -7,7 +7,7 @@ from html import escape, unescape
 import headless_chromium
 import pytest
 from altered_stores import altered, relabel
-from unitscope.service.pages.rendering import named, short, signed
+from unitscope.service.pages.rendering.page import named, short, signed
 
 STORE = "/stores/store"
 LONG = "x" * 400

@@ -200,7 +200,7 @@ def test_one_store_is_the_home(client):
     ],
 )
 def test_numbers_for_people(value, shown):
-    from unitscope.service.pages.rendering import number
+    from unitscope.service.pages.rendering.page import number
 
     assert number(value) == shown
 
@@ -217,13 +217,13 @@ def test_numbers_for_people(value, shown):
     ],
 )
 def test_shares_for_people(share, shown):
-    from unitscope.service.pages.rendering import percent
+    from unitscope.service.pages.rendering.page import percent
 
     assert percent(share) == shown
 
 
 def test_ranks_and_counts_for_people():
-    from unitscope.service.pages.rendering import counted, ordinal
+    from unitscope.service.pages.rendering.page import counted, ordinal
 
     ranks = (1, 2, 3, 4, 11, 12, 13, 21, 22, 101, 111, 1002)
     assert " ".join(map(ordinal, ranks)) == "1st 2nd 3rd 4th 11th 12th 13th 21st 22nd 101st 111th 1,002nd"

@@ -97,7 +97,7 @@ def test_a_store_without_labels(kit, synthetic, tmp_path, words):
 
 def test_what_takes_long_is_left_for_the_next_page(client, monkeypatch, words):
     """The page goes out without it and says so; it is made once, for the page that asks again."""
-    from unitscope.service.pages import sections as views_parts
+    from unitscope.service.pages.rendering import sections as views_parts
 
     going, asked = threading.Event(), []
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from urllib.parse import quote, urlencode
 
-from ..paths import class_address
+from ...paths import class_address
 
 
 def store_url(store: str) -> str:

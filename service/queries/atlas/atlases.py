@@ -3,13 +3,13 @@
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from ...index.atlas.atlas import Atlas
-from ...index.atlas.store_atlas import kind_of
-from ..schemas.atlases import AtlasAnswer, AtlasesAnswer, AtlasKind, AtlasRow, CellAnswer, GridAnswer
-from ..stores.registry import ServedStore
-from .atlas_items import image_of, picture_of
+from ....index.atlas.atlas import Atlas
+from ....index.atlas.store_atlas import kind_of
+from ...schemas.atlases import AtlasAnswer, AtlasesAnswer, AtlasKind, AtlasRow, CellAnswer, GridAnswer
+from ...stores.registry import ServedStore
+from ..stores import provenance_of
+from .items import image_of, picture_of
 from .served_atlas import ServedAtlas
-from .stores import provenance_of
 
 
 def atlas_row(name: str, manifest: dict[str, Any]) -> AtlasRow:

@@ -13,7 +13,7 @@ from fastapi.templating import Jinja2Templates
 from . import urls as page_addresses
 from .compiled_templates import compiled_before
 
-FOLDER = Path(__file__).parent.parent
+FOLDER = Path(__file__).parent.parent.parent
 STATIC = FOLDER / "static"
 templates = Jinja2Templates(FOLDER / "templates")
 _SHORT = 48

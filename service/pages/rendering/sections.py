@@ -11,16 +11,16 @@ from typing import Any, Generic, TypeVar
 
 from fastapi import Request
 
-from ...common.errors import DatasetNotAllowedError, ModelNotAllowedError, StoreNotFoundError, UnitscopeError
-from ..errors import ModelUnavailableError, status_of
-from ..queries import stores as ask
-from ..queries.class_names import name_of
-from ..queries.live import Live
-from ..queries.pixels import read_pixels
-from ..queries.stores import describe
-from ..schemas.stores import StoreAnswer
-from ..stores.registry import ServedStore
-from ..stores.urls import version
+from ....common.errors import DatasetNotAllowedError, ModelNotAllowedError, StoreNotFoundError, UnitscopeError
+from ...errors import ModelUnavailableError, status_of
+from ...queries import stores as ask
+from ...queries.class_names import name_of
+from ...queries.live import Live
+from ...queries.pixels import read_pixels
+from ...queries.stores import describe
+from ...schemas.stores import StoreAnswer
+from ...stores.registry import ServedStore
+from ...stores.urls import version
 
 T = TypeVar("T")
 

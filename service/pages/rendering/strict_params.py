@@ -5,8 +5,8 @@ from urllib.parse import quote, urlencode
 
 from fastapi import Request, Response
 
-from ..http.strict_params import StrictRoute, nearest
-from .rendering import page
+from ...http.strict_params import StrictRoute, nearest
+from .page import page
 from .sections import store_of
 
 _SAID = 5

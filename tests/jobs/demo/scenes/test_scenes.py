@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from unitscope.jobs.demo.dataset import make_dataset
-from unitscope.jobs.demo.scenes import CLASSES, MARKED_CLASS, draw, is_marked, paint
+from unitscope.jobs.demo.scenes.scenes import CLASSES, MARKED_CLASS, draw, is_marked, paint
 
 OURS = CLASSES.index(MARKED_CLASS)
 

@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from ...common.errors import UsageError
-from ...index.overlays.clusters import named_clusters
-from ...index.overlays.coloring import ItemColors, by_numbers, marked
-from ...index.overlays.overlays import Overlay
-from ...index.overlays.palettes import MARK, SERIES, hexadecimal, ordered, two_ended
-from ...index.overlays.rendering import shares
-from ..schemas.atlases import ViewName
-from ..schemas.overlays import (
+from ....common.errors import UsageError
+from ....index.overlays.clusters import named_clusters
+from ....index.overlays.coloring import ItemColors, by_numbers, marked
+from ....index.overlays.overlays import Overlay
+from ....index.overlays.palettes import MARK, SERIES, hexadecimal, ordered, two_ended
+from ....index.overlays.rendering import shares
+from ...schemas.atlases import ViewName
+from ...schemas.overlays import (
     ClusterAnswer,
     ClustersAnswer,
     ColorBy,
@@ -24,12 +24,12 @@ from ..schemas.overlays import (
     OverlaysAnswer,
     OverlayValueAnswer,
 )
-from ..stores.registry import ServedStore
-from ..stores.versioned import Picture
-from .class_names import class_name
+from ...stores.registry import ServedStore
+from ...stores.versioned import Picture
+from ..class_names import class_name
+from ..stores import provenance_of
 from .regions import Drawn, items_of
 from .served_atlas import ServedAtlas
-from .stores import provenance_of
 from .tiles import TilePlace
 
 PNG = "image/png"

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import cast
 
-from ...common.errors import NotFoundError, StoreError
-from ...index.atlas.atlas import Atlas
-from ...index.overlays.items import ImageItems, MapItems, SampleItems, UnitItems
-from ..schemas.atlases import AtlasKind
-from ..stores.registry import ServedStore, StoreAtlas
-from ..stores.urls import atlas_address
-from ..stores.versioned import Version, part_version
+from ....common.errors import NotFoundError, StoreError
+from ....index.atlas.atlas import Atlas
+from ....index.overlays.items import ImageItems, MapItems, SampleItems, UnitItems
+from ...schemas.atlases import AtlasKind
+from ...stores.registry import ServedStore, StoreAtlas
+from ...stores.urls import atlas_address
+from ...stores.versioned import Version, part_version
 
 
 @dataclass(frozen=True)

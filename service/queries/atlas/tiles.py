@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...common.errors import NotFoundError, StoreNotFoundError, UsageError
-from ...index.atlas.atlas import Atlas
-from ...index.atlas.scatter import Scatter
-from ...index.atlas.tiles import TILE, Tiles
-from ..schemas.atlases import (
+from ....common.errors import NotFoundError, StoreNotFoundError, UsageError
+from ....index.atlas.atlas import Atlas
+from ....index.atlas.scatter import Scatter
+from ....index.atlas.tiles import TILE, Tiles
+from ...schemas.atlases import (
     CellAtAnswer,
     GridName,
     LevelAnswer,
@@ -18,11 +18,11 @@ from ..schemas.atlases import (
     ViewName,
     WhereAnswer,
 )
-from ..stores.versioned import Picture
-from .atlas_items import cell_mean, image_answer, sample_answer, unit_answer
-from .pixels import JPEG
+from ...stores.versioned import Picture
+from ..pixels import JPEG
+from ..stores import provenance_of
+from .items import cell_mean, image_answer, sample_answer, unit_answer
 from .served_atlas import ServedAtlas
-from .stores import provenance_of
 
 GRIDS: tuple[GridName, ...] = ("nearest", "assigned")
 

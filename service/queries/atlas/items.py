@@ -2,18 +2,18 @@
 
 from typing import Any
 
-from ...common.errors import NotFoundError
-from ...index.atlas.activation_sample import VIEW, ActivationSample
-from ...index.format.layer_folders import ACTIVATIONS, UNITS
-from ..schemas.atlases import CellMeanAnswer, NearSample, SampleAnswer, ShownImage
-from ..schemas.units import UnitAnswer
-from ..stores.urls import thumb_address
-from ..stores.versioned import Picture
-from .class_names import class_name
-from .pixels import JPEG
+from ....common.errors import NotFoundError
+from ....index.atlas.activation_sample import VIEW, ActivationSample
+from ....index.format.layer_folders import ACTIVATIONS, UNITS
+from ...schemas.atlases import CellMeanAnswer, NearSample, SampleAnswer, ShownImage
+from ...schemas.units import UnitAnswer
+from ...stores.urls import thumb_address
+from ...stores.versioned import Picture
+from ..class_names import class_name
+from ..pixels import JPEG
+from ..stores import fact_columns, image_facts
+from ..units import unit_row
 from .served_atlas import ServedAtlas
-from .stores import fact_columns, image_facts
-from .units import unit_row
 
 
 def image_answer(shown: ServedAtlas, item: int) -> ShownImage | None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import jinja2
 import pytest
-from unitscope.service.pages.compiled_templates import compiled_before
+from unitscope.service.pages.rendering.compiled_templates import compiled_before
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...common.errors import UsageError
-from ...index.overlays.positions import CORNERS, MapPlaces
-from ...index.overlays.regions import RegionUnits, contrast, region_classes, region_units, sample_units
-from ..schemas.atlases import ViewName
-from ..schemas.images import ListedImageAnswer
-from ..schemas.regions import (
+from ....common.errors import UsageError
+from ....index.overlays.positions import CORNERS, MapPlaces
+from ....index.overlays.regions import RegionUnits, contrast, region_classes, region_units, sample_units
+from ...schemas.atlases import ViewName
+from ...schemas.images import ListedImageAnswer
+from ...schemas.regions import (
     CounterpartAnswer,
     ExtentAnswer,
     ImagesInRegionAnswer,
@@ -24,14 +24,14 @@ from ..schemas.regions import (
     SamplesInRegionAnswer,
     UnitsInRegionAnswer,
 )
-from ..stores.registry import ServedStore
-from ..stores.urls import patch_picture_address
-from .atlas_items import sample_answer, unit_answer
-from .class_names import class_name
-from .images import listed
-from .paging import page_of
+from ...stores.registry import ServedStore
+from ...stores.urls import patch_picture_address
+from ..class_names import class_name
+from ..images import listed
+from ..paging import page_of
+from ..stores import check_image, provenance_of
+from .items import sample_answer, unit_answer
 from .served_atlas import ServedAtlas
-from .stores import check_image, provenance_of
 
 REGION_PATTERN = (
     rf"^-?[0-9]{{1,7}}(\.[0-9]{{1,4}})?,-?[0-9]{{1,7}}(\.[0-9]{{1,4}})?"

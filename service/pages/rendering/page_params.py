@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import Query
 from pydantic import BeforeValidator, Field
 
-from ..stores.urls import BOX_PATTERN
+from ...stores.urls import BOX_PATTERN
 
 
 def _blank(value: Any) -> Any:

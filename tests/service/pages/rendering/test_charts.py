@@ -1,7 +1,7 @@
 """Charts as numbers: what a bar is high and wide."""
 
 import pytest
-from unitscope.service.pages.charts import HEIGHT, WIDTH, bars, class_bars
+from unitscope.service.pages.rendering.charts import HEIGHT, WIDTH, bars, class_bars
 
 
 def test_a_histogram_s_bars():
