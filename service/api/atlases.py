@@ -5,10 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from ..http.openapi import TABLE
-from ..http.openapi import pictures as described
+from ..http.openapi import pictures as picture_responses
 from ..http.responses import answer_now, consistent
 from ..http.strict_params import StrictRoute
-from ..params.atlas import AskedAtlas, AskedSpot, AskedTile, View
+from ..params.atlas import AtlasParam, SpotParam, TileParam, View
 from ..params.common import ItemNumber, Number, StoreName
 from ..queries.atlas import atlases, tiles
 from ..queries.atlas import items as atlas_items
@@ -24,14 +24,14 @@ def list_atlases(request: Request, store: StoreName) -> Response:
 
 
 @router.get("/{atlas:layer}", response_model=AtlasAnswer, responses=TABLE)
-def one_atlas(asked: AskedAtlas) -> Response:
+def one_atlas(asked: AtlasParam) -> Response:
     """Return how an atlas was made, and how good it is."""
     return asked.answer(atlases.describe_atlas)
 
 
 @router.get("/{atlas:layer}/grid", response_model=GridAnswer, responses=TABLE)
 def atlas_grid(
-    asked: AskedAtlas,
+    asked: AtlasParam,
     *,
     row: Annotated[int, Query(ge=0, le=100_000)] = 0,
     column: Annotated[int, Query(ge=0, le=100_000)] = 0,
@@ -43,7 +43,7 @@ def atlas_grid(
 
 
 @router.get("/{atlas:layer}/tiles/{grid}", response_model=TilesAnswer, responses=TABLE)
-def view_tiles(asked: AskedAtlas, grid: View) -> Response:
+def view_tiles(asked: AtlasParam, grid: View) -> Response:
     """Return how a view is cut into tiles, at how many sizes."""
     return asked.answer(lambda shown: tiles.tiles(shown, grid))
 
@@ -51,28 +51,30 @@ def view_tiles(asked: AskedAtlas, grid: View) -> Response:
 @router.get(
     "/{atlas:layer}/tiles/{grid}/{level}/{column}_{row}.jpg",
     response_class=Response,
-    responses=described("image/jpeg"),
+    responses=picture_responses("image/jpeg"),
 )
-def one_tile(asked: AskedAtlas, place: AskedTile) -> Response:
+def one_tile(asked: AtlasParam, place: TileParam) -> Response:
     """Return a piece of the view, of 256 x 256 pixels at most."""
     return asked.picture(lambda shown: tiles.tile(shown, place))
 
 
 @router.get("/{atlas:layer}/at", response_model=CellAtAnswer, responses=TABLE)
-def cell_at(asked: AskedAtlas, spot: AskedSpot) -> Response:
+def cell_at(asked: AtlasParam, spot: SpotParam) -> Response:
     """Return the item that a cell shows, or that the scatter shows at a place."""
     return asked.answer(lambda shown: tiles.at(shown, spot))
 
 
 @router.get("/{atlas:layer}/where", response_model=WhereAnswer, responses=TABLE)
-def where(asked: AskedAtlas, item: ItemNumber) -> Response:
+def where(asked: AtlasParam, item: ItemNumber) -> Response:
     """Return where an image, a unit or a sample is in each view, and its coordinates."""
     return asked.answer(lambda shown: tiles.where(shown, item))
 
 
 @router.get(
-    "/{atlas:layer}/samples/{sample}/picture", response_class=Response, responses=described("image/jpeg")
+    "/{atlas:layer}/samples/{sample}/picture",
+    response_class=Response,
+    responses=picture_responses("image/jpeg"),
 )
-def sample_picture(asked: AskedAtlas, sample: Number) -> Response:
+def sample_picture(asked: AtlasParam, sample: Number) -> Response:
     """Return what a sampled position of an atlas of activations sees."""
     return asked.picture(lambda shown: atlas_items.sample_picture(shown, sample))

@@ -9,7 +9,7 @@ from ..http.openapi import TABLE
 from ..http.responses import answer
 from ..http.strict_params import StrictRoute
 from ..params.common import Cursor, Limit, Order, StoreName, is_descending
-from ..queries import classes as class_questions
+from ..queries import classes as class_queries
 from ..schemas.classes import ClassesAnswer, OneClassAnswer, OverviewAnswer
 
 router = APIRouter(prefix="/api/v1/stores", route_class=StrictRoute)
@@ -18,7 +18,7 @@ router = APIRouter(prefix="/api/v1/stores", route_class=StrictRoute)
 @router.get("/{store}/overview", response_model=OverviewAnswer, responses=TABLE)
 def overview(request: Request, store: StoreName) -> Response:
     """Return what is noteworthy: dead units, weakest classes, worst confusions, most selective units, failed images."""
-    return answer(request, store, class_questions.overview)
+    return answer(request, store, class_queries.overview)
 
 
 @router.get("/{store}/classes", response_model=ClassesAnswer, responses=TABLE)
@@ -37,7 +37,7 @@ def list_classes(
     return answer(
         request,
         store,
-        lambda served: class_questions.classes(
+        lambda served: class_queries.classes(
             served, sort=sort, descending=is_descending(order), cursor=cursor, limit=limit
         ),
     )
@@ -50,7 +50,7 @@ def one_class(
     label: Annotated[str, Path(max_length=1000, description="as the dataset writes it; it may hold slashes")],
 ) -> Response:
     """Return one class: its confusions, most selective units, hardest and most typical images."""
-    return answer(request, store, lambda served: class_questions.one_class(served, label))
+    return answer(request, store, lambda served: class_queries.one_class(served, label))
 
 
 @router.get("/{store}/class", response_model=OneClassAnswer, responses=TABLE)
@@ -62,7 +62,7 @@ def class_of_label(
     ],
 ) -> Response:
     """Return the same, by a label in the query."""
-    return answer(request, store, lambda served: class_questions.one_class(served, label))
+    return answer(request, store, lambda served: class_queries.one_class(served, label))
 
 
 @router.get("/{store}/label-indices/{label_index}/class", response_model=OneClassAnswer, responses=TABLE)
@@ -70,4 +70,4 @@ def class_of_index(
     request: Request, store: StoreName, label_index: Annotated[int, Path(ge=0, le=2**31 - 1)]
 ) -> Response:
     """Return the same, of the class that the model has under a number; of several labels the first."""
-    return answer(request, store, lambda served: class_questions.class_of_index(served, label_index))
+    return answer(request, store, lambda served: class_queries.class_of_index(served, label_index))

@@ -9,8 +9,8 @@ from ..http.openapi import TABLE
 from ..http.responses import answer
 from ..http.strict_params import StrictRoute
 from ..params.common import MAX_LAYER, Cursor, Limit, Number, Order, StoreName, Where, is_descending
-from ..queries import images as image_questions
-from ..queries import stores as ask
+from ..queries import images as image_queries
+from ..queries import stores as store_queries
 from ..schemas.images import ImageAnswer, ImagesAnswer, ImageUnitsAnswer
 
 router = APIRouter(prefix="/api/v1/stores", route_class=StrictRoute)
@@ -33,7 +33,7 @@ def list_images(
     return answer(
         request,
         store,
-        lambda served: image_questions.images(
+        lambda served: image_queries.images(
             served, where=where, sort=sort, descending=is_descending(order), cursor=cursor, limit=limit
         ),
     )
@@ -42,7 +42,7 @@ def list_images(
 @router.get("/{store}/images/{image_id}", response_model=ImageAnswer, responses=TABLE)
 def one_image(request: Request, store: StoreName, image_id: Number) -> Response:
     """Return everything known of one image."""
-    return answer(request, store, lambda served: ask.image(served, image_id))
+    return answer(request, store, lambda served: store_queries.image(served, image_id))
 
 
 @router.get("/{store}/images/{image_id}/units", response_model=ImageUnitsAnswer, responses=TABLE)
@@ -56,5 +56,5 @@ def image_units(
 ) -> Response:
     """Return the units that an image fires most, by layer, and where in the image they do."""
     return answer(
-        request, store, lambda served: image_questions.image_units(served, image_id, layer=layer, k=k)
+        request, store, lambda served: image_queries.image_units(served, image_id, layer=layer, k=k)
     )

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from ...index.neighbors.index import NeighborIndex
 from ..http.openapi import TABLE, problems
-from ..http.openapi import pictures as described
+from ..http.openapi import pictures as picture_responses
 from ..http.responses import answer, answer_from, answer_now, consistent, picture
 from ..http.strict_params import StrictRoute
 from ..live.supervisor import LiveModel
@@ -57,7 +57,7 @@ def live_status(request: Request, store: StoreName) -> Response:
 
 @router.get(
     "/{store}/images/{image_id}/maps/{layer:layer}",
-    responses=described("image/png", codes=_FROM_DATASET),
+    responses=picture_responses("image/png", codes=_FROM_DATASET),
     response_class=Response,
 )
 def activation_maps(
@@ -96,7 +96,7 @@ def activation_map_facts(
 
 @router.get(
     "/{store}/images/{image_id}/maps/{layer:layer}/array",
-    responses=described("application/octet-stream", codes=_FROM_DATASET),
+    responses=picture_responses("application/octet-stream", codes=_FROM_DATASET),
     response_class=Response,
 )
 def activation_map_array(
@@ -152,7 +152,9 @@ def upload_neighbors(
 
 @router.post(
     "/{store}/live/maps",
-    responses={code: told for code, told in described("image/png", codes=_POSTED).items() if code != 304},
+    responses={
+        code: told for code, told in picture_responses("image/png", codes=_POSTED).items() if code != 304
+    },
     openapi_extra=IMAGE_BODY,
     response_class=Response,
 )
@@ -178,7 +180,7 @@ def frame_maps(
 
 
 @router.get(
-    "/{store}/layers/{layer:layer}/filters", responses=described("image/png"), response_class=Response
+    "/{store}/layers/{layer:layer}/filters", responses=picture_responses("image/png"), response_class=Response
 )
 def layer_filters(
     request: Request,

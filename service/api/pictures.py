@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from ...index.storage.packs import PATCHES_PER_UNIT
-from ..http.openapi import pictures as described
+from ..http.openapi import pictures as picture_responses
 from ..http.responses import picture
 from ..http.strict_params import StrictRoute
 from ..params.common import LayerName, Number, PictureVersion, StoreName
@@ -20,7 +20,8 @@ router = APIRouter(prefix="/api/v1/stores", route_class=StrictRoute, default_res
 
 
 @router.get(
-    "/{store}/layers/{layer:layer}/units/{unit}/patches/{rank}/picture", responses=described("image/jpeg")
+    "/{store}/layers/{layer:layer}/units/{unit}/patches/{rank}/picture",
+    responses=picture_responses("image/jpeg"),
 )
 def patch_picture(
     request: Request,
@@ -35,20 +36,21 @@ def patch_picture(
     return picture(request, store, lambda served: pictures.packed_patch(served, layer, unit, rank))
 
 
-@router.get("/{store}/images/{image_id}/pixels", responses=described(*_OWN, codes=_FROM_DATASET))
+@router.get("/{store}/images/{image_id}/pixels", responses=picture_responses(*_OWN, codes=_FROM_DATASET))
 def image_pixels(request: Request, store: StoreName, image_id: Number, v: PictureVersion = None) -> Response:
     """Return the image's own file, refused where it has changed since the sweep."""
     return picture(request, store, lambda served: pictures.own_file(served, image_id))
 
 
-@router.get("/{store}/images/{image_id}/thumb", responses=described("image/jpeg"))
+@router.get("/{store}/images/{image_id}/thumb", responses=picture_responses("image/jpeg"))
 def image_thumb(request: Request, store: StoreName, image_id: Number, v: PictureVersion = None) -> Response:
     """Return a small JPEG of the image; needs no dataset."""
     return picture(request, store, lambda served: pictures.thumb(served, image_id))
 
 
 @router.get(
-    "/{store}/images/{image_id}/crop", responses=described("image/jpeg", "image/png", codes=_FROM_DATASET)
+    "/{store}/images/{image_id}/crop",
+    responses=picture_responses("image/jpeg", "image/png", codes=_FROM_DATASET),
 )
 def image_crop(
     request: Request,

@@ -7,10 +7,10 @@ from fastapi import APIRouter, Query, Request, Response
 from ..http.openapi import TABLE
 from ..http.responses import answer_from
 from ..http.strict_params import StrictRoute
-from ..params.atlas import AskedAtlas
+from ..params.atlas import AtlasParam
 from ..params.common import MAX_LAYER, Cursor, K, Limit, Number, StoreName
-from ..params.region import AskedRegion, WhereOfItems
-from ..queries.atlas import regions as questions
+from ..params.region import RegionParam, WhereOfItems
+from ..queries.atlas import regions as region_queries
 from ..schemas.atlases import ViewName
 from ..schemas.regions import CounterpartAnswer, ExtentAnswer, RegionAnswer, RegionItems, RegionUnitsAnswer
 from ..stores.registry import Registry, ServedStore
@@ -20,20 +20,20 @@ router = APIRouter(prefix="/api/v1/stores", route_class=StrictRoute)
 
 
 @router.get("/{store}/atlases/{atlas:layer}/region", response_model=RegionAnswer, responses=TABLE)
-def region(asked: AskedRegion) -> Response:
+def region(asked: RegionParam) -> Response:
     """Return how many items lie in a region, and of which classes, against the rest of the map."""
-    return asked.answer(questions.region)
+    return asked.answer(region_queries.region)
 
 
 @router.get("/{store}/atlases/{atlas:layer}/region/items", response_model=RegionItems, responses=TABLE)
-def region_items(asked: AskedRegion, *, cursor: Cursor = None, limit: Limit = 100) -> Response:
+def region_items(asked: RegionParam, *, cursor: Cursor = None, limit: Limit = 100) -> Response:
     """Return the images, units or samples of a region, a page at a time."""
-    return asked.answer(lambda drawn: questions.region_items(drawn, cursor=cursor, limit=limit))
+    return asked.answer(lambda drawn: region_queries.region_items(drawn, cursor=cursor, limit=limit))
 
 
 @router.get("/{store}/atlases/{atlas:layer}/region/units", response_model=RegionUnitsAnswer, responses=TABLE)
 def region_units(
-    asked: AskedRegion,
+    asked: RegionParam,
     *,
     layer: Annotated[
         str | None,
@@ -44,18 +44,18 @@ def region_units(
     k: K = 20,
 ) -> Response:
     """Return the units that stand out most in a region: of images by their maxima, of samples by their activations."""
-    return asked.answer(lambda drawn: questions.characteristic_units(drawn, layer=layer, k=k))
+    return asked.answer(lambda drawn: region_queries.characteristic_units(drawn, layer=layer, k=k))
 
 
 @router.get("/{store}/atlases/{atlas:layer}/extent", response_model=ExtentAnswer, responses=TABLE)
 def extent(
-    asked: AskedAtlas,
+    asked: AtlasParam,
     *,
     where: WhereOfItems,
     grid: ViewName = "nearest",
 ) -> Response:
     """Return where the items that a filter keeps lie: a filter over the images, or over the statistics of units."""
-    return asked.answer(lambda shown: questions.extent(shown, grid, where))
+    return asked.answer(lambda shown: region_queries.extent(shown, grid, where))
 
 
 @router.get("/{store}/images/{image_id}/counterpart", response_model=CounterpartAnswer, responses=TABLE)
@@ -76,5 +76,5 @@ def counterpart(
         request,
         store,
         part,
-        lambda served, there: questions.counterpart(served, image_id, there),
+        lambda served, there: region_queries.counterpart(served, image_id, there),
     )

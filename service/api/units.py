@@ -9,7 +9,7 @@ from ..http.openapi import TABLE
 from ..http.responses import answer
 from ..http.strict_params import StrictRoute
 from ..params.common import Cursor, K, LayerName, Limit, Number, Order, StoreName, Where, is_descending
-from ..queries import units as unit_questions
+from ..queries import units as unit_queries
 from ..queries.patches import PatchQuery, patches
 from ..schemas.units import OneUnitAnswer, PatchesAnswer, SimilarUnitsAnswer, UnitClassesAnswer, UnitsAnswer
 
@@ -55,7 +55,7 @@ def list_units(
         label=label,
     )
     return answer(
-        request, store, lambda served: unit_questions.units(served, layer, query, cursor=cursor, limit=limit)
+        request, store, lambda served: unit_queries.units(served, layer, query, cursor=cursor, limit=limit)
     )
 
 
@@ -64,7 +64,7 @@ def one_unit(
     request: Request, store: StoreName, layer: LayerName, unit: Number, *, where: Where = None
 ) -> Response:
     """Return one unit: statistics with their ranks in the layer, a histogram and quantiles of its maxima."""
-    return answer(request, store, lambda served: unit_questions.unit(served, layer, unit, where))
+    return answer(request, store, lambda served: unit_queries.unit(served, layer, unit, where))
 
 
 @router.get(
@@ -105,7 +105,7 @@ def unit_classes(
     return answer(
         request,
         store,
-        lambda served: unit_questions.unit_classes(served, layer, unit, where, cursor=cursor, limit=limit),
+        lambda served: unit_queries.unit_classes(served, layer, unit, where, cursor=cursor, limit=limit),
     )
 
 
@@ -116,4 +116,4 @@ def similar_units(
     request: Request, store: StoreName, layer: LayerName, unit: Number, *, k: K = 10
 ) -> Response:
     """Return the units of the layer that fire most in the same images."""
-    return answer(request, store, lambda served: unit_questions.similar_units(served, layer, unit, k=k))
+    return answer(request, store, lambda served: unit_queries.similar_units(served, layer, unit, k=k))

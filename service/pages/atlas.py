@@ -10,7 +10,7 @@ from fastapi import Request, Response
 from ...common.errors import UnitscopeError, UsageError
 from ...index.format.schema import LayerRow
 from ..errors import status_of
-from ..queries.atlas import tiles as tile_answers
+from ..queries.atlas import tiles as tile_queries
 from ..queries.atlas.atlases import describe_atlas, grid, measures
 from ..queries.atlas.served_atlas import ServedAtlas, served_atlas
 from ..queries.atlas.tiles import Spot, nearest, outline
@@ -184,5 +184,5 @@ def _others(request: Request, shown: ServedAtlas) -> list[tuple[str, str]]:
 def panel(request: Request, shown: ServedAtlas, spot: Spot, *, or_nearest: bool) -> Response:
     """Return what the script shows beside the map of a place on it. or_nearest: that shows something."""
     seen = nearest(shown, spot) if or_nearest else spot
-    cell, at = tile_answers.at(shown, seen), outline(shown, seen)
+    cell, at = tile_queries.at(shown, seen), outline(shown, seen)
     return page(request, "atlas_panel.html", **given(shown.served), layer=_layer(shown), cell=cell, at=at)

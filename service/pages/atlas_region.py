@@ -4,10 +4,10 @@ from typing import Literal
 
 from fastapi import Request, Response
 
-from ..params.overlay import ColoredMap
-from ..queries.atlas import overlays as overlay_questions
+from ..params.overlay import ColoredAtlas
+from ..queries.atlas import overlays as overlay_queries
 from ..queries.atlas import regions
-from ..queries.atlas.regions import Drawn
+from ..queries.atlas.regions import Selection
 from ..stores.registry import ServedStore
 from .rendering.page import page
 from .rendering.sections import attempt, given, soon
@@ -19,26 +19,28 @@ CLASSES_SHOWN = 8
 _PATIENCE = 0.5
 
 
-def region(request: Request, drawn: Drawn, *, start: int, part: Literal["facts", "units"] | None) -> Response:
+def region(
+    request: Request, selection: Selection, *, start: int, part: Literal["facts", "units"] | None
+) -> Response:
     """Return a region. part: the piece of it that the viewer asks for; the whole page without."""
     shown = ITEMS_BESIDE if part else ITEMS_SHOWN
-    some = regions.ordered_items(drawn)[start : start + shown].tolist()
+    some = regions.ordered_items(selection)[start : start + shown].tolist()
     units = None
-    if part != "facts" and drawn.shown.kind != "units":
+    if part != "facts" and selection.shown.kind != "units":
         units = soon(
-            lambda: regions.characteristic_units(drawn, layer=None, k=UNITS_SHOWN),
+            lambda: regions.characteristic_units(selection, layer=None, k=UNITS_SHOWN),
             wait=part == "units",
             patience=_PATIENCE,
         )
     return page(
         request,
         f"region_{part}.html" if part else "region.html",
-        **given(drawn.served),
-        region=regions.region(drawn),
-        layer=drawn.shown.layer,
-        members=regions.region_members(drawn.shown, some),
+        **given(selection.served),
+        region=regions.region(selection),
+        layer=selection.shown.layer,
+        members=regions.region_members(selection.shown, some),
         units=units,
-        asked={"grid": drawn.grid, "region": drawn.region},
+        asked={"grid": selection.grid, "region": selection.region},
         start=start,
         shown=shown,
         classes_shown=CLASSES_SHOWN,
@@ -46,9 +48,9 @@ def region(request: Request, drawn: Drawn, *, start: int, part: Literal["facts",
     )
 
 
-def legend(request: Request, served: ServedStore, colors: ColoredMap) -> Response:
+def legend(request: Request, served: ServedStore, colors: ColoredAtlas) -> Response:
     """Return what the colors of an overlay mean, or why there are none."""
-    tried = attempt(lambda: overlay_questions.legend(colors.shown, colors.coloring))
+    tried = attempt(lambda: overlay_queries.legend(colors.shown, colors.coloring))
     return page(
         request,
         "legend.html",

@@ -7,11 +7,11 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
 from ..http.responses import consistent
-from ..params.atlas import AskedSpot, AtlasVersion
+from ..params.atlas import AtlasVersion, SpotParam
 from ..params.common import AtlasName, StoreName
-from ..params.overlay import AskedColoring, colored_map
+from ..params.overlay import ColoringParam, colored_atlas
 from ..params.region import Region
-from ..queries.atlas.regions import Drawn
+from ..queries.atlas.regions import Selection
 from ..queries.atlas.served_atlas import served_atlas
 from ..schemas.atlases import ViewName
 from ..stores.registry import ServedStore
@@ -47,17 +47,17 @@ def _look(
     return views_atlas.Look(None, row, column, item, plain, other or None, there or None)
 
 
-Asked = Annotated[views_atlas.Look, Depends(_look)]
+AtlasPageParam = Annotated[views_atlas.Look, Depends(_look)]
 
 
 @router.get("/stores/{store}/atlas")
-def any_atlas_page(request: Request, store: StoreName, look: Asked) -> Response:
+def any_atlas_page(request: Request, store: StoreName, look: AtlasPageParam) -> Response:
     """Return the first atlas of the images: the whole dataset as the model sees it."""
     return consistent(request, store, lambda served: views_atlas.atlas(request, served, look))
 
 
 @router.get("/stores/{store}/atlas/{atlas:layer}")
-def atlas_page(request: Request, store: StoreName, atlas: AtlasName, look: Asked) -> Response:
+def atlas_page(request: Request, store: StoreName, atlas: AtlasName, look: AtlasPageParam) -> Response:
     """Return one atlas: of the images, of a layer's units, or of its activations."""
     named = replace(look, name=atlas)
     return consistent(request, store, lambda served: views_atlas.atlas(request, served, named))
@@ -68,7 +68,7 @@ def atlas_panel(
     request: Request,
     store: StoreName,
     atlas: AtlasName,
-    spot: AskedSpot,
+    spot: SpotParam,
     *,
     nearest: Nearest = False,
     v: AtlasVersion = None,
@@ -97,18 +97,18 @@ def region_page(
     """Return which items lie in a region, and what sets them apart. part: of the page, for the viewer."""
 
     def make(served: ServedStore) -> Response:
-        drawn = Drawn(served_atlas(served, atlas, v).value, grid, region)
-        return views_region.region(request, drawn, start=start, part=part)
+        selection = Selection(served_atlas(served, atlas, v).value, grid, region)
+        return views_region.region(request, selection, start=start, part=part)
 
     return consistent(request, store, make)
 
 
 @router.get("/stores/{store}/atlas/{atlas:layer}/legend")
 def legend(
-    request: Request, store: StoreName, atlas: AtlasName, asked: AskedColoring, *, v: AtlasVersion = None
+    request: Request, store: StoreName, atlas: AtlasName, asked: ColoringParam, *, v: AtlasVersion = None
 ) -> Response:
     """Return what the colors of an overlay mean, for the viewer."""
-    colored = colored_map(request, lambda served: served_atlas(served, atlas, v), asked)
+    colored = colored_atlas(request, lambda served: served_atlas(served, atlas, v), asked)
     return consistent(
         request, store, lambda served: views_region.legend(request, served, colored(served).value)
     )

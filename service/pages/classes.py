@@ -6,7 +6,7 @@ from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 
 from ...index.analysis.classes import ClassSort
-from ..queries import classes as class_questions
+from ..queries import classes as class_queries
 from ..schemas.classes import ClassesAnswer
 from ..stores.registry import ServedStore
 from .rendering.page import page
@@ -32,7 +32,7 @@ def classes(
     asked: Mapping[str, object],
 ) -> Response:
     """Return the classes, a page at a time. asked: the parameters of the address. Raises UsageError."""
-    answer: ClassesAnswer = class_questions.classes(
+    answer: ClassesAnswer = class_queries.classes(
         served, sort=sort, descending=descending, cursor=cursor, limit=SHOWN
     )
     return page(
@@ -58,8 +58,8 @@ def one_class(request: Request, served: ServedStore, label: str, *, typical: boo
     if not facts.rows() and int(served.store.manifest.counts.get("labels", 0)):
         return RedirectResponse(images_url(served.name, where=label_is(label)), 303)
     facts.find(label)
-    found = soon(lambda: facts.typical(label, class_questions.IMAGES), wait=typical)
-    answer = class_questions.one_class(served, label, typical=found is not None)
+    found = soon(lambda: facts.typical(label, class_queries.IMAGES), wait=typical)
+    answer = class_queries.one_class(served, label, typical=found is not None)
     rows = facts.ordered("accuracy", descending=True)
     known = [row for row in rows if row.accuracy is not None]
     rank = None

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from fastapi import Request, Response
 
 from ...index.analysis.images import ImageSort
-from ..queries import images as image_questions
-from ..queries import stores as ask
+from ..queries import images as image_queries
+from ..queries import stores as store_queries
 from ..queries.live import Live, MapView
 from ..queries.neighbors import Search, neighbors_in_pixels, neighbors_of_image
 from ..schemas.images import ImageAnswer, ImagesAnswer
@@ -40,7 +40,7 @@ def image(
     request: Request, served: ServedStore, image_id: int, *, layer: str | None, unit: int | None
 ) -> Response:
     """Return one image. layer, unit: whose activation maps are shown. Raises NotFoundError."""
-    answer = ask.image(served, image_id)
+    answer = store_queries.image(served, image_id)
     ok = answer.status == "ok"
     pixels_blocked = blocked(served, image_id) if ok else None
     maps = attempt(lambda: _maps(live_of(request), served, image_id, layer, unit)) if layer and ok else None
@@ -61,7 +61,7 @@ def image(
         image=answer,
         reason=reasons[0] if reasons else None,
         blocked=pixels_blocked() if pixels_blocked else None,
-        strongest=image_questions.image_units(served, image_id, k=UNITS),
+        strongest=image_queries.image_units(served, image_id, k=UNITS),
         kinds={row.layer: row for row in served.store.layers},
         neighbors=neighbors_tried(served, answer, NEIGHBORS, None),
         pixels=_pixel_neighbors(served, image_id) if ok else None,
@@ -135,11 +135,11 @@ def _some_images(
 ) -> ImagesAnswer:
     descending = sort != "image_id" if descending is None else descending
     ids = served.analysis.order.ids(where or None, sort, descending=descending)
-    rows = image_questions.listed(served, ids[start : start + IMAGES_SHOWN].tolist())
+    rows = image_queries.listed(served, ids[start : start + IMAGES_SHOWN].tolist())
     return ImagesAnswer(
-        **ask.provenance_of(served),
+        **store_queries.provenance_of(served),
         where=where,
         found=len(ids),
-        images=[image_questions.ListedImageAnswer(**row) for row in rows],
+        images=[image_queries.ListedImageAnswer(**row) for row in rows],
         next=None,
     )

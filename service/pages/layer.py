@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fastapi import Request, Response
 
 from ...index.analysis.units import UnitQuery
-from ..queries import units as unit_questions
+from ..queries import units as unit_queries
 from ..queries.kernels import FilterView, describe_filters, filters
 from ..queries.live import Live
 from ..schemas.live import FiltersAnswer
@@ -50,7 +50,7 @@ def layer(
 ) -> Response:
     """Return the units from place `start`. asked: the parameters of the address, for the links to its other pages."""
     row = served.store.layer(name)
-    tried = attempt(lambda: unit_questions.some_units(served, name, query, start, start + UNITS_SHOWN))
+    tried = attempt(lambda: unit_queries.some_units(served, name, query, start, start + UNITS_SHOWN))
     found, units = tried.found or (0, [])
     of_layer = served.analysis.units.layer(name)
     layers = [one.layer for one in served.store.layers]

@@ -2,7 +2,7 @@
 
 from fastapi import Request, Response
 
-from ..queries import stores as ask
+from ..queries import stores as store_queries
 from ..stores.registry import ServedStore
 from ..stores.urls import address
 from .rendering.page import page
@@ -20,7 +20,7 @@ def live(request: Request, served: ServedStore, layer: str | None) -> Response:
     return page(
         request,
         "live.html",
-        store=ask.describe(served),
+        store=store_queries.describe(served),
         layers=store.layers,
         chosen=chosen.layer,
         refused=attempt(lambda: live_of(request).check_allowed(served)).problem,

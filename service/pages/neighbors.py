@@ -6,7 +6,7 @@ from fastapi import Request, Response
 
 from ...common.frame import Box
 from ...index.datasets.exif import marked
-from ..queries import stores as ask
+from ..queries import stores as store_queries
 from ..queries.neighbors import Search
 from ..queries.pixels import preview
 from ..schemas.images import ImageAnswer
@@ -41,7 +41,7 @@ def of_image(
     request: Request, served: ServedStore, image_id: int, *, box: Box | None, k: int, where: str | None
 ) -> Response:
     """Return the neighbours of an image, or of a box of it. Raises NotFoundError."""
-    image = ask.image(served, image_id)
+    image = store_queries.image(served, image_id)
     pixels_blocked = blocked(served, image_id) if image.status == "ok" else None
     tried: Attempt[NeighborsAnswer] | Attempt[RegionNeighborsAnswer]
     if box is None or image.status != "ok":

@@ -9,8 +9,8 @@ from fastapi import Request, Response
 
 from ...common.errors import UnitscopeError
 from ...index.format.schema import LayerRow
-from ..queries import classes as class_questions
-from ..queries import stores as ask
+from ..queries import classes as class_queries
+from ..queries import stores as store_queries
 from ..schemas.classes import DeadUnitsAnswer
 from ..stores.registry import Registry, ServedStore
 from .rendering.page import page
@@ -40,7 +40,7 @@ def home(request: Request, registry: Registry) -> Response:
     stores, failed = [], []
     for name in registry.names():
         try:
-            stores.append(ask.describe(registry.get(name).value))
+            stores.append(store_queries.describe(registry.get(name).value))
         except UnitscopeError as error:
             failed.append(str(error))
     return page(request, "home.html", stores=stores, failed=failed)
@@ -48,7 +48,7 @@ def home(request: Request, registry: Registry) -> Response:
 
 def overview(request: Request, served: ServedStore) -> Response:
     """Return what was swept, what is noteworthy, and the three questions."""
-    noted = class_questions.overview(served)
+    noted = class_queries.overview(served)
     return page(
         request,
         "overview.html",

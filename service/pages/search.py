@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 
-from ..queries import stores as ask
+from ..queries import stores as store_queries
 from ..queries.class_names import class_name
 from ..stores.registry import ServedStore
 from .rendering.page import page
@@ -49,7 +49,7 @@ def _image(served: ServedStore, typed: str) -> str | None:
     named = _IMAGE.fullmatch(typed)
     if named is None:
         return None
-    ask.check_image(served.store, int(named[1]))
+    store_queries.check_image(served.store, int(named[1]))
     return image_url(served.name, int(named[1]))
 
 

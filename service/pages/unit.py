@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fastapi import Request, Response
 
 from ...common.errors import UnitscopeError
-from ..queries import units as unit_questions
+from ..queries import units as unit_queries
 from ..queries.patches import PatchQuery
 from ..queries.patches import patches as patches_of_unit
 from ..schemas.units import OneUnitAnswer, UnitAnswer, UnitClassesAnswer
@@ -66,7 +66,7 @@ def unit(request: Request, served: ServedStore, look: UnitLook) -> Response:
     row = served.store.layer(look.layer)
     served.store.check_unit(look.layer, look.unit)
     similar = begin(
-        lambda: unit_questions.similar_units(served, look.layer, look.unit, k=SIMILAR),
+        lambda: unit_queries.similar_units(served, look.layer, look.unit, k=SIMILAR),
         wait=look.similar,
         long=not served.analysis.similar.is_quick(look.layer),
     )
@@ -78,7 +78,7 @@ def unit(request: Request, served: ServedStore, look: UnitLook) -> Response:
     patches = tried.found.patches if tried.found else []
     blocked = blocked_lately(served, patches[0].image_id) if patches else None
     where = look.where if tried.problem is None else None  # a filter that cannot be read keeps all
-    answer = unit_questions.unit(served, look.layer, look.unit, where)
+    answer = unit_queries.unit(served, look.layer, look.unit, where)
     classes, chart = _classes(served, look, where)
     return page(
         request,
@@ -116,7 +116,7 @@ def _classes(
     served: ServedStore, look: UnitLook, where: str | None
 ) -> tuple[UnitClassesAnswer, list[tuple[float, float]]]:
     limit = ALL_CLASSES if look.all_classes else CLASSES
-    answer = unit_questions.unit_classes(served, look.layer, look.unit, where, limit=limit)
+    answer = unit_queries.unit_classes(served, look.layer, look.unit, where, limit=limit)
     return answer, class_bars([one.mean for one in answer.classes])
 
 
@@ -139,7 +139,7 @@ def _in_store(other: ServedStore, look: UnitLook) -> Elsewhere | None:
     layers = {layer.layer: layer.units for layer in other.store.layers}
     if look.unit >= layers.get(look.layer, 0):
         return None
-    answer = unit_questions.unit(other, look.layer, look.unit)
+    answer = unit_queries.unit(other, look.layer, look.unit)
     pictures = [
         patch_picture_address(other, look.layer, look.unit, rank)
         for rank in range(1, min(ELSEWHERE, answer.images) + 1)

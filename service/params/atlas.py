@@ -38,7 +38,7 @@ _Along = Annotated[
 
 
 @dataclass(frozen=True)
-class Asked(Generic[A]):
+class AtlasRequest(Generic[A]):
     """A request about an atlas, or about something of it. find: that in one version; raises where there is none."""
 
     request: Request
@@ -56,11 +56,11 @@ class Asked(Generic[A]):
 
 async def _atlas(
     request: Request, store: StoreName, atlas: AtlasName, v: AtlasVersion = None
-) -> Asked[ServedAtlas]:
-    return Asked(request, store, lambda served: served_atlas(served, atlas, v))
+) -> AtlasRequest[ServedAtlas]:
+    return AtlasRequest(request, store, lambda served: served_atlas(served, atlas, v))
 
 
-AskedAtlas = Annotated[Asked[ServedAtlas], Depends(_atlas)]
+AtlasParam = Annotated[AtlasRequest[ServedAtlas], Depends(_atlas)]
 
 
 async def _spot(
@@ -74,11 +74,11 @@ async def _spot(
     return Spot(x, y, grid, level)
 
 
-AskedSpot = Annotated[Spot, Depends(_spot)]
+SpotParam = Annotated[Spot, Depends(_spot)]
 
 
 async def _tile(grid: View, level: Place, column: Place, row: Place) -> TilePlace:
     return TilePlace(grid, level, column, row)
 
 
-AskedTile = Annotated[TilePlace, Depends(_tile)]
+TileParam = Annotated[TilePlace, Depends(_tile)]

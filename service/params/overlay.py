@@ -9,14 +9,14 @@ from fastapi import Depends, Query, Request
 
 from ...common.errors import UsageError
 from ..queries.atlas.overlays import Coloring
-from ..queries.atlas.regions import Drawn
+from ..queries.atlas.regions import Selection
 from ..queries.atlas.served_atlas import ServedAtlas, served_atlas
 from ..queries.atlas.tiles import TilePlace
 from ..schemas.atlases import ViewName
 from ..schemas.overlays import ColorBy
 from ..stores.registry import Registry, ServedStore
 from ..stores.versioned import Version
-from .atlas import Asked, AskedAtlas, Place, View
+from .atlas import AtlasParam, AtlasRequest, Place, View
 from .common import MAX_LAYER, Where
 from .region import Region
 
@@ -59,22 +59,22 @@ async def _asked(
     return ColoringQuery(by, column, unit_layer, unit, where, region, region_grid, region_atlas, region_store)
 
 
-AskedColoring = Annotated[ColoringQuery, Depends(_asked)]
+ColoringParam = Annotated[ColoringQuery, Depends(_asked)]
 
 
 @dataclass(frozen=True)
-class ColoredMap:
+class ColoredAtlas:
     """A map and what it is colored by: one version of each."""
 
     shown: ServedAtlas
     coloring: Coloring
 
 
-async def _colored(asked: AskedAtlas, by: AskedColoring) -> Asked[ColoredMap]:
-    return Asked(asked.request, asked.store, colored_map(asked.request, asked.find, by))
+async def _colored(asked: AtlasParam, by: ColoringParam) -> AtlasRequest[ColoredAtlas]:
+    return AtlasRequest(asked.request, asked.store, colored_atlas(asked.request, asked.find, by))
 
 
-AskedColoredMap = Annotated[Asked[ColoredMap], Depends(_colored)]
+ColoredAtlasParam = Annotated[AtlasRequest[ColoredAtlas], Depends(_colored)]
 
 
 async def _tile(grid: View, level: Place, column_of_tile: Place, row: Place) -> TilePlace:
@@ -82,29 +82,29 @@ async def _tile(grid: View, level: Place, column_of_tile: Place, row: Place) -> 
     return TilePlace(grid, level, column_of_tile, row)
 
 
-PlaceOfTile = Annotated[TilePlace, Depends(_tile)]
+OverlayTileParam = Annotated[TilePlace, Depends(_tile)]
 
 
-def colored_map(
+def colored_atlas(
     request: Request, find: Callable[[ServedStore], Version[ServedAtlas]], asked: ColoringQuery
-) -> Callable[[ServedStore], Version[ColoredMap]]:
+) -> Callable[[ServedStore], Version[ColoredAtlas]]:
     """Return the map with what it is colored by: its version is also that of the atlas that a region was drawn in."""
 
-    def part(served: ServedStore) -> Version[ColoredMap]:
+    def part(served: ServedStore) -> Version[ColoredAtlas]:
         found = find(served)
-        drawn, digest, stamp = None, found.digest, found.stamp
+        selection, digest, stamp = None, found.digest, found.stamp
         if asked.by == "region" and asked.region is not None:
-            drawn = _drawn(request, served, asked, found.value)
-            if drawn.shown is not found.value:
-                digest = hashlib.sha256(f"{digest} {drawn.digest}".encode()).hexdigest()
-                stamp = (*stamp, *drawn.shown.found.stamp)
-        coloring = Coloring(asked.by, asked.column, asked.layer, asked.unit, asked.where, drawn)
-        return Version(ColoredMap(found.value, coloring), digest, stamp)
+            selection = _selection(request, served, asked, found.value)
+            if selection.shown is not found.value:
+                digest = hashlib.sha256(f"{digest} {selection.digest}".encode()).hexdigest()
+                stamp = (*stamp, *selection.shown.found.stamp)
+        coloring = Coloring(asked.by, asked.column, asked.layer, asked.unit, asked.where, selection)
+        return Version(ColoredAtlas(found.value, coloring), digest, stamp)
 
     return part
 
 
-def _drawn(request: Request, served: ServedStore, asked: ColoringQuery, shown: ServedAtlas) -> Drawn:
+def _selection(request: Request, served: ServedStore, asked: ColoringQuery, shown: ServedAtlas) -> Selection:
     registry: Registry = request.app.state.registry
     there = served if asked.region_store in (None, served.name) else registry.get(asked.region_store).value
     if there is not served and asked.region_atlas is None:
@@ -112,9 +112,9 @@ def _drawn(request: Request, served: ServedStore, asked: ColoringQuery, shown: S
             "region_store needs region_atlas: the atlas of that store that the region was drawn in"
         )
     if there is served and asked.region_atlas in (None, shown.name):
-        return Drawn(shown, asked.region_grid, asked.region or "")
+        return Selection(shown, asked.region_grid, asked.region or "")
     drawn_in = served_atlas(there, asked.region_atlas or shown.name).value
     for one in (shown, drawn_in):
         if one.kind != "images":
             raise UsageError(f"an atlas of {one.kind} can only be colored by a region of its own")
-    return Drawn(drawn_in, asked.region_grid, asked.region or "")
+    return Selection(drawn_in, asked.region_grid, asked.region or "")

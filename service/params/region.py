@@ -7,10 +7,10 @@ from typing import Annotated
 from fastapi import Depends, Query, Response
 
 from ..http.responses import Content
-from ..queries.atlas.regions import REGION_PATTERN, Drawn
+from ..queries.atlas.regions import REGION_PATTERN, Selection
 from ..queries.atlas.served_atlas import ServedAtlas
 from ..schemas.atlases import ViewName
-from .atlas import Asked, AskedAtlas
+from .atlas import AtlasParam, AtlasRequest
 
 Region = Annotated[
     str,
@@ -23,26 +23,26 @@ Region = Annotated[
 
 
 @dataclass(frozen=True)
-class AskedInRegion:
+class RegionRequest:
     """A request about a region of an atlas."""
 
-    atlas: Asked[ServedAtlas]
+    atlas: AtlasRequest[ServedAtlas]
     grid: ViewName
     region: str
 
-    def answer(self, make: Callable[[Drawn], Content]) -> Response:
+    def answer(self, make: Callable[[Selection], Content]) -> Response:
         """Return what `make` says of the region."""
-        return self.atlas.answer(lambda shown: make(Drawn(shown, self.grid, self.region)))
+        return self.atlas.answer(lambda shown: make(Selection(shown, self.grid, self.region)))
 
 
 GridOfRegion = Annotated[ViewName, Query(description="the grid that the region is drawn in")]
 
 
-async def _in_region(asked: AskedAtlas, region: Region, grid: GridOfRegion = "nearest") -> AskedInRegion:
-    return AskedInRegion(asked, grid, region)
+async def _in_region(asked: AtlasParam, region: Region, grid: GridOfRegion = "nearest") -> RegionRequest:
+    return RegionRequest(asked, grid, region)
 
 
-AskedRegion = Annotated[AskedInRegion, Depends(_in_region)]
+RegionParam = Annotated[RegionRequest, Depends(_in_region)]
 
 
 WhereOfItems = Annotated[str, Query(max_length=4000, description="a filter, such as: label = 'cat'")]

@@ -1,4 +1,4 @@
-"""Questions about classes, and what is noteworthy in a store, answered for both the API and the pages."""
+"""Queries about classes, and what is noteworthy in a store, answered for both the API and the pages."""
 
 from typing import Any
 

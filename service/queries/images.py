@@ -1,4 +1,4 @@
-"""Questions about lists of images, and about the units of one image, answered for both the API and the pages."""
+"""Queries about lists of images, and about the units of one image, answered for both the API and the pages."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Questions to a store's network, for both the API and the pages: what the model worker is asked and answers."""
+"""Queries of a store's network, for both the API and the pages: what the model worker is asked and answers."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass

@@ -1,4 +1,4 @@
-"""Questions to a store, answered for both the API and the pages: rows joined with the images and classes they name."""
+"""Queries of a store, answered for both the API and the pages: rows joined with the images and classes they name."""
 
 import math
 from collections.abc import Mapping

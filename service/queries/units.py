@@ -1,4 +1,4 @@
-"""Questions about units, answered for both the API and the pages."""
+"""Queries about units, answered for both the API and the pages."""
 
 from typing import Any
 

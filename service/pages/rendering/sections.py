@@ -13,7 +13,7 @@ from fastapi import Request
 
 from ....common.errors import DatasetNotAllowedError, ModelNotAllowedError, StoreNotFoundError, UnitscopeError
 from ...errors import ModelUnavailableError, status_of
-from ...queries import stores as ask
+from ...queries import stores as store_queries
 from ...queries.class_names import name_of
 from ...queries.live import Live
 from ...queries.pixels import read_pixels
@@ -103,7 +103,7 @@ def _ask(question: Callable[[], T]) -> Future[Attempt[T]]:
 def given(served: ServedStore) -> dict[str, Any]:
     """Return what every page of a store is given."""
     return {
-        "store": ask.describe(served),
+        "store": store_queries.describe(served),
         "v": version(served),
         "url": served.store.folder.url,
         "class_of": lambda label: name_of(served, label),

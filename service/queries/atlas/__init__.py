@@ -1,1 +1,1 @@
-"""Questions about the atlases of a store, answered for both the API and the pages."""
+"""Queries about the atlases of a store, answered for both the API and the pages."""

@@ -28,7 +28,7 @@ from ...stores.registry import ServedStore
 from ...stores.versioned import Picture
 from ..class_names import class_name
 from ..stores import provenance_of
-from .regions import Drawn, items_of
+from .regions import Selection, items_of
 from .served_atlas import ServedAtlas
 from .tiles import TilePlace
 
@@ -44,14 +44,14 @@ _SHOWS = {
 
 @dataclass(frozen=True)
 class Coloring:
-    """What an overlay is to be colored by. drawn: the region, in whichever atlas it was drawn."""
+    """What an overlay is to be colored by. selection: the region, in whichever atlas it was drawn."""
 
     by: ColorBy
     column: str | None = None
     layer: str | None = None
     unit: int | None = None
     where: str | None = None
-    drawn: Drawn | None = None
+    selection: Selection | None = None
 
 
 def overlays(shown: ServedAtlas) -> OverlaysAnswer:
@@ -78,7 +78,7 @@ def overlay(shown: ServedAtlas, grid: ViewName, coloring: Coloring) -> Overlay:
     if coloring.by == "density":
         key += (shown.digest,)
     if coloring.by == "region":
-        key += (shown.digest, coloring.drawn and coloring.drawn.key)
+        key += (shown.digest, coloring.selection and coloring.selection.key)
     colors = kept.kept(("colors", key), lambda: _colored(shown, coloring), lambda made: made.bytes)
     return Overlay(shown.atlas, shown.digest, grid, colors, key)
 
@@ -169,9 +169,9 @@ def _colored(shown: ServedAtlas, coloring: Coloring) -> ItemColors:
             raise UsageError("by=where needs a filter, such as by=where&where=correct = false")
         return marked(coloring.where, items.count, np.flatnonzero(items.mask(coloring.where)))
     if coloring.by == "region":
-        if coloring.drawn is None:
+        if coloring.selection is None:
             raise UsageError("by=region needs region, such as by=region&region=10,10;20,10;20,20")
-        return marked("selection", items.count, items_of(shown, coloring.drawn))
+        return marked("selection", items.count, items_of(shown, coloring.selection))
     return items.by_column(coloring.column or "label")
 
 

@@ -41,7 +41,7 @@ REGION_PATTERN = (
 
 
 @dataclass(frozen=True)
-class Drawn:
+class Selection:
     """A region, and the map that it was drawn in."""
 
     shown: ServedAtlas
@@ -81,66 +81,70 @@ class Drawn:
         return self.shown.atlas.images[self.places()]
 
 
-def items_of(shown: ServedAtlas, drawn: Drawn) -> np.ndarray:
+def items_of(shown: ServedAtlas, selection: Selection) -> np.ndarray:
     """Return (m,) int64: the items of a region, by their numbers here; it may have been drawn in another store's
     atlas.
     """
-    ids = drawn.ids()
-    if drawn.served.hash == shown.served.hash:
+    ids = selection.ids()
+    if selection.served.hash == shown.served.hash:
         return ids
-    here = drawn.served.analysis.counterparts(shown.served.store)[ids]
+    here = selection.served.analysis.counterparts(shown.served.store)[ids]
     return here[here >= 0]
 
 
-def region(drawn: Drawn) -> RegionAnswer:
+def region(selection: Selection) -> RegionAnswer:
     """Return a region against the rest of the map."""
     return RegionAnswer(
-        **_of(drawn),
-        kind=drawn.shown.kind,
-        items=len(drawn.places()),
-        on_map=len(drawn.shown.atlas.images),
-        facts=facts(drawn),
-        classes=classes(drawn),
+        **_of(selection),
+        kind=selection.shown.kind,
+        items=len(selection.places()),
+        on_map=len(selection.shown.atlas.images),
+        facts=facts(selection),
+        classes=classes(selection),
     )
 
 
-def _of(drawn: Drawn) -> dict[str, Any]:
+def _of(selection: Selection) -> dict[str, Any]:
     """Return what every answer about a region begins with."""
-    facts: dict[str, Any] = {"atlas": drawn.shown.name, "grid": drawn.grid, "region": drawn.region}
-    return {**provenance_of(drawn.served), **facts}
+    facts: dict[str, Any] = {
+        "atlas": selection.shown.name,
+        "grid": selection.grid,
+        "region": selection.region,
+    }
+    return {**provenance_of(selection.served), **facts}
 
 
-def facts(drawn: Drawn) -> list[RegionFactAnswer]:
+def facts(selection: Selection) -> list[RegionFactAnswer]:
     """Return what of the items is known in numbers: means over the region and over the rest."""
-    inside, on_map = drawn.ids(), drawn.shown.atlas.images
-    found = {name: contrast(one, inside, on_map) for name, one in drawn.shown.items.contrasts().items()}
+    inside, on_map = selection.ids(), selection.shown.atlas.images
+    found = {name: contrast(one, inside, on_map) for name, one in selection.shown.items.contrasts().items()}
     return [RegionFactAnswer(name=name, region=one.region, rest=one.rest) for name, one in found.items()]
 
 
-def classes(drawn: Drawn) -> list[RegionClassAnswer]:
+def classes(selection: Selection) -> list[RegionClassAnswer]:
     """Return the region's labels against those of the rest, the commonest first."""
-    shown = drawn.shown
+    shown = selection.shown
     return [
         RegionClassAnswer(
             label=one.label,
-            label_class=None if one.label is None else _class_of(drawn.served, one.label),
+            label_class=None if one.label is None else _class_of(selection.served, one.label),
             items=one.items,
             share=one.share,
             rest=one.rest,
             lift=one.share / one.rest if one.rest else None,
         )
-        for one in region_classes(shown.items.labels(), drawn.ids(), shown.atlas.images)
+        for one in region_classes(shown.items.labels(), selection.ids(), shown.atlas.images)
     ]
 
 
-def region_items(drawn: Drawn, *, cursor: str | None, limit: int) -> RegionItems:
+def region_items(selection: Selection, *, cursor: str | None, limit: int) -> RegionItems:
     """Return a page of the region's items. Raises UsageError for a foreign cursor."""
-    page = region_page(drawn, cursor=cursor, limit=limit)
-    facts: dict[str, Any] = {**_of(drawn), "found": page.found, "next": page.next}
-    members = region_members(drawn.shown, page.items)
-    if drawn.shown.kind == "units":
+    page = region_page(selection, cursor=cursor, limit=limit)
+    facts: dict[str, Any] = {**_of(selection), "found": page.found, "next": page.next}
+    members = region_members(selection.shown, page.items)
+    if selection.shown.kind == "units":
         return UnitsInRegionAnswer(**facts, items=members)
-    if drawn.shown.kind == "activations":
+    if selection.shown.kind == "activations":
         return SamplesInRegionAnswer(**facts, items=members)
     return ImagesInRegionAnswer(**facts, items=members)
 
@@ -160,29 +164,29 @@ class RegionPage(NamedTuple):
     next: str | None
 
 
-def region_page(drawn: Drawn, *, cursor: str | None, limit: int) -> RegionPage:
+def region_page(selection: Selection, *, cursor: str | None, limit: int) -> RegionPage:
     """Return a page of the region's items. Raises UsageError for a foreign cursor."""
-    ids = ordered_items(drawn)
-    page, following = page_of(drawn.served, ("region", drawn.key), cursor, limit, len(ids))
+    ids = ordered_items(selection)
+    page, following = page_of(selection.served, ("region", selection.key), cursor, limit, len(ids))
     return RegionPage(ids[page].tolist(), len(ids), following)
 
 
-def ordered_items(drawn: Drawn) -> np.ndarray:
+def ordered_items(selection: Selection) -> np.ndarray:
     """Return (m,) int64 items: those nearest to the middle of the region's first."""
-    places, lie = drawn.places(), drawn.lie()
+    places, lie = selection.places(), selection.lie()
     x, y = lie.x[places], lie.y[places]
     if len(places):
         x, y = x - np.median(x), y - np.median(y)
-    return drawn.shown.atlas.images[places[np.argsort(x * x + y * y, kind="stable")]]
+    return selection.shown.atlas.images[places[np.argsort(x * x + y * y, kind="stable")]]
 
 
-def characteristic_units(drawn: Drawn, *, layer: str | None, k: int) -> RegionUnitsAnswer:
+def characteristic_units(selection: Selection, *, layer: str | None, k: int) -> RegionUnitsAnswer:
     """Return the units that stand out most in a region, of one layer or of all.
 
     Over images they are compared by their maxima, over samples by the activations of the atlas's own layer. Raises
     LayerError, and UsageError for an atlas of units, or another layer than that of the samples.
     """
-    shown, served, inside = drawn.shown, drawn.served, drawn.ids()
+    shown, served, inside = selection.shown, selection.served, selection.ids()
     if shown.kind == "units":
         raise UsageError(
             f"{shown.name} maps units: `region/items` lists those in a region, and no others can be compared there"
@@ -202,10 +206,10 @@ def characteristic_units(drawn: Drawn, *, layer: str | None, k: int) -> RegionUn
         return sample_units(sample, shown.layer, inside, shown.atlas.images, k)
 
     found = served.overlays.kept(
-        ("units", drawn.key, shown.name, layer, k), find, lambda made: 200 * len(made.units) + 100
+        ("units", selection.key, shown.name, layer, k), find, lambda made: 200 * len(made.units) + 100
     )
     return RegionUnitsAnswer(
-        **_of(drawn),
+        **_of(selection),
         items=len(inside),
         looked_at=found.images,
         exact=found.exact,

@@ -9,7 +9,7 @@ import time
 import pyarrow as pa
 import pytest
 from unitscope.index.analysis import similar_units
-from unitscope.service.queries import units as unit_questions
+from unitscope.service.queries import units as unit_queries
 
 S = "/stores/store"
 
@@ -104,10 +104,10 @@ def test_what_takes_long_is_left_for_the_next_page(client, monkeypatch, words):
     def slow(served, layer, unit, *, k):
         asked.append(unit)
         going.wait(20)
-        return unit_questions.similar_units_now(served, layer, unit, k=k)
+        return unit_queries.similar_units_now(served, layer, unit, k=k)
 
-    monkeypatch.setattr(unit_questions, "similar_units_now", unit_questions.similar_units, raising=False)
-    monkeypatch.setattr(unit_questions, "similar_units", slow)
+    monkeypatch.setattr(unit_queries, "similar_units_now", unit_queries.similar_units, raising=False)
+    monkeypatch.setattr(unit_queries, "similar_units", slow)
     assert "Computing…" in words(client, f"{S}/units/features.0/5")
     for unit in range(views_parts._MANY + 5):
         assert "Computing…" in words(client, f"{S}/units/features.0/{unit}")
