@@ -19,7 +19,7 @@ setup: .venv/.done build/typing/.done $(SCRIPTS)
 	touch $@
 
 # The pages' scripts, from service/web/ and its npm packages; nothing is built where the sources are the same.
-$(SCRIPTS): .venv/.done $(wildcard service/web/*.*) service/web/.npmrc
+$(SCRIPTS): .venv/.done $(wildcard service/web/*.* service/web/*/*.ts) service/web/.npmrc
 	$(BIN)/python -P service/web/build.py
 
 # The type checker sees the packages under the names that they are imported by.

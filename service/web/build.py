@@ -25,7 +25,8 @@ _WITHOUT = "Everything but the atlas viewer and the webcam page works without th
 
 def sources() -> list[Path]:
     """Return the files that the scripts are made from, and how."""
-    return sorted(path for path in WEB.iterdir() if path.is_file())
+    folders = (WEB, WEB / "atlas", WEB / "live")
+    return sorted(path for folder in folders for path in folder.iterdir() if path.is_file())
 
 
 def is_built() -> bool:

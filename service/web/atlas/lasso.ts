@@ -1,6 +1,6 @@
 /** Drawing a region: by hand with mouse, pen or touch, and by keys as a rectangle. Regions are text: x,y;x,y;… in cells. */
 
-import type { Point } from "./above";
+import type { Point } from "./annotations";
 import type { Viewer } from "./viewer";
 
 /** Corners of a region that is drawn by hand, at most: it must fit into an address. */

@@ -20,7 +20,7 @@ export interface Cluster {
 const UNTIL = [2, 4.5, 10];
 
 /** Drawn again whenever the view moves. Places are in cells of the grid. */
-export class Above {
+export class Annotations {
   private readonly layer = document.createElement("div");
   private readonly shape: Element;
   private names: { cluster: Cluster; element: HTMLElement; width: number }[] = [];

@@ -1,81 +1,81 @@
-/** The page of a map, of images, units or samples: one or two in their frames, what is painted, found and chosen, and the address of the view. */
+/** The page of a map, of images, units or samples: one or two in their frames, what is colored, found and chosen, and the address of the view. */
 
-import { words } from "./api";
-import type { Cell, Spot } from "./cells";
+import { words } from "../api";
+import type { Cell, Spot } from "./cell_cache";
 import { Controls } from "./controls";
-import { Facts } from "./facts";
-import { Laid, nothingFound } from "./laid";
+import { CellPanel } from "./cell_panel";
+import { Overlays, nothingFound } from "./overlays";
 import { Lasso, middle } from "./lasso";
-import { counterpart, drawnIn, shared } from "./linked";
-import { element, fact, tell } from "./page";
-import { type Listener, Pane, type PaneFacts } from "./pane";
-import { hash, parse, type Region, type View } from "./place";
-import { RegionPanel } from "./region";
+import { counterpart, drawnIn, shared } from "./sync";
+import { element, fact, tell } from "../dom";
+import { type Listener, Frame, type FrameFacts } from "./frame";
+import { hash, parse, type Region, type View } from "./view_state";
+import { RegionPanel } from "./region_panel";
 
-/** Cells side by side around an image that was searched for, at most. */
+/** CellCache side by side around an image that was searched for, at most. */
 const AROUND = 12;
 
 class AtlasPage implements Listener {
   private readonly holder = element("atlas");
-  private readonly facts = new Facts();
+  private readonly facts = new CellPanel();
   private readonly panel = new RegionPanel();
-  private readonly panes: Pane[];
+  private readonly frames: Frame[];
   private readonly lassos: Lasso[];
   private readonly controls: Controls;
-  private readonly laid: Laid;
-  private active: Pane;
+  private readonly laid: Overlays;
+  private active: Frame;
   private region: Region | null = null;
   private searched: { image: string; cell: Cell | null } | null = null;
   private pointedAt = false;
 
   constructor() {
-    const told = JSON.parse(fact(this.holder, "panes")) as PaneFacts[];
+    const told = JSON.parse(fact(this.holder, "panes")) as FrameFacts[];
     const usual = fact(this.holder, "grid");
-    this.panes = told.map((one, number) => {
+    this.frames = told.map((one, number) => {
       const after = number ? `-${number + 1}` : "";
-      return new Pane(one, number, element(`atlas-viewer${after}`), element(`atlas-problem${after}`), this, usual);
+      return new Frame(one, number, element(`atlas-viewer${after}`), element(`atlas-problem${after}`), this, usual);
     });
     this.active = this.first;
-    this.laid = new Laid(
-      this.panes,
+    this.laid = new Overlays(
+      this.frames,
       this.facts,
       () => this.active,
       (another) => this.remember(another),
     );
-    this.lassos = this.panes.map(
-      (pane) => new Lasso(pane.viewer, (corners) => this.choose({ corners, pane: pane.number })),
+    this.lassos = this.frames.map(
+      (frame) => new Lasso(frame.viewer, (corners) => this.choose({ corners, frame: frame.number })),
     );
     this.controls = new Controls({
-      pane: () => this.active,
-      home: () => this.panes.forEach((pane) => pane.viewer.home(false)),
+      frame: () => this.active,
+      home: () => this.frames.forEach((frame) => frame.viewer.home(false)),
       grid: (grid) => void this.change(grid),
       search: (text, where) => void this.search(text, where),
       draw: (on) => this.lassos.forEach((lasso) => lasso.turn(on)),
-      region: (corners) => this.choose(corners ? { corners, pane: this.active.number } : null),
-      middle: () => this.choose({ corners: middle(this.active.viewer), pane: this.active.number }),
+      region: (corners) => this.choose(corners ? { corners, frame: this.active.number } : null),
+      middle: () => this.choose({ corners: middle(this.active.viewer), frame: this.active.number }),
       enter: () => this.visit(this.active.chosen, false),
-      moving: (pane) => this.use(pane),
+      moving: (frame) => this.use(frame),
     });
-    for (const pane of this.panes) this.controls.listen(pane);
+    for (const frame of this.frames) this.controls.listen(frame);
     addEventListener("hashchange", () => this.follow());
     this.open(this.asked());
   }
 
   /** The keys move this frame: what is chosen follows its middle. */
-  private use(pane: Pane): void {
-    this.active = pane;
+  private use(frame: Frame): void {
+    this.active = frame;
     this.pointedAt = false;
   }
 
-  private get first(): Pane {
-    const [first] = this.panes;
+  private get first(): Frame {
+    const [first] = this.frames;
     if (!first) throw new Error("the page names no atlas");
     return first;
   }
 
   /** What the address asks for; the frame tells what of it cannot be. */
   private asked(): View {
-    const usual = this.panes[0]?.grid ?? fact(this.holder, "grid");
+    const usual = this.frames[0]?.grid ?? fact(this.holder, "grid");
     const view = parse(location.hash, this.first.whole(usual), this.first.facts.grids);
     this.first.tell(view.problems.join(" "));
     return view;
@@ -83,10 +83,10 @@ class AtlasPage implements Listener {
 
   private open(view: View): void {
     this.controls.show(view.grid);
-    let left = this.panes.length;
-    for (const pane of this.panes) {
-      const place = pane.number ? { ...pane.whole(view.grid), ...view.beside } : view;
-      pane.open({ ...place, grid: view.grid }, () => {
+    let left = this.frames.length;
+    for (const frame of this.frames) {
+      const place = frame.number ? { ...frame.whole(view.grid), ...view.beside } : view;
+      frame.open({ ...place, grid: view.grid }, () => {
         if (--left === 0) this.opened(view);
       });
     }
@@ -103,7 +103,7 @@ class AtlasPage implements Listener {
   /** Everything of a view that lies over the tiles. */
   private dress(view: View): void {
     this.laid.dress(view);
-    this.region = view.region && this.panes[view.region.pane] ? view.region : null;
+    this.region = view.region && this.frames[view.region.frame] ? view.region : null;
     this.showRegion();
   }
 
@@ -115,20 +115,20 @@ class AtlasPage implements Listener {
       return;
     }
     this.first.show(view, false);
-    if (view.beside) this.panes[1]?.show(view.beside, false);
+    if (view.beside) this.frames[1]?.show(view.beside, false);
     this.dress(view);
   }
 
   /** The other grid, around the image that is chosen; its whole where none is. A region belongs to its grid. */
   private async change(grid: string): Promise<void> {
-    const pane = this.first;
-    if (grid === pane.grid) return;
-    const { across } = pane.viewer.look();
-    const image = this.sought() ?? pane.chosen?.item ?? null;
-    let place = pane.whole(grid);
-    if (image !== null && across < pane.columns * 0.9) {
-      const found = await pane.attempt(() => pane.where(String(image), grid));
-      if (found) place = { grid, x: found.x, y: found.y, across: shared(pane, grid, across) };
+    const frame = this.first;
+    if (grid === frame.grid) return;
+    const { across } = frame.viewer.look();
+    const image = this.sought() ?? frame.chosen?.item ?? null;
+    let place = frame.whole(grid);
+    if (image !== null && across < frame.columns * 0.9) {
+      const found = await frame.attempt(() => frame.where(String(image), grid));
+      if (found) place = { grid, x: found.x, y: found.y, across: shared(frame, grid, across) };
     }
     const view = { ...this.view(), ...place, beside: null, region: null };
     history.pushState(null, "", hash(view));
@@ -141,36 +141,36 @@ class AtlasPage implements Listener {
   }
 
   private async search(item: string, where: string | null): Promise<void> {
-    for (const pane of this.panes) pane.tell("");
+    for (const frame of this.frames) frame.tell("");
     this.first.reveal();
     await (where === null ? this.fly(item, false) : this.fit(where));
   }
 
   /** Flies to an item. */
   private async fly(image: string, immediately: boolean): Promise<void> {
-    const pane = this.first;
-    const place = await pane.attempt(() => pane.where(image));
+    const frame = this.first;
+    const place = await frame.attempt(() => frame.where(image));
     if (!place) return;
     this.pointedAt = false;
-    const across = Math.min(pane.viewer.look().across, pane.around(place, AROUND));
-    pane.viewer.lookAt(place.x, place.y, across, immediately);
-    this.searched = { image, cell: await this.look(pane, place) };
+    const across = Math.min(frame.viewer.look().across, frame.around(place, AROUND));
+    frame.viewer.lookAt(place.x, place.y, across, immediately);
+    this.searched = { image, cell: await this.look(frame, place) };
     this.remember(true);
-    const { one } = pane.facts;
-    if (place.shown !== Number(image)) pane.tell(`${capital(one)} ${image} lies in the cell that shows ${one} ${place.shown}.`);
+    const { one } = frame.facts;
+    if (place.shown !== Number(image)) frame.tell(`${capital(one)} ${image} lies in the cell that shows ${one} ${place.shown}.`);
   }
 
   /** Marks the images that a filter keeps, and shows where they are. */
   private async fit(where: string): Promise<void> {
-    const pane = this.first;
+    const frame = this.first;
     const found = await this.laid.extent(where);
     if (!found) return;
     this.laid.mark(found.items ? where : "");
     this.controls.drawn(this.region !== null || this.laid.find !== "");
-    if (found.box) pane.viewer.fit(...found.box);
-    const { one } = pane.facts;
+    if (found.box) frame.viewer.fit(...found.box);
+    const { one } = frame.facts;
     const many = found.items === 1 ? `1 ${one} is` : `${found.items.toLocaleString("en")} ${one}s are`;
-    pane.tell(
+    frame.tell(
       found.items
         ? `${many} marked where ${where}; most of them lie in what is shown.`
         : nothingFound(one, where),
@@ -180,7 +180,7 @@ class AtlasPage implements Listener {
 
   private choose(region: Region | null): void {
     this.region = region;
-    for (const pane of this.panes) pane.tell("");
+    for (const frame of this.frames) frame.tell("");
     if (!region) this.laid.mark("");
     this.showRegion();
     this.remember(true);
@@ -189,31 +189,31 @@ class AtlasPage implements Listener {
   /** The region's outline where it was drawn, and its images marked in the other frame. */
   private showRegion(): void {
     const { region } = this;
-    const source = this.panes[region?.pane ?? 0] ?? this.first;
+    const source = this.frames[region?.frame ?? 0] ?? this.first;
     this.controls.drawn(region !== null || this.laid.find !== "");
-    for (const pane of this.panes) {
-      pane.outline(region && pane === source ? region.corners : "");
-      const linked = region !== null && pane !== source;
-      pane.lay("linked", linked ? drawnIn(source, region.corners) : {});
+    for (const frame of this.frames) {
+      frame.outline(region && frame === source ? region.corners : "");
+      const linked = region !== null && frame !== source;
+      frame.lay("linked", linked ? drawnIn(source, region.corners) : {});
     }
     void this.panel.show(source, region?.corners ?? "");
   }
 
-  moved(pane: Pane): void {
-    if (pane.chosen || this.pointedAt || location.hash !== "") this.remember();
-    if (!this.pointedAt && pane === this.active) void this.chooseMiddle(pane);
+  moved(frame: Frame): void {
+    if (frame.chosen || this.pointedAt || location.hash !== "") this.remember();
+    if (!this.pointedAt && frame === this.active) void this.chooseMiddle(frame);
   }
 
-  pointed(pane: Pane, spot: Spot | null): void {
+  pointed(frame: Frame, spot: Spot | null): void {
     this.pointedAt = true;
-    this.active = pane;
-    void this.look(pane, spot);
+    this.active = frame;
+    void this.look(frame, spot);
   }
 
-  async clicked(pane: Pane, spot: Spot | null, event: PointerEvent): Promise<void> {
-    this.active = pane;
-    const before = pane.chosen;
-    const found = await this.look(pane, spot);
+  async clicked(frame: Frame, spot: Spot | null, event: PointerEvent): Promise<void> {
+    this.active = frame;
+    const before = frame.chosen;
+    const found = await this.look(frame, spot);
     const again = before?.item === found?.item;
     if (event.pointerType !== "touch" || again) this.visit(found, event.ctrlKey || event.metaKey);
   }
@@ -225,27 +225,27 @@ class AtlasPage implements Listener {
   }
 
   /** What is in the middle of what is seen, or nearest to it. */
-  private chooseMiddle(pane: Pane): Promise<Cell | null> {
-    return this.look(pane, pane.viewer.middle(), true);
+  private chooseMiddle(frame: Frame): Promise<Cell | null> {
+    return this.look(frame, frame.viewer.middle(), true);
   }
 
   /** Outlines a cell, tells what it shows, and outlines the same image in the other frame. */
-  private async look(pane: Pane, spot: Spot | null, nearest = false): Promise<Cell | null> {
+  private async look(frame: Frame, spot: Spot | null, nearest = false): Promise<Cell | null> {
     try {
-      const cell = await pane.choose(spot, nearest);
+      const cell = await frame.choose(spot, nearest);
       if (!cell) return null;
-      this.facts.show(cell, pane.sees(cell));
-      void this.laid.tell(pane, cell);
-      for (const other of this.panes) if (other !== pane) void this.link(pane, other, cell);
+      this.facts.show(cell, frame.sees(cell));
+      void this.laid.tell(frame, cell);
+      for (const other of this.frames) if (other !== frame) void this.link(frame, other, cell);
       return cell;
     } catch (error) {
       this.facts.clear();
-      pane.tell(words(error));
+      frame.tell(words(error));
       return null;
     }
   }
 
-  private async link(from: Pane, to: Pane, cell: Cell): Promise<void> {
+  private async link(from: Frame, to: Frame, cell: Cell): Promise<void> {
     const image = cell.item;
     const id = image === null ? null : await from.attempt(() => counterpart(from, to, image));
     const place = id === null || id === undefined ? undefined : await to.where(String(id)).catch(() => undefined);
@@ -256,9 +256,9 @@ class AtlasPage implements Listener {
 
   private view(): View {
     const { region, first } = this;
-    const { paint, strength, find } = this.laid;
-    const beside = this.panes[1]?.viewer.look() ?? null;
-    return { grid: first.grid, ...first.viewer.look(), beside, paint, strength, find, region, problems: [] };
+    const { coloring, strength, find } = this.laid;
+    const beside = this.frames[1]?.viewer.look() ?? null;
+    return { grid: first.grid, ...first.viewer.look(), beside, coloring, strength, find, region, problems: [] };
   }
 
   /** Writes the view into the address. step: one that the browser's back button undoes. */

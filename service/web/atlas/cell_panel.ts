@@ -1,11 +1,11 @@
-/** The panel beside a map: what is at one place of it, as the service draws it, and what it is painted by. */
+/** The panel beside a map: what is at one place of it, as the service draws it, and what it is colored by. */
 
-import type { Cell } from "./cells";
-import { element } from "./page";
+import type { Cell } from "./cell_cache";
+import { element } from "../dom";
 
-export class Facts {
+export class CellPanel {
   private readonly holder = element("facts");
-  private readonly paint = element("facts-paint");
+  private readonly coloring = element("facts-paint");
   private readonly away = element("facts-away");
 
   /** Shows a cell. seen: whether it is in the frame. */
@@ -14,14 +14,14 @@ export class Facts {
     this.away.textContent = seen ? "" : "Nothing is drawn here: this is the nearest.";
   }
 
-  /** What the item that is shown is painted by. */
-  painted(text: string): void {
-    this.paint.textContent = text;
+  /** What the item that is shown is colored by. */
+  colored(text: string): void {
+    this.coloring.textContent = text;
   }
 
   clear(): void {
     this.holder.innerHTML = '<strong id="facts-name"></strong>';
     this.away.textContent = "";
-    this.painted("");
+    this.colored("");
   }
 }

@@ -1,6 +1,6 @@
 /** What a map shows at its places, asked for one at a time and kept. */
 
-import { piece } from "./api";
+import { piece } from "../api";
 
 /** What is shown at a place, as the page beside the map tells of it. x, y, side: where the map draws it, in cells. */
 export interface Cell {
@@ -28,7 +28,7 @@ const KEPT = 500;
 const REST = 60;
 
 /** The cells of a map: a new question takes the place of one that has no answer yet. */
-export class Cells {
+export class CellCache {
   private readonly kept = new Map<string, Cell>();
   private asking: AbortController | undefined;
 

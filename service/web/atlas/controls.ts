@@ -1,13 +1,13 @@
 /** What a person does around the frames: buttons, the search, and the keys. */
 
-import type { Point } from "./above";
+import type { Point } from "./annotations";
 import { rectangle } from "./lasso";
-import { element } from "./page";
-import type { Pane } from "./pane";
+import { element } from "../dom";
+import type { Frame } from "./frame";
 
 /** What the controls ask of the page. */
 export interface Actions {
-  pane(): Pane;
+  frame(): Frame;
   home(): void;
   grid(name: string): void;
   /** An item by its number, or the items that a filter keeps; for a class whose name is a number the latter. */
@@ -18,7 +18,7 @@ export interface Actions {
   middle(): void;
   enter(): void;
   /** The map of this frame is moved by keys, and not the pointer. */
-  moving(pane: Pane): void;
+  moving(frame: Frame): void;
 }
 
 export class Controls {
@@ -27,8 +27,8 @@ export class Controls {
   private corner: Point | null = null;
 
   constructor(private readonly actions: Actions) {
-    element("atlas-in").addEventListener("click", () => actions.pane().viewer.zoom(1.5));
-    element("atlas-out").addEventListener("click", () => actions.pane().viewer.zoom(1 / 1.5));
+    element("atlas-in").addEventListener("click", () => actions.frame().viewer.zoom(1.5));
+    element("atlas-out").addEventListener("click", () => actions.frame().viewer.zoom(1 / 1.5));
     element("atlas-whole").addEventListener("click", () => actions.home());
     element("atlas-middle").addEventListener("click", () => actions.middle());
     this.lasso.addEventListener("click", () => this.draw(this.lasso.getAttribute("aria-pressed") !== "true"));
@@ -59,8 +59,8 @@ export class Controls {
   }
 
   /** Hears the keys of a frame. */
-  listen(pane: Pane): void {
-    const { viewer } = pane;
+  listen(frame: Frame): void {
+    const { viewer } = frame;
     const steps: Record<string, () => void> = {
       ArrowLeft: () => viewer.move(-0.15, 0),
       ArrowRight: () => viewer.move(0.15, 0),
@@ -73,14 +73,14 @@ export class Controls {
       Home: () => viewer.home(false),
       Enter: () => this.actions.enter(),
       m: () => this.actions.middle(),
-      c: () => this.setCorner(pane),
+      c: () => this.setCorner(frame),
       Escape: () => this.none(),
     };
     viewer.osd.canvas.addEventListener("keydown", (event) => {
       const step = event.ctrlKey || event.metaKey || event.altKey ? undefined : steps[event.key];
       if (!step) return;
       event.preventDefault();
-      this.actions.moving(pane);
+      this.actions.moving(frame);
       step();
     });
   }
@@ -95,14 +95,14 @@ export class Controls {
   }
 
   /** The first corner of a rectangle, at the middle of what is seen; then the second. */
-  private setCorner(pane: Pane): void {
-    const { x, y } = pane.viewer.look();
+  private setCorner(frame: Frame): void {
+    const { x, y } = frame.viewer.look();
     if (this.corner) {
       this.actions.region(rectangle(this.corner, { x, y }));
       return;
     }
     this.corner = { x, y };
-    pane.tell("One corner is set here. Pan, and press C again for the other.");
+    frame.tell("One corner is set here. Pan, and press C again for the other.");
   }
 }
 

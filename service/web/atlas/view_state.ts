@@ -1,6 +1,6 @@
 /** What is looked at, as the address holds it: #grid=assigned&x=112.5&y=98&across=40&by=unit&layer=…&region=…, in cells. */
 
-import { short } from "./page";
+import { short } from "../dom";
 
 /** x, y: the middle, in cells from the upper left corner. across: how many cells fit side by side. */
 export interface Look {
@@ -13,20 +13,20 @@ export interface Place extends Look {
   grid: string;
 }
 
-/** What the atlas is painted by: the parameters that the API takes for it. Empty for nothing. */
-export type Paint = Readonly<Record<string, string>>;
+/** What the atlas is colored by: the parameters that the API takes for it. Empty for nothing. */
+export type Coloring = Readonly<Record<string, string>>;
 
-/** A region. pane: in which of the frames it was drawn, from 0. */
+/** A region. frame: in which of the frames it was drawn, from 0. */
 export interface Region {
   corners: string;
-  pane: number;
+  frame: number;
 }
 
 /** All that the address holds. beside: where the second frame looks. find: the filter whose items are marked.
  *  problems: what of an address cannot be shown, in sentences. */
 export interface View extends Place {
   beside: Look | null;
-  paint: Paint;
+  coloring: Coloring;
   strength: number;
   find: string;
   region: Region | null;
@@ -78,10 +78,10 @@ export function parse(hash: string, otherwise: Place, grids: Readonly<Record<str
     grid,
     ...look("", size, grid === otherwise.grid ? otherwise : whole),
     beside: held.has("across2") ? look("2", ANY, { x: 0, y: 0, across: 0 }) : null,
-    paint: held.has("by") ? Object.fromEntries(named.filter((one): one is [string, string] => one[1] !== null)) : {},
+    coloring: held.has("by") ? Object.fromEntries(named.filter((one): one is [string, string] => one[1] !== null)) : {},
     strength: number("strength", 0.1, 1, STRENGTH),
     find: held.get("find") ?? "",
-    region: corners ? { corners, pane: number("pane", 0, 1, 0) } : null,
+    region: corners ? { corners, frame: number("pane", 0, 1, 0) } : null,
     problems,
   };
 }
@@ -94,17 +94,17 @@ function isRegion(text: string): boolean {
 
 /** The hash that names a view. */
 export function hash(view: View): string {
-  const { grid, beside, paint, strength, find, region } = view;
+  const { grid, beside, coloring, strength, find, region } = view;
   const held = new URLSearchParams({ grid });
   const put = (look: Look, after: string): void => {
     if (look.across > 0) for (const name of ["x", "y", "across"] as const) held.set(name + after, short(look[name]));
   };
   put(view, "");
   if (beside) put(beside, "2");
-  for (const [name, value] of Object.entries(paint)) held.set(name, value);
-  if (strength !== STRENGTH && "by" in paint) held.set("strength", String(strength));
+  for (const [name, value] of Object.entries(coloring)) held.set(name, value);
+  if (strength !== STRENGTH && "by" in coloring) held.set("strength", String(strength));
   if (find) held.set("find", find);
   if (region) held.set("region", region.corners);
-  if (region?.pane) held.set("pane", String(region.pane));
+  if (region?.frame) held.set("pane", String(region.frame));
   return `#${held}`;
 }

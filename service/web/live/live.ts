@@ -1,9 +1,9 @@
 /** The live page: one frame at a time to the service, its maps and classes back; the next frame only after the answer. */
 
-import { problem, words } from "./api";
+import { problem, words } from "../api";
 import * as camera from "./camera";
-import { Maps, type Mosaic } from "./maps";
-import { element, fact, tell } from "./page";
+import { MosaicView, type Mosaic } from "./mosaic";
+import { element, fact, tell } from "../dom";
 
 interface Share {
   class_index: number;
@@ -43,13 +43,13 @@ class LivePage {
   private readonly seen = element("live-seen");
   private readonly classes = element("live-classes");
   private readonly frames = new camera.Frames(this.video, Number(fact(this.holder, "side")));
-  private readonly maps: Maps;
+  private readonly maps: MosaicView;
   private run = 0;
   private interval = 0;
 
   constructor() {
     const chosen = element("live-unit");
-    this.maps = new Maps(
+    this.maps = new MosaicView(
       element<HTMLCanvasElement>("live-maps"),
       element("live-chosen"),
       (unit) => (chosen.textContent = unit === null ? "\u00a0" : `unit ${unit} of ${this.layer.value}`),

@@ -16,7 +16,7 @@ export interface Mosaic {
 const TALL = 0.8;
 
 /** A canvas with one cell for each unit. */
-export class Maps {
+export class MosaicView {
   private mosaic: Mosaic | undefined;
   private scale = 1;
   private unit: number | null = null;

@@ -1,20 +1,20 @@
-/** The form that says what the atlas is painted by, and the legend of that. */
+/** The form that says what the atlas is colored by, and the legend of that. */
 
-import { piece, words } from "./api";
-import { element, tell } from "./page";
-import type { Pane } from "./pane";
-import type { Paint } from "./place";
+import { piece, words } from "../api";
+import { element, tell } from "../dom";
+import type { Frame } from "./frame";
+import type { Coloring } from "./view_state";
 
 /** The fields that each choice needs. */
 const FIELDS: Record<string, readonly string[]> = { unit: ["layer", "unit"], where: ["where"] };
 
-export class Painter {
+export class Colors {
   private readonly form = element<HTMLFormElement>("atlas-paint");
   private readonly legend = element("atlas-legend");
   private asking: AbortController | undefined;
 
-  /** changed: hears of what is to be painted, and how strongly. */
-  constructor(private readonly changed: (paint: Paint, strength: number) => void) {
+  /** changed: hears of what is to be colored, and how strongly. */
+  constructor(private readonly changed: (coloring: Coloring, strength: number) => void) {
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.tellChange();
@@ -27,37 +27,37 @@ export class Painter {
     this.field("strength").addEventListener("input", () => this.tellChange());
   }
 
-  /** Sets the fields as they are for a paint. */
-  show(paint: Paint, strength: number): void {
-    const by = paint["by"] === "column" ? `column:${paint["column"] ?? "label"}` : (paint["by"] ?? "");
+  /** Sets the fields as they are for a coloring. */
+  show(coloring: Coloring, strength: number): void {
+    const by = coloring["by"] === "column" ? `column:${coloring["column"] ?? "label"}` : (coloring["by"] ?? "");
     this.field("by").value = by;
     for (const name of ["layer", "unit", "where"]) {
-      const value = paint[name];
+      const value = coloring[name];
       if (value !== undefined) this.field(name).value = value;
     }
     this.field("strength").value = String(strength);
     this.arrange();
   }
 
-  /** Shows the legend of a paint, or why there is none; whether the paint can be laid on. pane: of the map. */
-  async explain(paint: Paint, pane: Pane): Promise<boolean> {
+  /** Shows the legend of a coloring, or why there is none; whether the coloring can be laid on. frame: of the map. */
+  async explain(coloring: Coloring, frame: Frame): Promise<boolean> {
     this.asking?.abort();
-    if (!("by" in paint)) {
+    if (!("by" in coloring)) {
       this.legend.replaceChildren();
       return true;
     }
     const asking = (this.asking = new AbortController());
-    const filled = await fragment(`${pane.facts.page}/legend?${pane.query({ ...paint })}`, this.legend, asking.signal);
+    const filled = await fragment(`${frame.facts.page}/legend?${frame.query({ ...coloring })}`, this.legend, asking.signal);
     return filled && this.legend.querySelector(".legend") !== null;
   }
 
   private tellChange(): void {
     const [by = "", column] = this.value("by").split(/:(.*)/s);
-    const paint: Record<string, string> = by ? { by } : {};
-    if (column) paint["column"] = column;
-    for (const name of FIELDS[by] ?? []) paint[name] = this.value(name);
-    if (paint["where"] === "" || paint["unit"] === "") return;
-    this.changed(paint, Number(this.value("strength")));
+    const coloring: Record<string, string> = by ? { by } : {};
+    if (column) coloring["column"] = column;
+    for (const name of FIELDS[by] ?? []) coloring[name] = this.value(name);
+    if (coloring["where"] === "" || coloring["unit"] === "") return;
+    this.changed(coloring, Number(this.value("strength")));
   }
 
   /** Shows the fields that the choice needs, and no others. */

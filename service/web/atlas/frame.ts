@@ -1,15 +1,15 @@
 /** One atlas in its frame: what is looked at and chosen there, and what is laid over it. */
 
-import { ask, picture, words } from "./api";
-import type { Cluster } from "./above";
-import { type Cell, Cells, type Spot } from "./cells";
+import { ask, picture, words } from "../api";
+import type { Cluster } from "./annotations";
+import { type Cell, CellCache, type Spot } from "./cell_cache";
 import { corners } from "./lasso";
-import { tell } from "./page";
-import type { Look, Paint, Place } from "./place";
+import { tell } from "../dom";
+import type { Look, Coloring, Place } from "./view_state";
 import { type Grid, type Slot, Viewer } from "./viewer";
 
 /** What the page says of a map. one: the word for its items. api: of the map; images: of the store's images. */
-export interface PaneFacts {
+export interface FrameFacts {
   store: string;
   atlas: string;
   one: string;
@@ -30,21 +30,21 @@ export interface Where extends Spot {
 
 /** Hears what a person does in a frame. */
 export interface Listener {
-  moved(pane: Pane): void;
-  pointed(pane: Pane, spot: Spot | null): void;
-  clicked(pane: Pane, spot: Spot | null, event: PointerEvent): void;
+  moved(frame: Frame): void;
+  pointed(frame: Frame, spot: Spot | null): void;
+  clicked(frame: Frame, spot: Spot | null, event: PointerEvent): void;
 }
 
 const MARKED = 0.55;
 
-export class Pane {
+export class Frame {
   readonly viewer: Viewer;
-  readonly cells: Cells;
+  readonly cells: CellCache;
   chosen: Cell | null = null;
   grid: string;
 
   constructor(
-    readonly facts: PaneFacts,
+    readonly facts: FrameFacts,
     readonly number: number,
     holder: HTMLElement,
     private readonly alert: HTMLElement,
@@ -52,7 +52,7 @@ export class Pane {
     grid: string,
   ) {
     this.grid = grid;
-    this.cells = new Cells(facts.page, facts.version);
+    this.cells = new CellCache(facts.page, facts.version);
     this.viewer = new Viewer(holder, this.of(grid));
     this.listen(listener);
   }
@@ -135,10 +135,10 @@ export class Pane {
     return gap(seen.x, x, seen.across) && gap(seen.y, y, seen.down);
   }
 
-  /** Lays an overlay over the atlas; none without paint. */
-  lay(slot: Slot, paint: Paint, strength = MARKED): void {
+  /** Lays an overlay over the atlas; none without coloring. */
+  lay(slot: Slot, coloring: Coloring, strength = MARKED): void {
     const tiles = `${this.facts.api}/overlays/${this.grid}/{level}/{column}_{row}.png`;
-    this.viewer.lay(slot, "by" in paint ? `${tiles}?${this.query(paint)}` : null, strength);
+    this.viewer.lay(slot, "by" in coloring ? `${tiles}?${this.query(coloring)}` : null, strength);
   }
 
   /** Outlines a region that was drawn here; none with an empty text. */

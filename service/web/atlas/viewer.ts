@@ -2,9 +2,9 @@
 
 import OpenSeadragon from "openseadragon";
 
-import { Above, type Point } from "./above";
-import type { Spot } from "./cells";
-import type { Look } from "./place";
+import { Annotations, type Point } from "./annotations";
+import type { Spot } from "./cell_cache";
+import type { Look } from "./view_state";
 
 /** One grid as the page's data say it. address: of a tile, with {level}, {column} and {row}. */
 export interface Grid {
@@ -56,7 +56,7 @@ function keepStylesOut(): void {
   document.head.append(style);
 }
 
-/** What lies over the tiles: what the atlas is painted by, what is chosen in the other frame, what was searched for. */
+/** What lies over the tiles: what the atlas is colored by, what is chosen in the other frame, what was searched for. */
 export type Slot = "paint" | "linked" | "found";
 
 interface Overlay {
@@ -68,7 +68,7 @@ interface Overlay {
 /** One grid at a time, looked at. */
 export class Viewer {
   readonly osd: OpenSeadragon.Viewer;
-  readonly above: Above;
+  readonly above: Annotations;
   private readonly overlays = new Map<Slot, Overlay>();
   private outline = document.createElement("div");
   private outlined = false;
@@ -80,7 +80,7 @@ export class Viewer {
   ) {
     keepStylesOut();
     this.osd = new OpenSeadragon.Viewer(options(element, grid.cell));
-    this.above = new Above(this.osd);
+    this.above = new Annotations(this.osd);
     this.outline.className = "chosen";
     this.osd.addHandler("update-viewport", () => this.sharpen());
   }

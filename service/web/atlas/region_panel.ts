@@ -1,8 +1,8 @@
 /** The panel of a region: its images, classes and most characteristic units, as the service draws them. */
 
-import { element } from "./page";
-import { fragment } from "./paint";
-import type { Pane } from "./pane";
+import { element } from "../dom";
+import { fragment } from "./coloring";
+import type { Frame } from "./frame";
 
 export class RegionPanel {
   private readonly holder = element("atlas-region");
@@ -11,7 +11,7 @@ export class RegionPanel {
   private asking: AbortController | undefined;
 
   /** Shows what a region of an atlas holds; nothing with an empty text. */
-  async show(pane: Pane, region: string): Promise<void> {
+  async show(frame: Frame, region: string): Promise<void> {
     this.asking?.abort();
     this.holder.hidden = region === "";
     this.units.replaceChildren();
@@ -22,9 +22,9 @@ export class RegionPanel {
     }
     const asking = (this.asking = new AbortController());
     const query = (part: string): string =>
-      `${pane.facts.page}/region?${pane.query({ grid: pane.grid, region, part })}`;
+      `${frame.facts.page}/region?${frame.query({ grid: frame.grid, region, part })}`;
     if (await fragment(query("facts"), this.facts, asking.signal)) {
-      if (pane.facts.one !== "unit") this.units.textContent = "Computing the units of the selection …";
+      if (frame.facts.one !== "unit") this.units.textContent = "Computing the units of the selection …";
       await fragment(query("units"), this.units, asking.signal);
     }
     if (!asking.signal.aborted) this.holder.dataset["ready"] = "";
