@@ -5,7 +5,7 @@ from functools import cached_property
 
 import pyarrow as pa
 
-from ...common.errors import StoreDamagedError, StoreNotFoundError
+from ...common.errors import DerivedError, StoreDamagedError
 from ..format.layer_folders import ACTIVATIONS, layer_folder, sample_folder
 from ..storage.folder import Folder
 from .activation_atlas import read_cells
@@ -26,7 +26,7 @@ class LayerAtlas:
     def open(folder: Folder, layer: str, kind: str, *, store: str) -> "LayerAtlas":
         """Return folder, store: of the store, and the hash of its manifest. kind: by_layer.UNITS or ACTIVATIONS.
 
-        Raises StoreNotFoundError without one, StoreError for one of another sweep, StoreDamagedError.
+        Raises NotBuiltError without one, OutdatedError for one of another sweep or version, StoreDamagedError.
         """
         atlas = Atlas.open(layer_folder(folder, layer), kind, store=store)
         if kind != ACTIVATIONS:
@@ -35,7 +35,7 @@ class LayerAtlas:
         where = sample_folder(folder, layer)
         try:
             sample = ActivationSample.open(where, store=store)
-        except StoreNotFoundError as error:
+        except DerivedError as error:
             raise StoreDamagedError(f"The sample of the atlas is gone ({error}); make it again.") from error
         if sample.digest != settings["sample_digest"]:
             raise StoreDamagedError(f"{where.url} holds another sample than the atlas is of; make it again.")

@@ -9,11 +9,11 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from ...common.errors import StoreError, StoreNotFoundError, UsageError
-from ..format.sealed import unsealed
+from ...common.errors import UsageError
+from ..format.derived import Derived, open_derived
 from ..storage.cached_only import refuse_if_cached_only
 from ..storage.damaged import reading
-from ..storage.folder import Folder, MissingFileError
+from ..storage.folder import Folder
 from ..storage.memory_map import map_array
 from ..storage.row_file import RowFile
 from ..storage.watched_file import WatchedFile, record_of
@@ -33,6 +33,7 @@ HELD = 128 << 20
 """As many numbers (512 MiB) are held in memory."""
 _BLOCK = 1024
 _AGAIN = "run `unitscope index STORE` again"
+_KIND = Derived("index", MANIFEST, VERSION, _AGAIN)
 
 How = Literal["exact", "index", "graph", "wide"]
 """exact: every image was compared. index: the lists nearest to the query, with a measured recall. graph: so before the
@@ -79,13 +80,11 @@ class NeighborIndex:
 
         store: the hash of the store's manifest, if the index must belong to it. resident: bytes of the mapped features
         that may stay in memory.
-        raises: StoreNotFoundError without an index; StoreError for one of another sweep or format;
-        StoreDamagedError.
+        raises: NotBuiltError without an index; OutdatedError for one of another sweep or version; StoreDamagedError.
         """
         with reading(folder.path(MANIFEST), _AGAIN):
-            return NeighborIndex._open(
-                folder, _read_manifest(folder, store), resident, serving=serving, held=held
-            )
+            manifest = open_derived(folder, _KIND, sources={"store": store}).content
+            return NeighborIndex._open(folder, manifest, resident, serving=serving, held=held)
 
     @staticmethod
     def _open(
@@ -282,21 +281,6 @@ class NeighborIndex:
                 f"`allowed` needs one bool for each of {self.images} images, not {allowed.shape}."
             )
         return queries, exclude
-
-
-def _read_manifest(folder: Folder, store: str | None) -> dict[str, Any]:
-    try:
-        manifest = unsealed(folder.read(MANIFEST), folder.path(MANIFEST), _AGAIN)
-    except MissingFileError:
-        raise StoreNotFoundError(f"{folder.url} has no index yet; make it with `unitscope index`.") from None
-    if manifest.get("version") != VERSION:
-        found = manifest.get("version")
-        raise StoreError(f"{folder.path(MANIFEST)} has version {found!r}, not {VERSION}; run `index` again.")
-    if store is not None and manifest["store"] != store:
-        raise StoreError(
-            f"The index in {folder.url} was made from another sweep; run `unitscope index` again."
-        )
-    return manifest
 
 
 def _checked_shape(manifest: dict[str, Any]) -> tuple[int, int]:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ...common.errors import StoreNotFoundError
+from ...common.errors import NotBuiltError
 from ...common.progress import SILENT, Progress
 from ...index.atlas.atlas import check_name
 from ...index.atlas.writer import write_atlas
@@ -127,6 +127,6 @@ def index_of(features: BlockReader, folder: Folder, *, store: str, progress: Pro
     """Return the index in a folder, built over these features where it is not there. store: as in `NeighborIndex.open`."""
     try:
         return NeighborIndex.open(folder, store=store, resident=RESIDENT_OF_JOBS)
-    except StoreNotFoundError:
+    except NotBuiltError:
         build(features.blocks(), features.width, folder, store=store, threads=cores(), progress=progress)
         return NeighborIndex.open(folder, store=store, resident=RESIDENT_OF_JOBS)

@@ -38,7 +38,7 @@ _VIEWS: dict[Kind, list[tuple[ViewName, str]]] = {
 
 
 def layer_atlas(request: Request, served: ServedStore, layer: str, kind: Kind) -> Response:
-    """Return a layer's atlas. Raises LayerError, StoreNotFoundError."""
+    """Return a layer's atlas. Raises LayerError, NotBuiltError."""
     found = served.layer_atlas(layer, kind)
     return page(
         request,

@@ -30,7 +30,7 @@ from .units import unit_row
 
 
 def layer_atlas_of(served: ServedStore, layer: str, kind: Kind, v: str | None) -> Version[LayerAtlas]:
-    """Raise LayerError, StoreNotFoundError, and StoreError where `v` names another version."""
+    """Raise LayerError, NotBuiltError, and StoreError where `v` names another version."""
     found = served.layer_atlas(layer, kind)
     if v is not None and v != part_version(found):
         raise StoreError(

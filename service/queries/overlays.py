@@ -63,7 +63,7 @@ def overlays(shown: MapVersion) -> OverlaysAnswer:
 
 
 def overlay(shown: MapVersion, grid: ViewName, paint: Paint) -> Overlay:
-    """Raise UsageError for what is missing or unknown, LayerError, FilterError, StoreNotFoundError for no scatter."""
+    """Raise UsageError for what is missing or unknown, LayerError, FilterError, NotBuiltError for no scatter."""
     kept = shown.served.overlays
     if grid == "scatter":
         kept.places(shown.atlas, shown.digest, grid)  # is there one?

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from ...common.errors import NotFoundError, StoreError, StoreNotFoundError, UsageError
+from ...common.errors import NotBuiltError, NotFoundError, StoreError, UsageError
 from ...index.atlas.atlas import Atlas
 from ...index.atlas.scatter import Scatter
 from ...index.atlas.tiles import TILE, Tiles
@@ -30,7 +30,7 @@ GRIDS: tuple[GridName, ...] = ("nearest", "assigned")
 
 
 def atlas_of(served: ServedStore, name: str, v: str | None) -> Version[Atlas]:
-    """Return the atlas. Raises StoreNotFoundError, and StoreError where `v` names another version: tiles must not be
+    """Return the atlas. Raises NotBuiltError, and StoreError where `v` names another version: tiles must not be
     mixed.
     """
     found = served.atlas(name)
@@ -103,7 +103,7 @@ def nearest(served: ServedStore, atlas: Atlas, spot: Spot) -> Spot:
 def tiles(
     served: ServedStore, found: Version[Atlas], view: ViewName, *, base: str | None = None
 ) -> TilesAnswer:
-    """Return how a view is cut into tiles. Raises StoreNotFoundError for an atlas without tiles.
+    """Return how a view is cut into tiles. Raises NotBuiltError for an atlas without tiles.
 
     base: where the API answers for the atlas, if it is none of the store's own.
     """
@@ -144,7 +144,7 @@ class TilePlace(NamedTuple):
 
 
 def tile(served: ServedStore, atlas: Atlas, place: TilePlace) -> Picture:
-    """Return a tile. Raises NotFoundError, StoreNotFoundError, StoreDamagedError."""
+    """Return a tile. Raises NotFoundError, NotBuiltError, StoreDamagedError."""
     return _tiles(served, atlas).get(*place), JPEG
 
 
@@ -166,7 +166,7 @@ def at(served: ServedStore, atlas: Atlas, spot: Spot) -> CellAtAnswer:
 def seen(served: ServedStore, atlas: Atlas, spot: Spot) -> Seen:
     """Return what a view shows at a place.
 
-    Raises UsageError outside the view, NotFoundError for a level that is none, StoreNotFoundError for the scatter of an
+    Raises UsageError outside the view, NotFoundError for a level that is none, NotBuiltError for the scatter of an
     atlas without tiles.
     """
     x, y, view, level = spot
@@ -246,10 +246,9 @@ def _image(served: ServedStore, image_id: int) -> ShownImage:
 
 def _tiles(served: ServedStore, atlas: Atlas) -> Tiles:
     if atlas.tiles is None:
-        method = atlas.manifest["settings"].get("method", atlas.name)
-        raise StoreNotFoundError(
-            f"the atlas {atlas.name} of {served.name} was made without tiles; `unitscope atlas "
-            f"{served.store.folder.url} --method {method}` makes it again with them, and they are picked up "
-            "without a restart"
+        raise NotBuiltError(
+            f"the atlas {atlas.name} of {served.name} was made without tiles; one with them is picked up without a "
+            "restart",
+            atlas.build_command(served.store.folder.url),
         )
     return atlas.tiles

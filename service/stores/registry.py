@@ -10,6 +10,7 @@ from urllib.parse import quote
 import numpy as np
 
 from ...common.errors import (
+    NotBuiltError,
     NotFoundError,
     StorageError,
     StoreDamagedError,
@@ -20,6 +21,7 @@ from ...common.errors import (
 from ...index.analysis.analysis import Analysis
 from ...index.atlas.atlas import Atlas, list_atlases
 from ...index.atlas.layer_atlas import LayerAtlas
+from ...index.format.derived import command
 from ...index.format.layer_folders import KINDS, layer_folder
 from ...index.format.schema import MANIFEST
 from ...index.neighbors.exact import Vectors
@@ -93,17 +95,14 @@ class ServedStore:
     def ann(self) -> Version[NeighborIndex]:
         """Return the neighbours of any feature; of a small store without an index by exact search.
 
-        Raises StoreNotFoundError with the command that builds the index, StoreError for one of another sweep.
+        Raises NotBuiltError, OutdatedError for one of another sweep or version.
         """
         try:
             return self._ann.get()
         except StoreNotFoundError as error:
             features = self.store.features
             if features.images * features.width * 4 > _EXACT_BYTES:
-                raise StoreNotFoundError(
-                    f"{self.name} has no index for neighbours; `unitscope index {self.store.folder.url}` builds "
-                    "it, and it is picked up without a restart"
-                ) from error
+                raise self._not_built("no index for neighbours", "index") from error
         return Version(self._exactly(), "exact", ())
 
     def near(self) -> Version[Neighbors]:
@@ -111,30 +110,29 @@ class ServedStore:
         return self._near.of(self.ann())
 
     def pixels(self) -> Version[NeighborIndex]:
-        """Return the index over pixels (index/neighbors/pixel_space.py). Raises StoreNotFoundError with the command."""
+        """Return the index over pixels (index/neighbors/pixel_space.py). Raises NotBuiltError."""
         try:
             return self._pixels.get()
         except StoreNotFoundError as error:
-            raise StoreNotFoundError(
-                f"{self.name} has no index over pixels; `unitscope index {self.store.folder.url}` builds it, "
-                "and it is picked up without a restart"
-            ) from error
+            raise self._not_built("no index over pixels", "index") from error
 
     def atlas(self, name: str) -> Version[Atlas]:
-        """Raise StoreNotFoundError, with the command that makes one."""
+        """Return an atlas. Raises NotBuiltError, naming those there are; OutdatedError for one of another sweep."""
         with self._lock:
             fresh = self._atlases.get(name)
         if fresh is None:
             if name not in self._finished_atlases():
-                self._no_atlas(name)
+                known = self.atlases()
+                have = f"there are {', '.join(known)}" if known else "there is none yet"
+                raise self._not_built(f"no atlas {name!r} ({have})", "atlas")
             fresh = Reloading(self.store.folder, f"atlas/{name}/atlas.json", lambda: self._open_atlas(name))
             with self._lock:
                 fresh = self._atlases.setdefault(name, fresh)
         return fresh.get()
 
     def layer_atlas(self, layer: str, kind: str) -> Version[LayerAtlas]:
-        """Return a layer's own atlas, of its units or its activations. Raises LayerError, and StoreNotFoundError with
-        the command that makes one.
+        """Return a layer's own atlas, of its units or its activations. Raises LayerError, NotBuiltError, and
+        OutdatedError for one of another sweep or version.
         """
         self.store.layer(layer)
         with self._lock:
@@ -142,10 +140,7 @@ class ServedStore:
         if fresh is None:
             folder = layer_folder(self.store.folder, layer)
             if kind not in list_atlases(folder):
-                raise StoreNotFoundError(
-                    f"{self.name} has no atlas of the {kind} of {layer}; `unitscope atlas {self.store.folder.url} "
-                    f"--{kind} {layer}` makes one, and it is picked up without a restart."
-                )
+                raise self._not_built(f"no atlas of the {kind} of {layer}", "atlas", f"--{kind}", layer)
             made = Reloading(folder, f"atlas/{kind}/atlas.json", lambda: self._open_layer_atlas(layer, kind))
             with self._lock:
                 fresh = self._layer_atlases.setdefault((layer, kind), made)
@@ -188,13 +183,9 @@ class ServedStore:
     def _finished_atlases(self) -> list[str]:
         return list_atlases(self.store.folder)
 
-    def _no_atlas(self, name: str) -> None:
-        known = self.atlases()
-        have = f"there are {', '.join(known)}" if known else "there is none yet"
-        raise StoreNotFoundError(
-            f"{self.name} has no atlas {name!r}; {have}. `unitscope atlas {self.store.folder.url}` makes one, "
-            "and it is picked up without a restart."
-        )
+    def _not_built(self, none: str, name: str, *options: str) -> NotBuiltError:
+        message = f"{self.name} has {none}; one that is built is picked up without a restart"
+        return NotBuiltError(message, command(name, self.store.folder.url, *options))
 
     def _exactly(self) -> NeighborIndex:
         """Return exact search over the features themselves, held in memory."""

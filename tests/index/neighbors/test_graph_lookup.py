@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from unitscope.common.errors import StoreDamagedError, StoreNotFoundError
+from unitscope.common.errors import NotBuiltError, OutdatedError, StoreDamagedError
 from unitscope.index.format.sealed import sealed, unsealed
 from unitscope.index.neighbors import graph as knn
 from unitscope.index.neighbors.build import blocks_of, build
@@ -72,13 +72,13 @@ def test_what_it_does_not_know_is_left_to_a_search(tmp_path):
 
 def test_a_graph_of_another_store_or_index_is_none(tmp_path):
     folder, ann = made(tmp_path)
-    with pytest.raises(StoreNotFoundError, match="another store"):
+    with pytest.raises(OutdatedError, match="another sweep"):
         NeighborGraph.open(folder, ann, store="def")
     build(blocks_of(FEATURES, VALID), 24, folder, store="abc", metric="cosine")
-    with pytest.raises(StoreNotFoundError, match="another index"):
+    with pytest.raises(OutdatedError, match="another index"):
         NeighborGraph.open(folder, NeighborIndex.open(folder), store="abc")
     folder.remove(MANIFEST)
-    with pytest.raises(StoreNotFoundError, match="unitscope index"):
+    with pytest.raises(NotBuiltError, match="unitscope index"):
         NeighborGraph.open(folder, ann, store="abc")
 
 
