@@ -120,6 +120,12 @@ class Store:
         """Return how often what was wanted was in memory, and how often not, of each cache by its name."""
         return {**self._files.reads(), "masks": self._images.mask_reads}
 
+    def class_name(self, index: int | None) -> str | None:
+        """Return the name of the model's class, None for no index, an unknown one, and a model without names."""
+        if index is None or self.classes is None or not 0 <= index < len(self.classes):
+            return None
+        return self.classes[index]
+
     # Layers and units
 
     def layer(self, name: str) -> LayerRow:

@@ -9,7 +9,6 @@ from fastapi import Query
 from ...index.atlas.atlas import Atlas
 from ...index.overlays.coloring import CORRECT
 from ...index.overlays.items import UNIT_TITLES
-from ..queries.class_names import class_name
 from ..queries.maps import MapVersion
 from ..queries.tiles import Spot, nearest
 from ..schemas.atlases import TilesAnswer, ViewName
@@ -91,6 +90,6 @@ def columns(shown: MapVersion) -> list[tuple[str, str]]:
 def classes(served: ServedStore) -> list[tuple[str, str]]:
     """Return the name of each class, and the filter that keeps its images, or the units that fire most for it."""
     return [
-        (class_name(served.store, row.label_index) or row.label, label_is(row.label))
+        (served.store.class_name(row.label_index) or row.label, label_is(row.label))
         for row in served.analysis.classes.rows()
     ]

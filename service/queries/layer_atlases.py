@@ -22,7 +22,6 @@ from ..stores.urls import address
 from ..stores.versioned import Picture, Version, part_version
 from . import tiles as tile_answers
 from .atlases import atlas_row
-from .class_names import class_name
 from .maps import check_item, items_of_layer
 from .pixels import JPEG
 from .stores import fact_columns, image_facts, provenance_of
@@ -137,7 +136,7 @@ def _mean(served: ServedStore, found: Version[LayerAtlas], row: int, column: int
     kept = ("samples", "label", "label_samples", "predicted", "predicted_samples")
     return CellMeanAnswer(
         **{name: facts[name] for name in kept},
-        predicted_class=class_name(served.store, facts["predicted"]),
+        predicted_class=served.store.class_name(facts["predicted"]),
         nearest=nearest,
     )
 

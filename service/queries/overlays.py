@@ -24,9 +24,8 @@ from ..schemas.overlays import (
     OverlayValueAnswer,
     PaintedBy,
 )
-from ..stores.registry import ServedStore
 from ..stores.versioned import Picture
-from .class_names import class_name
+from .class_names import name_of
 from .maps import MapVersion, check_item
 from .regions import Drawn, items_of
 from .stores import provenance_of
@@ -132,7 +131,7 @@ def clusters(shown: MapVersion, grid: ViewName) -> ClustersAnswer:
     places = facts.places(atlas, shown.digest, grid)
     rows = [
         ClusterAnswer(
-            name=", ".join(_label_name(served, label) for label in one.labels),
+            name=", ".join(name_of(served, label) for label in one.labels),
             labels=list(one.labels),
             items=one.images,
             scale=one.scale,
@@ -142,10 +141,6 @@ def clusters(shown: MapVersion, grid: ViewName) -> ClustersAnswer:
         for one in named
     ]
     return ClustersAnswer(**provenance_of(served), atlas=atlas.name, grid=grid, clusters=rows)
-
-
-def _label_name(served: ServedStore, label: str) -> str:
-    return class_name(served.store, served.analysis.classes.find(label).label_index) or label
 
 
 def _painted(shown: MapVersion, paint: Paint) -> Painted:

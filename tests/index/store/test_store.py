@@ -146,6 +146,11 @@ def test_features(made, store):
         store.feature(70)
 
 
+def test_names_of_classes(store):
+    assert [store.class_name(index) for index in range(len(store.classes))] == list(store.classes)
+    assert [store.class_name(index) for index in (None, -1, len(store.classes))] == [None] * 3
+
+
 def test_pictures(made, store, synthetic):
     for image in range(200):
         assert store.thumb(image) == (None if made.failed[image] else synthetic.thumb(image))
