@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.compute
 
 from ...common.errors import ImageStatus
+from ..caching.once import OnceCache
 from ..labels.codes import NO_LABEL, LabelCodes
 from ..labels.columns import CORRECT, LABELS, has_label_lists, list_pairs
 from ..stats.distribution import strongest_first
-from ..storage.once import OnceCache
 from ..store.store import Store
 
 pc: Any = pyarrow.compute  # its functions are made at import, where no type checker sees them

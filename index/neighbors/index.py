@@ -10,8 +10,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from ...common.errors import UsageError
+from ..caching.cached_only import refuse_if_cached_only
 from ..format.derived import Derived, open_derived
-from ..storage.cached_only import refuse_if_cached_only
 from ..storage.damaged import reading
 from ..storage.folder import Folder
 from ..storage.memory_map import map_array

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ...common.errors import UsageError
+from ..caching.cache import ByteCache
 from ..format.columns import Columns
-from ..storage.cache import ByteCache
 from ..where.parser import NO_NAMES, ClassNames, Filter, parse
 
 _MASK_BYTES = 64 * 2**20

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from ...common.errors import ImageStatus, LayerError, UsageError
+from ..caching.cached_only import refuse_if_cached_only
 from ..datasets.open import open_dataset
 from ..format.columns import Columns
 from ..format.manifest import Manifest
@@ -44,7 +45,6 @@ from ..format.schema import (
 )
 from ..labels.columns import LABELS, LIST_COLUMNS, has_label_lists
 from ..stats.topk import TopK
-from ..storage.cached_only import refuse_if_cached_only
 from ..storage.damaged import reading
 from ..storage.folder import Folder
 from ..storage.hashed_file import PartRecord

@@ -21,6 +21,9 @@ from ...common.errors import (
 from ...index.analysis.analysis import Analysis
 from ...index.atlas.atlas import Atlas, list_atlases
 from ...index.atlas.layer_atlas import LayerAtlas
+from ...index.caching.cache import ByteCache
+from ...index.caching.cached_only import refuse_if_cached_only
+from ...index.caching.once import OnceCache
 from ...index.format.derived import command
 from ...index.format.layer_folders import KINDS, layer_folder
 from ...index.format.schema import MANIFEST
@@ -29,10 +32,7 @@ from ...index.neighbors.index import HELD, NeighborIndex
 from ...index.neighbors.index import MANIFEST as ANN_MANIFEST
 from ...index.neighbors.pixel_space import pixel_folder
 from ...index.overlays.overlays import Overlays
-from ...index.storage.cache import ByteCache
-from ...index.storage.cached_only import refuse_if_cached_only
 from ...index.storage.folder import Folder
-from ...index.storage.once import OnceCache
 from ...index.store.store import Store
 from ...index.store.trust import NOTHING, Trust
 from .neighbors import Neighbors, NeighborsOpener

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from unitscope.common.errors import NotBuiltError, OutdatedError, StoreDamagedError
+from unitscope.index.caching.cached_only import cached_only
 from unitscope.index.format.sealed import sealed, unsealed
 from unitscope.index.neighbors import graph as knn
 from unitscope.index.neighbors.build import blocks_of, build
@@ -15,7 +16,6 @@ from unitscope.index.neighbors.graph_files import DISTANCES_FILE, MANIFEST, NEIG
 from unitscope.index.neighbors.graph_lookup import NeighborGraph
 from unitscope.index.neighbors.graph_table import stored_graph
 from unitscope.index.neighbors.index import NeighborIndex
-from unitscope.index.storage.cached_only import cached_only
 from unitscope.index.storage.folder import Folder
 
 RANDOM = np.random.default_rng(5)

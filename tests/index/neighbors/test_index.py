@@ -7,12 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from unitscope.common.errors import NotBuiltError, OutdatedError, StoreDamagedError, UsageError
+from unitscope.index.caching.cached_only import NotCachedError, cached_only
 from unitscope.index.neighbors import index as ann_module
 from unitscope.index.neighbors.build import blocks_of, build
 from unitscope.index.neighbors.choice import AnnChoice, choose, factory
 from unitscope.index.neighbors.graph import knn_graph
 from unitscope.index.neighbors.index import NeighborIndex
-from unitscope.index.storage.cached_only import NotCachedError, cached_only
 from unitscope.index.storage.folder import Folder
 
 IVF = AnnChoice("ivf", lists=64, training=4096, dimensions=(16, 32, 48))

@@ -4,7 +4,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from unitscope.index.storage.once import OnceCache
+from unitscope.index.caching.once import OnceCache
 
 
 def test_one_of_many_threads_makes_the_value():

@@ -3,9 +3,9 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from unitscope.index.storage.cache import ByteCache
-from unitscope.index.storage.cached_only import NotCachedError, cached_only, must_be_cached
-from unitscope.index.storage.once import OnceCache
+from unitscope.index.caching.cache import ByteCache
+from unitscope.index.caching.cached_only import NotCachedError, cached_only, must_be_cached
+from unitscope.index.caching.once import OnceCache
 
 
 @pytest.mark.parametrize("kind", [ByteCache, OnceCache])
