@@ -68,8 +68,13 @@ WINGS = {
     "jobs/sweep": {"cores", "lock", "log", "planning", "ray"},
     "jobs/build": {"child", "cores", "lock", "planning", "ray", "sweep"},
     "jobs/demo": {"child", "planning", "sweep", "build"},
-    "model/receptive_field": {"layers", "trace"},
-    "model/sources": {"layout", "outputs"},
+    "model/running": set(),
+    "model/layers": {"running"},
+    "model/receptive_field": {"running", "layers"},
+    "model/sources": {"running", "outputs"},
+    "model/capture": {"outputs", "running", "layers", "sources"},
+    "model/feature": {"outputs", "running", "layers", "receptive_field", "capture"},
+    "model/checks": {"running", "layers", "sources", "capture", "feature"},
 }
 
 # At the top of a file of cli/ (outside functions and `if TYPE_CHECKING`) only these.

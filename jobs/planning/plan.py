@@ -17,8 +17,8 @@ from ...common.errors import StoreDamagedError, SweepError
 from ...index.format.schema import PART_IMAGES, PLAN, LayerRow, part_path
 from ...index.labels.columns import LABEL_INDICES
 from ...index.storage.folder import Folder
-from ...model.feature import Feature
-from ...model.layers import Layer
+from ...model.capture.feature import Feature
+from ...model.layers.layers import Layer
 from ...model.outputs import OutputKind
 from .place import PLAN_FILE
 

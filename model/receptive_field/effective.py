@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ...common.errors import SweepError
-from ..layers import Layer, as_grid
-from ..trace import every_module_runs
+from ..layers.layers import Layer, as_grid
+from ..running.trace import every_module_runs
 from .effective_windows import WHOLE, Centres, Energy, Sample, View, Windows, choose_centres
 from .receptive_field import ReceptiveField, UnitFields, each_output
 
