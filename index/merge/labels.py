@@ -15,7 +15,8 @@ import pyarrow.compute
 import pyarrow.parquet as pq
 
 from ...common.errors import StoreError
-from ..format.schema import LABELS_LIMIT, PLAN, part_path
+from ..format.files import PLAN, part_path
+from ..format.schema import LABELS_LIMIT
 from ..labels.codes import NO_LABEL, LabelCodes
 from ..labels.columns import LABELS, has_label_lists, list_pairs
 from ..storage.folder import Folder, MissingFileError

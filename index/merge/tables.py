@@ -12,22 +12,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...common.errors import ImageStatus, StoreDamagedError
+from ..format.files import ERRORS, FEATURES, IMAGES, LAYERS, PLAN, layer_features_table, part_path
+from ..format.layer_row import LayerRow
 from ..format.parquet_writer import IMAGE_ROWS, feature_rows, features_settings, table_file, text_settings
 from ..format.schema import (
-    ERRORS,
     ERRORS_SCHEMA,
-    FEATURES,
-    IMAGES,
-    LAYERS,
     LAYERS_SCHEMA,
-    PLAN,
-    LayerRow,
     averaged_column,
     features_schema,
     images_schema,
-    layer_features_table,
     metadata_fields,
-    part_path,
 )
 from ..labels.columns import SWEPT_FIELDS
 from ..storage.folder import Folder

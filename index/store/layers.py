@@ -6,8 +6,10 @@ import hashlib
 import pyarrow as pa
 
 from ...common.errors import LayerError
+from ..format.files import LAYERS, maxima_table
+from ..format.layer_row import LayerRow
 from ..format.parquet_bounds import read_small
-from ..format.schema import LAYERS, LAYERS_SCHEMA, LayerRow, maxima_table
+from ..format.schema import LAYERS_SCHEMA
 from ..storage.damaged import damaged, reading
 from ..storage.folder import Folder
 from ..storage.hashed_file import PartRecord

@@ -15,15 +15,9 @@ from ...common.errors import ImageStatus, LayerError, UsageError
 from ..caching.cached_only import refuse_if_cached_only
 from ..datasets.open import open_dataset
 from ..format.columns import Columns
-from ..format.manifest import Manifest
-from ..format.manifest_checks import check_model, check_named, check_rows
-from ..format.parquet_cache import FileCache
-from ..format.patches import top_column
-from ..format.schema import (
+from ..format.files import (
     CLASSES,
-    CLASSES_SCHEMA,
     ERRORS,
-    ERRORS_SCHEMA,
     FEATURES,
     IMAGES,
     LAYER_FEATURES,
@@ -33,13 +27,21 @@ from ..format.schema import (
     PATCHES,
     PLAN,
     SELECTIVITY,
-    SELECTIVITY_SCHEMA,
     STRONGEST,
-    STRONGEST_SCHEMA,
     THUMBS,
     UNITS,
+)
+from ..format.layer_row import LayerRow
+from ..format.manifest import Manifest
+from ..format.manifest_checks import check_model, check_named, check_rows
+from ..format.parquet_cache import FileCache
+from ..format.patches import top_column
+from ..format.schema import (
+    CLASSES_SCHEMA,
+    ERRORS_SCHEMA,
+    SELECTIVITY_SCHEMA,
+    STRONGEST_SCHEMA,
     UNITS_SCHEMA,
-    LayerRow,
     images_schema,
     plan_schema,
 )

@@ -11,8 +11,10 @@ import numpy as np
 import pyarrow as pa
 
 from ..format.columns import Columns
+from ..format.files import CLASSES, SELECTIVITY, STRONGEST
+from ..format.layer_row import LayerRow
 from ..format.manifest import Manifest
-from ..format.schema import CLASSES, CLASSES_SCHEMA, SELECTIVITY, STRONGEST, LayerRow
+from ..format.schema import CLASSES_SCHEMA
 from ..storage.damaged import damaged
 from ..storage.hashed_file import PartRecord
 

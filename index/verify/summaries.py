@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute
 
 from ...common.errors import ImageStatus
-from ..format.schema import CLASSES, SELECTIVITY, STRONGEST
+from ..format.files import CLASSES, SELECTIVITY, STRONGEST
 from ..labels.columns import LABELS, has_label_lists, list_pairs
 from ..merge.image_units import STRONGEST_OF_LAYER, Scale
 from ..merge.selectivity import selectivity

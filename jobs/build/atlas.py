@@ -12,7 +12,7 @@ from ...common.progress import SILENT, Progress
 from ...index.atlas.atlas import check_name
 from ...index.atlas.writer import write_atlas
 from ...index.format.layer_folders import layer_folder
-from ...index.format.schema import IMAGES
+from ...index.format.files import IMAGES
 from ...index.neighbors.build import build
 from ...index.neighbors.exact import RESIDENT_OF_JOBS
 from ...index.neighbors.graph_table import stored_graph

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ...index.format.schema import VECTOR, Branch, LayerRow
+from ...index.format.layer_row import VECTOR, Branch, LayerRow
 from ...model.layers.layers import Layer
 from ...model.receptive_field.effective import LayerViews
 from ...model.receptive_field.effective_windows import View

@@ -11,7 +11,7 @@ import pyarrow as pa
 from ...common.errors import DatasetError, UnitscopeError
 from ...index.datasets.kinds import ALLOWED
 from ...index.datasets.open import Dataset
-from ...index.format.schema import SHARDS, shard_path
+from ...index.format.files import SHARDS, shard_path
 from ...index.labels.columns import INDICES_FIELD, LABEL_INDICES, LABELS, has_label_lists
 from ...index.labels.matching import LabelMap
 from ...index.labels.summary import COUNTED, LabelCounter, LabelFacts, only_ranks

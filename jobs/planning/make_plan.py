@@ -13,7 +13,7 @@ import torch
 from ...common.errors import UsageError
 from ...common.progress import SILENT, Progress
 from ...index.datasets.open import Dataset
-from ...index.format.schema import WORK
+from ...index.format.files import WORK
 from ...index.labels.matching import LabelMap, shown_classes
 from ...index.labels.summary import LabelFacts
 from ...index.storage.folder import Folder

@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...common.errors import StoreDamagedError, SweepError
-from ...index.format.schema import PART_IMAGES, PLAN, LayerRow, part_path
+from ...index.format.files import PART_IMAGES, PLAN, part_path
+from ...index.format.layer_row import LayerRow
 from ...index.labels.columns import LABEL_INDICES
 from ...index.storage.folder import Folder
 from ...model.capture.feature import Feature

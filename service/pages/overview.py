@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import Request, Response
 
 from ...common.errors import UnitscopeError
-from ...index.format.schema import LayerRow
+from ...index.format.layer_row import LayerRow
 from ..queries import classes as class_questions
 from ..queries import stores as ask
 from ..schemas.classes import DeadUnitsAnswer

@@ -11,7 +11,7 @@ import numpy as np
 from ...common.errors import ImageError, ImageStatus, LayerError, UnitscopeError, UsageError
 from ...common.frame import Box
 from ...index.datasets.decode import size
-from ...index.format.schema import LayerRow
+from ...index.format.layer_row import LayerRow
 from ...index.neighbors.index import NeighborIndex
 from ..live.model_spec import model_facts
 from ..live.mosaics import mosaic_of

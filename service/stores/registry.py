@@ -25,8 +25,8 @@ from ...index.caching.cache import ByteCache
 from ...index.caching.cached_only import refuse_if_cached_only
 from ...index.caching.once import OnceCache
 from ...index.format.derived import command
+from ...index.format.files import MANIFEST
 from ...index.format.layer_folders import KINDS, layer_folder
-from ...index.format.schema import MANIFEST
 from ...index.neighbors.exact import Vectors
 from ...index.neighbors.index import HELD, NeighborIndex
 from ...index.neighbors.index import MANIFEST as ANN_MANIFEST
