@@ -29,7 +29,7 @@ from ...index.format.files import MANIFEST
 from ...index.format.layer_folders import KINDS, layer_folder
 from ...index.neighbors.exact import Vectors
 from ...index.neighbors.index import HELD, NeighborIndex
-from ...index.neighbors.index import MANIFEST as ANN_MANIFEST
+from ...index.neighbors.index_files import MANIFEST as ANN_MANIFEST
 from ...index.neighbors.pixel_space import pixel_folder
 from ...index.overlays.overlays import Overlays
 from ...index.storage.folder import Folder
