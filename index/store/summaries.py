@@ -55,6 +55,12 @@ class SummaryReader:
         groups = [self._classes.read_new(group, CLASSES_SCHEMA.names) for group in self._classes.groups()]
         return pa.concat_tables(groups) if groups else CLASSES_SCHEMA.empty_table()
 
+    def labelled(self) -> dict[str, int]:
+        """Return the labels that are classes of the model → their numbers."""
+        table = self.classes()
+        rows = [] if table is None else table.select(["label", "label_index"]).to_pylist()
+        return {row["label"]: row["label_index"] for row in rows if row["label_index"] is not None}
+
     def selectivity(self, number: int) -> pa.Table | None:
         """Return (units,) rows of layer `number`: `unit`, `label`, `selectivity`."""
         if self._selectivity is None:

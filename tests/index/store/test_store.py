@@ -192,7 +192,7 @@ def test_wrong_questions(store, call, error, says):
 
 def test_many_threads_get_the_same_answers(made):
     store = Store.open(made.url)
-    store._files._columns.limit = 5000  # so small that columns come and go all the time
+    store._tables.cache._columns.limit = 5000  # so small that columns come and go all the time
     wrong = []
 
     def ask(seed):
@@ -214,7 +214,7 @@ def test_many_threads_get_the_same_answers(made):
     for thread in threads:
         thread.join()
     assert not wrong
-    assert store._files._columns._held <= 5000
+    assert store._tables.cache._columns._held <= 5000
 
 
 def test_pixels(synthetic, tmp_path):
