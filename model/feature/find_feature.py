@@ -6,13 +6,13 @@ one batch put in place of another's, the first batch's output must come out. Whe
 `forward` of somebody's own (zero-shot and cosine heads, prototypes), `comparison.py` finds what is compared.
 """
 
-import difflib
 from collections.abc import Iterator
 from dataclasses import replace
 
 import torch
 from torch import nn
 
+from ...common.closest import closest
 from ...common.errors import LayerError
 from ..capture.feature import Feature
 from ..layers.layers import Layer, list_layers, name_of, read_call, tensor_index
@@ -100,7 +100,7 @@ def _output_named(
 
 
 def _unknown(name: str, names: list[str]) -> str:
-    close = difflib.get_close_matches(name, names, n=5, cutoff=0.4) or names[-5:]
+    close = closest(name, names, n=5, cutoff=0.4) or names[-5:]
     return (
         f"no feature is named {name!r}; the closest are {', '.join(close)}; name a layer for its output, "
         f"`input:MODULE` for a module's input, or `{OUTPUT}` for the network's own output"

@@ -1,6 +1,5 @@
 """The layers of a network: every module whose output is a map, tokens or a vector, and choosing among them."""
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -10,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm  # pyright: ignore[reportPrivateUsage]
 from torch.nn.modules.conv import _ConvNd  # pyright: ignore[reportPrivateUsage]
 
+from ...common.closest import closest
 from ...common.errors import LayerError
 from ..running.trace import Key, Probes, Value, probe
 from .output_kind import Classifier, Reading, Shapes
@@ -242,7 +242,7 @@ def _no_match(layers: LayerList, pattern: str) -> str:
         others = f" (and {len(refused) - 1} more that match {pattern!r})" if len(refused) > 1 else ""
         return f"layer {name} cannot be swept: {reason}{others}"
     names = [layer.name for layer in layers.swept]
-    close = difflib.get_close_matches(pattern, names, n=5, cutoff=0.4) or names[:5]
+    close = closest(pattern, names, n=5, cutoff=0.4) or names[:5]
     return (
         f"no layer matches {pattern!r}; the closest are {', '.join(close)}; `unitscope layers` lists them all"
     )
