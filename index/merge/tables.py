@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...common.errors import ImageStatus, StoreDamagedError
+from ..format.batches import regroup
 from ..format.files import ERRORS, FEATURES, IMAGES, LAYERS, PLAN, layer_features_table, part_path
 from ..format.layer_row import LayerRow
 from ..format.parquet_writer import IMAGE_ROWS, feature_rows, features_settings, table_file, text_settings
@@ -32,7 +33,7 @@ from .labels import distinct_labels, note_labels
 from .maxima import write_maxima
 from .notes import Merged, Part, resume
 from .selectivity import write_selectivity
-from .shards import regroup, shard_blocks, shard_types
+from .shards import shard_blocks, shard_types
 from .units import write_units
 
 __all__ = [

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from ...common.frame import Frame
+from ..format.batches import regroup
 from ..format.columns import Columns
 from ..format.files import IMAGES, UNITS, part_path
 from ..format.layer_row import LayerRow
@@ -20,7 +21,6 @@ from ..stats.topk import TopK
 from ..storage.folder import Folder
 from .maxima import part_notes
 from .notes import Merged, Part, resume
-from .shards import regroup
 
 _CACHE = 2**26
 
