@@ -2,15 +2,13 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pyarrow as pa
-import pyarrow.compute
 
 from ...common.errors import DatasetError
+from ..compute import pc
 from ..labels.text import label_text, plain_array
-
-pc: Any = pyarrow.compute  # its functions are made at import, where no type checker sees them
 
 
 class MetadataColumn(NamedTuple):

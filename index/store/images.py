@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from ...common.errors import UsageError
 from ..caching.cache import ByteCache
+from ..compute import pc
 from ..format.columns import Columns
 from ..labels.columns import LABELS, LIST_COLUMNS, has_label_lists
 from ..where.parser import NO_NAMES, ClassNames, Filter, parse

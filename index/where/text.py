@@ -1,18 +1,15 @@
 """Conditions on text, lists and NaN: `like`, `contains`, `is nan`. Each is a node of a filter (filter_nodes.py)."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute
 
+from ..compute import pc
 from .columns import Column, ColumnKind, bools, numbers, plain, valid
 from .expressions import Answer, answer_of, canonical_operand
 from .lexer import Literal
 from .numbers import among
-
-pc: Any = pyarrow.compute  # its functions are made at import, where no type checker sees them
 
 
 @dataclass(frozen=True)
