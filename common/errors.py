@@ -82,15 +82,16 @@ class StoreNotFoundError(StoreError):
 class DerivedError(StoreError):
     """An index, graph, atlas or sample that cannot be used as it is.
 
-    command: builds it; the message ends with it.
+    command: builds it; the message says so. then: ends the message, as in ", and …".
     """
 
-    def __init__(self, message: str, command: str) -> None:
-        super().__init__(message, command)
+    def __init__(self, message: str, command: str, then: str = "") -> None:
+        super().__init__(message, command, then)
         self.command = command
 
     def __str__(self) -> str:
-        return f"{self.args[0]}; run `{self.command}`"
+        message, command, then = self.args
+        return f"{message}; run `{command}`{then}"
 
 
 class NotBuiltError(DerivedError, StoreNotFoundError):
@@ -100,8 +101,8 @@ class NotBuiltError(DerivedError, StoreNotFoundError):
 class OutdatedError(DerivedError):
     """It is of another version, or was built from another sweep, from another index or with other settings."""
 
-    def __str__(self) -> str:
-        return f"{super().__str__()} again"
+    def __init__(self, message: str, command: str, then: str = " again") -> None:
+        super().__init__(message, command, then)
 
 
 class StoreBusyError(StoreError):

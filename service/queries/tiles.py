@@ -247,8 +247,8 @@ def _image(served: ServedStore, image_id: int) -> ShownImage:
 def _tiles(served: ServedStore, atlas: Atlas) -> Tiles:
     if atlas.tiles is None:
         raise NotBuiltError(
-            f"the atlas {atlas.name} of {served.name} was made without tiles; one with them is picked up without a "
-            "restart",
+            f"the atlas {atlas.name} of {served.name} was made without tiles",
             atlas.build_command(served.store.folder.url),
+            "; they are picked up without a restart",
         )
     return atlas.tiles

@@ -184,8 +184,8 @@ class ServedStore:
         return list_atlases(self.store.folder)
 
     def _not_built(self, none: str, name: str, *options: str) -> NotBuiltError:
-        message = f"{self.name} has {none}; one that is built is picked up without a restart"
-        return NotBuiltError(message, command(name, self.store.folder.url, *options))
+        build = command(name, self.store.folder.url, *options)
+        return NotBuiltError(f"{self.name} has {none}", build, "; it is picked up without a restart")
 
     def _exactly(self) -> NeighborIndex:
         """Return exact search over the features themselves, held in memory."""

@@ -104,3 +104,5 @@ def test_the_command_names_the_store_and_the_layer(folder):
 def test_the_error_can_be_pickled():
     error = pickle.loads(pickle.dumps(NotBuiltError("s has no index", "unitscope index s")))
     assert str(error) == "s has no index; run `unitscope index s`" and error.command == "unitscope index s"
+    error = pickle.loads(pickle.dumps(OutdatedError("s has an old index", "unitscope index s")))
+    assert str(error) == "s has an old index; run `unitscope index s` again"
