@@ -24,10 +24,10 @@ from urllib.parse import urlencode
 import httpx
 import numpy as np
 from unitscope.index.atlas.atlas import Atlas
+from unitscope.index.caching.once import OnceCache
 from unitscope.index.overlays.coloring import ItemColors, by_numbers, marked
 from unitscope.index.overlays.overlays import Overlay, Overlays
 from unitscope.index.projection.grid import nearest_grid
-from unitscope.index.storage.once import OnceCache
 
 CACHE = 192 << 20
 

@@ -22,19 +22,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 from unitscope.common.frame import Frame
+from unitscope.index.format.files import PATCHES, PLAN, SHARDS, THUMBS, part_path, shard_path
+from unitscope.index.format.layer_row import LayerRow
 from unitscope.index.format.manifest import Manifest, files_of, frame_to_json
 from unitscope.index.format.parquet_writer import record_of
-from unitscope.index.format.schema import (
-    PATCHES,
-    PLAN,
-    SHARDS,
-    THUMBS,
-    LayerRow,
-    part_path,
-    plan_schema,
-    shard_path,
-    shard_schema,
-)
+from unitscope.index.format.schema import plan_schema, shard_schema
 from unitscope.index.merge import tables
 from unitscope.index.merge.maxima import note_name
 from unitscope.index.merge.notes import Merged, Part, Reduced, note_path, to_bytes

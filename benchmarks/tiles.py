@@ -25,7 +25,7 @@ import numpy as np
 from unitscope.common.progress import SILENT, Stage
 from unitscope.index.atlas.atlas import Atlas
 from unitscope.index.atlas.writer import write_atlas
-from unitscope.index.format.schema import IMAGES
+from unitscope.index.format.files import IMAGES
 from unitscope.index.storage.folder import Folder
 from unitscope.index.store.store import Store
 from unitscope.index.store.thumbs import Thumbs

@@ -15,17 +15,15 @@ def image_rows(store: "Store", ids: list[int], columns: tuple[str, ...]) -> list
 
     rows = store.images_at(ids, [*columns, *store.list_columns])
     for row in rows:
-        row["predicted_class"] = class_name(store, row["predicted"])
+        row["predicted_class"] = _class_name(store, row["predicted"])
         if row.get(PREDICTED_CLASSES) is not None:
-            row["predicted_names"] = [class_name(store, index) for index in row[PREDICTED_CLASSES]]
+            row["predicted_names"] = [_class_name(store, index) for index in row[PREDICTED_CLASSES]]
     return rows
 
 
-def class_name(store: "Store", index: int | None) -> str | None:
+def _class_name(store: "Store", index: int | None) -> str | None:
     """Return the model's name of a class; its number where the model has no names."""
-    if index is None:
-        return None
-    return str(index) if store.classes is None else store.classes[index]
+    return str(index) if store.classes is None and index is not None else store.class_name(index)
 
 
 def label_cell(row: dict[str, Any]) -> str | None:

@@ -10,10 +10,10 @@ from .command import JSON, Command, argument
 from .output import Column, count, print_json, print_lines, print_table
 
 if TYPE_CHECKING:
-    from ..model.layers import Layer, LayerList
+    from ..model.checks.sweepable import Sweepable
+    from ..model.layers.layers import Layer, LayerList
     from ..model.receptive_field.receptive_field import ReceptiveField
     from ..model.sources.load import LoadedModel
-    from ..model.sweepable import Sweepable
 
 MODEL_FORMS = (
     "torchvision:NAME[@WEIGHTS], timm:NAME, hf:FOLDER, hf:REPOSITORY, FILE.py:FACTORY or "
@@ -63,11 +63,11 @@ def run(arguments: Namespace) -> int:
 
 
 def _find(arguments: Namespace) -> _Found:
-    from ..model.default_layers import default_layers
-    from ..model.layers import list_layers
+    from ..model.checks.sweepable import check_sweepable
+    from ..model.layers.default_layers import default_layers
+    from ..model.layers.layers import list_layers
     from ..model.receptive_field.receptive_field import receptive_fields
     from ..model.sources.load import load_model
-    from ..model.sweepable import check_sweepable
 
     model = load_model(arguments.model, weights=arguments.weights, need_weights=False)
     size = arguments.input_size or model.input_size

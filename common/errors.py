@@ -10,6 +10,9 @@
     ├── StorageError              the disk or bucket failed, after retries: never a bad image
     ├── StoreError                a store that cannot be used as asked
     │   ├── StoreNotFoundError    nothing there, or no finished store
+    │   ├── DerivedError          an index, graph, atlas or sample that cannot be used; has the command that builds it
+    │   │   ├── NotBuiltError     there is none; a StoreNotFoundError too
+    │   │   └── OutdatedError     it is of another version, sweep or index
     │   ├── StoreBusyError        another sweep is writing it
     │   ├── ModelNotAllowedError  code or weights that only the store names, and nobody allowed
     │   ├── DatasetNotAllowedError  a dataset that only the store names, and nobody allowed
@@ -74,6 +77,32 @@ class StoreError(UnitscopeError):
 
 class StoreNotFoundError(StoreError):
     """No finished store there."""
+
+
+class DerivedError(StoreError):
+    """An index, graph, atlas or sample that cannot be used as it is.
+
+    command: builds it; the message says so. then: ends the message, as in ", and …".
+    """
+
+    def __init__(self, message: str, command: str, then: str = "") -> None:
+        super().__init__(message, command, then)
+        self.command = command
+
+    def __str__(self) -> str:
+        message, command, then = self.args
+        return f"{message}; run `{command}`{then}"
+
+
+class NotBuiltError(DerivedError, StoreNotFoundError):
+    """The store has none of it."""
+
+
+class OutdatedError(DerivedError):
+    """It is of another version, or was built from another sweep, from another index or with other settings."""
+
+    def __init__(self, message: str, command: str, then: str = " again") -> None:
+        super().__init__(message, command, then)
 
 
 class StoreBusyError(StoreError):

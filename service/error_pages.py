@@ -1,6 +1,5 @@
 """Errors as pages for people, and the handlers that turn every error of the service into a problem or a page."""
 
-import difflib
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -12,6 +11,7 @@ from pyarrow import ArrowException
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from ..common.closest import closest
 from ..common.errors import StoreDamagedError, UnitscopeError
 from ..index.storage.damaged import describe as describe_error
 from .errors import MEDIA_TYPE, ModelUnavailableError, status_of
@@ -119,7 +119,7 @@ def _ways(request: Request) -> list[tuple[str, str]]:
         return []
     if layer:
         names = [row.layer for row in served.store.layers]
-        close = [layer] if layer in names else difflib.get_close_matches(layer[:200], names, 3, 0.4)
+        close = [layer] if layer in names else closest(layer, names, cutoff=0.4)
         return [(f"The units of {one}", layer_url(name, one)) for one in close]
     if "image_id" in asked:
         return [("All images", images_url(name))]

@@ -16,18 +16,11 @@ import pyarrow.parquet as pq
 from PIL import Image
 from unitscope.common.frame import Frame
 from unitscope.index.format import parquet_writer as parquet_files
+from unitscope.index.format.files import PATCHES, PLAN, THUMBS, part_path, shard_path
+from unitscope.index.format.layer_row import LayerRow
 from unitscope.index.format.manifest import Manifest, files_of, frame_to_json
 from unitscope.index.format.parquet_writer import record_of
-from unitscope.index.format.schema import (
-    PATCHES,
-    PLAN,
-    THUMBS,
-    LayerRow,
-    part_path,
-    plan_schema,
-    shard_path,
-    shard_schema,
-)
+from unitscope.index.format.schema import plan_schema, shard_schema
 from unitscope.index.merge import maxima as maxima_table
 from unitscope.index.merge import tables
 from unitscope.index.merge.tables import Part

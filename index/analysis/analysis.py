@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..storage.once import OnceCache
+from ..caching.once import OnceCache
 from ..store.store import Store
 from .classes import ClassAnalysis
 from .image_units import ImageUnits

@@ -11,10 +11,10 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from ...common.errors import NotFoundError
+from ..caching.once import OnceCache
 from ..format.schema import LABELS_LIMIT
 from ..neighbors.exact import chunks
 from ..stats.distribution import strongest_first
-from ..storage.once import OnceCache
 from ..store.store import Store
 from .images import ImageColumns
 from .units import UnitAnalysis

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from ...common.errors import StoreError
-from ..storage.once import OnceCache
+from ..caching.once import OnceCache
 from ..store.store import Store
 from ..store.summaries import StrongUnit
 from ..store.units import Patch

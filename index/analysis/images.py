@@ -2,20 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute
 
 from ...common.errors import ImageStatus
+from ..caching.once import OnceCache
+from ..compute import pc
 from ..labels.codes import NO_LABEL, LabelCodes
 from ..labels.columns import CORRECT, LABELS, has_label_lists, list_pairs
 from ..stats.distribution import strongest_first
-from ..storage.once import OnceCache
 from ..store.store import Store
-
-pc: Any = pyarrow.compute  # its functions are made at import, where no type checker sees them
 
 _COLUMNS = ("probability", "loss", "status")
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..caching.once import OnceCache
 from ..stats.distribution import strongest_first
-from ..storage.once import OnceCache
 from ..store.store import Store
 from .images import ImageColumns
 

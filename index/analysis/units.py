@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from ...common.errors import ImageStatus
+from ..caching.once import OnceCache
 from ..stats.distribution import Distribution, ranks
-from ..storage.once import OnceCache
 from ..store.store import Store
 from ..store.units import Patch
 from .images import ImageColumns

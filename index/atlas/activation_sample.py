@@ -5,7 +5,6 @@ pack with the view of each row. `sample.json`, written last, says of what store,
 of the pack is a *sample*, and its number is what the atlas over it shows.
 """
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,8 +14,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ...common.errors import StoreDamagedError, StoreNotFoundError
-from ..format.sealed import sealed, unsealed
+from ...common.errors import DerivedError, StoreDamagedError
+from ..format.derived import Derived, open_derived
+from ..format.sealed import sealed
 from ..storage.folder import Folder, MissingFileError
 from ..storage.open_pack import OpenPack
 from ..store.features import FeatureBlock
@@ -24,6 +24,7 @@ from ..store.features import FeatureBlock
 VERSION = 1
 MANIFEST, TABLE, PATCHES = "sample.json", "sample.parquet", "patches"
 VIEW = ("vx0", "vy0", "vx1", "vy1")
+_KIND = Derived("sample of activations", MANIFEST, VERSION, "delete it and run `unitscope atlas` again")
 _PLACES = ["image_id", "y", "x", *VIEW]
 
 
@@ -56,22 +57,14 @@ class ActivationSample:
     facts: dict[str, Any]
 
     @staticmethod
-    def open(folder: Folder, **wanted: object) -> "ActivationSample":
-        """Open a sample. wanted: what its manifest must say, such as `store` and `seed`.
+    def open(folder: Folder, *, store: str | None = None, **settings: object) -> "ActivationSample":
+        """Open a sample. store: the hash of the store's manifest. settings: what its own must have, such as `seed`.
 
-        Raises StoreNotFoundError where there is none, or one that says otherwise; StoreDamagedError.
+        Raises NotBuiltError where there is none, OutdatedError for one of another sweep or other settings;
+        StoreDamagedError.
         """
-        try:
-            data = folder.read(MANIFEST)
-        except MissingFileError:
-            raise StoreNotFoundError(f"{folder.url} has no sample of activations") from None
-        facts = unsealed(data, folder.path(MANIFEST), "delete it and run `unitscope atlas` again")
-        for name, value in {"version": VERSION, **wanted}.items():
-            if facts.get(name) != value:
-                raise StoreNotFoundError(
-                    f"{folder.path(MANIFEST)} has {name} {facts.get(name)!r}, not {value!r}"
-                )
-        return ActivationSample(folder, hashlib.sha256(data).hexdigest(), facts)
+        found = open_derived(folder, _KIND, sources={"store": store}, settings=settings)
+        return ActivationSample(folder, found.digest, found.content)
 
     @property
     def rows(self) -> int:
@@ -111,7 +104,7 @@ class ActivationSample:
         """Check a table that is read later: it must still be this sample's."""
         try:
             current = ActivationSample.open(self.folder).digest == self.digest
-        except StoreNotFoundError:
+        except DerivedError:
             current = False
         if not current:
             raise StoreDamagedError(

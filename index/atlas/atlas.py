@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ...common.errors import NotFoundError, StoreError, StoreNotFoundError, UsageError
-from ..format.sealed import unsealed
+from ...common.errors import NotFoundError, UsageError
+from ..format.derived import Derived, command, not_built, open_derived
 from ..format.small_table import read_whole
 from ..projection.grid import nearest_cells
 from ..storage.damaged import reading
@@ -80,6 +80,10 @@ class Atlas:
         """(rows, columns) int64 image ids, -1 for none: a cell of its own for each image."""
         return assigned_cells(self.images, self.cells)
 
+    def build_command(self, store: str = "STORE") -> str:
+        """Return the command that makes it again. store: its URL."""
+        return command("atlas", store, "--method", self.manifest["settings"].get("method", self.name))
+
     def place(self, image_id: int, one: str = "image") -> int:
         """Return the image's row in `images`. Raises NotFoundError for one that is not on the map. one: the word for
         it.
@@ -105,7 +109,7 @@ class Atlas:
     def open(folder: Folder, name: str, *, store: str | None = None) -> "Atlas":
         """Open an atlas. store: the hash of the store's manifest, if the atlas must belong to it.
 
-        raises: StoreNotFoundError naming the atlases there are; StoreError for one of another sweep or format;
+        raises: NotBuiltError naming the atlases there are; OutdatedError for one of another sweep or version;
         StoreDamagedError for a file that is missing or cannot be read.
         """
         with reading(folder.path(atlas_path(name, "")), _AGAIN):
@@ -161,23 +165,13 @@ def check_name(name: str) -> str:
     return name
 
 
-def read_manifest(folder: Folder, name: str, store: str | None) -> dict[str, Any]:
-    """Return the manifest of an atlas. Raises as `Atlas.open`."""
+def read_manifest(folder: Folder, name: str, store: str | None = None) -> dict[str, Any]:
+    """Return `atlas/<name>/atlas.json`. Raises NotBuiltError, OutdatedError, StoreDamagedError."""
+    kind = Derived(f"atlas {name!r}", atlas_path(name, "atlas.json"), VERSION, _AGAIN)
     known = list_atlases(folder)
     if name not in known:
-        have = f"there are {', '.join(known)}" if known else "there is none yet"
-        raise StoreNotFoundError(
-            f"{folder.url} has no atlas {name!r}; {have}. Make one with `unitscope atlas`."
-        )
-    path = atlas_path(name, "atlas.json")
-    manifest = unsealed(folder.read(path), folder.path(path), _AGAIN)
-    if manifest.get("version") != VERSION:
-        raise StoreError(
-            f"Atlas {name!r} has version {manifest.get('version')!r}, not {VERSION}; make it again."
-        )
-    if store is not None and manifest["store"] != store:
-        raise StoreError(f"Atlas {name!r} in {folder.url} was made from another sweep; make it again.")
-    return manifest
+        raise not_built(folder, kind, f"; there are {', '.join(known)}" if known else "; there is none yet")
+    return open_derived(folder, kind, sources={"store": store}).content
 
 
 def _read_scatter(folder: Folder, name: str, manifest: dict[str, Any]) -> Scatter | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from ...common.errors import StoreDamagedError, StoreNotFoundError
+from ...common.errors import DerivedError, StoreDamagedError
 from ..format.layer_folders import ACTIVATIONS, FOLDER, KINDS, layer_folder, sample_folder
 from ..storage.folder import Folder
 from ..storage.layer_names import folder_name
@@ -85,7 +85,7 @@ class StoreAtlas:
     def open(folder: Folder, name: str, *, store: str) -> "StoreAtlas":
         """Open an atlas by its name. folder, store: of the store, and the hash of its manifest.
 
-        Raises StoreNotFoundError without one, StoreError for one of another sweep, StoreDamagedError.
+        Raises NotBuiltError without one, OutdatedError for one of another sweep or version, StoreDamagedError.
         """
         kind, layer = kind_of(name)
         where, inner = place_of(folder, name)
@@ -96,7 +96,7 @@ class StoreAtlas:
         where = sample_folder(folder, layer)
         try:
             sample = ActivationSample.open(where, store=store)
-        except StoreNotFoundError as error:
+        except DerivedError as error:
             raise StoreDamagedError(f"The sample of the atlas is gone ({error}); make it again.") from error
         if sample.digest != settings["sample_digest"]:
             raise StoreDamagedError(f"{where.url} holds another sample than the atlas is of; make it again.")

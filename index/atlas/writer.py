@@ -7,14 +7,24 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ...common.errors import StoreDamagedError, UsageError
+from ...common.errors import DerivedError, StoreDamagedError, UsageError
 from ...common.progress import SILENT, Progress
 from ..format.parquet_writer import table_file, text_settings
-from ..format.sealed import sealed, unsealed
+from ..format.sealed import sealed
 from ..projection.grid import assigned_grid, nearest_grid
-from ..storage.folder import Folder, MissingFileError
+from ..storage.folder import Folder
 from ..storage.hashed_file import PartRecord
-from .atlas import COORDINATES, GRID, SCATTER, VERSION, assigned_cells, atlas_path, check_name, numbers
+from .atlas import (
+    COORDINATES,
+    GRID,
+    SCATTER,
+    VERSION,
+    assigned_cells,
+    atlas_path,
+    check_name,
+    numbers,
+    read_manifest,
+)
 from .tile_build import Draw, draw_here, make_tiles, remove_other_tiles
 from .tile_drawing import Thumb
 from .tiles import packs_of
@@ -96,10 +106,9 @@ def write_atlas(
 def _facts_before(folder: Folder, name: str) -> dict[str, Any]:
     """Return the manifest of the atlas as it is; nothing where there is none, or one of another version."""
     try:
-        found = unsealed(folder.read(atlas_path(name, "atlas.json")), atlas_path(name, "atlas.json"))
-    except (MissingFileError, StoreDamagedError):
+        return read_manifest(folder, name)
+    except (DerivedError, StoreDamagedError):
         return {}
-    return found if found.get("version") == VERSION else {}
 
 
 def _remove_others(folder: Folder, name: str, now: dict[str, Any], before: dict[str, Any]) -> None:

@@ -24,7 +24,8 @@ from .base import (
 )
 from .kinds import PARQUET, files_of, no_images
 from .options import DEFAULT, DatasetOptions
-from .parquet_columns import Columns, find_columns
+from .parquet_choice import find_columns
+from .parquet_columns import Columns
 from .parquet_paths import PathImages
 from .parquet_rows import RowReader, SharedGroups, guarded, has_values, leaf_of, open_parquet
 

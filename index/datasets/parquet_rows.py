@@ -8,15 +8,14 @@ from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 import pyarrow as pa
-import pyarrow.compute
 import pyarrow.parquet as pq
 
 from ...common.errors import DatasetError
+from ..compute import pc
 from ..storage.folder import Folder
 
 T = TypeVar("T")
 
-pc: Any = pyarrow.compute  # its functions are made at import, where no type checker sees them
 
 WHOLE_GROUP_BYTES = 64 << 20
 """A row group whose images take no more than this is read at once and kept while its rows are asked for."""

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from ...common.frame import Frame
-from .schema import Geometry, LayerRow
+from .layer_row import Geometry, LayerRow
 
 
 @dataclass(frozen=True)

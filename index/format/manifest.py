@@ -15,8 +15,9 @@ from ..storage.damaged import NONSENSE, describe
 from ..storage.folder import Folder, MissingFileError
 from ..storage.hashed_file import PartRecord
 from ..storage.layer_names import folder_name
+from .files import MANIFEST, WORK
 from .manifest_checks import check_frame, check_parts
-from .schema import FORMAT_VERSION, MANIFEST, WORK
+from .schema import FORMAT_VERSION
 
 Json = dict[str, Any]
 """A JSON object."""

@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute
 import pyarrow.parquet as pq
 
-pc: Any = pyarrow.compute  # its functions are made at import, where no type checker sees them
+from ..compute import pc
 
 LIMIT = 1 << 28
 """Bytes in memory of one column."""

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..storage.cache import ByteCache
+from ..caching.cache import ByteCache
 from ..storage.damaged import damaged, reading
 from ..storage.folder import Folder
 from .arrow_values import At, list_reader, reader

@@ -8,7 +8,8 @@ from ...common.frame import Frame
 from ..stats.topk import TopK
 from .boxes import patches
 from .columns import Columns
-from .schema import PATCH_TYPE, LayerRow
+from .layer_row import LayerRow
+from .schema import PATCH_TYPE
 
 
 def top_column(

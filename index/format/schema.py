@@ -1,139 +1,21 @@
-"""The columns of every table of a store, format version 1, and the names of its files.
+"""The columns of every table of a store, format version 1 (files.py: the names of its files).
 
 The order and the types of the columns are the format: docs/store.md explains them to whoever reads the files.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any
+from dataclasses import fields
 
 import pyarrow as pa
 
 from ..labels.columns import INDICES_FIELD, LABEL_INDICES
-from ..storage.layer_names import folder_name
+from .layer_row import Branch, Geometry, LayerRow
 
 FORMAT_VERSION = 1
-
-MANIFEST = "manifest.json"
-LAYERS = "layers.parquet"
-UNITS = "units.parquet"
-CLASSES = "classes.parquet"
-SELECTIVITY = "selectivity.parquet"
-ERRORS = "errors.parquet"
-IMAGES = "images"
-FEATURES = "features"
-LAYER_FEATURES = "layer_features"
-MAXIMA = "maxima"
-STRONGEST = "strongest"
-PLAN = "plan"
-THUMBS = "thumbs"
-PATCHES = "patches"
-WORK = ".work"
-SHARDS = f"{WORK}/shards"
-MERGED = f"{WORK}/merged"
-
-PART_IMAGES = 2**20
-"""Images of one part, at most."""
-
-VECTOR = "vector"
-"""The kind of layer that has no positions."""
+LABELS_LIMIT = 4096
+"""Distinct labels of a dataset, at most: with more, nothing is kept by label."""
 
 _INT32 = pa.int32()
-
-
-@dataclass(frozen=True)
-class Geometry:
-    """What the positions of a grid see. Lengths are pixels of the model's input.
-
-    Position (y, x) can see rows start_y + y * stride_y … + rf_height - 1, and columns alike, not clipped. It does see
-    the view: rows view_y0[y] … + view_height - 1 and columns view_x0[x] … + view_width - 1. Stores of older releases,
-    and vectors, have no view_y0 and view_x0: there the view lies around the centre of what a position can see.
-    """
-
-    rf_height: int
-    rf_width: int
-    stride_y: int
-    stride_x: int
-    start_y: int
-    start_x: int
-    local_rf_height: int
-    local_rf_width: int
-    view_height: int
-    view_width: int
-    view_y0: tuple[int, ...] = field(default=(), kw_only=True)
-    view_x0: tuple[int, ...] = field(default=(), kw_only=True)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "view_y0", tuple(self.view_y0 or ()))
-        object.__setattr__(self, "view_x0", tuple(self.view_x0 or ()))
-
-
-@dataclass(frozen=True)
-class Branch(Geometry):
-    """What some units of a layer see, where the layer concatenates branches that see different things.
-
-    units: the units' numbers, ascending.
-    """
-
-    units: tuple[int, ...] = field(kw_only=True)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        object.__setattr__(self, "units", tuple(self.units))
-
-
-@dataclass(frozen=True)
-class LayerRow:
-    """One row of layers.parquet: see `Geometry` for what its positions see.
-
-    branches: of a layer whose units see different things, what each sees, every unit in one of them; else empty.
-    """
-
-    layer: str
-    kind: str
-    units: int
-    height: int
-    width: int
-    rf_height: int
-    rf_width: int
-    stride_y: int
-    stride_x: int
-    start_y: int
-    start_x: int
-    local_rf_height: int
-    local_rf_width: int
-    view_height: int
-    view_width: int
-    view_y0: tuple[int, ...] = ()
-    view_x0: tuple[int, ...] = ()
-    branches: tuple[Branch, ...] = ()
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "view_y0", tuple(self.view_y0 or ()))
-        object.__setattr__(self, "view_x0", tuple(self.view_x0 or ()))
-        given: Any = self.branches or ()  # as read from a file, dicts
-        made = tuple(Branch(**one) if isinstance(one, dict) else one for one in given)
-        object.__setattr__(self, "branches", made)
-
-    @property
-    def geometry(self) -> Geometry:
-        """Return what the layer's positions see, all units together."""
-        return Geometry(**{column.name: getattr(self, column.name) for column in fields(Geometry)})
-
-    def geometry_of(self, unit: int) -> Geometry:
-        """Return what the positions of a unit see: of its own branch, where the layer has branches."""
-        return next((branch for branch in self.branches if unit in branch.units), self.geometry)
-
-    @property
-    def has_positions(self) -> bool:
-        return self.kind != VECTOR
-
-    @property
-    def position_type(self) -> pa.DataType:
-        """The type of a flat position y * width + x."""
-        return pa.uint16() if self.height * self.width <= 2**16 else pa.uint32()
-
-
 _INT32_LIST = pa.list_(_INT32)
 _LIST_COLUMNS = ("view_y0", "view_x0", "units")
 
@@ -340,34 +222,3 @@ def shard_schema(
 def averaged_column(number: int) -> str:
     """Return the column of a shard file that holds the mean of the averaged layer `number`."""
     return f"f{number}"
-
-
-def part_name(number: int) -> str:
-    """Return the file of part `number` in a table's folder."""
-    return f"part-{number:05d}.parquet"
-
-
-def part_path(table: str, number: int) -> str:
-    """Return part `number` of a table."""
-    return f"{table}/{part_name(number)}"
-
-
-def shard_path(number: int) -> str:
-    """Return the file of shard `number`."""
-    return f"{SHARDS}/shard-{number:06d}.arrow"
-
-
-def maxima_table(layer: str) -> str:
-    """Return the folder of a layer's maxima."""
-    return f"{MAXIMA}/{folder_name(layer)}"
-
-
-def layer_features_table(layer: str) -> str:
-    """Return the folder of the features that are a layer's mean over positions; its columns are those of
-    `features/`.
-    """
-    return f"{LAYER_FEATURES}/{folder_name(layer)}"
-
-
-LABELS_LIMIT = 4096
-"""Distinct labels of a dataset, at most: with more, nothing is kept by label."""

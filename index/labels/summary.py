@@ -2,14 +2,11 @@
 
 import re
 from dataclasses import dataclass, replace
-from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute
 
+from ..compute import pc
 from .columns import LABELS, has_label_lists
-
-pc: Any = pyarrow.compute  # its functions are made at import, where no type checker sees them
 
 COUNTED = 100_000
 """Distinct labels that are counted; of more it is only known that they are more."""

@@ -2,14 +2,11 @@
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute
 
 from ...common.errors import DatasetError
-
-pc: Any = pyarrow.compute  # its functions are made at import, where no type checker sees them
+from ..compute import pc
 
 NOT_FINITE = "labels that are NaN or infinite: their images have no label"
 

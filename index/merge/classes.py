@@ -8,8 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...common.errors import ImageStatus
+from ..format.files import CLASSES, IMAGES, part_path
 from ..format.parquet_writer import table_file, text_settings
-from ..format.schema import CLASSES, CLASSES_SCHEMA, CONFUSION_TYPE, IMAGES, part_path
+from ..format.schema import CLASSES_SCHEMA, CONFUSION_TYPE
 from ..labels.codes import LabelCodes
 from ..labels.columns import LABEL_INDICES, LABEL_PROBABILITIES, LIST_COLUMNS, PREDICTED_CLASSES, list_pairs
 from ..storage.folder import Folder

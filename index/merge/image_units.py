@@ -7,8 +7,10 @@ from functools import reduce
 import numpy as np
 import pyarrow as pa
 
+from ..format.files import STRONGEST, part_path
+from ..format.layer_row import LayerRow
 from ..format.parquet_writer import strongest_rows, strongest_settings, table_file
-from ..format.schema import STRONGEST, STRONGEST_SCHEMA, STRONGEST_TYPE, LayerRow, part_path
+from ..format.schema import STRONGEST_SCHEMA, STRONGEST_TYPE
 from ..stats import moments as statistics
 from ..stats.moments import Statistics
 from ..storage.folder import Folder

@@ -7,22 +7,19 @@ its row in classes.parquet.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute
 import pyarrow.parquet as pq
 
 from ...common.errors import StoreError
-from ..format.schema import LABELS_LIMIT, PLAN, part_path
+from ..compute import pc
+from ..format.files import PLAN, part_path
+from ..format.schema import LABELS_LIMIT
 from ..labels.codes import NO_LABEL, LabelCodes
 from ..labels.columns import LABELS, has_label_lists, list_pairs
 from ..storage.folder import Folder, MissingFileError
 from .notes import Part, note_path
-
-pc: Any = pyarrow.compute  # its functions are made at import, where no type checker sees them
-
 
 _DISTINCT = b"distinct"
 

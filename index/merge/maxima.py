@@ -6,8 +6,10 @@ import numpy as np
 import pyarrow as pa
 
 from ...common.errors import StoreError
+from ..format.files import maxima_table, part_path
+from ..format.layer_row import LayerRow
 from ..format.parquet_writer import maxima_rows, maxima_settings, table_file
-from ..format.schema import LayerRow, maxima_schema, maxima_table, part_path
+from ..format.schema import maxima_schema
 from ..labels.codes import LabelCodes
 from ..stats.moments import Statistics
 from ..stats.topk import TopK

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pyarrow as pa
 
-from ..format.schema import MERGED
+from ..format.files import MERGED
 from ..stats import moments as statistics
 from ..stats import topk
 from ..stats.moments import Statistics

@@ -10,14 +10,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ..format.batches import regroup
+from ..format.files import CLASSES, SELECTIVITY
+from ..format.layer_row import LayerRow
 from ..format.parquet_writer import selectivity_rows, selectivity_settings, table_file
-from ..format.schema import CLASSES, SELECTIVITY, SELECTIVITY_SCHEMA, LayerRow
+from ..format.schema import SELECTIVITY_SCHEMA
 from ..storage.folder import Folder
 from .class_sums import add_missing
 from .labels import label_numbers
 from .maxima import part_notes
 from .notes import Merged, Part, resume
-from .shards import regroup
 
 
 def write_selectivity(folder: Folder, parts: Sequence[Part], layers: Sequence[LayerRow]) -> Merged:

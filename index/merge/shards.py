@@ -4,13 +4,14 @@ A shard file holds a checksum of each column, which is compared where the column
 byte for a value would make a store of it that `verify` calls whole.
 """
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
 import pyarrow as pa
 
 from ...common.errors import StoreDamagedError
+from ..format.batches import regroup
 from ..storage.folder import Folder
 from .notes import Part
 
@@ -37,24 +38,6 @@ def shard_types(folder: Folder, part: Part) -> pa.Schema:
     """Return the schema of the part's shard files."""
     path = part.shards[0]
     return folder.attempt(path, lambda: _schema(folder, path))
-
-
-def regroup(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[list[pa.RecordBatch]]:
-    """Yield the same rows in blocks of exactly `rows` rows, but for the last, without a copy."""
-    block: list[pa.RecordBatch] = []
-    held = 0
-    for batch in batches:
-        offset = 0
-        while offset < batch.num_rows:
-            piece = batch.slice(offset, rows - held)
-            block.append(piece)
-            offset += piece.num_rows
-            held += piece.num_rows
-            if held == rows:
-                yield block
-                block, held = [], 0
-    if block:
-        yield block
 
 
 def list_values(column: pa.Array) -> np.ndarray:

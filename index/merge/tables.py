@@ -12,22 +12,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...common.errors import ImageStatus, StoreDamagedError
+from ..format.batches import regroup
+from ..format.files import ERRORS, FEATURES, IMAGES, LAYERS, PLAN, layer_features_table, part_path
+from ..format.layer_row import LayerRow
 from ..format.parquet_writer import IMAGE_ROWS, feature_rows, features_settings, table_file, text_settings
 from ..format.schema import (
-    ERRORS,
     ERRORS_SCHEMA,
-    FEATURES,
-    IMAGES,
-    LAYERS,
     LAYERS_SCHEMA,
-    PLAN,
-    LayerRow,
     averaged_column,
     features_schema,
     images_schema,
-    layer_features_table,
     metadata_fields,
-    part_path,
 )
 from ..labels.columns import SWEPT_FIELDS
 from ..storage.folder import Folder
@@ -38,7 +33,7 @@ from .labels import distinct_labels, note_labels
 from .maxima import write_maxima
 from .notes import Merged, Part, resume
 from .selectivity import write_selectivity
-from .shards import regroup, shard_blocks, shard_types
+from .shards import shard_blocks, shard_types
 from .units import write_units
 
 __all__ = [

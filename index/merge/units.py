@@ -6,11 +6,14 @@ import numpy as np
 import pyarrow as pa
 
 from ...common.frame import Frame
+from ..format.batches import regroup
 from ..format.columns import Columns
+from ..format.files import IMAGES, UNITS, part_path
+from ..format.layer_row import LayerRow
 from ..format.parquet_cache import FileCache
 from ..format.parquet_writer import UNIT_ROWS, table_file, units_settings
 from ..format.patches import top_column
-from ..format.schema import IMAGES, UNITS, UNITS_SCHEMA, LayerRow, part_path
+from ..format.schema import UNITS_SCHEMA
 from ..stats import moments as statistics
 from ..stats import topk
 from ..stats.moments import Statistics
@@ -18,7 +21,6 @@ from ..stats.topk import TopK
 from ..storage.folder import Folder
 from .maxima import part_notes
 from .notes import Merged, Part, resume
-from .shards import regroup
 
 _CACHE = 2**26
 

@@ -15,7 +15,8 @@ from ..storage.folder import Folder
 from ..store.features import FeatureBlock
 from .choice import DEFAULT_MEMORY, AnnChoice, choose, factory
 from .exact import Metric, Vectors, chunks, measure_lengths, nearest
-from .index import FEATURES, INDEX, LENGTHS, MANIFEST, VERSION, NeighborIndex
+from .index import NeighborIndex
+from .index_files import FEATURES, INDEX, LENGTHS, MANIFEST, VERSION
 from .ivf import FAISS_VERSION, IvfIndex
 from .pca import fit_projection
 from .subset import fill

@@ -8,7 +8,7 @@ from ..storage.damaged import reading
 from ..storage.folder import Folder
 from ..storage.watched_file import WatchedFile, record_of
 from .exact import distances, rank
-from .graph_files import AGAIN, DTYPES, MANIFEST, check_origin, read_manifest
+from .graph_files import AGAIN, DTYPES, MANIFEST, read_manifest
 from .index import Found, NeighborIndex
 
 _SPARE = 6
@@ -34,10 +34,10 @@ class NeighborGraph:
     def open(folder: Folder, ann: NeighborIndex, *, store: str) -> "NeighborGraph":
         """Open the graph. store: the hash of the store's manifest.
 
-        Raises StoreNotFoundError where there is no graph, or one of another store or index; StoreDamagedError.
+        Raises NotBuiltError where there is no graph, OutdatedError for one of another store or index;
+        StoreDamagedError.
         """
-        manifest = read_manifest(folder)
-        check_origin(folder, manifest, ann.manifest, store=store)
+        manifest = read_manifest(folder, store=store, index=ann.manifest)
         with reading(folder.path(MANIFEST), AGAIN):
             k, ranked, recall = int(manifest["k"]), int(manifest.get("ranked", 0)), float(manifest["recall"])
             if not 0 <= k < max(1, ann.images) or not 0 <= recall <= 1:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ...common.errors import StoreDamagedError, StoreNotFoundError
+from ...common.errors import DerivedError, StoreDamagedError
 from ...common.progress import SILENT, Progress
 from ..format.sealed import sealed
 from ..storage.folder import Folder
@@ -22,7 +22,6 @@ from .graph_files import (
     NEIGHBOURS_FILE,
     VERSION,
     check_graph,
-    check_origin,
     index_digest,
     read_manifest,
 )
@@ -40,7 +39,7 @@ def stored_graph(
     """
     try:
         return read_graph(folder, ann, store=store)
-    except (StoreNotFoundError, StoreDamagedError):
+    except (DerivedError, StoreDamagedError):
         folder.remove(MANIFEST)
     graph = knn_graph(ann, threads=threads, progress=progress)
     _write(folder, graph, ann, store)
@@ -50,10 +49,9 @@ def stored_graph(
 def read_graph(folder: Folder, ann: NeighborIndex, *, store: str) -> KnnGraph:
     """Open `knn/`, mapped into memory. store: the hash of the store's manifest.
 
-    Raises StoreNotFoundError where there is none, or one of another store or index; StoreDamagedError.
+    Raises NotBuiltError where there is none, OutdatedError for one of another store or index; StoreDamagedError.
     """
-    manifest = read_manifest(folder)
-    check_origin(folder, manifest, ann.manifest, store=store)
+    manifest = read_manifest(folder, store=store, index=ann.manifest)
     problem = next(check_graph(folder), None)
     if problem:
         path, what = problem

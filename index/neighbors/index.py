@@ -1,7 +1,7 @@
-"""The approximate index over the features.
+"""The index over the features: searched approximately and ranked exactly, or exactly.
 
 `ann/` holds the features as raw float32, their lengths, the FAISS index (none where exact search is
-fast enough) and a manifest, published last. Deleting the folder loses nothing.
+fast enough) and a manifest, published last (index_files.py). Deleting the folder loses nothing.
 """
 
 from dataclasses import dataclass
@@ -9,20 +9,14 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from ...common.errors import StoreError, StoreNotFoundError, UsageError
-from ..format.sealed import unsealed
-from ..storage.cached_only import refuse_if_cached_only
-from ..storage.damaged import reading
-from ..storage.folder import Folder, MissingFileError
-from ..storage.memory_map import map_array
-from ..storage.row_file import RowFile
-from ..storage.watched_file import WatchedFile, record_of
+from ...common.errors import UsageError
+from ..caching.cached_only import refuse_if_cached_only
+from ..storage.folder import Folder
 from .exact import RESIDENT, Metric, Vectors, nearest, nearest_of
+from .index_files import open_files
 from .ivf import IvfIndex, squared_distances
 from .tune import OperatingPoint
 
-VERSION = 2
-MANIFEST, FEATURES, LENGTHS, INDEX = "ann/ann.json", "ann/features.f32", "ann/lengths.f64", "ann/index.faiss"
 _EXACT_NUMBERS = 2 << 20
 """A filter that keeps fewer numbers (images x width) than this is answered exactly."""
 _ALL_NUMBERS = 32 << 20
@@ -32,7 +26,6 @@ _WIDER, _WIDE_CANDIDATES = 8, 1024
 HELD = 128 << 20
 """As many numbers (512 MiB) are held in memory."""
 _BLOCK = 1024
-_AGAIN = "run `unitscope index STORE` again"
 
 How = Literal["exact", "index", "graph", "wide"]
 """exact: every image was compared. index: the lists nearest to the query, with a measured recall. graph: so before the
@@ -79,27 +72,12 @@ class NeighborIndex:
 
         store: the hash of the store's manifest, if the index must belong to it. resident: bytes of the mapped features
         that may stay in memory.
-        raises: StoreNotFoundError without an index; StoreError for one of another sweep or format;
-        StoreDamagedError.
+        raises: NotBuiltError without an index; OutdatedError for one of another sweep or version; StoreDamagedError.
         """
-        with reading(folder.path(MANIFEST), _AGAIN):
-            return NeighborIndex._open(
-                folder, _read_manifest(folder, store), resident, serving=serving, held=held
-            )
-
-    @staticmethod
-    def _open(
-        folder: Folder, manifest: dict[str, Any], resident: int, *, serving: bool, held: int
-    ) -> "NeighborIndex":
-        images, width = _checked_shape(manifest)
-        lengths = _verified(folder, manifest, LENGTHS).whole(
-            (images,), np.float64, _sha256(manifest, LENGTHS)
+        files = open_files(folder, store=store, resident=resident, serving=serving, held=held)
+        return NeighborIndex(
+            files.vectors, files.manifest["metric"], files.index, files.points, files.manifest
         )
-        features = _open_features(folder, manifest, (images, width), serving=serving, held=held)
-        index = _read_index(folder, manifest) if manifest["type"] != "flat" else None
-        points = tuple(OperatingPoint(**point) for point in manifest["points"])
-        vectors = Vectors(features, lengths, np.isfinite(lengths), resident)
-        return NeighborIndex(vectors, manifest["metric"], index, points, manifest)
 
     @property
     def images(self) -> int:
@@ -282,66 +260,3 @@ class NeighborIndex:
                 f"`allowed` needs one bool for each of {self.images} images, not {allowed.shape}."
             )
         return queries, exclude
-
-
-def _read_manifest(folder: Folder, store: str | None) -> dict[str, Any]:
-    try:
-        manifest = unsealed(folder.read(MANIFEST), folder.path(MANIFEST), _AGAIN)
-    except MissingFileError:
-        raise StoreNotFoundError(f"{folder.url} has no index yet; make it with `unitscope index`.") from None
-    if manifest.get("version") != VERSION:
-        found = manifest.get("version")
-        raise StoreError(f"{folder.path(MANIFEST)} has version {found!r}, not {VERSION}; run `index` again.")
-    if store is not None and manifest["store"] != store:
-        raise StoreError(
-            f"The index in {folder.url} was made from another sweep; run `unitscope index` again."
-        )
-    return manifest
-
-
-def _checked_shape(manifest: dict[str, Any]) -> tuple[int, int]:
-    """Return (images, width). Raises ValueError for settings that no build writes."""
-    images, width = int(manifest["images"]), int(manifest["width"])
-    if images < 0 or width < 1 or manifest["metric"] not in ("l2", "cosine"):
-        raise ValueError(f"{images} images of {width} numbers, metric {manifest['metric']!r}")
-    return images, width
-
-
-def _open_features(
-    folder: Folder, manifest: dict[str, Any], shape: tuple[int, int], *, serving: bool, held: int
-) -> "np.ndarray | RowFile":
-    file, sha256 = _verified(folder, manifest, FEATURES), _sha256(manifest, FEATURES)
-    if shape[0] * shape[1] <= held:
-        return file.whole(shape, np.float32, sha256)
-    if serving:
-        return RowFile(file, shape, sha256)
-    file.check(sha256, size=shape[0] * shape[1] * 4)
-    return map_array(folder, FEATURES, np.float32, shape)
-
-
-def _read_index(folder: Folder, manifest: dict[str, Any]) -> IvfIndex:
-    """Return FAISS reads only what has the SHA-256 that was noted: its reader trusts the file."""
-    file = _verified(folder, manifest, INDEX)
-    file.check(_sha256(manifest, INDEX))
-    with reading(folder.path(INDEX), _AGAIN):
-        try:
-            index = IvfIndex.read(file.reader())
-        except RuntimeError as error:
-            raise file.damaged(str(error)) from error
-    file.check_unchanged()
-    if index.rows != int(manifest["rows"]):
-        raise file.damaged(f"it holds {index.rows:,} images, not {manifest['rows']}")
-    return index
-
-
-def _verified(folder: Folder, manifest: dict[str, Any], name: str) -> WatchedFile:
-    """Return the open file, of the size that the manifest notes."""
-    file = WatchedFile(folder, name, _AGAIN)
-    size, _ = record_of(manifest, name, folder.path(MANIFEST))
-    if size is not None and size != file.size:
-        raise file.damaged(f"it has not its size: {file.size:,} bytes, not {size:,}")
-    return file
-
-
-def _sha256(manifest: dict[str, Any], name: str) -> str:
-    return record_of(manifest, name, MANIFEST)[1]

@@ -5,14 +5,12 @@ from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute
 
 from ...common.errors import UsageError
+from ..compute import pc
 from ..labels.columns import CORRECT
 from ..store.store import Store
 from .palettes import SERIES
-
-pc: Any = pyarrow.compute  # its functions are made at import, where no type checker sees them
 
 Kind = Literal["numbers", "classes", "share", "marked"]
 _NOT_COLORABLE = ("image_id", "uri", "sha256", CORRECT)

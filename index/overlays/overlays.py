@@ -14,7 +14,7 @@ from ...common.errors import NotFoundError
 from ..atlas.atlas import Atlas
 from ..atlas.scatter import Scatter
 from ..atlas.tiles import TILE, Pyramid
-from ..storage.once import OnceCache
+from ..caching.once import OnceCache
 from .coloring import ItemColors
 from .positions import MapPlaces
 from .rendering import image_colours, palette, png, square_colours, squares, thumbnails

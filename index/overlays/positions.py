@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ...common.errors import StoreNotFoundError
+from ...common.errors import NotBuiltError
 from ..atlas.atlas import Atlas
 from ..projection.grid import scaled
 
@@ -28,18 +28,16 @@ class MapPlaces:
     @staticmethod
     def of(atlas: Atlas, grid: str) -> "MapPlaces":
         """Return the positions: in the assigned grid an image lies in the middle of its own cell, in the scatter where
-        its thumbnail is in the deepest level, else where the map has it. Raises StoreNotFoundError for an atlas without
-        a scatter.
+        its thumbnail is in the deepest level, else where the map has it. Raises NotBuiltError for an atlas without a
+        scatter.
         """
         if grid == "assigned":
             y, x = atlas.cells.T + 0.5
             return MapPlaces(x, y, *atlas.assigned.shape)
         if grid == "scatter":
             if atlas.scatter is None:
-                raise StoreNotFoundError(
-                    f"the atlas {atlas.name} was made without tiles, and so without a scatter; `unitscope atlas` makes "
-                    "it again with them"
-                )
+                without = f"the atlas {atlas.name} was made without tiles, and so without a scatter"
+                raise NotBuiltError(without, atlas.build_command())
             found, pyramid = atlas.scatter, atlas.scatter.pyramid
             return MapPlaces(found.x / pyramid.cell, found.y / pyramid.cell, pyramid.rows, pyramid.columns)
         side = len(atlas.grid)

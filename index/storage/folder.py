@@ -34,10 +34,11 @@ class Folder:
     It need not exist: the first write makes it. Can be pickled, and used by several threads.
 
     root: the folder that no symbolic link may lead out of, whatever is read or written; None where links may lead
-    anywhere, as in a dataset. A store is always opened by `Folder.confined`.
+    anywhere, as in a dataset. A store is always opened by `Folder.confined`. top: the URL of the folder that this one
+    was reached from by `below`; by default its own.
     """
 
-    def __init__(self, url: str, *, root: str | None = None) -> None:
+    def __init__(self, url: str, *, root: str | None = None, top: str | None = None) -> None:
         """Open a folder. Raises UsageError for a URL whose library is unknown or not installed."""
         if "\0" in url or not url:
             raise UsageError(f"{url!r} is not a folder: give a path, or a URL such as s3://bucket/prefix.")
@@ -45,6 +46,7 @@ class Folder:
         self._files = BucketFiles(url) if is_bucket else LocalFiles(url.removeprefix("file://"), root)
         self.url: str = self._files.url
         self.is_local: bool = not is_bucket
+        self.top: str = self.url if top is None else top
         self._root = root
 
     @classmethod
@@ -56,10 +58,10 @@ class Folder:
 
     def below(self, name: str) -> "Folder":
         """Return the folder `name` in this one, confined as this one is."""
-        return Folder(self.path(_checked(name)), root=self._root)
+        return Folder(self.path(_checked(name)), root=self._root, top=self.top)
 
     def __reduce__(self) -> tuple[Callable[..., "Folder"], tuple[Any, ...]]:
-        return _restored, (self.url, self._root)
+        return _restored, (self.url, self._root, self.top)
 
     def __repr__(self) -> str:
         return f"Folder({self.url!r})"
@@ -214,6 +216,6 @@ def _checked(name: str) -> str:
     return name
 
 
-def _restored(url: str, root: str | None) -> Folder:
+def _restored(url: str, root: str | None, top: str) -> Folder:
     """Return a folder that was pickled."""
-    return Folder(url, root=root)
+    return Folder(url, root=root, top=top)

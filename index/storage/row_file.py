@@ -10,7 +10,7 @@ from time import monotonic
 import numpy as np
 
 from ...common.errors import StorageError, UnitscopeError
-from .cached_only import refuse_if_cached_only
+from ..caching.cached_only import refuse_if_cached_only
 from .watched_file import WatchedFile
 
 WAIT_SECONDS = 20.0

@@ -1,14 +1,17 @@
 """Reads `features/`: one image's feature, or all of them in blocks."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
+from ...common.errors import LayerError
 from ..format.columns import Columns
+from ..format.files import LAYER_FEATURES
 from ..format.parquet_cache import RowGroup
 from ..storage.damaged import damaged
+from .table_files import TableFiles
 
 
 class FeatureBlock(NamedTuple):
@@ -94,6 +97,17 @@ class FeatureReader:
             column = self._columns.read_new(group, ["feature"])["feature"].combine_chunks()
             values[place], valid[place] = _dense(column, self.width)
         return FeatureBlock(first, values, valid)
+
+
+def averaged_features(tables: TableFiles, layer: str, averaged: Sequence[str]) -> FeatureReader:
+    """Return the features of a layer that is one of those whose mean the sweep kept. Raises LayerError for another."""
+    if layer not in averaged:
+        have = f"there are those of {', '.join(averaged)}" if averaged else "there are none of any layer"
+        raise LayerError(
+            f"no features of layer {layer[:200]!r} in this store; {have}. `unitscope sweep --atlas-layers NAMES` "
+            "keeps them, in a new store"
+        )
+    return FeatureReader(tables.of_images(LAYER_FEATURES, layer))
 
 
 def _dense(column: pa.FixedSizeListArray, width: int) -> tuple[np.ndarray, np.ndarray]:

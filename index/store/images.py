@@ -1,15 +1,17 @@
 """Reads `images/`: rows by id, whole columns, the id of a uri, and which images a filter keeps."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from ...common.errors import UsageError
+from ..caching.cache import ByteCache
+from ..compute import pc
 from ..format.columns import Columns
-from ..storage.cache import ByteCache
+from ..labels.columns import LABELS, LIST_COLUMNS, has_label_lists
 from ..where.parser import NO_NAMES, ClassNames, Filter, parse
 
 _MASK_BYTES = 64 * 2**20
@@ -29,6 +31,13 @@ class ImageReader:
     def mask_reads(self) -> tuple[int, int]:
         """How often a mask that was wanted was in memory, and how often not."""
         return self._masks.reads
+
+    @cached_property
+    def list_columns(self) -> tuple[str, ...]:
+        """The columns for several labels and predictions of an image."""
+        schema = self.columns.schema
+        labels = (LABELS,) if has_label_lists(schema) else ()
+        return (*labels, *(name for name in LIST_COLUMNS if name in schema.names))
 
     def checked(self, image_id: int) -> int:
         """Return the id itself. Raises UsageError where it is none."""
@@ -83,6 +92,16 @@ class ImageReader:
             mask[group.first : group.first + group.rows] = where.mask(pa.table(read) if kept else read)
         mask.flags.writeable = False
         return mask
+
+
+def first_rows(table: Columns, names: Sequence[str], n: int) -> list[dict[str, Any]]:
+    """Return the first n rows of a table, some of its columns."""
+    rows: list[dict[str, Any]] = []
+    for group in table.groups():
+        rows += table.read_new(group, names).slice(0, n - len(rows)).to_pylist()
+        if len(rows) >= n:
+            break
+    return rows
 
 
 def _rows(names: Sequence[str], values: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:

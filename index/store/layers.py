@@ -1,13 +1,15 @@
 """Reads `layers.parquet`: the layers in the order of the sweep, each with its number, found by its name."""
 
-import difflib
 import hashlib
 
 import pyarrow as pa
 
+from ...common.closest import closest
 from ...common.errors import LayerError
+from ..format.files import LAYERS, maxima_table
+from ..format.layer_row import LayerRow
 from ..format.parquet_bounds import read_small
-from ..format.schema import LAYERS, LAYERS_SCHEMA, LayerRow, maxima_table
+from ..format.schema import LAYERS_SCHEMA
 from ..storage.damaged import damaged, reading
 from ..storage.folder import Folder
 from ..storage.hashed_file import PartRecord
@@ -40,7 +42,7 @@ class LayerReader:
     def number(self, name: str) -> int:
         """Raise LayerError, with the closest names, where there is none of that name."""
         if name not in self._numbers:
-            close = difflib.get_close_matches(name[:200], self._numbers, n=3, cutoff=0.4)
+            close = closest(name, self._numbers, cutoff=0.4)
             shown = ", ".join(close or list(self._numbers)[:20])
             raise LayerError(
                 f"no layer {name[:200]!r} in this store; {'did you mean' if close else 'there are'} {shown}"

@@ -7,8 +7,8 @@ import pyarrow as pa
 
 from ...common.errors import UsageError
 from ..format.columns import Columns
+from ..format.layer_row import LayerRow
 from ..format.parquet_cache import RowGroup
-from ..format.schema import LayerRow
 from ..stats import topk
 from ..stats.topk import TopK
 from ..storage.damaged import damaged

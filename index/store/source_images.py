@@ -1,7 +1,7 @@
 """The bytes of a store's images: read again from the dataset, by the places that `plan/` knows, and checked."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -9,20 +9,20 @@ import pyarrow as pa
 
 from ...common.errors import StoreDamagedError
 from ..datasets.base import from_uri
-from ..datasets.open import Dataset
+from ..datasets.open import Dataset, open_dataset
 from ..format.columns import Columns
+from ..format.manifest import Manifest
 from ..storage.stored_names import check_stored_name
 from .images import ImageReader
+from .trust import Trust, dataset_options, dataset_path
 
 
 class SweptPixels:
     """The dataset that a store was swept from, opened when it is first asked for."""
 
-    def __init__(self, opened: Callable[[], Dataset], plan: Columns, images: ImageReader) -> None:
-        """Set up the reader. opened: opens the dataset, and raises where it must not be read. plan: the columns of
-        plan/.
-        """
-        self._opened, self._plan, self._images = opened, plan, images
+    def __init__(self, manifest: Manifest, trust: Trust, plan: Columns, images: ImageReader) -> None:
+        """Set up the reader. trust: whether the dataset may be read, and where it is. plan: the columns of plan/."""
+        self._manifest, self._trust, self._plan, self._images = manifest, trust, plan, images
 
     def read(self, image_ids: Sequence[int]) -> Iterator[bytes]:
         """Yield the encoded bytes of some images, in the order given.
@@ -48,4 +48,5 @@ class SweptPixels:
 
     @cached_property
     def _dataset(self) -> Dataset:
-        return self._opened()
+        path = dataset_path(self._manifest, self._trust)
+        return open_dataset(path, dataset_options(self._manifest, self._trust))

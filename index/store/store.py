@@ -11,66 +11,26 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ...common.errors import ImageStatus, LayerError, UsageError
-from ..datasets.open import open_dataset
-from ..format.columns import Columns
+from ...common.errors import ImageStatus, UsageError
+from ..caching.cached_only import refuse_if_cached_only
+from ..format.files import ERRORS, FEATURES, IMAGES, LAYERS, MANIFEST, PATCHES, PLAN, THUMBS, UNITS
+from ..format.layer_row import LayerRow
 from ..format.manifest import Manifest
-from ..format.manifest_checks import check_model, check_named, check_rows
-from ..format.parquet_cache import FileCache
-from ..format.patches import top_column
-from ..format.schema import (
-    CLASSES,
-    CLASSES_SCHEMA,
-    ERRORS,
-    ERRORS_SCHEMA,
-    FEATURES,
-    IMAGES,
-    LAYER_FEATURES,
-    LAYERS,
-    MANIFEST,
-    MAXIMA,
-    PATCHES,
-    PLAN,
-    SELECTIVITY,
-    SELECTIVITY_SCHEMA,
-    STRONGEST,
-    STRONGEST_SCHEMA,
-    THUMBS,
-    UNITS,
-    UNITS_SCHEMA,
-    LayerRow,
-    images_schema,
-    plan_schema,
-)
-from ..labels.columns import LABELS, LIST_COLUMNS, has_label_lists
-from ..stats.topk import TopK
-from ..storage.cached_only import refuse_if_cached_only
+from ..format.manifest_checks import check_model, check_named
+from ..format.schema import ERRORS_SCHEMA
 from ..storage.damaged import reading
 from ..storage.folder import Folder
-from ..storage.hashed_file import PartRecord
 from ..storage.packs import PATCHES_PER_UNIT, Packs
 from ..where.parser import ClassNames, Filter
-from .features import FeatureReader
-from .images import ImageReader
+from .features import FeatureReader, averaged_features
+from .images import ImageReader, first_rows
 from .layers import LayerReader
-from .maxima import MaximaReader
 from .source_images import SweptPixels
 from .summaries import StrongUnit, SummaryReader
-from .trust import NOTHING, Trust, dataset_options, dataset_path
-from .units import Patch, UnitReader, UnitRow, patches_of
-
-_FOOTER_BYTES = 256 * 2**20
-_COLUMN_BYTES = 256 * 2**20
-_EXPECTED: dict[str, pa.Schema] = {
-    IMAGES: images_schema(),
-    PLAN: plan_schema(),
-    UNITS: UNITS_SCHEMA,
-    CLASSES: CLASSES_SCHEMA,
-    SELECTIVITY: SELECTIVITY_SCHEMA,
-    STRONGEST: STRONGEST_SCHEMA,
-    ERRORS: ERRORS_SCHEMA,
-}
-"""The columns of each table whose types are checked when it is opened."""
+from .table_files import TableFiles
+from .trust import NOTHING, Trust
+from .unit_maxima import UnitMaxima
+from .units import Patch, UnitReader, UnitRow
 
 
 class Store:
@@ -91,17 +51,13 @@ class Store:
         self.layers: tuple[LayerRow, ...] = self._layers.rows
         classes = manifest.model.get("classes")
         self.classes: tuple[str, ...] | None = None if classes is None else tuple(classes)
-        self._files = FileCache(folder, footer_bytes=_FOOTER_BYTES, column_bytes=_COLUMN_BYTES)
-        names = ClassNames(self.classes or (), self._labelled)
-        self._images = ImageReader(self._table(IMAGES), self.images_count, names)
-        self._pixels = SweptPixels(
-            lambda: open_dataset(dataset_path(manifest, trust), dataset_options(manifest, trust)),
-            self._table(PLAN),
-            self._images,
-        )
-        self._units = UnitReader(self._columns([manifest.files[UNITS]]), self.layers, self.images_count)
-        self._summary = SummaryReader(manifest, self._columns, self.layers)
-        self._maxima: dict[str, MaximaReader] = {}
+        self._tables = tables = TableFiles(folder, manifest, self.images_count)
+        self._summary = SummaryReader(manifest, tables.open, self.layers)
+        names = ClassNames(self.classes or (), self._summary.labelled)
+        self._images = ImageReader(tables.of_images(IMAGES), self.images_count, names)
+        self._pixels = SweptPixels(manifest, trust, tables.of_images(PLAN), self._images)
+        self._units = UnitReader(tables.open([manifest.files[UNITS]]), self.layers, self.images_count)
+        self._maxima = UnitMaxima(tables, self.layers, manifest.preprocessing, self._images.columns)
         self._thumbs, self._patches = (Packs(folder, table, manifest.files) for table in (THUMBS, PATCHES))
 
     @staticmethod
@@ -118,7 +74,13 @@ class Store:
 
     def cache_reads(self) -> dict[str, tuple[int, int]]:
         """Return how often what was wanted was in memory, and how often not, of each cache by its name."""
-        return {**self._files.reads(), "masks": self._images.mask_reads}
+        return {**self._tables.cache.reads(), "masks": self._images.mask_reads}
+
+    def class_name(self, index: int | None) -> str | None:
+        """Return the name of the model's class, None for no index, an unknown one, and a model without names."""
+        if index is None or self.classes is None or not 0 <= index < len(self.classes):
+            return None
+        return self.classes[index]
 
     # Layers and units
 
@@ -160,7 +122,7 @@ class Store:
         refuse_if_cached_only()
         number = self._layers.with_unit(layer, unit)
         mask = None if where is None else self.mask(where)
-        return self._patches_of(number, [unit], self._maxima_reader(number).strongest(unit, k, mask))
+        return self._maxima.strongest(number, unit, k, mask)
 
     def patches_at(self, layer: str, unit: int, image_ids: Sequence[int]) -> list[Patch]:
         """Return where a unit has its maximum in each of some images, in the order given.
@@ -169,7 +131,7 @@ class Store:
         """
         number = self._layers.with_unit(layer, unit)
         ids = np.array([self._images.checked(image_id) for image_id in image_ids], np.int64)
-        return self._patches_of(number, [unit], self._maxima_reader(number).at(unit, ids))
+        return self._maxima.at(number, unit, ids)
 
     def patches_in(
         self, layer: str, units: Sequence[int], image_id: int, *, ranked: bool = False
@@ -182,14 +144,11 @@ class Store:
         number = self._layers.number(layer)
         for unit in units:
             self.check_unit(layer, unit)
-        reader = self._maxima_reader(number)
-        top, ranks = reader.in_image(units, self._images.checked(image_id), ranked=ranked)
-        given = [None] * len(units) if ranks is None else ranks.tolist()
-        return list(zip(self._patches_of(number, units, top), given, strict=True))
+        return self._maxima.in_image(number, units, self._images.checked(image_id), ranked=ranked)
 
     def maxima(self, layer: str, unit: int) -> np.ndarray:
         """Return (images,) float32: the maximum of each image; NaN where an image failed. Raises LayerError."""
-        return self._maxima_reader(self._layers.with_unit(layer, unit)).values(unit)
+        return self._maxima.reader(self._layers.with_unit(layer, unit)).values(unit)
 
     def maxima_of_layer(self, layer: str, image_ids: np.ndarray) -> np.ndarray:
         """Return (units, n) float32: the maxima of all units of a layer in some images, NaN where one failed; kept
@@ -197,19 +156,19 @@ class Store:
 
         image_ids: (n,) int64, ascending. Raises LayerError.
         """
-        return self._maxima_reader(self._layers.number(layer)).of_all_units(image_ids)
+        return self._maxima.reader(self._layers.number(layer)).of_all_units(image_ids)
 
     def maxima_groups(self, layer: str) -> list[tuple[int, int]]:
         """Return (first image_id, images) of each row group of a layer's maxima, the least that is read. Raises
         LayerError.
         """
-        return self._maxima_reader(self._layers.number(layer)).groups
+        return self._maxima.reader(self._layers.number(layer)).groups
 
     def positions(self, layer: str, unit: int) -> np.ndarray:
         """Return (images,) int32: where each maximum is, flat y * width + x; -1 where an image failed. Raises
         LayerError.
         """
-        return self._maxima_reader(self._layers.with_unit(layer, unit)).positions(unit)
+        return self._maxima.reader(self._layers.with_unit(layer, unit)).positions(unit)
 
     # What the sweep summed up; None in a store of an older release, which did not
 
@@ -245,12 +204,10 @@ class Store:
         """The columns of images/, the dataset's own metadata among them."""
         return self._images.columns.schema
 
-    @cached_property
+    @property
     def list_columns(self) -> tuple[str, ...]:
         """The columns of images/ for several labels and predictions of an image; none in most stores."""
-        schema = self.images_schema
-        labels = (LABELS,) if has_label_lists(schema) else ()
-        return (*labels, *(name for name in LIST_COLUMNS if name in schema.names))
+        return self._images.list_columns
 
     def images(self, columns: Sequence[str]) -> pa.Table:
         """Return (images,) rows of some columns of images/. Raises UsageError for an unknown column."""
@@ -274,13 +231,7 @@ class Store:
 
     def errors(self, n: int) -> list[dict[str, Any]]:
         """Return the first n images that failed: `image_id`, `uri`, `status`, `reason`."""
-        table = self._columns([self.manifest.files[ERRORS]])
-        rows: list[dict[str, Any]] = []
-        for group in table.groups():
-            rows += table.read_new(group, ERRORS_SCHEMA.names).slice(0, n - len(rows)).to_pylist()
-            if len(rows) >= n:
-                break
-        return rows
+        return first_rows(self._tables.open([self.manifest.files[ERRORS]]), ERRORS_SCHEMA.names, n)
 
     def parse_filter(self, where: str) -> Filter:
         """Return the filter that a text is, over the columns of images/ and the classes' names. Raises FilterError."""
@@ -307,7 +258,7 @@ class Store:
     @cached_property
     def features(self) -> FeatureReader:
         """The features: one at a time, or all in blocks."""
-        return FeatureReader(self._table(FEATURES))
+        return FeatureReader(self._tables.of_images(FEATURES))
 
     @property
     def averaged_layers(self) -> tuple[str, ...]:
@@ -316,14 +267,7 @@ class Store:
 
     def layer_features(self, layer: str) -> FeatureReader:
         """Return the features of `layer_features/<layer>/`. Raises LayerError with the layers there are."""
-        if layer not in self.averaged_layers:
-            there = ", ".join(self.averaged_layers)
-            have = f"there are those of {there}" if there else "there are none of any layer"
-            raise LayerError(
-                f"no features of layer {layer[:200]!r} in this store; {have}. `unitscope sweep --atlas-layers NAMES` "
-                "keeps them, in a new store"
-            )
-        return FeatureReader(self._table(LAYER_FEATURES, layer))
+        return averaged_features(self._tables, layer, self.averaged_layers)
 
     def feature(self, image_id: int) -> np.ndarray:
         """Return (width,) float32. Raises UsageError for an id that is none and for an image that failed."""
@@ -346,38 +290,3 @@ class Store:
         if not 0 <= rank < PATCHES_PER_UNIT:
             return None
         return self._patches.get(number, unit * PATCHES_PER_UNIT + rank)
-
-    # Within
-
-    def _labelled(self) -> dict[str, int]:
-        """Return the labels that are classes of the model → their numbers."""
-        table = self._summary.classes()
-        rows = [] if table is None else table.select(["label", "label_index"]).to_pylist()
-        return {row["label"]: row["label_index"] for row in rows if row["label_index"] is not None}
-
-    def _patches_of(self, number: int, units: Sequence[int], found: TopK) -> list[Patch]:
-        """Return the patches of `found`, which has a row for each of `units`."""
-        layer, frame = self.layers[number], self.manifest.preprocessing
-        column = top_column(found, layer, frame, self._images.columns, units=np.array(units, np.int64))
-        return patches_of(column.values)
-
-    def _maxima_reader(self, number: int) -> MaximaReader:
-        layer = self.layers[number]
-        if layer.layer not in self._maxima:
-            self._maxima[layer.layer] = MaximaReader(self._table(MAXIMA, layer.layer), layer)
-        return self._maxima[layer.layer]
-
-    def _table(self, table: str, layer: str | None = None) -> Columns:
-        """Return a table, or a layer's part of one, with a row for each image. Raises StoreDamagedError for fewer or
-        more.
-        """
-        manifest = self.manifest
-        parts = manifest.parts(table) if layer is None else manifest.parts_of_layer(table, layer)
-        with reading(self.folder.path(MANIFEST)):
-            check_rows(table, parts, self.images_count)
-        return self._columns(parts)
-
-    def _columns(self, records: Sequence[PartRecord]) -> Columns:
-        table = records[0].path.partition("/")[0] if records else ""
-        expected = _EXPECTED.get(table)
-        return Columns(self._files, [one.path for one in records], [one.rows for one in records], expected)

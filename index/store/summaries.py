@@ -11,8 +11,10 @@ import numpy as np
 import pyarrow as pa
 
 from ..format.columns import Columns
+from ..format.files import CLASSES, SELECTIVITY, STRONGEST
+from ..format.layer_row import LayerRow
 from ..format.manifest import Manifest
-from ..format.schema import CLASSES, CLASSES_SCHEMA, SELECTIVITY, STRONGEST, LayerRow
+from ..format.schema import CLASSES_SCHEMA
 from ..storage.damaged import damaged
 from ..storage.hashed_file import PartRecord
 
@@ -52,6 +54,12 @@ class SummaryReader:
             return None
         groups = [self._classes.read_new(group, CLASSES_SCHEMA.names) for group in self._classes.groups()]
         return pa.concat_tables(groups) if groups else CLASSES_SCHEMA.empty_table()
+
+    def labelled(self) -> dict[str, int]:
+        """Return the labels that are classes of the model → their numbers."""
+        table = self.classes()
+        rows = [] if table is None else table.select(["label", "label_index"]).to_pylist()
+        return {row["label"]: row["label_index"] for row in rows if row["label_index"] is not None}
 
     def selectivity(self, number: int) -> pa.Table | None:
         """Return (units,) rows of layer `number`: `unit`, `label`, `selectivity`."""

@@ -6,7 +6,7 @@ from types import TracebackType
 
 import numpy as np
 
-from ..format.schema import THUMBS
+from ..format.files import THUMBS
 from ..storage.folder import Folder
 from ..storage.open_pack import OpenPack
 

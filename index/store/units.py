@@ -10,8 +10,10 @@ import pyarrow as pa
 
 from ...common.frame import Box
 from ..format.columns import Columns
+from ..format.files import UNITS
+from ..format.layer_row import LayerRow
 from ..format.parquet_cache import HeldColumn, RowGroup
-from ..format.schema import UNIT_STATISTICS, UNITS, LayerRow
+from ..format.schema import UNIT_STATISTICS
 from ..storage.damaged import damaged
 
 

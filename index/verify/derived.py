@@ -4,13 +4,13 @@ Each names its files in a manifest of its own, which is written last. Where ther
 killed run left; where there is one, every file must be as it says.
 """
 
-import shlex
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ...common.errors import StorageError, StoreDamagedError
 from ..atlas.activation_sample import MANIFEST as SAMPLE
 from ..atlas.atlas import atlas_path, list_atlases
+from ..format.derived import command
 from ..format.layer_folders import ACTIVATIONS, KINDS, layer_folder, sample_folder
 from ..format.layer_folders import FOLDER as BY_LAYER
 from ..format.sealed import unsealed
@@ -72,7 +72,7 @@ def differs(
 
 
 def _parts(folder: Folder) -> Iterator[_Part]:
-    index = f"run `{_command('index', folder)}`"
+    index = f"run `{command('index', folder.url)}`"
     for one in (folder, pixel_folder(folder)):
         yield _Part(one, INDEX, index)
     yield _Part(folder, GRAPH, index)
@@ -95,9 +95,9 @@ def _parts_of_layer(folder: Folder, layer: str) -> Iterator[_Part]:
     own, sample = layer_folder(folder, layer), sample_folder(folder, layer)
     within = f"{BY_LAYER}/{folder_name(layer)}"
     for manifest in (INDEX, GRAPH):
-        remedy = f"delete {within}/{manifest.split('/')[0]}/ and run `{_command('atlas', folder, '--layer', layer)}`"
+        remedy = f"delete {within}/{manifest.split('/')[0]}/ and run `{command('atlas', folder.url, '--layer', layer)}`"
         yield _Part(own, manifest, remedy)
-    again = _command("atlas", folder, f"--{ACTIVATIONS}", layer)
+    again = command("atlas", folder.url, f"--{ACTIVATIONS}", layer)
     for manifest in (SAMPLE, INDEX, GRAPH):
         remedy = f"delete {within}/{ACTIVATIONS}/ and run `{again}`"
         yield _Part(sample, manifest, remedy, of_store=manifest == SAMPLE)
@@ -114,11 +114,7 @@ def _atlas(store: Folder, folder: Folder, name: str, options: list[str]) -> _Par
     except (MissingFileError, StoreDamagedError, *NONSENSE):
         known, fast = [], []
     given = [word for key, value in known if key != "--layer" or folder is store for word in (key, value)]
-    return _Part(folder, manifest, f"run `{_command('atlas', store, *given, *fast, *options)}`")
-
-
-def _command(command: str, folder: Folder, *options: str) -> str:
-    return shlex.join(["unitscope", command, folder.url, *options])
+    return _Part(folder, manifest, f"run `{command('atlas', store.url, *given, *fast, *options)}`")
 
 
 def _compared(part: _Part, store: str) -> Iterator[tuple[str, int, str | None]]:

@@ -5,17 +5,15 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute
 
 from ...common.errors import ImageStatus
-from ..format.schema import CLASSES, SELECTIVITY, STRONGEST
+from ..compute import pc
+from ..format.files import CLASSES, SELECTIVITY, STRONGEST
 from ..labels.columns import LABELS, has_label_lists, list_pairs
 from ..merge.image_units import STRONGEST_OF_LAYER, Scale
 from ..merge.selectivity import selectivity
 from ..store.store import Store
 from ..store.summaries import StrongUnit
-
-pc: Any = pyarrow.compute  # its functions are made at import, where no type checker sees them
 
 _SAMPLE = 3
 """Units of each layer, and images, that are computed again."""

@@ -9,9 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from ...common.errors import ImageStatus, StoreDamagedError
-from ..format.layer_folders import FOLDER as BY_LAYER
-from ..format.manifest import Manifest
-from ..format.schema import (
+from ..format.files import (
     ERRORS,
     FEATURES,
     IMAGES,
@@ -25,6 +23,8 @@ from ..format.schema import (
     layer_features_table,
     maxima_table,
 )
+from ..format.layer_folders import FOLDER as BY_LAYER
+from ..format.manifest import Manifest
 from ..storage.damaged import NONSENSE
 from ..storage.folder import Folder, MissingFileError
 from ..store.store import Store

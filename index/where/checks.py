@@ -1,12 +1,12 @@
 """What names and values in a filter mean over a table's columns: finds columns and classes, refuses unlike types."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
 import pyarrow as pa
 
+from ...common.closest import closest
 from ...common.errors import FilterError
 from ..labels.columns import (
     CORRECT,
@@ -230,9 +230,8 @@ def _any_of(nodes: list[Node]) -> Node:
 
 def _close(name: str, known: Sequence[str]) -> tuple[list[str], bool]:
     """Return the names that are like one, or else the first of all; and whether they are like it."""
-    lowered = {one.lower(): one for one in known}
-    close = difflib.get_close_matches(name[:100].lower(), lowered, n=3, cutoff=0.6)
-    return ([lowered[match] for match in close] or sorted(known)[:_SHOWN]), bool(close)
+    close = closest(name, known, any_case=True)
+    return (close or sorted(known)[:_SHOWN]), bool(close)
 
 
 def _literal_kind(literal: Literal) -> ColumnKind:

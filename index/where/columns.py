@@ -3,15 +3,12 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute
 
+from ..compute import pc
 from .lexer import KEYWORDS
-
-pc: Any = pyarrow.compute  # its functions are made at import, where no type checker sees them
 
 
 class ColumnKind(StrEnum):

@@ -12,14 +12,12 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute
 
+from ..compute import pc
 from .columns import Column, ColumnKind, bools, numbers, plain
 from .lexer import Literal
 from .numbers import among, compare
 from .times import compare_time, compare_times, nanoseconds
-
-pc: Any = pyarrow.compute  # its functions are made at import, where no type checker sees them
 
 Answer: TypeAlias = pa.Array | pa.ChunkedArray
 Operand = Column | Literal

@@ -2,15 +2,12 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute
 
+from ..compute import pc
 from .numbers import compare_between, compare_scaled
-
-pc: Any = pyarrow.compute  # its functions are made at import, where no type checker sees them
 
 _TEXT = re.compile(
     r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(?:\.(\d{1,9}))?)?\s?(Z|z|[+-]\d\d(?::?\d\d)?)?", re.ASCII

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...common.errors import StoreNotFoundError, UsageError
+from ...common.errors import DerivedError, UsageError
 from ...common.progress import SILENT, Progress
 from ...index.atlas.activation_atlas import Cells, average, remove_other_cells, usual_side, write_cells
 from ...index.atlas.activation_sample import ActivationSample
@@ -97,10 +97,10 @@ def build_activation_atlas(
 def _sample(store: Store, layer: str, positions: int, seed: int, progress: Progress) -> ActivationSample:
     """Return the sample that is there, or a new one."""
     folder = sample_folder(store.folder, layer)
-    wanted = {"store": store.manifest.hash, "layer": layer, "positions": positions, "seed": seed}
+    settings = {"layer": layer, "positions": positions, "seed": seed}
     try:
-        return ActivationSample.open(folder, **wanted)
-    except StoreNotFoundError:
+        return ActivationSample.open(folder, store=store.manifest.hash, **settings)
+    except DerivedError:
         built = layer_folder(store.folder, layer)
         model_source(store.manifest, store.trust)  # raises before anything is removed
         dataset_path(store.manifest, store.trust)
@@ -109,7 +109,7 @@ def _sample(store: Store, layer: str, positions: int, seed: int, progress: Progr
         run_in_child(
             sample_in_child, store.folder.url, layer, positions, seed, store.trust, progress=progress
         )
-    return ActivationSample.open(folder, **wanted)
+    return ActivationSample.open(folder, store=store.manifest.hash, **settings)
 
 
 def _write_cells(store: Store, sample: ActivationSample, cells: Cells, samples: np.ndarray) -> PartRecord:

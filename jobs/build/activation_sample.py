@@ -25,11 +25,11 @@ from ...index.format.parquet_writer import features_settings, table_file
 from ...index.storage.packs import pack_writer
 from ...index.store.store import Store
 from ...index.store.trust import Trust, model_source
-from ...model.capture import Capture
-from ...model.layers import Layer, as_grid, list_layers
-from ...model.layout import use_channels_last
+from ...model.capture.capture import Capture
+from ...model.layers.layers import Layer, as_grid, list_layers
+from ...model.running.layout import use_channels_last
 from ...model.sources.load import LoadedModel
-from ...model.reduce import Reduction
+from ...model.capture.reduce import Reduction
 from ..planning.config import MIN_BATCH
 from ..cores import cores
 from ..sweep.forward import use_exact_arithmetic

@@ -7,12 +7,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ...common.errors import StoreNotFoundError
+from ...common.errors import NotBuiltError
 from ...common.progress import SILENT, Progress
 from ...index.atlas.atlas import check_name
 from ...index.atlas.writer import write_atlas
 from ...index.format.layer_folders import layer_folder
-from ...index.format.schema import IMAGES
+from ...index.format.files import IMAGES
 from ...index.neighbors.build import build
 from ...index.neighbors.exact import RESIDENT_OF_JOBS
 from ...index.neighbors.graph_table import stored_graph
@@ -127,6 +127,6 @@ def index_of(features: BlockReader, folder: Folder, *, store: str, progress: Pro
     """Return the index in a folder, built over these features where it is not there. store: as in `NeighborIndex.open`."""
     try:
         return NeighborIndex.open(folder, store=store, resident=RESIDENT_OF_JOBS)
-    except StoreNotFoundError:
+    except NotBuiltError:
         build(features.blocks(), features.width, folder, store=store, threads=cores(), progress=progress)
         return NeighborIndex.open(folder, store=store, resident=RESIDENT_OF_JOBS)

@@ -16,8 +16,8 @@ import torch
 from ...common.errors import UnitscopeError
 from ...common.private_stdout import take_stdout
 from ...index.datasets.exif import marked
-from ...model.feature import Feature
-from ...model.layers import Layer
+from ...model.capture.feature import Feature
+from ...model.layers.layers import Layer
 from ..sweep.forward import Forward
 from ..planning.sample import sample
 from .swept_model import load_swept

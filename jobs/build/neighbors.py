@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...common.errors import StoreNotFoundError, UsageError
+from ...common.errors import NotBuiltError, UsageError
 from ...index.neighbors.exact import Metric, Vectors
 from ...index.neighbors.exact import nearest as nearest_exactly
 from ...index.neighbors.index import NeighborIndex
@@ -39,7 +39,7 @@ def neighbors(
     allowed = None if where is None else store.mask(where)
     try:
         ann = None if exact else NeighborIndex.open(store.folder, store=store.manifest.hash)
-    except StoreNotFoundError:
+    except NotBuiltError:
         ann = None
     if ann is None:
         among = None if allowed is None else np.flatnonzero(allowed)

@@ -14,6 +14,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from ...model.running.threads import intra_op_threads
 from .dataset import DemoData
 from .network import CLASSES, MEAN, STD, demo_alexnet
 from .scenes.scenes import MARKED_CLASS
@@ -90,16 +91,13 @@ def train(
 @contextmanager
 def _deterministic(seed: int, threads: int | None) -> Generator[None]:
     """Return Torch seeded, deterministic and with its number of threads; as it was before on the way out."""
-    before = torch.get_num_threads()
     strict = torch.are_deterministic_algorithms_enabled()
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), intra_op_threads(threads or torch.get_num_threads()):
         torch.manual_seed(seed)
         torch.use_deterministic_algorithms(True)
-        torch.set_num_threads(threads or before)
         try:
             yield
         finally:
-            torch.set_num_threads(before)
             torch.use_deterministic_algorithms(strict)
 
 

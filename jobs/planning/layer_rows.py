@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from ...index.format.schema import VECTOR, Branch, LayerRow
-from ...model.layers import Layer
+from ...index.format.layer_row import VECTOR, Branch, LayerRow
+from ...model.layers.layers import Layer
 from ...model.receptive_field.effective import LayerViews
 from ...model.receptive_field.effective_windows import View
 from ...model.receptive_field.receptive_field import ReceptiveField, UnitFields

@@ -11,7 +11,7 @@ import pyarrow as pa
 from ...common.errors import DatasetError, UnitscopeError
 from ...index.datasets.kinds import ALLOWED
 from ...index.datasets.open import Dataset
-from ...index.format.schema import SHARDS, shard_path
+from ...index.format.files import SHARDS, shard_path
 from ...index.labels.columns import INDICES_FIELD, LABEL_INDICES, LABELS, has_label_lists
 from ...index.labels.matching import LabelMap
 from ...index.labels.summary import COUNTED, LabelCounter, LabelFacts, only_ranks
@@ -19,7 +19,7 @@ from ...index.storage.errors import translate
 from ...index.storage.folder import Folder
 from .config import SweepConfig
 from .place import WORK_OUTPUTS
-from .plan import Plan, read_rows, regroup
+from .plan import Plan, read_rows, shard_tables
 
 
 def no_images(config: SweepConfig, dataset: Dataset) -> DatasetError:
@@ -112,7 +112,7 @@ def discard_changed(folder: Folder, previous: Plan, rows: Iterator[pa.RecordBatc
         folder.remove_tree(SHARDS)
         return
     shards = 0
-    for shard, now in enumerate(regroup(rows, size)):
+    for shard, now in enumerate(shard_tables(rows, size)):
         shards += 1
         if shard < previous.shards and now.equals(read_rows(folder, previous, shard, now.column_names)):
             continue

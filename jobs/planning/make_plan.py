@@ -13,15 +13,15 @@ import torch
 from ...common.errors import UsageError
 from ...common.progress import SILENT, Progress
 from ...index.datasets.open import Dataset
-from ...index.format.schema import WORK
+from ...index.format.files import WORK
 from ...index.labels.matching import LabelMap, shown_classes
 from ...index.labels.summary import LabelFacts
 from ...index.storage.folder import Folder
-from ...model.default_layers import default_layers
-from ...model.feature import Feature
-from ...model.find_feature import feature_named, find_feature
-from ...model.independence import check_independence
-from ...model.layers import Layer, LayerList, list_layers, select_layers
+from ...model.capture.feature import Feature
+from ...model.checks.independence import check_independence
+from ...model.feature.find_feature import feature_named, find_feature
+from ...model.layers.default_layers import default_layers
+from ...model.layers.layers import Layer, LayerList, list_layers, select_layers
 from ...model.receptive_field.receptive_field import unit_fields
 from ...model.sources.load import LoadedModel
 from ...model.sources.spec import parse_spec

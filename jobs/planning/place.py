@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ...common.errors import StorageError, StoreError, UsageError
 from ...index.datasets.selection import is_selected
-from ...index.format.schema import MANIFEST, MERGED, PLAN, WORK
+from ...index.format.files import MANIFEST, MERGED, PLAN, WORK
 from ...index.storage.folder import Folder
 from ..log import LOG_FILE
 from .config import SweepConfig

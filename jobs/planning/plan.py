@@ -14,11 +14,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...common.errors import StoreDamagedError, SweepError
-from ...index.format.schema import PART_IMAGES, PLAN, LayerRow, part_path
+from ...index.format.batches import regroup
+from ...index.format.files import PART_IMAGES, PLAN, part_path
+from ...index.format.layer_row import LayerRow
 from ...index.labels.columns import LABEL_INDICES
 from ...index.storage.folder import Folder
-from ...model.feature import Feature
-from ...model.layers import Layer
+from ...model.capture.feature import Feature
+from ...model.layers.layers import Layer
 from ...model.outputs import OutputKind
 from .place import PLAN_FILE
 
@@ -149,7 +151,7 @@ def write_images(folder: Folder, batches: Iterator[pa.RecordBatch], images: int,
     """
     digest = hashlib.sha256()
     per_part = max(1, PART_IMAGES // size) * size
-    rows = regroup(batches, size)
+    rows = shard_tables(batches, size)
     first = 0
     for part in range(-(-images // per_part)):
         stop = min(first + per_part, images)
@@ -170,20 +172,9 @@ def write_images(folder: Folder, batches: Iterator[pa.RecordBatch], images: int,
     return digest.hexdigest()
 
 
-def regroup(batches: Iterator[pa.RecordBatch], size: int) -> Iterator[pa.Table]:
+def shard_tables(batches: Iterable[pa.RecordBatch], size: int) -> Iterator[pa.Table]:
     """Yield the same rows in tables of `size` rows, one a shard; the last may be shorter."""
-    held: list[pa.RecordBatch] = []
-    count = 0
-    for batch in batches:
-        held.append(batch)
-        count += batch.num_rows
-        while count >= size:
-            table = pa.Table.from_batches(held)
-            yield table.slice(0, size).combine_chunks()
-            rest = table.slice(size)
-            held, count = rest.to_batches(), rest.num_rows
-    if count:
-        yield pa.Table.from_batches(held).combine_chunks()
+    return (pa.Table.from_batches(block).combine_chunks() for block in regroup(batches, size))
 
 
 def dataset_fingerprint(batches: Iterable[pa.RecordBatch]) -> str:

@@ -4,8 +4,8 @@ from typing import Any, cast
 
 from ...common.errors import StoreError
 from ...index.datasets.open import Dataset
+from ...index.format.files import MANIFEST
 from ...index.format.manifest import Manifest
-from ...index.format.schema import MANIFEST
 from ...index.storage.folder import Folder
 from ...model.sources.load import LoadedModel
 from .config import SweepConfig

@@ -14,10 +14,10 @@ from torch import nn
 from ...common.errors import SweepError, UnitscopeError
 from ...index.datasets.open import Dataset
 from ...index.storage.folder import Folder
-from ...model.layers import Layer
+from ...model.layers.layers import Layer
 from ...model.receptive_field.effective import LayerViews, measure_views
 from ...model.receptive_field.receptive_field import UnitFields
-from ...model.replica import replica
+from ...model.running.replica import replica
 from ...model.sources.load import LoadedModel
 from ..cores import cores
 from .plan import Plan, read_rows

@@ -7,7 +7,7 @@ from math import ceil
 
 from ...common.errors import ImageStatus, StoreDamagedError, SweepError
 from ...index.datasets.open import Dataset
-from ...index.format.schema import shard_path
+from ...index.format.files import shard_path
 from ...index.merge.notes import Part
 from ...index.merge.shards import shard_blocks
 from ...index.storage.folder import Folder

@@ -11,7 +11,8 @@ import torch
 from ...common.errors import ImageError, SweepError
 from ...common.progress import SILENT, Progress
 from ...index.datasets.open import Dataset, open_dataset
-from ...index.format.schema import LABELS_LIMIT, layer_features_table, maxima_table
+from ...index.format.files import layer_features_table, maxima_table
+from ...index.format.schema import LABELS_LIMIT
 from ...index.merge.image_units import STRONGEST_OF_LAYER
 from ...index.storage.folder import Folder
 from ...index.storage.packs import PATCHES_PER_UNIT

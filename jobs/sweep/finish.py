@@ -4,8 +4,8 @@ from dataclasses import asdict
 
 import pyarrow.parquet as pq
 
+from ...index.format.files import PLAN, WORK, part_path
 from ...index.format.manifest import Manifest, files_of, frame_to_json
-from ...index.format.schema import PLAN, WORK, part_path
 from ...index.storage.folder import Folder
 from ...index.storage.hashed_file import PartRecord
 from ...model.sources.preprocess import Preprocess

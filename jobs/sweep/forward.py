@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from ...common.errors import SweepError, UsageError
-from ...model.capture import Capture
-from ...model.feature import Feature
-from ...model.layers import Layer
-from ...model.layout import use_channels_last
+from ...model.capture.capture import Capture
+from ...model.capture.feature import Feature
+from ...model.layers.layers import Layer
 from ...model.outputs import read_output
+from ...model.running.layout import use_channels_last
 from ...model.sources.load import LoadedModel
 from ..planning.config import MIN_BATCH
 from .thread_networks import ThreadNetworks

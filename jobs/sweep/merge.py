@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ...common.frame import Frame
-from ...index.format.schema import shard_path
+from ...index.format.files import shard_path
 from ...index.merge import tables
 from ...index.merge.tables import Merged, Part, PartRecord
 from ...index.storage.folder import Folder

@@ -11,8 +11,8 @@ from typing import Any
 from ...common.errors import StoreError
 from ...common.progress import SILENT, Progress
 from ...index.datasets.open import Dataset, open_dataset
+from ...index.format.files import MANIFEST, SHARDS, WORK, shard_path
 from ...index.format.manifest import Manifest
-from ...index.format.schema import MANIFEST, SHARDS, WORK, shard_path
 from ...index.storage.folder import Folder
 from ...model.sources.load import LoadedModel, load_model
 from ...model.sources.preprocess import Preprocess

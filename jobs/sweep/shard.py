@@ -14,7 +14,8 @@ import torch
 
 from ...common.errors import ImageStatus, SweepError
 from ...index.datasets.open import Dataset
-from ...index.format.schema import shard_path, shard_schema
+from ...index.format.files import shard_path
+from ...index.format.schema import shard_schema
 from ...index.labels.columns import LABEL_INDICES
 from ...index.merge.shards import with_checksums
 from ...index.storage.folder import Folder

@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from torch import Tensor, nn
 
 from ...common.errors import SweepError, UnitscopeError
-from ...model.capture import Capture, Captured
-from ...model.replica import replica
+from ...model.capture.capture import Capture, Captured
+from ...model.running.replica import replica
 
 
 class ThreadNetworks:

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from ...common.errors import DatasetError, ImageError, ImageStatus, StoreDamagedError
 from ...index.datasets.decode import crop_jpeg, decode, thumbnail
 from ...index.datasets.open import Dataset
-from ...index.format.schema import PATCHES, THUMBS, UNITS, shard_path
+from ...index.format.files import PATCHES, THUMBS, UNITS, shard_path
 from ...index.merge.notes import Part
 from ...index.merge.shards import shard_blocks
 from ...index.merge.tables import PartRecord

@@ -1,7 +1,7 @@
 """The view of a layer: the window that holds 90 % of the input-gradient energy, measured over a sample of images."""
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from zlib import crc32
 
@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ...common.errors import SweepError
-from ..layers import Layer, as_grid
-from ..trace import every_module_runs
+from ..layers.layers import Layer, as_grid
+from ..running.threads import intra_op_threads
+from ..running.trace import every_module_runs
 from .effective_windows import WHOLE, Centres, Energy, Sample, View, Windows, choose_centres
 from .receptive_field import ReceptiveField, UnitFields, each_output
 
@@ -60,7 +61,7 @@ def measure_views(
     units = {layer.name: _units(layer, fields[layer.name], samples, seed) for layer in layers}
     measures: dict[str, _Measure] = {}
     done = 0
-    with _one_thread():
+    with intra_op_threads(1):
         for images in _chunks(batches, samples):
             drawn = {name: order[done : done + len(images)] for name, order in units.items()}
             with closing(
@@ -256,14 +257,3 @@ def _peaks(layer: Layer, output: Tensor, units: NDArray[np.int64]) -> _Peaks:
     places = lines.detach().float().cpu().numpy().argmax(axis=1)
     values = lines[images, torch.from_numpy(places).to(output.device)]
     return _Peaks(values, [divmod(int(place), layer.width) for place in places])
-
-
-@contextmanager
-def _one_thread() -> Generator[None]:
-    """Return one intra-op thread, so that sums are always made in the same order."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ...common.errors import LayerError
-from ..layers import Layer, tensor_of
-from ..trace import random_images, undisturbed
+from ..layers.layers import Layer, tensor_of
+from ..running.trace import random_images, undisturbed
 from .boxes import EDGES, HIGH, LOW, Boxes, Edge, over
 from .fit import Interval, Line, Profile, fit
 from .tracker import BoxTracker

@@ -1,6 +1,5 @@
 """What the sources of networks (torchvision, timm, a factory) are asked, and what they answer."""
 
-import difflib
 import random
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from ...common.closest import closest
 from ...common.task_names import Form, Task
 from .preprocess import Preprocess
 from .spec import ModelSpec
@@ -77,10 +77,10 @@ def seeded(seed: int = RANDOM_SEED) -> Generator[None, None, None]:
 
 def suggest(name: str, known: Iterable[str]) -> str:
     """Return '; did you mean …?' with the known names that are closest, or a full stop."""
-    lowered = {candidate.lower(): candidate for candidate in known}
-    close = difflib.get_close_matches(name.lower(), lowered, n=3, cutoff=0.5)
-    close = close or sorted(candidate for candidate in lowered if name and name.lower() in candidate)[:3]
-    return f"; did you mean {' or '.join(lowered[match] for match in close)}?" if close else "."
+    known = list(known)
+    close = closest(name, known, cutoff=0.5, any_case=True)
+    close = close or sorted((one for one in known if name and name.lower() in one.lower()), key=str.lower)[:3]
+    return f"; did you mean {' or '.join(close)}?" if close else "."
 
 
 def listed(names: Iterable[str], limit: int = 12) -> str:

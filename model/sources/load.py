@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from ...common.errors import ModelSpecError, UsageError
 from ...common.task_names import PREDICTING, Form, Task
-from ..layout import settle_layout, takes_channels_last
 from ..outputs import Values, describe_values, noise_images, read_output
+from ..running.layout import settle_layout, takes_channels_last
 from .base import Built, Request, seeded
 from .fingerprint import check_values, fingerprint
 from .preprocess import Preprocess

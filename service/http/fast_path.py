@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ...index.storage.cached_only import NotCachedError, cached_only
+from ...index.caching.cached_only import NotCachedError, cached_only
 from ..telemetry import note_route
 from .layer_paths import plain_name
 

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from ...common.errors import StorageError, UnitscopeError
-from ...index.format.schema import MANIFEST
+from ...index.format.files import MANIFEST
 from ..schemas.stores import Health
 from ..stores.registry import Registry
 from .openapi import problems

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from ...common.errors import StorageError, StoreError, UnitscopeError
-from ...index.storage.cached_only import must_be_cached
+from ...index.caching.cached_only import must_be_cached
 from ..schemas import arrow as arrow_answers
 from ..schemas.base import Table
 from ..schemas.unvalidated import Unvalidated

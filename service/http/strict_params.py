@@ -1,6 +1,5 @@
 """Routes that refuse parameters which they do not have: a filter whose name is misspelt must not be left out unsaid."""
 
-import difflib
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
@@ -9,6 +8,8 @@ from fastapi.dependencies.utils import get_flat_params
 from fastapi.exceptions import RequestValidationError
 from fastapi.params import ParamTypes, Query
 from fastapi.routing import APIRoute
+
+from ...common.closest import closest
 
 VERSION = "v"
 """In the addresses that may be kept for good; where nothing depends on it, it is ignored."""
@@ -40,7 +41,7 @@ class StrictRoute(APIRoute):
 
 def nearest(name: str, known: set[str]) -> str | None:
     """Return the parameter that may be meant."""
-    return next(iter(difflib.get_close_matches(name, sorted(known), 1)), None)
+    return next(iter(closest(name, known, n=1)), None)
 
 
 _SAID = 5

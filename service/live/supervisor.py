@@ -5,10 +5,8 @@ another; who asks waits in a thread of its own, until an answer, a limit, or unt
 """
 
 import time
-from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from threading import Condition, Event, Thread
 
 from ...common.errors import ImageError, ImageStatus, UnitscopeError, UsageError
@@ -18,28 +16,11 @@ from . import protocol
 from .options import LiveOptions, LiveStatus
 from .process import WorkerDiedError, WorkerProcess, Zygote
 from .protocol import Head, Message
+from .tickets import Ticket, Tickets
 
 _LOOK_SECONDS = 0.5
 """How soon the death of an idle worker is seen."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
-_CLIENTS = 1000
-"""Clients of which it is known when they were answered, about."""
-
-
-@dataclass
-class Ticket:
-    """One request's place. client: the address that it is of."""
-
-    request: Message
-    client: str = ""
-    done: Event = field(default_factory=Event)
-    answer: Message | None = None
-    problem: UnitscopeError | None = None
-
-    def finish(self, answer: Message | None, problem: UnitscopeError | None = None) -> None:
-        """Wake up who waits."""
-        self.answer, self.problem = answer, problem
-        self.done.set()
 
 
 class LiveModel:
@@ -55,9 +36,8 @@ class LiveModel:
         self.options = options
         self._start = start
         self._changed = Condition()
-        self._waiting: deque[Ticket] = deque()
+        self._waiting = Tickets()
         self._running: Ticket | None = None
-        self._served: dict[str, float] = {}
         self._worker: WorkerProcess | None = None
         self._zygote: Zygote | None = None
         self._thread: Thread | None = None
@@ -72,7 +52,7 @@ class LiveModel:
         if self.options is None or len(self._waiting) < self.options.queue:
             return False
         with self._changed:
-            return self._displaced(CLIENT.get()) is None
+            return self._waiting.displaced_by(CLIENT.get()) is None
 
     def status(self) -> LiveStatus:
         """Return it for pages and metrics."""
@@ -112,8 +92,7 @@ class LiveModel:
         """End the worker; who waits is told."""
         with self._changed:
             self._closed = True
-            waiting = [*self._waiting, *([self._running] if self._running else [])]
-            self._waiting.clear()
+            waiting = [*self._waiting.clear(), *([self._running] if self._running else [])]
             self._changed.notify_all()
             processes = self._zygote, self._worker
         for ticket in waiting:
@@ -129,7 +108,7 @@ class LiveModel:
             if self._closed:
                 raise ModelUnavailableError("the service is stopping")
             if len(self._waiting) >= options.queue:
-                displaced = self._displaced(ticket.client)
+                displaced = self._waiting.displaced_by(ticket.client)
                 if displaced is None:
                     raise _busy(options)
                 self._waiting.remove(displaced)
@@ -137,26 +116,8 @@ class LiveModel:
             if self._thread is None:
                 self._thread = Thread(target=self._run, args=(options,), name="live model", daemon=True)
                 self._thread.start()
-            self._waiting.append(ticket)
+            self._waiting.add(ticket)
             self._changed.notify_all()
-
-    def _displaced(self, client: str) -> Ticket | None:
-        """Return the request that gives its place in a full queue to one of this client: the last of the client with
-        the most, where that has at least two more than this one.
-        """
-        waiting = Counter(one.client for one in self._waiting)
-        if not waiting or max(waiting.values()) < waiting[client] + 2:
-            return None
-        most = max(waiting.values())
-        return next(one for one in reversed(self._waiting) if waiting[one.client] == most)
-
-    def _next(self) -> Ticket | None:
-        """Return the first request of the client that was answered longest ago."""
-        served = self._served
-        for gone in served.keys() - {one.client for one in self._waiting}:
-            if len(served) > _CLIENTS:
-                del served[gone]
-        return min(self._waiting, key=lambda one: served.get(one.client, -1.0), default=None)
 
     def _await(self, ticket: Ticket, limit: float, gone: Event | None) -> None:
         until = time.monotonic() + limit
@@ -183,7 +144,7 @@ class LiveModel:
                     self._replace_zygote(options)
                 if self._closed:
                     return
-                ticket = self._next()
+                ticket = self._waiting.next()
             try:
                 worker = self._ready(options)
             except ModelUnavailableError as problem:
@@ -192,8 +153,7 @@ class LiveModel:
             with self._changed:
                 if ticket is None or ticket not in self._waiting:
                     continue
-                self._waiting.remove(ticket)
-                self._served[ticket.client] = time.monotonic()
+                self._waiting.take(ticket, time.monotonic())
                 self._running, self._state = ticket, "busy"
             self._exchange(worker, ticket, options)
 
@@ -291,8 +251,7 @@ class LiveModel:
 
     def _refuse_waiting(self, problem: ModelUnavailableError) -> None:
         with self._changed:
-            waiting = list(self._waiting)
-            self._waiting.clear()
+            waiting = self._waiting.clear()
         for ticket in waiting:
             ticket.finish(None, problem)
 

@@ -21,12 +21,12 @@ from ...common.errors import ImageError, LayerError, UnitscopeError, UsageError
 from ...common.frame import Box
 from ...index.datasets.decode import decode as decode_reference
 from ...index.datasets.exif import marked, orientation_of
+from ...model.capture.feature import Feature
+from ...model.capture.maps import Observed, observe
 from ...model.decode import decode as decode_fast
 from ...model.decode import is_available, turn
-from ...model.feature import Feature
-from ...model.kernels import filters_of
-from ...model.layers import Layer, list_layers
-from ...model.maps import Observed, observe
+from ...model.layers.kernels import filters_of
+from ...model.layers.layers import Layer, list_layers
 from ...model.outputs import output_kind
 from ...model.sources.load import load_model
 from . import mosaics as pictures

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import Request, Response
 
 from ...common.errors import UnitscopeError, UsageError
-from ...index.format.schema import LayerRow
+from ...index.format.layer_row import LayerRow
 from ..errors import status_of
 from ..queries.atlas import tiles as tile_queries
 from ..queries.atlas.atlases import describe_atlas, grid, measures
@@ -70,7 +70,7 @@ class Look:
 
 
 def atlas(request: Request, served: ServedStore, look: Look) -> Response:
-    """Return an atlas. Raises LayerError, StoreNotFoundError."""
+    """Return an atlas. Raises LayerError, NotBuiltError."""
     known = served.atlases()
     if look.name is None and not known:
         return page(request, "no_atlas.html", **given(served))

@@ -9,7 +9,6 @@ from ...index.overlays.coloring import CORRECT
 from ...index.overlays.items import UNIT_TITLES
 from ..queries.atlas.served_atlas import ServedAtlas
 from ..queries.atlas.tiles import tiles
-from ..queries.class_names import class_name
 from ..schemas.atlases import ViewName
 from ..stores.registry import ServedStore
 from .rendering.urls import atlas_url, label_is, store_url
@@ -73,6 +72,6 @@ def columns(shown: ServedAtlas) -> list[tuple[str, str]]:
 def classes(served: ServedStore) -> list[tuple[str, str]]:
     """Return the name of each class, and the filter that keeps its images, or the units that fire most for it."""
     return [
-        (class_name(served.store, row.label_index) or row.label, label_is(row.label))
+        (served.store.class_name(row.label_index) or row.label, label_is(row.label))
         for row in served.analysis.classes.rows()
     ]

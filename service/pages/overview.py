@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import Request, Response
 
 from ...common.errors import UnitscopeError
-from ...index.format.schema import LayerRow
+from ...index.format.layer_row import LayerRow
 from ..queries import classes as class_queries
 from ..queries import stores as store_queries
 from ..schemas.classes import DeadUnitsAnswer

@@ -7,7 +7,6 @@ from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 
 from ..queries import stores as store_queries
-from ..queries.class_names import class_name
 from ..stores.registry import ServedStore
 from .rendering.page import page
 from .rendering.sections import given
@@ -91,7 +90,7 @@ def _class(served: ServedStore, typed: str) -> str | None:
 def _class_names(served: ServedStore) -> dict[str, str]:
     """Return every name of a class → its label."""
     rows = served.analysis.classes.rows()
-    names = {class_name(served.store, row.label_index): row.label for row in reversed(rows)}
+    names = {served.store.class_name(row.label_index): row.label for row in reversed(rows)}
     return {name: label for name, label in names.items() if name} | {row.label: row.label for row in rows}
 
 

@@ -18,7 +18,6 @@ from ..schemas.classes import (
 from ..schemas.images import ListedImageAnswer
 from ..stores.registry import ServedStore
 from ..stores.urls import patch_picture_address
-from .class_names import class_name
 from .images import listed
 from .paging import page_of
 from .stores import provenance_of
@@ -106,7 +105,7 @@ def _class(served: ServedStore, row: ClassRow, confusions: int) -> dict[str, Any
     return {
         "label": row.label,
         "label_index": row.label_index,
-        "label_class": class_name(served.store, row.label_index),
+        "label_class": served.store.class_name(row.label_index),
         "images": row.images,
         "correct": row.correct,
         "accuracy": row.accuracy,
@@ -122,7 +121,7 @@ def _class(served: ServedStore, row: ClassRow, confusions: int) -> dict[str, Any
 def _confusion(served: ServedStore, row: ClassRow, confusion: Confusion) -> dict[str, Any]:
     return {
         "predicted": confusion.predicted,
-        "predicted_class": class_name(served.store, confusion.predicted),
+        "predicted_class": served.store.class_name(confusion.predicted),
         "images": confusion.images,
         "share": confusion.images / row.images,
     }
@@ -137,7 +136,7 @@ def _pairs(served: ServedStore, rows: list[ClassRow]) -> list[PairAnswer]:
             **_confusion(served, row, one),
             label=row.label,
             label_index=row.label_index,
-            label_class=class_name(served.store, row.label_index),
+            label_class=served.store.class_name(row.label_index),
         )
         for row, one in pairs[:_NOTED]
     ]

@@ -12,7 +12,6 @@ from ...index.labels.columns import (
 )
 from ...index.store.store import Store
 from ..schemas.base import ImageLabelAnswer, ImagePredictionAnswer
-from .class_names import class_name
 
 
 def image_labels(store: Store, row: dict[str, Any]) -> list[ImageLabelAnswer] | None:
@@ -29,7 +28,7 @@ def image_labels(store: Store, row: dict[str, Any]) -> list[ImageLabelAnswer] | 
         ImageLabelAnswer(
             label=label,
             label_index=index,
-            label_class=class_name(store, index),
+            label_class=store.class_name(index),
             probability=probability,
             predicted=None if predicted is None or index is None else index in predicted,
         )
@@ -46,7 +45,7 @@ def image_predictions(store: Store, row: dict[str, Any]) -> list[ImagePrediction
     return [
         ImagePredictionAnswer(
             predicted=index,
-            predicted_class=class_name(store, index),
+            predicted_class=store.class_name(index),
             probability=probability,
             labelled=None if labels is None else index in labels,
         )

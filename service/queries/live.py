@@ -11,7 +11,7 @@ import numpy as np
 from ...common.errors import ImageError, ImageStatus, LayerError, UnitscopeError, UsageError
 from ...common.frame import Box
 from ...index.datasets.decode import size
-from ...index.format.schema import LayerRow
+from ...index.format.layer_row import LayerRow
 from ...index.neighbors.index import NeighborIndex
 from ..live.model_spec import model_facts
 from ..live.mosaics import mosaic_of
@@ -30,7 +30,6 @@ from ..schemas.live import (
 from ..stores.registry import ServedStore
 from ..stores.urls import address, version
 from ..stores.versioned import Picture
-from .class_names import class_name
 from .neighbors import Search, neighbors
 from .pixels import PNG, read_pixels
 from .stores import check_image, provenance_of
@@ -236,7 +235,7 @@ def _feature(served: ServedStore, answer: Message) -> np.ndarray:
 def _prediction(served: ServedStore, answer: Message) -> dict[str, Any]:
     facts = answer.head
     shares = [
-        ClassShare(class_index=index, class_name=class_name(served.store, index), probability=probability)
+        ClassShare(class_index=index, class_name=served.store.class_name(index), probability=probability)
         for index, probability in facts["top"]
     ]
     return {

@@ -11,7 +11,6 @@ from ..schemas.images import ImageAnswer
 from ..schemas.stores import LayerAnswer, LayersAnswer, StoreAnswer
 from ..stores.registry import ServedStore
 from ..stores.urls import pixels_address, thumb_address
-from .class_names import class_name
 from .image_labels import image_labels, image_predictions, is_correct
 
 
@@ -100,9 +99,9 @@ def image_facts(served: ServedStore, row: dict[str, Any]) -> dict[str, Any]:
         "uri": row["uri"],
         "label": row["label"],
         "label_index": row["label_index"],
-        "label_class": class_name(store, row["label_index"]),
+        "label_class": store.class_name(row["label_index"]),
         "predicted": row["predicted"],
-        "predicted_class": class_name(store, row["predicted"]),
+        "predicted_class": store.class_name(row["predicted"]),
         "probability": number(probability),
         "labels": image_labels(store, row) if several else None,
         "predictions": image_predictions(store, row) if several else None,

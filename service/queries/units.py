@@ -18,7 +18,6 @@ from ..schemas.units import (
 )
 from ..stores.registry import ServedStore
 from ..stores.urls import patch_picture_address
-from .class_names import class_name
 from .paging import page_of
 from .stores import finite, provenance_of
 
@@ -118,7 +117,7 @@ def unit_classes(
         UnitClassAnswer(
             **finite(one._asdict()),
             label_index=indices[one.label],
-            label_class=class_name(served.store, indices[one.label]),
+            label_class=served.store.class_name(indices[one.label]),
         )
         for one in found[page]
     ]

@@ -10,6 +10,7 @@ from urllib.parse import quote
 import numpy as np
 
 from ...common.errors import (
+    NotBuiltError,
     NotFoundError,
     StorageError,
     StoreDamagedError,
@@ -27,16 +28,17 @@ from ...index.atlas.store_atlas import (
     manifest_of,
     manifest_path,
 )
-from ...index.format.schema import MANIFEST
+from ...index.caching.cache import ByteCache
+from ...index.caching.cached_only import refuse_if_cached_only
+from ...index.caching.once import OnceCache
+from ...index.format.derived import command
+from ...index.format.files import MANIFEST
 from ...index.neighbors.exact import Vectors
 from ...index.neighbors.index import HELD, NeighborIndex
-from ...index.neighbors.index import MANIFEST as ANN_MANIFEST
+from ...index.neighbors.index_files import MANIFEST as ANN_MANIFEST
 from ...index.neighbors.pixel_space import pixel_folder
 from ...index.overlays.overlays import Overlays
-from ...index.storage.cache import ByteCache
-from ...index.storage.cached_only import refuse_if_cached_only
 from ...index.storage.folder import Folder
-from ...index.storage.once import OnceCache
 from ...index.store.store import Store
 from ...index.store.trust import NOTHING, Trust
 from .neighbors import Neighbors, NeighborsOpener
@@ -98,17 +100,14 @@ class ServedStore:
     def ann(self) -> Version[NeighborIndex]:
         """Return the neighbours of any feature; of a small store without an index by exact search.
 
-        Raises StoreNotFoundError with the command that builds the index, StoreError for one of another sweep.
+        Raises NotBuiltError, OutdatedError for one of another sweep or version.
         """
         try:
             return self._ann.get()
         except StoreNotFoundError as error:
             features = self.store.features
             if features.images * features.width * 4 > _EXACT_BYTES:
-                raise StoreNotFoundError(
-                    f"{self.name} has no index for neighbours; `unitscope index {self.store.folder.url}` builds "
-                    "it, and it is picked up without a restart"
-                ) from error
+                raise self._not_built("no index for neighbours", "index") from error
         return Version(self._exactly(), "exact", ())
 
     def near(self) -> Version[Neighbors]:
@@ -116,19 +115,16 @@ class ServedStore:
         return self._near.of(self.ann())
 
     def pixels(self) -> Version[NeighborIndex]:
-        """Return the index over pixels (index/neighbors/pixel_space.py). Raises StoreNotFoundError with the command."""
+        """Return the index over pixels (index/neighbors/pixel_space.py). Raises NotBuiltError."""
         try:
             return self._pixels.get()
         except StoreNotFoundError as error:
-            raise StoreNotFoundError(
-                f"{self.name} has no index over pixels; `unitscope index {self.store.folder.url}` builds it, "
-                "and it is picked up without a restart"
-            ) from error
+            raise self._not_built("no index over pixels", "index") from error
 
     def atlas(self, name: str) -> Version[StoreAtlas]:
         """Return an atlas by its name: of the images, or one of a layer's own, such as `units:features.10`.
 
-        Raises LayerError, and StoreNotFoundError with the command that makes one.
+        Raises LayerError, NotBuiltError, naming those there are, OutdatedError for one of another sweep or version.
         """
         with self._lock:
             opened = self._atlases.get(name)
@@ -179,18 +175,16 @@ class ServedStore:
             f"`unitscope {what} {self.store.folder.url}` again, and it is picked up without a restart"
         )
 
-    def _no_atlas(self, name: str, kind: str, layer: str | None) -> StoreNotFoundError:
-        made = f"`unitscope atlas {self.store.folder.url}"
+    def _no_atlas(self, name: str, kind: str, layer: str | None) -> NotBuiltError:
         if layer is not None:
-            return StoreNotFoundError(
-                f"{self.name} has no atlas of the {kind} of {layer}; {made} --{kind} {layer}` makes one, and it is "
-                "picked up without a restart."
-            )
+            return self._not_built(f"no atlas of the {kind} of {layer}", "atlas", f"--{kind}", layer)
         known = self.atlases()
         have = f"there are {', '.join(known)}" if known else "there is none yet"
-        return StoreNotFoundError(
-            f"{self.name} has no atlas {name!r}; {have}. {made}` makes one, and it is picked up without a restart."
-        )
+        return self._not_built(f"no atlas {name!r} ({have})", "atlas")
+
+    def _not_built(self, none: str, name: str, *options: str) -> NotBuiltError:
+        build = command(name, self.store.folder.url, *options)
+        return NotBuiltError(f"{self.name} has {none}", build, "; it is picked up without a restart")
 
     def _exactly(self) -> NeighborIndex:
         """Return exact search over the features themselves, held in memory."""

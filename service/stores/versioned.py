@@ -9,7 +9,7 @@ from threading import Lock
 from typing import Any, Generic, TypeVar
 
 from ...common.errors import StorageError, StoreNotFoundError, UnitscopeError
-from ...index.storage.cached_only import NotCachedError, must_be_cached
+from ...index.caching.cached_only import NotCachedError, must_be_cached
 from ...index.storage.folder import Folder, MissingFileError
 
 T = TypeVar("T")

@@ -146,22 +146,22 @@ def test_every_verb_explains_every_argument():
 
 
 def test_defaults_are_those_of_the_sweep():
-    from unitscope.cli.sweep import _SETTINGS
+    from unitscope.cli.sweep_arguments import SETTINGS
     from unitscope.jobs.planning.config import SweepConfig
 
     parsed = command.parser().parse_args(["sweep", "data", "store", "--model", "m"])
-    settings = {name: getattr(parsed, name) for name in _SETTINGS}
+    settings = {name: getattr(parsed, name) for name in SETTINGS}
     assert SweepConfig(**settings) == SweepConfig(["data"], "store", "m")
 
 
 def test_every_setting_of_a_sweep_has_its_argument():
     from dataclasses import fields
 
-    from unitscope.cli.sweep import _SETTINGS
+    from unitscope.cli.sweep_arguments import SETTINGS
     from unitscope.jobs.planning.config import SweepConfig
 
     # Nobody needs to choose the first two; tests do. DATA makes the third.
-    assert {one.name for one in fields(SweepConfig)} - set(_SETTINGS) == {
+    assert {one.name for one in fields(SweepConfig)} - set(SETTINGS) == {
         "shard_size",
         "view_samples",
         "select",

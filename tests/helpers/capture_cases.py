@@ -2,7 +2,7 @@
 
 import torch
 from torch import nn
-from unitscope.model.capture import Capture
+from unitscope.model.capture.capture import Capture
 
 
 class InPlace(nn.Module):

@@ -2,7 +2,7 @@
 
 import torch
 import torchvision
-from unitscope.model.layers import list_layers
+from unitscope.model.layers.layers import list_layers
 from unitscope.model.receptive_field.receptive_field import receptive_fields
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
-from unitscope.model.layers import Layer
+from unitscope.model.layers.layers import Layer
 
 
 def _identity(values, *_args, **_options):
@@ -158,7 +158,7 @@ class hooked:
 
 
 def maps_and_vectors(network: nn.Module, input_size) -> list[Layer]:
-    """Every call of every module with a channels-first map or a vector for output, without asking `model/layers.py`."""
+    """Every call of every module with a channels-first map or a vector for output, without `model/layers/layers.py`."""
     found, calls = [], Counter()
 
     def hook_for(path):

@@ -4,8 +4,8 @@ import pytest
 import torch
 from capture_cases import InPlace, settle
 from listed_networks import NETWORKS
-from unitscope.model.find_feature import find_feature
-from unitscope.model.layers import list_layers
+from unitscope.model.feature.find_feature import find_feature
+from unitscope.model.layers.layers import list_layers
 
 
 @pytest.fixture(autouse=True)

@@ -20,9 +20,9 @@ import pytest
 import uvicorn
 from fastapi.testclient import TestClient
 from unitscope.index.atlas.writer import write_atlas
+from unitscope.index.caching.cache import ByteCache
 from unitscope.index.format.manifest import Manifest
 from unitscope.index.neighbors.build import blocks_of, build
-from unitscope.index.storage.cache import ByteCache
 from unitscope.service.app import create_app
 from unitscope.service.client import Client
 

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from fastapi import Request
 
-from ....common.errors import DatasetNotAllowedError, ModelNotAllowedError, StoreNotFoundError, UnitscopeError
+from ....common.errors import DatasetNotAllowedError, ModelNotAllowedError, NotBuiltError, UnitscopeError
 from ...errors import ModelUnavailableError, status_of
 from ...queries import stores as store_queries
 from ...queries.class_names import name_of
@@ -50,7 +50,7 @@ def attempt(question: Callable[[], T]) -> Attempt[T]:
     """
     try:
         return Attempt(question())
-    except (StoreNotFoundError, ModelUnavailableError, ModelNotAllowedError, DatasetNotAllowedError) as error:
+    except (NotBuiltError, ModelUnavailableError, ModelNotAllowedError, DatasetNotAllowedError) as error:
         return Attempt(None, str(error))
     except UnitscopeError as error:
         return Attempt(None, str(error), status_of(error)[0])

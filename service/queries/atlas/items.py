@@ -9,7 +9,6 @@ from ...schemas.atlases import CellMeanAnswer, NearSample, SampleAnswer, ShownIm
 from ...schemas.units import UnitAnswer
 from ...stores.urls import thumb_address
 from ...stores.versioned import Picture
-from ..class_names import class_name
 from ..pixels import JPEG
 from ..stores import fact_columns, image_facts
 from ..units import unit_row
@@ -68,7 +67,7 @@ def cell_mean(shown: ServedAtlas, row: int, column: int) -> CellMeanAnswer | Non
     kept = ("samples", "label", "label_samples", "predicted", "predicted_samples")
     return CellMeanAnswer(
         **{name: facts[name] for name in kept},
-        predicted_class=class_name(shown.served.store, facts["predicted"]),
+        predicted_class=shown.served.store.class_name(facts["predicted"]),
         nearest=nearest,
     )
 

@@ -24,9 +24,8 @@ from ...schemas.overlays import (
     OverlaysAnswer,
     OverlayValueAnswer,
 )
-from ...stores.registry import ServedStore
 from ...stores.versioned import Picture
-from ..class_names import class_name
+from ..class_names import name_of
 from ..stores import provenance_of
 from .regions import Selection, items_of
 from .served_atlas import ServedAtlas
@@ -139,7 +138,7 @@ def clusters(shown: ServedAtlas, grid: ViewName) -> ClustersAnswer:
     places = facts.places(atlas, shown.digest, grid)
     rows = [
         ClusterAnswer(
-            name=", ".join(_label_name(served, label) for label in one.labels),
+            name=", ".join(name_of(served, label) for label in one.labels),
             labels=list(one.labels),
             items=one.images,
             scale=one.scale,
@@ -149,10 +148,6 @@ def clusters(shown: ServedAtlas, grid: ViewName) -> ClustersAnswer:
         for one in named
     ]
     return ClustersAnswer(**provenance_of(served), atlas=shown.name, grid=grid, clusters=rows)
-
-
-def _label_name(served: ServedStore, label: str) -> str:
-    return class_name(served.store, served.analysis.classes.find(label).label_index) or label
 
 
 def _colored(shown: ServedAtlas, coloring: Coloring) -> ItemColors:

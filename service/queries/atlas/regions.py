@@ -26,7 +26,6 @@ from ...schemas.regions import (
 )
 from ...stores.registry import ServedStore
 from ...stores.urls import patch_picture_address
-from ..class_names import class_name
 from ..images import listed
 from ..paging import page_of
 from ..stores import check_image, provenance_of
@@ -248,4 +247,4 @@ def counterpart(served: ServedStore, image_id: int, other: ServedStore) -> Count
 
 
 def _class_of(served: ServedStore, label: str) -> str | None:
-    return class_name(served.store, served.analysis.classes.find(label).label_index)
+    return served.store.class_name(served.analysis.classes.find(label).label_index)

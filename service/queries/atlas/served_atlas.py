@@ -81,7 +81,7 @@ class ServedAtlas:
 def served_atlas(served: ServedStore, name: str, v: str | None = None) -> Version[ServedAtlas]:
     """Return an atlas by its name. v: the version that it must have, None for any.
 
-    Raises LayerError, StoreNotFoundError, and StoreError where `v` names another version: tiles must not be mixed.
+    Raises LayerError, NotBuiltError, and StoreError where `v` names another version: tiles must not be mixed.
     """
     found = served.atlas(name)
     if v is not None and v != part_version(found):

@@ -5,10 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ....common.errors import NotFoundError, StoreNotFoundError, UsageError
+from ....common.errors import NotBuiltError, NotFoundError, UsageError
 from ....index.atlas.atlas import Atlas
 from ....index.atlas.scatter import Scatter
 from ....index.atlas.tiles import TILE, Tiles
+from ....index.format.derived import command
 from ...schemas.atlases import (
     CellAtAnswer,
     GridName,
@@ -89,7 +90,7 @@ def nearest(shown: ServedAtlas, spot: Spot) -> Spot:
 
 
 def tiles(shown: ServedAtlas, view: ViewName) -> TilesAnswer:
-    """Return how a view is cut into tiles. Raises StoreNotFoundError for an atlas without tiles."""
+    """Return how a view is cut into tiles. Raises NotBuiltError for an atlas without tiles."""
     atlas = shown.atlas
     pyramid = _tiles(shown).pyramids[view]
     deepest = pyramid.levels[-1]
@@ -126,7 +127,7 @@ class TilePlace(NamedTuple):
 
 
 def tile(shown: ServedAtlas, place: TilePlace) -> Picture:
-    """Return a tile. Raises NotFoundError, StoreNotFoundError, StoreDamagedError."""
+    """Return a tile. Raises NotFoundError, NotBuiltError, StoreDamagedError."""
     return _tiles(shown).get(*place), JPEG
 
 
@@ -154,7 +155,7 @@ def at(shown: ServedAtlas, spot: Spot) -> CellAtAnswer:
 def seen(shown: ServedAtlas, spot: Spot) -> Seen:
     """Return what a view shows at a place.
 
-    Raises UsageError outside the view, NotFoundError for a level that is none, StoreNotFoundError for the scatter of an
+    Raises UsageError outside the view, NotFoundError for a level that is none, NotBuiltError for the scatter of an
     atlas without tiles.
     """
     atlas = shown.atlas
@@ -228,11 +229,11 @@ def _place_in_scatter(scatter: Scatter, place: int, item: int) -> PlaceInGrid:
 def _tiles(shown: ServedAtlas) -> Tiles:
     atlas = shown.atlas
     if atlas.tiles is None:
-        method = atlas.manifest["settings"].get("method", atlas.name)
-        what = f"--method {method}" if shown.layer is None else f"--{shown.kind} {shown.layer}"
-        raise StoreNotFoundError(
-            f"the atlas {shown.name} of {shown.served.name} was made without tiles; `unitscope atlas "
-            f"{shown.served.store.folder.url} {what}` makes it again with them, and they are picked up "
-            "without a restart"
+        method = str(atlas.manifest["settings"].get("method", atlas.name))
+        what = ("--method", method) if shown.layer is None else (f"--{shown.kind}", shown.layer)
+        raise NotBuiltError(
+            f"the atlas {shown.name} of {shown.served.name} was made without tiles",
+            command("atlas", shown.served.store.folder.url, *what),
+            "; they are picked up without a restart",
         )
     return atlas.tiles

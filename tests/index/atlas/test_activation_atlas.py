@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pyarrow as pa
 import pytest
-from unitscope.common.errors import StoreDamagedError, StoreNotFoundError
+from unitscope.common.errors import NotBuiltError, OutdatedError, StoreDamagedError
 from unitscope.index.atlas.activation_atlas import (
     NEAREST,
     average,
@@ -135,7 +135,7 @@ def test_a_sample_is_there_once_its_manifest_is_and_says_what_is_wanted(tmp_path
     with table_file(folder, TABLE, rows.schema, features_settings()) as table:
         table.write(rows.slice(0, 200))
         table.write(rows.slice(200))
-    with pytest.raises(StoreNotFoundError):
+    with pytest.raises(NotBuiltError):
         ActivationSample.open(folder)
     publish_sample(folder, {"store": "abc", "seed": 2, "rows": 500, "units": 12})
     sample = ActivationSample.open(folder, store="abc", seed=2)
@@ -143,7 +143,7 @@ def test_a_sample_is_there_once_its_manifest_is_and_says_what_is_wanted(tmp_path
     assert [block.first for block in blocks] == [0, 200]
     np.testing.assert_array_equal(np.concatenate([block.values for block in blocks]), ACTIVATIONS)
     assert sample.places["image_id"].to_pylist() == list(range(500)) and sample.places["vx1"][3].as_py() == 7
-    with pytest.raises(StoreNotFoundError, match="seed 2, not 3"):
+    with pytest.raises(OutdatedError, match="seed 2, not 3"):
         ActivationSample.open(folder, store="abc", seed=3)
     publish_sample(folder, {"store": "abc", "seed": 3, "rows": 500, "units": 12})
     assert ActivationSample.open(folder).digest != sample.digest

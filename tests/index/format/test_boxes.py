@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from unitscope.common.frame import Frame
 from unitscope.index.format.boxes import patches
-from unitscope.index.format.schema import Branch
+from unitscope.index.format.layer_row import Branch
 
 FRAMES = [
     Frame(None, None),

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from unitscope.common.errors import StoreDamagedError
+from unitscope.index.caching.cache import ByteCache
+from unitscope.index.caching.cached_only import NotCachedError, cached_only
 from unitscope.index.format.columns import Columns
 from unitscope.index.format.parquet_cache import FileCache
 from unitscope.index.merge.transpose import transpose_into
-from unitscope.index.storage.cache import ByteCache
-from unitscope.index.storage.cached_only import NotCachedError, cached_only
 from unitscope.index.storage.folder import Folder
 
 PARTS = [25, 10, 7]

@@ -7,6 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from unitscope.common.errors import StoreDamagedError, StoreError
+from unitscope.index.format.files import shard_path
+from unitscope.index.format.layer_row import LayerRow
 from unitscope.index.format.manifest import Manifest
 from unitscope.index.format.parquet_writer import UNIT_ROWS, feature_rows, maxima_rows
 from unitscope.index.format.schema import (
@@ -14,10 +16,8 @@ from unitscope.index.format.schema import (
     LAYERS_SCHEMA,
     PATCH_TYPE,
     UNITS_SCHEMA,
-    LayerRow,
     images_schema,
     maxima_schema,
-    shard_path,
 )
 from unitscope.index.merge import notes as merged
 from unitscope.index.merge import tables

@@ -4,7 +4,8 @@ import json
 
 import numpy as np
 import pytest
-from unitscope.common.errors import StoreDamagedError, StoreNotFoundError
+from unitscope.common.errors import NotBuiltError, OutdatedError, StoreDamagedError
+from unitscope.index.caching.cached_only import cached_only
 from unitscope.index.format.sealed import sealed, unsealed
 from unitscope.index.neighbors import graph as knn
 from unitscope.index.neighbors.build import blocks_of, build
@@ -15,7 +16,6 @@ from unitscope.index.neighbors.graph_files import DISTANCES_FILE, MANIFEST, NEIG
 from unitscope.index.neighbors.graph_lookup import NeighborGraph
 from unitscope.index.neighbors.graph_table import stored_graph
 from unitscope.index.neighbors.index import NeighborIndex
-from unitscope.index.storage.cached_only import cached_only
 from unitscope.index.storage.folder import Folder
 
 RANDOM = np.random.default_rng(5)
@@ -72,13 +72,13 @@ def test_what_it_does_not_know_is_left_to_a_search(tmp_path):
 
 def test_a_graph_of_another_store_or_index_is_none(tmp_path):
     folder, ann = made(tmp_path)
-    with pytest.raises(StoreNotFoundError, match="another store"):
+    with pytest.raises(OutdatedError, match="another sweep"):
         NeighborGraph.open(folder, ann, store="def")
     build(blocks_of(FEATURES, VALID), 24, folder, store="abc", metric="cosine")
-    with pytest.raises(StoreNotFoundError, match="another index"):
+    with pytest.raises(OutdatedError, match="another index"):
         NeighborGraph.open(folder, NeighborIndex.open(folder), store="abc")
     folder.remove(MANIFEST)
-    with pytest.raises(StoreNotFoundError, match="unitscope index"):
+    with pytest.raises(NotBuiltError, match="unitscope index"):
         NeighborGraph.open(folder, ann, store="abc")
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from unitscope.common.errors import StoreDamagedError, StoreNotFoundError
+from unitscope.common.errors import OutdatedError, StoreDamagedError
 from unitscope.index.neighbors.build import blocks_of, build
 from unitscope.index.neighbors.choice import AnnChoice
 from unitscope.index.neighbors.exact import nearest
@@ -55,7 +55,7 @@ def test_the_graph_is_used_again_until_the_store_or_the_index_is_another(tmp_pat
     stored_graph(folder, made(folder), store="abc")  # the same index, made again
     assert (tmp_path / NEIGHBOURS_FILE).stat().st_mtime_ns == written
     for other, store in ((ann, "def"), (made(folder, metric="cosine"), "abc")):
-        with pytest.raises(StoreNotFoundError, match="another"):
+        with pytest.raises(OutdatedError, match="another"):
             read_graph(folder, other, store=store)
     graph = stored_graph(folder, NeighborIndex.open(folder), store="abc")
     assert graph.metric == "cosine" and (tmp_path / NEIGHBOURS_FILE).stat().st_mtime_ns > written

@@ -6,13 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from unitscope.common.errors import StoreDamagedError, StoreError, StoreNotFoundError, UsageError
+from unitscope.common.errors import NotBuiltError, OutdatedError, StoreDamagedError, UsageError
+from unitscope.index.caching.cached_only import NotCachedError, cached_only
 from unitscope.index.neighbors import index as ann_module
 from unitscope.index.neighbors.build import blocks_of, build
 from unitscope.index.neighbors.choice import AnnChoice, choose, factory
 from unitscope.index.neighbors.graph import knn_graph
 from unitscope.index.neighbors.index import NeighborIndex
-from unitscope.index.storage.cached_only import NotCachedError, cached_only
 from unitscope.index.storage.folder import Folder
 
 IVF = AnnChoice("ivf", lists=64, training=4096, dimensions=(16, 32, 48))
@@ -200,10 +200,10 @@ def test_the_same_seed_gives_the_same_files(tmp_path, folder):
 
 
 def test_what_is_on_disk_must_fit(tmp_path, folder):
-    with pytest.raises(StoreError, match="another sweep"):
+    with pytest.raises(OutdatedError, match="another sweep"):
         NeighborIndex.open(folder, store="def")
     other = Folder(str(tmp_path))
-    with pytest.raises(StoreNotFoundError, match="unitscope index"):
+    with pytest.raises(NotBuiltError, match="unitscope index"):
         NeighborIndex.open(other)
     build(blocks_of(FEATURES[:5000]), 48, other, choice=AnnChoice("ivf", 16, 2000, (16, 48)))
     index = other.read("ann/index.faiss")
@@ -217,7 +217,7 @@ def test_what_is_on_disk_must_fit(tmp_path, folder):
     with pytest.raises(StoreDamagedError, match="JSON"):
         NeighborIndex.open(other)
     other.publish("ann/ann.json", b'{"version": 99}')
-    with pytest.raises(StoreError, match="version 99"):
+    with pytest.raises(OutdatedError, match="version 99"):
         NeighborIndex.open(other)
 
 
@@ -226,7 +226,7 @@ def test_a_build_that_fails_leaves_no_index(tmp_path, folder):
     build(blocks_of(FEATURES[:100]), 48, other)
     with pytest.raises(UsageError):
         build(blocks_of(FEATURES[:100]), 47, other)
-    with pytest.raises(StoreNotFoundError):
+    with pytest.raises(NotBuiltError):
         NeighborIndex.open(other)
 
 

@@ -50,11 +50,11 @@ def test_correctness_is_told_from_what_is_not_known(made, store):
 
 def test_a_unit_is_one_column_of_maxima(made, store, monkeypatch):
     read = []
-    whole = store._files.read_whole
+    whole = store._tables.cache.read_whole
     monkeypatch.setattr(
-        store._files, "read_whole", lambda paths, name: read.append(name) or whole(paths, name)
+        store._tables.cache, "read_whole", lambda paths, name: read.append(name) or whole(paths, name)
     )
-    monkeypatch.setattr(store._files, "read_new", lambda *_: pytest.fail("read more than a column"))
+    monkeypatch.setattr(store._tables.cache, "read_new", lambda *_: pytest.fail("read more than a column"))
     found = colors.by_unit(store, "features.0", 17)
     assert read == ["u17"]
     expected = np.where(made.failed, np.nan, made.values[0][:, 17]).astype(np.float32)

@@ -9,13 +9,13 @@ from unitscope.common.errors import NotFoundError
 from unitscope.index.atlas.atlas import Atlas
 from unitscope.index.atlas.scatter_layout import scatter_of
 from unitscope.index.atlas.writer import write_atlas
+from unitscope.index.caching.once import OnceCache
 from unitscope.index.overlays.coloring import ItemColors, by_numbers, marked
 from unitscope.index.overlays.overlays import Overlay, Overlays
 from unitscope.index.overlays.palettes import MARK, MISSING, SERIES, ordered, two_ended
 from unitscope.index.overlays.rendering import shares
 from unitscope.index.projection.grid import nearest_cells
 from unitscope.index.storage.folder import Folder
-from unitscope.index.storage.once import OnceCache
 
 IMAGES = 300
 

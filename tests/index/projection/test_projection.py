@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 from sklearn.manifold import trustworthiness
-from unitscope.common.errors import StoreDamagedError, StoreError, StoreNotFoundError, UsageError
+from unitscope.common.errors import NotBuiltError, OutdatedError, StoreDamagedError, UsageError
 from unitscope.index.atlas.atlas import Atlas, list_atlases
 from unitscope.index.atlas.writer import write_atlas
 from unitscope.index.neighbors.build import blocks_of, build
@@ -160,12 +160,12 @@ def test_an_atlas_on_disk(tmp_path):
 
 def test_an_atlas_that_does_not_fit(tmp_path):
     folder = Folder(str(tmp_path))
-    with pytest.raises(StoreNotFoundError, match="none yet"):
+    with pytest.raises(NotBuiltError, match="none yet"):
         Atlas.open(folder, "umap")
     write_atlas(folder, "umap", np.arange(3), np.zeros((3, 2), np.float32), store="abc")
-    with pytest.raises(StoreNotFoundError, match="there are umap"):
+    with pytest.raises(NotBuiltError, match="there are umap"):
         Atlas.open(folder, "../x")
-    with pytest.raises(StoreError, match="another sweep"):
+    with pytest.raises(OutdatedError, match="another sweep"):
         Atlas.open(folder, "umap", store="def")
     folder.publish("atlas/umap/grid.parquet", b"PAR1")
     with pytest.raises(StoreDamagedError):

@@ -146,6 +146,11 @@ def test_features(made, store):
         store.feature(70)
 
 
+def test_names_of_classes(store):
+    assert [store.class_name(index) for index in range(len(store.classes))] == list(store.classes)
+    assert [store.class_name(index) for index in (None, -1, len(store.classes))] == [None] * 3
+
+
 def test_pictures(made, store, synthetic):
     for image in range(200):
         assert store.thumb(image) == (None if made.failed[image] else synthetic.thumb(image))
@@ -187,7 +192,7 @@ def test_wrong_questions(store, call, error, says):
 
 def test_many_threads_get_the_same_answers(made):
     store = Store.open(made.url)
-    store._files._columns.limit = 5000  # so small that columns come and go all the time
+    store._tables.cache._columns.limit = 5000  # so small that columns come and go all the time
     wrong = []
 
     def ask(seed):
@@ -209,7 +214,7 @@ def test_many_threads_get_the_same_answers(made):
     for thread in threads:
         thread.join()
     assert not wrong
-    assert store._files._columns._held <= 5000
+    assert store._tables.cache._columns._held <= 5000
 
 
 def test_pixels(synthetic, tmp_path):

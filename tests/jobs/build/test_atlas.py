@@ -39,5 +39,5 @@ def test_names_and_what_the_manifest_says(store):
         >= {"fast": True, "reproducible": True, "neighbours": 7, "sample": 150, "placed": 47}.items()
     )
     assert NeighborIndex.open(folder).index is None and settings["recall"] == 1.0
-    with pytest.raises(UsageError, match="no name for an atlas"):
+    with pytest.raises(UsageError, match="not a name for an atlas"):
         build_atlas(store, name="../x")

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from unitscope.jobs.planning import views
-from unitscope.model.layers import list_layers
+from unitscope.model.layers.layers import list_layers
 from unitscope.model.receptive_field.receptive_field import unit_fields
 from unitscope.model.sources.load import load_model
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from unitscope.common.errors import SweepError
 from unitscope.jobs.sweep.forward import Forward
-from unitscope.model.find_feature import feature_named
-from unitscope.model.layers import list_layers
+from unitscope.model.feature.find_feature import feature_named
+from unitscope.model.layers.layers import list_layers
 from unitscope.model.sources.load import load_model
 
 NETWORK = """

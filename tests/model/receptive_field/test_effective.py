@@ -12,7 +12,7 @@ import torch
 import torchvision
 from PIL import Image
 from torch import nn
-from unitscope.model.layers import list_layers, select_layers
+from unitscope.model.layers.layers import list_layers, select_layers
 from unitscope.model.receptive_field.effective import measure_views
 from unitscope.model.receptive_field.effective_windows import Centres, Energy, Sample, Windows, choose_centres
 from unitscope.model.receptive_field.receptive_field import ReceptiveField, unit_fields

@@ -6,7 +6,7 @@ import timm
 import torch
 from receptive_field_cases import clipped, fields_of, random_network, some_positions
 from torch import nn
-from unitscope.model.layers import list_layers
+from unitscope.model.layers.layers import list_layers
 from unitscope.model.receptive_field.receptive_field import layer_boxes, position_boxes, receptive_fields
 
 # ---- known sizes

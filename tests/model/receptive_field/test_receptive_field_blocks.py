@@ -8,7 +8,7 @@ from receptive_field_cases import clipped, fields_of, some_positions
 from torch import nn
 from torchvision.models.convnext import CNBlockConfig, ConvNeXt
 from unitscope.common.errors import LayerError
-from unitscope.model.layers import Layer, list_layers
+from unitscope.model.layers.layers import Layer, list_layers
 from unitscope.model.receptive_field.receptive_field import layer_boxes, receptive_fields
 
 # ---- blocks with parts of their own

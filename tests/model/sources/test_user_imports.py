@@ -6,8 +6,8 @@ from textwrap import dedent
 
 import pytest
 import torch
-from unitscope.model.find_feature import find_feature
-from unitscope.model.replica import replica
+from unitscope.model.feature.find_feature import find_feature
+from unitscope.model.running.replica import replica
 from unitscope.model.sources.load import load_model
 
 HEAD = """

@@ -7,7 +7,7 @@ from dataclasses import fields
 
 import httpx
 import pytest
-from unitscope.index.format.schema import Branch, LayerRow
+from unitscope.index.format.layer_row import Branch, LayerRow
 from unitscope.service.client import Client, Coloring, ServiceError
 from unitscope.service.client.endpoint import asks, lists
 from unitscope.service.client.store_endpoints import StoreQuestions

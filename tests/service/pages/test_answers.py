@@ -107,7 +107,7 @@ def test_an_image(client, words):
             assert f"unit {unit['unit']} {number(unit['value'])} {place} {unit['score']:+.1f} σ" in shown
     for one in near:
         assert f"{number(one['distance'])} {ordinal(one['rank'])}" in shown
-    assert "no index over pixels; `unitscope index" in shown
+    assert "no index over pixels; run `unitscope index" in shown
 
 
 def test_an_image_that_failed_says_why(client, words):

@@ -1,0 +1,1 @@
+"""Taking values from a network while it runs: each unit's maximum, whole maps, the feature."""

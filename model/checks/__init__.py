@@ -1,0 +1,1 @@
+"""Checks that a network can be swept."""

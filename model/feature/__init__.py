@@ -1,0 +1,1 @@
+"""Finding the feature of a network: the vector that its classifier reads."""
