@@ -62,7 +62,7 @@ def overlays(shown: ServedAtlas) -> OverlaysAnswer:
 
 
 def overlay(shown: ServedAtlas, grid: ViewName, coloring: Coloring) -> Overlay:
-    """Raise UsageError for what is missing or unknown, LayerError, FilterError, StoreNotFoundError for no scatter."""
+    """Raise UsageError for what is missing or unknown, LayerError, FilterError, NotBuiltError for no scatter."""
     kept = shown.served.overlays
     if grid == "scatter":
         kept.places(shown.atlas, shown.digest, grid)  # is there one?
