@@ -1,1 +1,40 @@
 """Files of a store on a local disk or in a bucket: read, written aside and renamed, packed, cached."""
+
+from typing import TYPE_CHECKING
+
+from ...common.lazy import lazy
+
+if TYPE_CHECKING:
+    from .backend import Entry
+    from .bucket import BucketFiles
+    from .cache import ByteCache
+    from .errors import MissingFileError, NoAccessError
+    from .folder import Folder
+    from .local import LocalFiles
+    from .once import OnceCache
+    from .packs import Packs
+else:
+    __getattr__ = lazy(
+        __name__,
+        BucketFiles="bucket",
+        ByteCache="cache",
+        Entry="backend",
+        Folder="folder",
+        LocalFiles="local",
+        MissingFileError="errors",
+        NoAccessError="errors",
+        OnceCache="once",
+        Packs="packs",
+    )
+
+__all__ = [
+    "BucketFiles",
+    "ByteCache",
+    "Entry",
+    "Folder",
+    "LocalFiles",
+    "MissingFileError",
+    "NoAccessError",
+    "OnceCache",
+    "Packs",
+]
