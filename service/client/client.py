@@ -21,7 +21,15 @@ T = TypeVar("T")
 
 
 class Client(Connection[httpx.BaseTransport], ServiceQuestions, Asking):
-    """A service. Any threads may share one; close it, or use it in a `with`."""
+    """A service. Any threads may share one; close it, or use it in a `with`.
+
+    >>> from unitscope.service.client import Client
+    >>> with Client("http://127.0.0.1:8000") as client:
+    ...     store = client.store("store")
+    ...     patches = store.patches("head", 3, k=2, where="correct = false")
+    >>> [(patch.image_id, round(patch.value, 2)) for patch in patches]
+    [(10, 1.8), (25, 1.2)]
+    """
 
     def _connect(self, options: dict[str, Any], transport: httpx.BaseTransport | None) -> None:
         self._http = httpx.Client(**options, transport=transport)
