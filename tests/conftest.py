@@ -14,6 +14,8 @@ from typing import TypeVar
 
 import pytest
 
+pytest.register_assert_rewrite("storage_tests")
+
 DATA = "UNITSCOPE_TEST_DATA"
 REQUIRE = "UNITSCOPE_REQUIRE_DATA"
 
