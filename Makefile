@@ -32,8 +32,10 @@ build/typing/.done: Makefile
 demo: setup
 	$(BIN)/unitscope demo
 
+# Two workers take a file each, those with slow tests first (tests/conftest.py); the slowest tests are listed at the end
+# and in test-artifacts/durations.txt.
 test: setup
-	OMP_NUM_THREADS=1 $(BIN)/python -P -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -P -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=30
 
 check: setup
 	@$(MAKE) --no-print-directory -k -j2 types lint scripts layering

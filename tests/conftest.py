@@ -8,14 +8,18 @@ import importlib.util
 import os
 import tempfile
 import uuid
+from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
 
+pytest.register_assert_rewrite("storage_tests")
+
 DATA = "UNITSCOPE_TEST_DATA"
 REQUIRE = "UNITSCOPE_REQUIRE_DATA"
+ARTIFACTS = Path(__file__).parent.parent / "test-artifacts"
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
@@ -32,6 +36,32 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(
             f"{REQUIRE}=1, but {DATA}={os.environ.get(DATA, '')!r} is not a folder with data/ and models/ in it"
         )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the files with slow tests first, so that the workers of xdist, which take a file each, end together."""
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Writes the slowest tests and files into test-artifacts/durations.txt, where `--durations` asks for them."""
+    if config.option.durations:
+        reports = [
+            one for group in terminalreporter.stats.values() for one in group if hasattr(one, "duration")
+        ]
+        ARTIFACTS.mkdir(exist_ok=True)
+        (ARTIFACTS / "durations.txt").write_text(_durations(reports, config.option.durations))
+
+
+def _durations(reports: list[pytest.TestReport], most: int) -> str:
+    """Lines of seconds and what took them: tests, then whole files."""
+    tests, files = Counter[str](), Counter[str]()
+    for report in reports:
+        tests[f"{report.nodeid} ({report.when})"] += report.duration
+        files[report.nodeid.partition("::")[0]] += report.duration
+    shown = [*tests.most_common(most), ("", 0.0), *files.most_common(most)]
+    return "".join(f"{seconds:8.2f} {name}\n" if name else "\n" for name, seconds in shown)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

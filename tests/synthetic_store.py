@@ -197,7 +197,8 @@ def _write_dataset(path, made):
 
 def _png(rng, width, height):
     target = io.BytesIO()
-    Image.fromarray(rng.integers(0, 255, (height, width, 3), dtype=np.uint8)).save(target, "PNG")
+    pixels = rng.integers(0, 255, (height, width, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(target, "PNG", compress_level=1)
     return target.getvalue()
 
 

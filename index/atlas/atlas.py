@@ -63,6 +63,13 @@ class Atlas:
     images: (n,) int64 ids, ascending. coordinates: (n, 2) float32. cells: (n, 2) int32, an image's own row, column.
     grid: (side, side) int64 image ids, -1 for none. density: (side, side) int64 images. manifest: as on disk.
     tiles: of all views; scatter: where each image is in the third. None where they were not made.
+
+    >>> from unitscope.index.atlas import Atlas
+    >>> from unitscope.index.store import Store
+    >>> store = Store.open("store")
+    >>> atlas = Atlas.open(store.folder, "umap", store=store.manifest.hash)
+    >>> atlas.coordinates.shape, atlas.grid.shape
+    ((64, 2), (6, 6))
     """
 
     name: str

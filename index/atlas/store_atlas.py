@@ -72,6 +72,13 @@ class StoreAtlas:
     """An open atlas. kind: IMAGES, UNITS or ACTIVATIONS; layer: of the last two.
 
     sample, cells: of an atlas of activations, what it is made from and the averages of its cells.
+
+    >>> from unitscope.index.atlas import StoreAtlas
+    >>> from unitscope.index.store import Store
+    >>> store = Store.open("store")
+    >>> opened = StoreAtlas.open(store.folder, "umap", store=store.manifest.hash)
+    >>> opened.kind, len(opened.atlas.images)
+    ('images', 64)
     """
 
     name: str

@@ -29,6 +29,14 @@ def open_dataset(path: str, options: DatasetOptions = DEFAULT) -> Dataset:
 
     raises: UsageError where nothing is there or a single file is of no kind; DatasetError where a folder is
     empty or holds no images.
+
+    >>> from unitscope.index.datasets import open_dataset
+    >>> dataset = open_dataset("photos")
+    >>> batch = next(dataset.batches())
+    >>> batch["uri"][0].as_py(), batch.num_rows
+    ('00000.png', 64)
+    >>> next(dataset.read(batch))[:4]
+    b'\\x89PNG'
     """
     single = None if options.select else _single_file(path)
     if single is not None:

@@ -47,6 +47,13 @@ class NeighborIndex:
 
     metric: what the index was built for. points: ascending in k; empty for a flat index.
     manifest: `ann/ann.json`, with the measured recall.
+
+    >>> from unitscope.index.neighbors import NeighborIndex
+    >>> from unitscope.index.store import Store
+    >>> store = Store.open("store")
+    >>> index = NeighborIndex.open(store.folder, store=store.manifest.hash)
+    >>> index.find(store.feature(7), 3, exclude=7).ids
+    array([ 6, 14, 15])
     """
 
     vectors: Vectors

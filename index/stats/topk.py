@@ -23,6 +23,13 @@ class TopK:
     """values: (units, places) float32; image_ids: (units, places) int64; positions: (units, places) int32, flat.
 
     places is at most k; fewer where there are fewer images.
+
+    >>> import numpy as np
+    >>> from unitscope.index.stats import TopK
+    >>> maxima = np.array([[1, 5], [9, 2], [4, 2]], np.float32)  # (images, units)
+    >>> TopK.of(maxima, np.arange(3), None, k=2).image_ids
+    array([[1, 2],
+           [0, 1]])
     """
 
     values: np.ndarray

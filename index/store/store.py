@@ -37,6 +37,16 @@ class Store:
     """A finished store. Open it with `Store.open`.
 
     manifest: what it was made from. layers: in the order of layers.parquet. classes: the model's, or None.
+
+    >>> from unitscope.index.store import Store
+    >>> store = Store.open("store")
+    >>> [row.layer for row in store.layers]
+    ['features.0', 'block.1:0', 'head']
+    >>> best = store.top("head", 3, k=2, where="label = 'cat'")
+    >>> [(patch.image_id, round(patch.value, 2)) for patch in best]
+    [(42, 1.24), (25, 1.2)]
+    >>> store.image(best[0].image_id)["uri"]
+    '00042.png'
     """
 
     def __init__(self, folder: Folder, manifest: Manifest, trust: Trust = NOTHING) -> None:

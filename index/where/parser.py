@@ -71,6 +71,13 @@ def parse(text: str, schema: pa.Schema, classes: ClassNames = NO_NAMES) -> Filte
 
     Raises FilterError, which shows the position, for bad syntax, an unknown column, a comparison of unlike
     types, or a filter that is too long or too deeply nested.
+
+    >>> import pyarrow as pa
+    >>> from unitscope.index.where import parse
+    >>> images = pa.table({"label": ["cat", "dog", "cat"], "loss": [0.1, 2.5, 3.0]})
+    >>> found = parse("label = 'cat' and loss > 2", images.schema)
+    >>> sorted(found.columns), found.mask(images)
+    (['label', 'loss'], array([False, False,  True]))
     """
     parser = _Parser(text, schema, classes)
     node = parser.parse()

@@ -53,6 +53,13 @@ def sweep(config: SweepConfig, *, progress: Progress = SILENT) -> SweepReport:
 
     Raises StoreBusyError where another run has the store, StoreError where the store holds another sweep, SweepError
     past the error budget or on NaN, StorageError where the disk fails.
+
+    >>> from unitscope.jobs.planning import SweepConfig
+    >>> from unitscope.jobs.sweep import sweep
+    >>> config = SweepConfig("photos", "swept", "network.py:small@random", layers=("block*",), workers=0)
+    >>> report = sweep(config)
+    >>> report.images, report.layers, report.units
+    (64, 4, 48)
     """
     config = absolute(config)
     folder = Folder.confined(config.store)

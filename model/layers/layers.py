@@ -71,6 +71,12 @@ def list_layers(
     """Return every layer of `network`, which is on `device`, for images (N, 3, height, width).
 
     The network runs four times on noise and is left as it was. Raises LayerError where it fails on its own input size.
+
+    >>> from unitscope.model import list_layers, load_model
+    >>> model = load_model("network.py:small@random")
+    >>> layers = list_layers(model.network, model.input_size).swept
+    >>> [(layer.name, layer.kind, layer.units) for layer in layers[:3]]
+    [('stem.0', 'map', 12), ('stem.1', 'map', 12), ('stem', 'map', 12)]
     """
     probes = probe(network, input_size, device)
     classifier = Classifier(input_size)

@@ -57,6 +57,15 @@ def receptive_fields(
     """Return the receptive field of each layer, by name, for inputs (N, 3, *input_size).
 
     Raises LayerError for a layer whose module did not run.
+
+    >>> from torch import nn
+    >>> from unitscope.model import list_layers
+    >>> from unitscope.model.receptive_field import receptive_fields
+    >>> network = nn.Sequential(nn.Conv2d(3, 8, 5, stride=2, padding=2), nn.ReLU(), nn.Conv2d(8, 8, 3, padding=1))
+    >>> layers = list_layers(network.eval(), (32, 32)).swept
+    >>> field = receptive_fields(network, layers, (32, 32))["2"]
+    >>> field.height, field.stride_y, field.start_y
+    (9, 2, -4)
     """
     boxes = layer_boxes(network, layers, input_size)
     return {layer.name: _field(layer, boxes[layer.name], input_size) for layer in layers}

@@ -59,6 +59,11 @@ def load_model(
     `weights` gives them, and what is not a classifier is allowed. The network runs once, on noise.
 
     Raises ModelSpecError for whatever cannot be found or loaded as it was named, UsageError for the device.
+
+    >>> from unitscope.model import load_model
+    >>> model = load_model("network.py:small@random")
+    >>> model.classes, model.input_size
+    (('circle', 'square', 'cross'), (24, 24))
     """
     parsed = parse_spec(spec)
     target = _find_device(device)

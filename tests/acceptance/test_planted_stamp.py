@@ -130,6 +130,7 @@ def test_vision_transformer(config, spec, tmp_path) -> None:
     )  # two of its patches
 
 
+@pytest.mark.slow
 def test_trained_imagenet_network(config, spec, tmp_path) -> None:
     layers = ("_blocks.2", "_blocks.9", "_blocks.15", "_conv_head")
     check(config, tmp_path, spec("lite", 224, "own"), 224, layers)

@@ -11,23 +11,24 @@ from unitscope.index.format.parquet_cache import FileCache, RowGroup
 from unitscope.index.storage.folder import Folder
 
 
-def bombs():
-    """name → table of a few kilobytes on disk."""
-    word = pa.array(["a" * 4_000_000])
-    repeated = pa.DictionaryArray.from_arrays(pa.array([0] * 2000, pa.int32()), word)
-    lists = pa.ListArray.from_arrays(pa.array(range(2001), pa.int32()), repeated)
-    return {
-        "a label": pa.table({"x": repeated}),
-        "a list": pa.table({"x": lists}),
-        "one text": pa.table({"x": ["b" * 600_000_000]}),
-        "many rows": pa.table({"x": pa.nulls(300_000_000, pa.int8())}),
-    }
+def repeated():
+    return pa.DictionaryArray.from_arrays(pa.array([0] * 2000, pa.int32()), pa.array(["a" * 4_000_000]))
 
 
-@pytest.fixture(scope="module", params=list(bombs()))
+# Columns of a few kilobytes on disk.
+BOMBS = {
+    "a label": repeated,
+    "a list": lambda: pa.ListArray.from_arrays(pa.array(range(2001), pa.int32()), repeated()),
+    "one text": lambda: ["b" * 600_000_000],
+    "many rows": lambda: pa.nulls(300_000_000, pa.int8()),
+}
+
+
+@pytest.fixture(scope="module", params=list(BOMBS))
 def bomb(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("bomb")
-    pq.write_table(bombs()[request.param], folder / "x.parquet", compression="zstd")
+    table = pa.table({"x": BOMBS[request.param]()})
+    pq.write_table(table, folder / "x.parquet", compression="zstd", write_statistics=False)
     size = (folder / "x.parquet").stat().st_size
     assert size < 1_000_000
     return folder

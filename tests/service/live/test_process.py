@@ -83,7 +83,7 @@ def test_a_killed_worker_disturbs_only_live_requests_and_those_not_for_long(swep
 
     def load(paths):
         with httpx.Client(base_url=served.url, timeout=30) as own:
-            while not stop.wait(0.002):
+            while not stop.wait(0.02):
                 for path in paths:
                     response = own.get(path)
                     (answered if response.status_code == 200 else failures).append(
