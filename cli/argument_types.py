@@ -70,3 +70,22 @@ def image(text: str) -> int | str:
 
 
 port = whole(0, MAX_PORT)
+
+
+def unit(text: str) -> tuple[str, int]:
+    """Read LAYER/UNIT: a layer's name, which may hold slashes, and a unit's number."""
+    layer, slash, number = text.rpartition("/")
+    if not slash or not layer or not number.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not LAYER/UNIT, such as features.10/17")
+    return layer, int(number)
+
+
+def above_zero(text: str) -> float:
+    """Read a number above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = float("nan")
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return number

@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 from ..common.errors import UnitscopeError
-from . import atlas, demo, index, layers, neighbors, serve, sweep, top, verify
+from . import atlas, demo, explain, index, layers, neighbors, serve, sweep, top, verify
 from .command import Command
 from .output import ReaderGoneError, flush
 from .signals import Stopping, end_now, stopping_on_signals
@@ -27,6 +27,7 @@ COMMANDS: tuple[Command, ...] = (
     atlas.COMMAND,
     top.COMMAND,
     neighbors.COMMAND,
+    explain.COMMAND,
     verify.COMMAND,
     serve.COMMAND,
     demo.COMMAND,

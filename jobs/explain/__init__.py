@@ -1,0 +1,1 @@
+"""Explanations of a store's images and units, made with the network that it was swept with."""
