@@ -113,7 +113,9 @@ COMMAND = Command(
     arguments=(
         argument("STORE", help="a finished store"),
         argument("--image", metavar="ID", type=values.whole(0), help="the image's id"),
-        argument("--method", choices=METHODS, required=True, help="how to explain"),
+        argument(
+            "--method", metavar="METHOD", choices=METHODS, required=True, help=f"one of {', '.join(METHODS)}"
+        ),
         argument(
             "--class",
             metavar="NAME",
