@@ -16,13 +16,20 @@ METHODS = (
     *("occlusion", "saliency", "smoothgrad", "integrated-gradients", "grad-cam"),
     *("guided-backprop", "deconvnet", "inversion", "fooling"),
 )
-"""As in jobs/explain/image.py, which loads torch."""
+SYNTHESES = ("gradient-ascent", "maco")
+"""As in jobs/explain/image.py and synthesis.py, which load torch."""
+PRESETS = ("plain", "1", "2", "3", "4")
 _UNCHECKED = (
     "guided backprop and deconvnet hardly change when a network's weights are randomised (Adebayo 2018): they show "
     "what is in the image more than what decides"
 )
 
 
+_SAMPLE = 20
+"""Images of a check, unless --sample says otherwise."""
+_ALIKE = 0.5
+"""Of Spearman's correlation, up to which maps count as changed."""
+_BASELINES = {"mean": "the mean colour instead", "blur": "blurred pixels instead"}
 _PROVENANCE = ("model", "weights", "random_weights", "maxima_dtype", "manifest_sha256")
 
 
@@ -37,7 +44,12 @@ def run(arguments: Namespace) -> int:
 
     subject = Subject.open(store)
     facts = {"store": arguments.store, **provenance(store.manifest)}
-    facts |= _rate(subject, arguments) if arguments.image is None else _image(subject, arguments)
+    if arguments.check:
+        facts |= _checked(subject, arguments)
+    elif arguments.method in SYNTHESES:
+        facts |= _synthesised(subject, arguments)
+    else:
+        facts |= _rate(subject, arguments) if arguments.image is None else _image(subject, arguments)
     if arguments.json:
         print_json(facts)
     else:
@@ -47,12 +59,24 @@ def run(arguments: Namespace) -> int:
 
 
 def _check(arguments: Namespace) -> None:
+    if arguments.check:
+        if arguments.image is not None or arguments.unit or arguments.class_name:
+            raise UsageError(
+                "--check explains images by lot for their predicted classes: leave the other out"
+            )
+        return
+    if arguments.out is None and (arguments.image is not None or arguments.method in SYNTHESES):
+        raise UsageError("say where the files go with --out FOLDER")
+    if arguments.method in SYNTHESES:
+        if arguments.image is not None:
+            raise UsageError(
+                f"--method {arguments.method} makes an image for a unit or a class: leave --image out"
+            )
+        return
     if arguments.image is None and (arguments.method != "fooling" or arguments.sample is None):
         raise UsageError("name an image with --image ID; only --method fooling takes --sample N instead")
     if arguments.image is not None and arguments.sample is not None:
         raise UsageError("--image explains one image and --sample fools many: leave one out")
-    if arguments.image is not None and arguments.out is None:
-        raise UsageError("say where the files go with --out FOLDER")
     if arguments.method == "fooling" and (arguments.unit or arguments.class_name):
         raise UsageError("--method fooling changes the prediction: it takes neither --class nor --unit")
 
@@ -61,6 +85,28 @@ def _rate(subject: "Subject", arguments: Namespace) -> dict[str, Any]:
     from ..jobs.explain.image import fooling_rate
 
     return fooling_rate(subject, epsilon=arguments.epsilon, sample=arguments.sample, seed=arguments.seed)
+
+
+def _checked(subject: "Subject", arguments: Namespace) -> dict[str, Any]:
+    from ..jobs.explain.check import check_method
+
+    sample = _SAMPLE if arguments.sample is None else arguments.sample
+    return check_method(subject, arguments.method, sample=sample, seed=arguments.seed)
+
+
+def _synthesised(subject: "Subject", arguments: Namespace) -> dict[str, Any]:
+    from ..jobs.explain.synthesis import Wanted, synthesise
+    from ..jobs.explain.write import write
+
+    wanted = Wanted(
+        arguments.method,
+        class_name=arguments.class_name,
+        unit=arguments.unit,
+        preset=arguments.preset,
+        seed=arguments.seed,
+    )
+    found = synthesise(subject, wanted)
+    return {**found.facts, "files": write(found, arguments.out)}
 
 
 def _image(subject: "Subject", arguments: Namespace) -> dict[str, Any]:
@@ -84,18 +130,53 @@ def _image(subject: "Subject", arguments: Namespace) -> dict[str, Any]:
 
 
 def _lines(facts: dict[str, Any]) -> list[str]:
+    if "randomisation" in facts:
+        return _check_lines(facts)
     if "success_rate" in facts:
         return [
             f"fooled {facts['success_rate']:.1%} of {facts['images']:,} correctly predicted images: every pixel "
             f"changed by at most {facts['epsilon']:g} of 255, PGD in {facts['steps']} steps"
         ]
-    hidden = {"store", "files", "method", "image", "note", "warning", *_PROVENANCE}
-    lines = [f"{facts['method']} of image {facts['image']}"]
+    hidden = {"store", "files", "method", "image", "note", "warning", "curve", "settings", *_PROVENANCE}
+    lines = [f"{facts['method']} of image {facts['image']}" if "image" in facts else facts["method"]]
     lines += [
         f"  {name.replace('_', ' ')}: {_text(value)}" for name, value in facts.items() if name not in hidden
     ]
     lines += [facts[name] for name in ("warning", "note") if facts.get(name)]
     return [*lines, *(f"wrote {path}" for path in facts["files"])]
+
+
+def _check_lines(facts: dict[str, Any]) -> list[str]:
+    lines = [
+        f"{facts['method']} checked on {facts['images']:,} images, each explained for its predicted class",
+        "",
+        "How alike the maps are once the weights are random, from the output down to a layer (1: the same, 0: none):",
+    ]
+    lines += [
+        f"  {one['layer']}: Spearman {one['spearman']:.2f}, SSIM {one['ssim']:.2f}"
+        for one in facts["randomisation"]
+    ]
+    last = facts["randomisation"][-1]["spearman"]
+    lines += [
+        "  The maps depend on the weights."
+        if last <= _ALIKE
+        else "  The maps hardly depend on the weights: they show what is in the image more than what decides.",
+        "",
+        "The area under the probability while pixels are exchanged, beside a random order and one from the centre:",
+    ]
+    for baseline, found in facts["exchange"].items():
+        for how, areas in found.items():
+            told = [_area(name, one) for name, one in areas.items()]
+            lines.append(f"  {how}, {_BASELINES[baseline]}: {', '.join(told)}")
+    return [
+        *lines,
+        "  A good map has a high insertion and a low deletion. Only the order of the pixels counts.",
+    ]
+
+
+def _area(order: str, found: dict[str, Any]) -> str:
+    low, high = found["interval"]
+    return f"{order} {found['area']:.3f} ({low:.3f} to {high:.3f})"
 
 
 def _text(value: object) -> str:
@@ -108,13 +189,18 @@ COMMAND = Command(
     description=(
         "Explains one image with the network that the store was swept with, and writes METHOD.npy (float32, in the\n"
         "pixels of the network's input), METHOD.png and METHOD.json into a folder. By default the predicted class is\n"
-        "explained. With --method fooling and --sample, says how many images a small change fools."
+        "explained. With --method fooling and --sample, says how many images a small change fools. gradient-ascent\n"
+        "and maco make an image for a unit or a class. --check tells whether a method's maps depend on the network."
     ),
     arguments=(
         argument("STORE", help="a finished store"),
         argument("--image", metavar="ID", type=values.whole(0), help="the image's id"),
         argument(
-            "--method", metavar="METHOD", choices=METHODS, required=True, help=f"one of {', '.join(METHODS)}"
+            "--method",
+            metavar="METHOD",
+            choices=(*METHODS, *SYNTHESES),
+            required=True,
+            help=f"one of {', '.join((*METHODS, *SYNTHESES))}",
         ),
         argument(
             "--class",
@@ -145,7 +231,19 @@ COMMAND = Command(
             default=2.0,
             help="how far fooling may change a pixel, of 255 (default: %(default)s)",
         ),
-        argument("--sample", metavar="N", type=values.whole(1), help="fool N correctly predicted images"),
+        argument(
+            "--preset",
+            choices=PRESETS,
+            default="3",
+            help="regularisers of gradient ascent, as the Deep Visualization Toolbox has them (default: %(default)s)",
+        ),
+        argument("--check", action="store_true", help="check the method on --sample images by lot instead"),
+        argument(
+            "--sample",
+            metavar="N",
+            type=values.whole(1),
+            help=f"fool N correctly predicted images, or check the method on N (default there: {_SAMPLE})",
+        ),
         argument(
             "--seed",
             metavar="S",

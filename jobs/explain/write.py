@@ -14,7 +14,7 @@ from .image import Explanation
 
 SIDE = 224
 """Smaller pictures are enlarged to about so many pixels, each pixel to a square."""
-_IMAGES = ("inversion", "fooling")
+_IMAGES = ("inversion", "fooling", "gradient-ascent", "maco")
 """Methods whose values are an image."""
 _PERCENTILE = 99.0
 """What is drawn strongest: a few larger numbers would leave the rest without contrast."""

@@ -7,14 +7,16 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from unitscope.cli.explain import METHODS
+from unitscope.cli.explain import METHODS, PRESETS, SYNTHESES
 from unitscope.cli.main import main
 from unitscope.index.store.store import Store
 from unitscope.jobs.explain.image import METHODS as KNOWN
 from unitscope.jobs.explain.image import Question, explain_image
 from unitscope.jobs.explain.subject import Subject
+from unitscope.jobs.explain.synthesis import SYNTHESES as KNOWN_SYNTHESES
 from unitscope.jobs.planning.config import SweepConfig
 from unitscope.jobs.sweep.run import sweep
+from unitscope.model.explain.ascent import PRESETS as KNOWN_PRESETS
 from unitscope.model.explain.gradients import gradient
 from unitscope.model.explain.target import Target
 
@@ -52,6 +54,8 @@ def explain(store, tmp_path, capsys):
 
 def test_the_command_knows_every_method():
     assert METHODS == KNOWN
+    assert SYNTHESES == KNOWN_SYNTHESES
+    assert tuple(KNOWN_PRESETS) == PRESETS
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -136,3 +140,47 @@ def test_people_read_what_was_found(store, tmp_path, capsys):
     assert "guided-backprop of image 3" in told
     assert "Adebayo" in told
     assert f"wrote {tmp_path / 'guided-backprop.png'}" in told
+
+
+@pytest.mark.parametrize("method", ["saliency", "occlusion", "grad-cam", "guided-backprop"])
+def test_a_method_is_checked(store, capsys, method):
+    words = ["explain", str(store), "--method", method, "--check", "--sample", "3"]
+    assert main([*words, "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["images"] == 3
+    assert [one["layer"] for one in answer["randomisation"]][:2] == ["head.4", "head.2"]
+    assert answer["randomisation"][-1]["layer"] == "stem.0"
+    assert all(-1 <= one["spearman"] <= 1 for one in answer["randomisation"])
+    for found in answer["exchange"].values():
+        for areas in found.values():
+            assert set(areas) == {"method", "random", "centre"}
+            for one in areas.values():
+                assert one["interval"][0] <= one["area"] <= one["interval"][1]
+    assert main(words) == 0
+    told = capsys.readouterr().out
+    assert "stem.0: Spearman" in told and "deletion, blurred pixels instead" in told
+
+
+def test_what_has_no_check_is_said(store, capsys):
+    assert main(["explain", str(store), "--method", "fooling", "--check"]) == 2
+    assert "has no check" in capsys.readouterr().err
+    assert main(["explain", str(store), "--method", "saliency", "--check", "--image", "1"]) == 2
+    assert "leave the other out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("method", SYNTHESES)
+@pytest.mark.parametrize("target", [("--unit", "block/3"), ("--class", "cross")])
+def test_an_image_is_synthesised(explain, store, method, target):
+    answer, values, picture, facts = explain("--method", method, *target, "--preset", "1")
+    assert values.shape == (3, 24, 24) and picture.shape == (216, 216, 3)
+    assert values.min() >= 0 and values.max() <= 1
+    assert facts["curve"][-1] > facts["curve"][0]
+    assert answer["score"] == facts["score"]
+    if target[0] == "--unit":
+        assert facts["largest_in_dataset"] == pytest.approx(Store.open(str(store)).unit("block", 3).max)
+    assert np.array_equal(values, explain("--method", method, *target, "--preset", "1")[1])
+
+
+def test_what_cannot_be_synthesised_is_said(explain):
+    assert "needs a unit" in explain("--method", "maco", code=2)
+    assert "leave --image out" in explain("--method", "maco", "--image", 1, "--class", "cross", code=2)
