@@ -14,8 +14,8 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 from ..common.errors import UnitscopeError
-from . import atlas, demo, explain, index, layers, neighbors, serve, sweep, top, verify
 from .command import Command
+from .commands import atlas, demo, explain, index, layers, neighbors, serve, sweep, top, verify
 from .output import ReaderGoneError, flush
 from .signals import Stopping, end_now, stopping_on_signals
 from .stdout import answers_alone, drop_answers

@@ -10,6 +10,7 @@ from source_files import PACKAGES, ROOT, module_of
 
 INTERNAL = {
     "cli",
+    "cli/commands",
     "index",
     "index/merge",
     "jobs",

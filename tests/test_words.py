@@ -33,7 +33,7 @@ REPLACED = {
 }
 READ_BY_PEOPLE = (
     *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "service" / "templates").glob("*.html")),
-    *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "cli").glob("*.py")),
+    *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "cli").rglob("*.py")),
     "README.md",
     "docs/architecture.md",
     "docs/client.md",

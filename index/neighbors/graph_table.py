@@ -16,15 +16,7 @@ from ..format.sealed import sealed
 from ..storage.folder import Folder
 from ..storage.memory_map import map_array
 from .graph import RANKED, KnnGraph, knn_graph
-from .graph_files import (
-    DTYPES,
-    MANIFEST,
-    NEIGHBOURS_FILE,
-    VERSION,
-    check_graph,
-    index_digest,
-    read_manifest,
-)
+from .graph_files import DTYPES, MANIFEST, NEIGHBOURS_FILE, VERSION, check_graph, index_digest, read_manifest
 from .index import NeighborIndex
 
 _BLOCK = 65_536

@@ -56,11 +56,7 @@ from .live import (
     RegionNeighborsAnswer,
     UploadNeighborsAnswer,
 )
-from .neighbors import (
-    NeighborAnswer,
-    NeighborsAnswer,
-    VectorQuery,
-)
+from .neighbors import NeighborAnswer, NeighborsAnswer, VectorQuery
 from .overlays import (
     ClusterAnswer,
     ClustersAnswer,
@@ -85,15 +81,7 @@ from .regions import (
     SamplesInRegionAnswer,
     UnitsInRegionAnswer,
 )
-from .stores import (
-    BranchAnswer,
-    GeometryAnswer,
-    Health,
-    LayerAnswer,
-    LayersAnswer,
-    StoreAnswer,
-    StoresAnswer,
-)
+from .stores import BranchAnswer, GeometryAnswer, Health, LayerAnswer, LayersAnswer, StoreAnswer, StoresAnswer
 from .units import (
     HistogramAnswer,
     OneUnitAnswer,

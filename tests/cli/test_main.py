@@ -146,7 +146,7 @@ def test_every_verb_explains_every_argument():
 
 
 def test_defaults_are_those_of_the_sweep():
-    from unitscope.cli.sweep_arguments import SETTINGS
+    from unitscope.cli.commands.sweep_arguments import SETTINGS
     from unitscope.jobs.planning.config import SweepConfig
 
     parsed = command.parser().parse_args(["sweep", "data", "store", "--model", "m"])
@@ -157,7 +157,7 @@ def test_defaults_are_those_of_the_sweep():
 def test_every_setting_of_a_sweep_has_its_argument():
     from dataclasses import fields
 
-    from unitscope.cli.sweep_arguments import SETTINGS
+    from unitscope.cli.commands.sweep_arguments import SETTINGS
     from unitscope.jobs.planning.config import SweepConfig
 
     # Nobody needs to choose the first two; tests do. DATA makes the third.

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from unitscope.cli.explain import METHODS, PRESETS, SYNTHESES
+from unitscope.cli.commands.explain import METHODS, PRESETS, SYNTHESES
 from unitscope.cli.main import main
 from unitscope.index.store.store import Store
 from unitscope.jobs.explain.image import METHODS as KNOWN

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ..index.store.store import Store
+    from ...index.store.store import Store
 
 
 def image_rows(store: "Store", ids: list[int], columns: tuple[str, ...]) -> list[dict[str, Any]]:
@@ -11,7 +11,7 @@ def image_rows(store: "Store", ids: list[int], columns: tuple[str, ...]) -> list
 
     Where images have several labels, or several classes are predicted, with the columns of these.
     """
-    from ..index.labels.columns import PREDICTED_CLASSES
+    from ...index.labels.columns import PREDICTED_CLASSES
 
     rows = store.images_at(ids, [*columns, *store.list_columns])
     for row in rows:

@@ -3,24 +3,24 @@
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
-from .command import Command
-from .output import Column, count, duration, print_json, print_lines, print_table, rate, size
-from .progress import show_progress
-from .provenance import print_notes, provenance
+from ..command import Command
+from ..output import Column, count, duration, print_json, print_lines, print_table, rate, size
+from ..progress import show_progress
+from ..provenance import print_notes, provenance
 from .sweep_arguments import ARGUMENTS, SETTINGS
 
 if TYPE_CHECKING:
-    from ..index.format.manifest import Manifest
-    from ..jobs.planning.config import SweepConfig
-    from ..jobs.sweep.estimate import Estimate
-    from ..jobs.sweep.run import SweepReport
+    from ...index.format.manifest import Manifest
+    from ...jobs.planning.config import SweepConfig
+    from ...jobs.sweep.estimate import Estimate
+    from ...jobs.sweep.run import SweepReport
 
 
 def run(arguments: Namespace) -> int:
     """Sweep, or says what a sweep would do."""
-    from ..index.datasets.selection import expand
-    from ..jobs.planning.arguments import check_arguments
-    from ..jobs.planning.config import SweepConfig
+    from ...index.datasets.selection import expand
+    from ...jobs.planning.arguments import check_arguments
+    from ...jobs.planning.config import SweepConfig
 
     data, select = expand(arguments.data)
     settings: dict[str, Any] = {name: getattr(arguments, name) for name in SETTINGS}
@@ -31,9 +31,9 @@ def run(arguments: Namespace) -> int:
 
 
 def _sweep(config: "SweepConfig", arguments: Namespace) -> int:
-    from ..index.format.manifest import Manifest
-    from ..index.storage.folder import Folder
-    from ..jobs.sweep.run import sweep
+    from ...index.format.manifest import Manifest
+    from ...index.storage.folder import Folder
+    from ...jobs.sweep.run import sweep
 
     with show_progress() as progress:
         report = sweep(config, progress=progress)
@@ -107,7 +107,7 @@ def _why(feature: dict[str, Any]) -> str:
 
 
 def _dry_run(config: "SweepConfig", arguments: Namespace) -> int:
-    from ..jobs.sweep.estimate import estimate
+    from ...jobs.sweep.estimate import estimate
 
     with show_progress() as progress:
         found = estimate(config, progress=progress)

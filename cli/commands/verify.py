@@ -3,19 +3,19 @@
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from .command import JSON, Command, argument
-from .output import Column, count, print_json, print_lines, print_table, size
-from .progress import show_progress
+from ..command import JSON, Command, argument
+from ..output import Column, count, print_json, print_lines, print_table, size
+from ..progress import show_progress
 
 if TYPE_CHECKING:
-    from ..index.verify.verify import Report
+    from ...index.verify.verify import Report
 
 FAILED = 1
 
 
 def run(arguments: Namespace) -> int:
     """Print what is wrong; exit code 1 where anything is."""
-    from ..index.verify.verify import verify
+    from ...index.verify.verify import verify
 
     with show_progress() as progress, progress.stage("verifying", None, "bytes") as stage:
         report = verify(arguments.store, stage.advance)

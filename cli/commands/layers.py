@@ -4,16 +4,16 @@ from argparse import Namespace
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..common.errors import LayerError
-from . import argument_types as values
-from .command import JSON, Command, argument
-from .output import Column, count, print_json, print_lines, print_table
+from ...common.errors import LayerError
+from .. import argument_types as values
+from ..command import JSON, Command, argument
+from ..output import Column, count, print_json, print_lines, print_table
 
 if TYPE_CHECKING:
-    from ..model.checks.sweepable import Sweepable
-    from ..model.layers.layers import Layer, LayerList
-    from ..model.receptive_field.receptive_field import ReceptiveField
-    from ..model.sources.load import LoadedModel
+    from ...model.checks.sweepable import Sweepable
+    from ...model.layers.layers import Layer, LayerList
+    from ...model.receptive_field.receptive_field import ReceptiveField
+    from ...model.sources.load import LoadedModel
 
 MODEL_FORMS = (
     "torchvision:NAME[@WEIGHTS], timm:NAME, hf:FOLDER, hf:REPOSITORY, FILE.py:FACTORY or "
@@ -63,11 +63,11 @@ def run(arguments: Namespace) -> int:
 
 
 def _find(arguments: Namespace) -> _Found:
-    from ..model.checks.sweepable import check_sweepable
-    from ..model.layers.default_layers import default_layers
-    from ..model.layers.layers import list_layers
-    from ..model.receptive_field.receptive_field import receptive_fields
-    from ..model.sources.load import load_model
+    from ...model.checks.sweepable import check_sweepable
+    from ...model.layers.default_layers import default_layers
+    from ...model.layers.layers import list_layers
+    from ...model.receptive_field.receptive_field import receptive_fields
+    from ...model.sources.load import load_model
 
     model = load_model(arguments.model, weights=arguments.weights, need_weights=False)
     size = arguments.input_size or model.input_size

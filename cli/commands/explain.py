@@ -3,14 +3,14 @@
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
-from ..common.errors import UsageError
-from . import argument_types as values
-from .command import JSON, TRUST_DATA, TRUST_MODEL, Command, argument
-from .output import print_json, print_lines
-from .provenance import print_notes, provenance
+from ...common.errors import UsageError
+from .. import argument_types as values
+from ..command import JSON, TRUST_DATA, TRUST_MODEL, Command, argument
+from ..output import print_json, print_lines
+from ..provenance import print_notes, provenance
 
 if TYPE_CHECKING:
-    from ..jobs.explain.subject import Subject
+    from ...jobs.explain.subject import Subject
 
 METHODS = (
     *("occlusion", "saliency", "smoothgrad", "integrated-gradients", "grad-cam"),
@@ -35,12 +35,12 @@ _PROVENANCE = ("model", "weights", "random_weights", "maxima_dtype", "manifest_s
 
 def run(arguments: Namespace) -> int:
     """Explain, print what was found, and write the files."""
-    from ..index.store.store import Store
-    from ..index.store.trust import Trust
+    from ...index.store.store import Store
+    from ...index.store.trust import Trust
 
     _check(arguments)
     store = Store.open(arguments.store, trust=Trust(model=arguments.trust_model, data=arguments.trust_data))
-    from ..jobs.explain.subject import Subject
+    from ...jobs.explain.subject import Subject
 
     subject = Subject.open(store)
     facts = {"store": arguments.store, **provenance(store.manifest)}
@@ -82,7 +82,7 @@ def _check(arguments: Namespace) -> None:
 
 
 def _rate(subject: "Subject", arguments: Namespace) -> dict[str, Any]:
-    from ..jobs.explain.image import fooling_rate
+    from ...jobs.explain.image import fooling_rate
 
     return fooling_rate(subject, epsilon=arguments.epsilon, sample=arguments.sample, seed=arguments.seed)
 
@@ -110,8 +110,8 @@ def _synthesised(subject: "Subject", arguments: Namespace) -> dict[str, Any]:
 
 
 def _image(subject: "Subject", arguments: Namespace) -> dict[str, Any]:
-    from ..jobs.explain.image import Question, explain_image
-    from ..jobs.explain.write import write
+    from ...jobs.explain.image import Question, explain_image
+    from ...jobs.explain.write import write
 
     question = Question(
         arguments.image,

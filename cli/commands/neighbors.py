@@ -3,21 +3,21 @@
 from argparse import Namespace
 from typing import Any
 
-from . import argument_types as values
-from .command import JSON, TRUST_MODEL, Command, argument
+from .. import argument_types as values
+from ..command import JSON, TRUST_MODEL, Command, argument
+from ..output import Column, print_json, print_lines, print_table
+from ..provenance import print_notes, provenance
 from .image_rows import image_rows, label_cell, predicted_cell
 from .index import METRIC
-from .output import Column, print_json, print_lines, print_table
-from .provenance import print_notes, provenance
 
 _IMAGE_COLUMNS = ("uri", "label", "predicted", "probability")
 
 
 def run(arguments: Namespace) -> int:
     """Print the neighbours."""
-    from ..index.store.store import Store
-    from ..index.store.trust import Trust
-    from ..jobs.build.neighbors import neighbors
+    from ...index.store.store import Store
+    from ...index.store.trust import Trust
+    from ...jobs.build.neighbors import neighbors
 
     store = Store.open(arguments.store, trust=Trust(model=arguments.trust_model))
     found = neighbors(

@@ -1,8 +1,8 @@
 """The arguments of `unitscope sweep`, and which of them are fields of SweepConfig."""
 
-from ..common.task_names import FORMS, TASKS
-from . import argument_types as values
-from .command import JSON, argument
+from ...common.task_names import FORMS, TASKS
+from .. import argument_types as values
+from ..command import JSON, argument
 from .layers import MODEL_FORMS
 
 _DTYPES = ("float32", "float16")

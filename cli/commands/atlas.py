@@ -3,23 +3,23 @@
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
-from ..common.errors import UsageError
-from ..common.progress import Progress
-from .argument_types import named, whole
-from .command import JSON, TRUST_DATA, TRUST_MODEL, Command, argument
-from .output import count, print_json, print_lines
-from .progress import show_progress
+from ...common.errors import UsageError
+from ...common.progress import Progress
+from ..argument_types import named, whole
+from ..command import JSON, TRUST_DATA, TRUST_MODEL, Command, argument
+from ..output import count, print_json, print_lines
+from ..progress import show_progress
 
 if TYPE_CHECKING:
-    from ..index.projection.projection import MapOptions
-    from ..jobs.build.atlas import AtlasReport
+    from ...index.projection.projection import MapOptions
+    from ...jobs.build.atlas import AtlasReport
 
 METHODS = ("umap", "tsne", "pca")
 
 
 def run(arguments: Namespace) -> int:
     """Build the atlas, and prints where it is and how far to trust it."""
-    from ..index.projection.projection import MapOptions
+    from ...index.projection.projection import MapOptions
 
     _check(arguments)
     given = {"neighbours": arguments.neighbours, "sample": arguments.sample}
@@ -58,12 +58,12 @@ def _check(arguments: Namespace) -> None:
 
 def _build(arguments: Namespace, options: "MapOptions", progress: Progress) -> "AtlasReport":
     if arguments.units:
-        from ..jobs.build.units_atlas import build_units_atlas
+        from ...jobs.build.units_atlas import build_units_atlas
 
         return build_units_atlas(arguments.store, arguments.units, options, progress=progress)
     if arguments.activations:
-        from ..index.store.trust import Trust
-        from ..jobs.build.activation_atlas import POSITIONS, build_activation_atlas
+        from ...index.store.trust import Trust
+        from ...jobs.build.activation_atlas import POSITIONS, build_activation_atlas
 
         positions = arguments.positions or POSITIONS
         trust = Trust(arguments.trust_model, arguments.trust_data)
@@ -75,7 +75,7 @@ def _build(arguments: Namespace, options: "MapOptions", progress: Progress) -> "
             trust=trust,
             progress=progress,
         )
-    from ..jobs.build.atlas import build_atlas
+    from ...jobs.build.atlas import build_atlas
 
     return build_atlas(
         arguments.store,
@@ -89,7 +89,7 @@ def _build(arguments: Namespace, options: "MapOptions", progress: Progress) -> "
 
 
 def _place(arguments: Namespace, name: str) -> str:
-    from ..index.storage.layer_names import folder_name
+    from ...index.storage.layer_names import folder_name
 
     own = arguments.units or arguments.activations
     return (

@@ -3,22 +3,22 @@
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
-from . import argument_types as values
-from .command import JSON, Command, argument
+from .. import argument_types as values
+from ..command import JSON, Command, argument
+from ..output import Column, count, print_json, print_lines, print_table
+from ..provenance import print_notes, provenance
 from .image_rows import image_rows, label_cell, predicted_cell
-from .output import Column, count, print_json, print_lines, print_table
-from .provenance import print_notes, provenance
 
 if TYPE_CHECKING:
-    from ..index.store.store import Store
-    from ..index.store.units import Patch, UnitRow
+    from ...index.store.store import Store
+    from ...index.store.units import Patch, UnitRow
 
 _IMAGE_COLUMNS = ("uri", "width", "height", "label", "label_index", "predicted", "probability", "loss")
 
 
 def run(arguments: Namespace) -> int:
     """Print the patches."""
-    from ..index.store.store import Store
+    from ...index.store.store import Store
 
     store = Store.open(arguments.store)
     patches = store.top(arguments.layer, arguments.unit, k=arguments.k, where=arguments.where)

@@ -2,16 +2,16 @@
 
 from argparse import Namespace
 
-from .command import JSON, Command, argument
-from .output import count, duration, print_json, print_lines
-from .progress import show_progress
+from ..command import JSON, Command, argument
+from ..output import count, duration, print_json, print_lines
+from ..progress import show_progress
 
 METRICS = ("l2", "cosine")
 
 
 def run(arguments: Namespace) -> int:
     """Build the index and prints what it is worth."""
-    from ..jobs.build.index import build_index
+    from ...jobs.build.index import build_index
 
     with show_progress() as progress:
         built = build_index(

@@ -4,22 +4,22 @@ import shlex
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from .command import Command, argument
-from .output import print_lines
-from .progress import show_progress
+from ..command import Command, argument
+from ..output import print_lines
+from ..progress import show_progress
 from .serve import PORT
 
 if TYPE_CHECKING:
-    from ..jobs.demo.run import DemoReport
+    from ...jobs.demo.run import DemoReport
 
 
 def run(arguments: Namespace) -> int:
     """Make the demo, prints what to look at, and serves it."""
-    from ..jobs.demo.run import demo
+    from ...jobs.demo.run import demo
 
     with show_progress() as progress:
         report = demo(arguments.folder, progress=progress)
-    from ..service.server import free_port, serve
+    from ...service.server import free_port, serve
 
     port = free_port(arguments.port)
     _print(report, port)

@@ -3,16 +3,16 @@
 import gc
 from argparse import Namespace
 
-from . import argument_types as values
-from .command import TRUST_DATA, TRUST_MODEL, Command, argument
+from .. import argument_types as values
+from ..command import TRUST_DATA, TRUST_MODEL, Command, argument
 
 
 def run(arguments: Namespace) -> int:
     """Serve until it is stopped; Ctrl-C is the ordinary way to stop it."""
     gc.disable()  # what is imported stays: to look for garbage in it is a tenth of the start
     try:
-        from ..service.server import serve
-        from ..service.stores.trusted import Trusted
+        from ...service.server import serve
+        from ...service.stores.trusted import Trusted
     finally:
         gc.enable()
 
