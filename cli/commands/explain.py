@@ -88,15 +88,15 @@ def _rate(subject: "Subject", arguments: Namespace) -> dict[str, Any]:
 
 
 def _checked(subject: "Subject", arguments: Namespace) -> dict[str, Any]:
-    from ..jobs.explain.check import check_method
+    from ...jobs.explain.check import check_method
 
     sample = _SAMPLE if arguments.sample is None else arguments.sample
     return check_method(subject, arguments.method, sample=sample, seed=arguments.seed)
 
 
 def _synthesised(subject: "Subject", arguments: Namespace) -> dict[str, Any]:
-    from ..jobs.explain.synthesis import Wanted, synthesise
-    from ..jobs.explain.write import write
+    from ...jobs.explain.synthesis import Wanted, synthesise
+    from ...jobs.explain.write import write
 
     wanted = Wanted(
         arguments.method,
