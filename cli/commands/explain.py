@@ -27,8 +27,6 @@ _UNCHECKED = (
 
 _SAMPLE = 20
 """Images of a check, unless --sample says otherwise."""
-_ALIKE = 0.5
-"""Of Spearman's correlation, up to which maps count as changed."""
 _BASELINES = {"mean": "the mean colour instead", "blur": "blurred pixels instead"}
 _PROVENANCE = ("model", "weights", "random_weights", "maxima_dtype", "manifest_sha256")
 
@@ -152,14 +150,10 @@ def _check_lines(facts: dict[str, Any]) -> list[str]:
         "",
         "How alike the maps are once the weights are random, from the output down to a layer (1: the same, 0: none):",
     ]
-    lines += [
-        f"  {one['layer']}: Spearman {one['spearman']:.2f}, SSIM {one['ssim']:.2f}"
-        for one in facts["randomisation"]
-    ]
-    last = facts["randomisation"][-1]["spearman"]
+    lines += [_likeness(one) for one in facts["randomisation"]]
     lines += [
         "  The maps depend on the weights."
-        if last <= _ALIKE
+        if facts["depends_on_weights"]
         else "  The maps hardly depend on the weights: they show what is in the image more than what decides.",
         "",
         "The area under the probability while pixels are exchanged, beside a random order and one from the centre:",
@@ -172,6 +166,11 @@ def _check_lines(facts: dict[str, Any]) -> list[str]:
         *lines,
         "  A good map has a high insertion and a low deletion. Only the order of the pixels counts.",
     ]
+
+
+def _likeness(one: dict[str, Any]) -> str:
+    ranks = f"Spearman {one['spearman']:.2f}, of absolute values {one['spearman_absolute']:.2f}"
+    return f"  {one['layer']}: {ranks}; SSIM {one['ssim']:.2f}"
 
 
 def _area(order: str, found: dict[str, Any]) -> str:

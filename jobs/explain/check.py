@@ -48,33 +48,37 @@ def check_method(subject: Subject, method: Method, *, sample: int, seed: int) ->
         predicted = [1] * len(predicted)
     target = replace(subject.target(class_index=0), indices=predicted)
     maps = _maps(subject, method, images, target, seed)
+    found = checks.randomisation(network, images, maps, seed=seed)
+    values = maps(network).cpu()
+    heat = saliency_map(values) if values.ndim == 4 else values
     return {
         "method": method,
         "images": len(chosen),
         "seed": seed,
-        "randomisation": [vars(one) for one in checks.randomisation(network, images, maps, seed=seed)],
-        "exchange": _exchange(subject, images, target, maps(network).cpu(), seed),
+        "depends_on_weights": checks.depends(found),
+        "randomisation": [vars(one) for one in found],
+        "exchange": _exchange(subject, images, target, heat, seed),
     }
 
 
 def _maps(
     subject: Subject, method: Method, images: Tensor, target: Target, seed: int
 ) -> Callable[[nn.Module], Tensor]:
-    """Return the function that makes a method's maps of the images with a network: (n, height, width)."""
+    """Return the function that makes a method's maps of the images, or gradients, with a network."""
 
     def made(network: nn.Module) -> Tensor:
         if method == "saliency":
-            return saliency_map(gradient(network, images, target))
+            return gradient(network, images, target)
         if method == "smoothgrad":
-            return saliency_map(smoothgrad(network, images, target, samples=_SMOOTH, seed=seed))
+            return smoothgrad(network, images, target, samples=_SMOOTH, seed=seed)
         if method == "integrated-gradients":
-            return saliency_map(integrated_gradients(network, images, target).attribution)
+            return integrated_gradients(network, images, target).attribution
         if method == "grad-cam":
             return grad_cam(network, images, target, subject.last_map())
         if method == "occlusion":
             return _occluded(network, images, target)
         rule = "deconvnet" if method == "deconvnet" else "guided-backprop"
-        return saliency_map(gradient_by_rule(network, images, target, rule).gradient)
+        return gradient_by_rule(network, images, target, rule).gradient
 
     return made
 

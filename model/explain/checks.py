@@ -21,22 +21,27 @@ from .target import run
 
 STEPS = 16
 """Of insertion and deletion: shares of the pixels that are changed one after another."""
+ALIKE = 0.5
+"""Of a rank correlation, up to which maps count as changed."""
 _SSIM_SIGMA = 1.5
 _STABLE = (0.01**2, 0.03**2)
 """Of SSIM, for values from 0 to 1."""
 
 Maps = Callable[[nn.Module], Tensor]
-"""Of a network: (n, height, width), the map of each image."""
+"""Of a network: (n, height, width) maps, or (n, 3, height, width) gradients, of each image."""
 
 
 @dataclass(frozen=True)
 class Randomised:
-    """layer: down to which, from the output, the weights are random. spearman, ssim: means over the images of how alike
-    the maps of this network and of the trained one are.
+    """layer: down to which, from the output, the weights are random.
+
+    Means over the images of how alike the maps of this network and of the trained one are: spearman, of the values with
+    their signs; spearman_absolute, of their absolute values; ssim, of the maps of the largest absolute channel.
     """
 
     layer: str
     spearman: float
+    spearman_absolute: float
     ssim: float
 
 
@@ -45,19 +50,31 @@ def randomisation(network: nn.Module, images: Tensor, maps: Maps, *, seed: int =
 
     The network itself is left as it is. A method whose maps hardly change explains something else than this network.
     """
-    trained = maps(network).abs()
+    trained = maps(network)
     found: list[Randomised] = []
     for name, other in cascading(network, images[:1], seed=seed):
-        random = maps(other).abs()
-        pairs = list(zip(trained, random, strict=True))
-        found.append(
-            Randomised(
-                name,
-                float(np.mean([spearman(one, two) for one, two in pairs])),
-                float(np.mean([ssim(one, two) for one, two in pairs])),
-            )
-        )
+        pairs = list(zip(trained, maps(other), strict=True))
+        means = [
+            float(np.mean([compare(one, two) for one, two in pairs]))
+            for compare in (spearman, _spearman_absolute, _ssim_absolute)
+        ]
+        found.append(Randomised(name, *means))
     return found
+
+
+def depends(found: Sequence[Randomised]) -> bool:
+    """Return whether maps have changed, by one of the rank correlations, once half of the layers are random."""
+    half = found[len(found) // 2]
+    return min(half.spearman, half.spearman_absolute) <= ALIKE
+
+
+def _spearman_absolute(one: Tensor, two: Tensor) -> float:
+    return spearman(one.abs(), two.abs())
+
+
+def _ssim_absolute(one: Tensor, two: Tensor) -> float:
+    first, second = (item.abs().amax(0) if item.ndim == 3 else item.abs() for item in (one, two))
+    return ssim(first, second)
 
 
 def cascading(network: nn.Module, images: Tensor, *, seed: int = 0) -> Iterator[tuple[str, nn.Module]]:

@@ -10,6 +10,7 @@ from unitscope.model.explain.checks import (
     cascading,
     centre_maps,
     deletion,
+    depends,
     insertion,
     interval,
     random_maps,
@@ -17,7 +18,7 @@ from unitscope.model.explain.checks import (
     spearman,
     ssim,
 )
-from unitscope.model.explain.gradients import gradient, saliency_map
+from unitscope.model.explain.gradients import gradient
 from unitscope.model.explain.target import Target
 
 
@@ -60,13 +61,15 @@ def test_maps_of_the_network_change_and_maps_of_the_image_do_not():
     network, given = small(), images(4)
 
     def of_network(one):
-        return saliency_map(gradient(one, given, Target([2])))
+        return gradient(one, given, Target([2]))
 
     gone = randomisation(network, given, of_network)
     kept = randomisation(network, given, lambda _: given.abs().amax(1))
     assert [one.layer for one in gone] == ["head", "second", "first"]
     assert gone[-1].spearman < 0.5 and gone[-1].ssim < 0.6
-    assert all(one.spearman == pytest.approx(1) and one.ssim == pytest.approx(1) for one in kept)
+    assert all(one.spearman == one.spearman_absolute == pytest.approx(1) for one in kept)
+    assert all(one.ssim == pytest.approx(1) for one in kept)
+    assert depends(gone) and not depends(kept)
 
 
 def test_spearman_is_scipys_and_a_constant_map_has_none():
