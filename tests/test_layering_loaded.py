@@ -42,7 +42,7 @@ NEVER = {
 }
 
 HEAVY = {"torch", "ray", "faiss", "umap", "openTSNE", "pyarrow", "numpy", "fastapi", "rich"}
-COMMANDS = ("layers", "sweep", "index", "atlas", "top", "neighbors", "verify", "serve", "demo")
+COMMANDS = ("layers", "sweep", "index", "atlas", "top", "neighbors", "explain", "verify", "serve", "demo")
 HELP_SECONDS = 1.0
 
 # What is in no process that ran this command on a store, after it ran.
@@ -59,6 +59,10 @@ TORCH_RUNS = {
     "layers": (["{}/../model.py:tiny"], {"ray", "faiss", "umap", "openTSNE", "fastapi", "pyarrow"}),
     "sweep": (
         ["{}/../data", "{}/../other", "--model", "{}/../model.py:tiny@random", "--workers", "0"],
+        {"ray", "faiss", "umap", "openTSNE", "fastapi"},
+    ),
+    "explain": (
+        ["{}", "--image", "3", "--method", "saliency", "--unit", "0/1", "--out", "{}/../why"],
         {"ray", "faiss", "umap", "openTSNE", "fastapi"},
     ),
     "neighbors": (["{}", "{}/../data/3.png"], {"torch", "ray", "umap", "openTSNE", "fastapi"}),
