@@ -45,14 +45,15 @@ def write(explanation: Explanation, folder: str) -> list[str]:
 
 
 def draw(explanation: Explanation) -> np.ndarray:
-    """Return (height, width, 3) uint8: an image as it is, a map over the image in grey, a gradient by its sign."""
+    """Return (height, width, 3) uint8: an image as it is, a map over the image in grey, by its sign where it has one."""
     values, method = explanation.values, explanation.facts["method"]
     if method in _IMAGES:
         drawn = np.rint(values.clip(0, 1) * 255).astype(np.uint8).transpose(1, 2, 0)
     elif values.ndim == 3:
         drawn = two_ended(_around_half(_strongest(values)))
     else:
-        colours = ordered(_shares(values)).astype(float)
+        signed = bool((values < 0).any())
+        colours = (two_ended(_around_half(values)) if signed else ordered(_shares(values))).astype(float)
         grey = explanation.pixels.mean(0)[..., None] * 255
         drawn = np.rint(0.65 * colours + 0.35 * grey).astype(np.uint8)
     times = max(1, SIDE // max(drawn.shape[:2]))
