@@ -45,7 +45,7 @@ def write(explanation: Explanation, folder: str) -> list[str]:
 
 
 def draw(explanation: Explanation) -> np.ndarray:
-    """Return (height, width, 3) uint8: an image as it is, a map over the image in grey, by its sign where it has one."""
+    """Return (height, width, 3) uint8: an image as it is, a map over the image in grey, by its sign if it has one."""
     values, method = explanation.values, explanation.facts["method"]
     if method in _IMAGES:
         drawn = np.rint(values.clip(0, 1) * 255).astype(np.uint8).transpose(1, 2, 0)
