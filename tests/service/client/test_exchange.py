@@ -1,6 +1,7 @@
 """When the clients ask again, how long they wait, and what they keep."""
 
 import asyncio
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -56,9 +57,13 @@ class Service:
 
 @pytest.fixture
 def naps(monkeypatch):
-    """The seconds that clients would have slept."""
-    naps = []
-    monkeypatch.setattr(time, "sleep", naps.append)
+    """The seconds that clients would have slept; other threads of this process sleep as they do."""
+    naps, own, really_sleep = [], threading.get_ident(), time.sleep
+
+    def nap(seconds):
+        (naps.append if threading.get_ident() == own else really_sleep)(seconds)
+
+    monkeypatch.setattr(time, "sleep", nap)
 
     async def sleep(seconds):
         naps.append(seconds)
