@@ -17,7 +17,7 @@ METHODS = (
     *("guided-backprop", "deconvnet", "inversion", "fooling"),
 )
 SYNTHESES = ("gradient-ascent", "maco")
-"""As in jobs/explain/image.py and synthesis.py, which load torch."""
+"""The names that jobs/explain/image.py and synthesis.py have; these load torch."""
 PRESETS = ("plain", "1", "2", "3", "4")
 _UNCHECKED = (
     "guided backprop and deconvnet hardly change when a network's weights are randomised (Adebayo 2018): they show "

@@ -23,7 +23,7 @@ _KIND = Derived("index", MANIFEST, VERSION, _AGAIN)
 
 @dataclass(frozen=True)
 class IndexFiles:
-    """What the files hold. index: None where exact search is fast enough; then there are no points either."""
+    """The contents of the files. index: None where exact search is fast enough; then there are no points either."""
 
     vectors: Vectors
     index: IvfIndex | None

@@ -1,4 +1,4 @@
-"""What an overlay colors each image by: numbers or classes, read from a store a column at a time."""
+"""Read what an overlay colors each image by: numbers or classes, from a store a column at a time."""
 
 from dataclasses import dataclass, replace
 from typing import Any, Literal

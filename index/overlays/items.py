@@ -1,4 +1,4 @@
-"""What a map's items are colored and filtered by: the images of a store, a layer's units, or samples of a layer.
+"""Color and filter the items of an atlas: the images of a store, a layer's units, or samples of a layer.
 
 Items are numbered as the atlas numbers them: by image_id, by unit, by row of the sample.
 """

@@ -27,7 +27,7 @@ _CELL = 32
 
 @dataclass(frozen=True)
 class Overlay:
-    """What is drawn onto one grid of an atlas.
+    """One coloring of one grid of an atlas.
 
     digest: of the atlas's manifest. colors: by what. key: all that `colors` is made from, beside the store.
     """

@@ -13,7 +13,7 @@ from ...model.explain import checks
 from ...model.explain.gradients import grad_cam, gradient, integrated_gradients, saliency_map, smoothgrad
 from ...model.explain.occlusion import Windows, blurred, occlusion
 from ...model.explain.relu import gradient_by_rule
-from ...model.explain.target import Target, logits
+from ...model.explain.target import Target, logits, scores
 from .image import Method
 from .subject import Subject
 
@@ -43,9 +43,8 @@ def check_method(subject: Subject, method: Method, *, sample: int, seed: int) ->
     images = subject.normalise(subject.pixels(chosen.tolist()))
     network = subject.model.network
     with torch.no_grad():
-        predicted = logits(network, images).argmax(1).tolist()
-    if subject.output.task == "binary":
-        predicted = [1] * len(predicted)
+        given = logits(network, images).double().cpu().numpy()
+    predicted = subject.output.probabilities(given).argmax(1).tolist()
     target = replace(subject.target(class_index=0), indices=predicted)
     maps = _maps(subject, method, images, target, seed)
     found = checks.randomisation(network, images, maps, seed=seed)
@@ -84,13 +83,14 @@ def _maps(
 
 
 def _occluded(network: nn.Module, images: Tensor, target: Target) -> Tensor:
-    """Return each image's map, of the logit: an image has a class of its own."""
+    """Return each image's map, of the score of its own class."""
     windows = Windows.usual(int(images.shape[2]), int(images.shape[3]))
-    found = [
-        occlusion(image[None], lambda batch, index=index: logits(network, batch)[:, index], windows)
-        for image, index in zip(images, target.indices, strict=True)
-    ]
-    return torch.cat(found)
+
+    def of_image(image: Tensor, index: int) -> Tensor:
+        own = replace(target, indices=[index])
+        return occlusion(image[None], lambda batch: scores(network, batch, own).values, windows)
+
+    return torch.cat([of_image(*pair) for pair in zip(images, target.indices, strict=True)])
 
 
 def _exchange(

@@ -61,11 +61,6 @@ class Explanation:
     pixels: np.ndarray
     facts: dict[str, Any] = field(default_factory=dict[str, Any])
 
-    @property
-    def heat(self) -> np.ndarray:
-        """(height, width): the map itself, or the largest absolute value of the channels."""
-        return self.values if self.values.ndim == 2 else np.abs(self.values).max(0)
-
 
 def explain_image(subject: Subject, asked: Question) -> Explanation:
     """Explain an image.
@@ -216,10 +211,6 @@ def fooling_rate(subject: Subject, *, epsilon: float, sample: int, seed: int) ->
 
     Raises UsageError where no image is known to be predicted correctly.
     """
-    if subject.output.task != "classification":
-        raise UsageError(
-            f"fooling needs one predicted class of each image, and the network's task is {subject.output.task}"
-        )
     correct = np.flatnonzero(subject.store.mask("correct = true"))
     if not len(correct):
         raise UsageError("no image of the store is known to be predicted correctly, so none can be fooled")
@@ -245,6 +236,11 @@ def fooling_rate(subject: Subject, *, epsilon: float, sample: int, seed: int) ->
 
 
 def _predicted(subject: Subject, pixels: Tensor) -> Tensor:
+    """Return (n,) int64 classes. Raises UsageError for a network that does not predict one of several classes."""
+    if subject.output.task != "classification":
+        raise UsageError(
+            f"fooling needs one predicted class of each image, and the network's task is {subject.output.task}"
+        )
     with torch.no_grad():
         given = logits(subject.model.network, subject.normalise(pixels))
     if given.shape[1] < 2:

@@ -184,3 +184,34 @@ def test_an_image_is_synthesised(explain, store, method, target):
 def test_what_cannot_be_synthesised_is_said(explain):
     assert "needs a unit" in explain("--method", "maco", code=2)
     assert "leave --image out" in explain("--method", "maco", "--image", 1, "--class", "cross", code=2)
+
+
+@pytest.fixture(scope="module")
+def binary(make, tmp_path_factory):
+    """A store of a network with one score, of which the second class is the positive one."""
+    folder = tmp_path_factory.mktemp("binary")
+    made = make(folder, 30)
+    file = folder / "network.py"
+    text = file.read_text().replace('["circle", "square", "cross"]', '["circle", "square"]')
+    file.write_text(text.replace("nn.Linear(20, 3)", "nn.Linear(20, 1)"))
+    sweep(SweepConfig(data=str(made.data), store=str(folder / "store"), model=made.model, workers=0, k=9))
+    return folder / "store"
+
+
+@pytest.mark.parametrize("method", ["saliency", "occlusion"])
+def test_a_network_with_one_score_is_explained_and_checked(binary, tmp_path, capsys, method):
+    words = ["explain", str(binary), "--method", method, "--json"]
+    shares = []
+    for index in (0, 1):
+        assert main([*words, "--image", "3", "--class", str(index), "--out", str(tmp_path)]) == 0
+        shares.append(json.loads(capsys.readouterr().out)["score"])
+    assert sum(shares) == pytest.approx(1)
+    assert main([*words, "--check", "--sample", "3"]) == 0
+    assert json.loads(capsys.readouterr().out)["images"] == 3
+
+
+def test_a_network_with_one_score_is_not_fooled(binary, tmp_path, capsys):
+    words = ["explain", str(binary), "--method", "fooling"]
+    for more in (["--image", "3", "--out", str(tmp_path)], ["--sample", "3"]):
+        assert main([*words, *more]) == 2
+        assert "the network's task is binary" in capsys.readouterr().err
